@@ -1,0 +1,34 @@
+//! Candor's vocabulary: the words every other crate is written in.
+//!
+//! This crate does nothing. It opens no socket, reads no clock, allocates nothing and depends on
+//! nothing; it says what a time, a sequence number, a price, a symbol, a status and an event *are*,
+//! so that two crates can't mean different things by one word.
+#![no_std]
+#![forbid(unsafe_code)]
+
+#[cfg(test)]
+extern crate std;
+
+pub mod counters;
+pub mod event;
+pub mod limits;
+pub mod loss;
+pub mod packet;
+pub mod price;
+pub mod reject;
+pub mod seq;
+pub mod status;
+pub mod symbol;
+pub mod time;
+pub mod view;
+
+pub use event::{Event, InstrumentKey, Message, Side, SystemEvent, TradingState};
+pub use loss::{Loss, LossKind};
+pub use packet::{ByteOrder, Content, Line, Messages, Packet, SessionId};
+pub use price::{Decimals, Price};
+pub use reject::Reject;
+pub use seq::{SeqNo, SeqRange};
+pub use status::{Proof, Reason, Status, promote};
+pub use symbol::{Symbol, SymbolIndex, TradingDate, Venue};
+pub use time::{Mono, Nanos, NicTime, WireTime};
+pub use view::{BookView, Level, Stats, Trade};

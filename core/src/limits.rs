@@ -1,0 +1,73 @@
+//! Every capacity of the product, with its arithmetic, what happens when it is reached, and the
+//! counter that says so. Nothing grows after start.
+
+/// Lines of a partition. Nasdaq and IEX run three (A, B, and the recovery site's); no venue more.
+/// A configuration that names a fourth is refused.
+pub const LINES: usize = 3;
+
+/// Price levels a side in a published book. Deeper levels stay in the engine's book.
+pub const DEPTH: usize = 10;
+
+/// Longest message of a format that numbers messages, in bytes. ITCH's longest is 50, DEEP's 80;
+/// the rest is room for messages that grow at their end. A longer message still applies when it
+/// arrives in order; it can't be held beyond a gap (`discard_too_long_to_hold`) and the gap then
+/// costs it too.
+pub const HELD_MESSAGE_BYTES: usize = 128;
+
+/// Messages beyond a gap that a partition can hold, by number: a power of two. 16,384 is 80 ms of
+/// a partition at 200,000 messages a second, where lines differ by microseconds and a line's own
+/// reordering by less. Reached: the gap is given up (`gaps_lost`) and the partition is stale.
+/// Memory: 16,384 × (128 + 8) bytes = 2.2 MB a partition.
+pub const WINDOW_MESSAGES: usize = 16_384;
+
+/// Fingerprints of messages already applied, by number: a power of two, so that a second copy that
+/// differs is noticed as long as it is not later than this many messages. 8 bytes each.
+pub const FINGERPRINTS: usize = 16_384;
+
+/// Gaps a partition tracks at once. Reached: the oldest is given up and counted (`gaps_lost`).
+pub const OPEN_GAPS: usize = 64;
+
+/// Ranges one line is missing that are watched until another line or the line itself fills them.
+/// Reached: the oldest is counted as lost on that line at once.
+pub const LINE_GAPS: usize = 64;
+
+/// Sessions left behind in a day that are remembered, so that their packets are refused by name.
+/// Reached: the oldest is forgotten.
+pub const OLD_SESSIONS: usize = 8;
+
+/// Partitions of one handler: more than OPRA (96), CME (some 100 channels) and Cboe together.
+/// A configuration with more is refused.
+pub const PARTITIONS: usize = 1024;
+
+/// Lanes of one handler. A host has fewer cores to spare. A configuration with more is refused.
+pub const LANES: usize = 64;
+
+/// Symbols of a partition unless configured. Reached: a further symbol is not defined
+/// (`symbols_full`), so that a reader finds it nowhere: Stale(Unmapped).
+pub const SYMBOLS: usize = 16_384;
+
+/// Resting orders of a partition unless configured. Whole Nasdaq peaks below two million. Reached:
+/// the symbol whose order found no place is quarantined (`orders_full`).
+pub const ORDERS: usize = 1 << 21;
+
+/// Price levels of a partition, over all symbols and both sides, unless configured. Reached: the
+/// symbol whose level found no place is quarantined (`levels_full`).
+pub const LEVELS: usize = 1 << 19;
+
+/// Trades remembered for corrections, a partition. A break of an older trade is counted
+/// (`breaks_unmatched`).
+pub const TRADES: usize = 1 << 14;
+
+/// Records of a lane's event ring: a power of two, 64 bytes each. 65,536 is 4 MiB and, at a million
+/// events a second, 65 ms before a reader that stops is lapped. The writer never waits.
+pub const EVENTS: usize = 65_536;
+
+/// Records of a lane's loss log. Reached: the oldest is overwritten; counters keep the sums.
+pub const LOSSES: usize = 4_096;
+
+const _: () = assert!(WINDOW_MESSAGES.is_power_of_two());
+const _: () = assert!(FINGERPRINTS.is_power_of_two());
+const _: () = assert!(EVENTS.is_power_of_two());
+const _: () = assert!(LOSSES.is_power_of_two());
+// A copy that is late by the whole window must still be compared with what was applied.
+const _: () = assert!(FINGERPRINTS >= WINDOW_MESSAGES);

@@ -1,0 +1,125 @@
+//! What one symbol looks like to a reader: best prices, levels, last trade, statistics. The engine
+//! makes it, the region carries it, a reader gets it back.
+
+use crate::limits::DEPTH;
+use crate::{Decimals, Price, Side, TradingState, WireTime};
+
+/// One price level.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[repr(C)]
+pub struct Level {
+    /// The price.
+    pub price: Price,
+    /// Total size at that price.
+    pub size: u64,
+    /// How many orders make it up; 0 where the format doesn't say.
+    pub orders: u32,
+    /// Always zero.
+    pub reserved: u32,
+}
+
+/// The last trade.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[repr(C)]
+pub struct Trade {
+    /// Its price.
+    pub price: Price,
+    /// Its size; 0 while there was no trade this session.
+    pub size: u64,
+    /// When, by the venue's clock.
+    pub time: WireTime,
+    /// Its id.
+    pub id: u64,
+}
+
+/// Statistics of this session, from the messages of this session alone.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[repr(C)]
+pub struct Stats {
+    /// First price that counted.
+    pub open: Price,
+    /// Highest.
+    pub high: Price,
+    /// Lowest.
+    pub low: Price,
+    /// Size traded, broken trades taken off.
+    pub volume: u64,
+    /// Trades counted, broken ones taken off.
+    pub trades: u32,
+    /// Trades broken.
+    pub broken: u32,
+}
+
+/// A symbol's book as of one sequence number. Prices are in units of `decimals`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(C)]
+pub struct BookView {
+    /// The number of the last message that changed this symbol.
+    pub seq: u64,
+    /// That message's time by the venue's clock.
+    pub time: WireTime,
+    /// Levels in `bids`.
+    pub bid_count: u8,
+    /// Levels in `asks`.
+    pub ask_count: u8,
+    /// May it trade.
+    pub trading_state: TradingState,
+    /// Decimal places of every price here.
+    pub decimals: Decimals,
+    /// Round lot in the venue's unit; 0 where not given.
+    pub round_lot: u32,
+    /// Buyers, best first; only the first `bid_count` mean anything.
+    pub bids: [Level; DEPTH],
+    /// Sellers, best first; only the first `ask_count` mean anything.
+    pub asks: [Level; DEPTH],
+    /// The last trade.
+    pub last: Trade,
+    /// The session so far.
+    pub stats: Stats,
+}
+
+impl BookView {
+    /// A book nothing is known of.
+    pub const EMPTY: BookView = BookView {
+        seq: 0,
+        time: WireTime(0),
+        bid_count: 0,
+        ask_count: 0,
+        trading_state: TradingState::Unknown,
+        decimals: Decimals(0),
+        round_lot: 0,
+        bids: [Level { price: Price(0), size: 0, orders: 0, reserved: 0 }; DEPTH],
+        asks: [Level { price: Price(0), size: 0, orders: 0, reserved: 0 }; DEPTH],
+        last: Trade { price: Price(0), size: 0, time: WireTime(0), id: 0 },
+        stats: Stats {
+            open: Price(0),
+            high: Price(0),
+            low: Price(0),
+            volume: 0,
+            trades: 0,
+            broken: 0,
+        },
+    };
+
+    /// The levels of one side, best first.
+    #[must_use]
+    pub fn levels(&self, side: Side) -> &[Level] {
+        let (levels, count) = match side {
+            Side::Bid => (&self.bids, self.bid_count),
+            Side::Ask => (&self.asks, self.ask_count),
+        };
+        &levels[..usize::from(count).min(DEPTH)]
+    }
+
+    /// The best level of one side; `None` when that side is empty.
+    #[must_use]
+    pub fn best(&self, side: Side) -> Option<Level> {
+        self.levels(side).first().copied()
+    }
+}
+
+impl Default for BookView {
+    fn default() -> Self {
+        BookView::EMPTY
+    }
+}
