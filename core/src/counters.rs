@@ -139,6 +139,8 @@ counters! {
     FillRingEmpty = "fill_ring_empty",
     /// Frames the kernel dropped for other causes.
     RxDropped = "rx_dropped",
+    /// Packets of a partition that another lane owns: the steering is not what the lanes need.
+    Misdirected = "misdirected",
     /// Frames with an invalid descriptor.
     RxInvalid = "rx_invalid",
     /// Records written to the event ring.

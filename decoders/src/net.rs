@@ -1,0 +1,213 @@
+//! Ethernet II, IEEE 802.1Q tags, IPv4 (RFC 791) and UDP (RFC 768): from a frame to a datagram's
+//! payload, and back.
+//!
+//! | layer | read | refused |
+//! | --- | --- | --- |
+//! | Ethernet | type at 12 | addresses are not looked at |
+//! | 802.1Q, 802.1ad | none, one or two tags of type 0x8100 or 0x88a8 | a third |
+//! | IPv4 | any options, total length | fragments, other versions, impossible lengths |
+//! | UDP | ports, length | a length below 8 or past the end of the IP packet |
+//!
+//! Bytes behind the IP packet are Ethernet padding and ignored; so are bytes behind the datagram
+//! within the IP packet, as the kernel's own sockets do. Checksums are not checked: the network card
+//! has, and a virtual Ethernet pair carries frames whose checksum was never completed.
+
+use candor_core::Reject;
+
+const VLAN: u16 = 0x8100;
+const SERVICE_VLAN: u16 = 0x88a8;
+const IPV4: u16 = 0x0800;
+const UDP: u8 = 17;
+
+/// Ethernet addresses and type, IPv4 without options, UDP.
+pub const HEADERS_LEN: usize = 14 + 20 + 8;
+
+/// Length of one VLAN tag in bytes.
+pub const TAG_LEN: usize = 4;
+
+/// The longest payload of a datagram: what 16 bits of IP length leave.
+pub const PAYLOAD_MAX: usize = 65_535 - 20 - 8;
+
+/// A UDP datagram found in a frame.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Datagram<'a> {
+    /// The sender's address.
+    pub source: [u8; 4],
+    /// The destination's address; for market data, the multicast group.
+    pub group: [u8; 4],
+    /// The sender's port.
+    pub source_port: u16,
+    /// The destination's port.
+    pub port: u16,
+    /// The VLAN id of the outermost tag, `None` without tags.
+    pub vlan: Option<u16>,
+    /// What it carries.
+    pub payload: &'a [u8],
+}
+
+/// Finds the UDP datagram in an Ethernet frame (without its frame check sequence).
+///
+/// # Errors
+/// [`Reject::FrameTooShort`], [`Reject::VlanDepth`], [`Reject::NotIpv4`], [`Reject::BadIpHeader`],
+/// [`Reject::Fragment`], [`Reject::NotUdp`], [`Reject::BadUdpLength`].
+#[inline]
+pub fn udp(frame: &[u8]) -> Result<Datagram<'_>, Reject> {
+    let (vlan, packet) = ethernet(frame)?;
+    let (source, group, datagram) = ipv4(packet)?;
+    let (header, _) = datagram.split_first_chunk::<8>().ok_or(Reject::FrameTooShort)?;
+    let len = usize::from(be16(header[4], header[5]));
+    let payload = datagram.get(8..len).ok_or(Reject::BadUdpLength)?;
+    Ok(Datagram {
+        source,
+        group,
+        source_port: be16(header[0], header[1]),
+        port: be16(header[2], header[3]),
+        vlan,
+        payload,
+    })
+}
+
+#[inline]
+fn ethernet(frame: &[u8]) -> Result<(Option<u16>, &[u8]), Reject> {
+    let (header, mut rest) = frame.split_first_chunk::<14>().ok_or(Reject::FrameTooShort)?;
+    let mut ether_type = be16(header[12], header[13]);
+    let mut vlan = None;
+    let mut tags = 0;
+    // BOUND: a third tag returns.
+    while ether_type == VLAN || ether_type == SERVICE_VLAN {
+        if tags == 2 {
+            return Err(Reject::VlanDepth);
+        }
+        let (tag, behind) = rest.split_first_chunk::<TAG_LEN>().ok_or(Reject::FrameTooShort)?;
+        vlan = vlan.or(Some(be16(tag[0], tag[1]) & 0x0fff));
+        ether_type = be16(tag[2], tag[3]);
+        rest = behind;
+        tags += 1;
+    }
+    if ether_type == IPV4 { Ok((vlan, rest)) } else { Err(Reject::NotIpv4) }
+}
+
+#[inline]
+fn ipv4(packet: &[u8]) -> Result<([u8; 4], [u8; 4], &[u8]), Reject> {
+    let (header, _) = packet.split_first_chunk::<20>().ok_or(Reject::FrameTooShort)?;
+    let header_len = usize::from(header[0] & 0x0f) * 4;
+    let total_len = usize::from(be16(header[2], header[3]));
+    if header[0] >> 4 != 4 || header_len < 20 || total_len < header_len {
+        return Err(Reject::BadIpHeader);
+    }
+    // "More fragments" or an offset: the datagram is in pieces.
+    if be16(header[6], header[7]) & 0x3fff != 0 {
+        return Err(Reject::Fragment);
+    }
+    if header[9] != UDP {
+        return Err(Reject::NotUdp);
+    }
+    let datagram = packet.get(header_len..total_len).ok_or(Reject::FrameTooShort)?;
+    let source = [header[12], header[13], header[14], header[15]];
+    let group = [header[16], header[17], header[18], header[19]];
+    Ok((source, group, datagram))
+}
+
+#[inline]
+const fn be16(high: u8, low: u8) -> u16 {
+    u16::from_be_bytes([high, low])
+}
+
+/// Who sends what to whom, for a frame to be written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Route {
+    /// The sender's Ethernet address.
+    pub source_mac: [u8; 6],
+    /// The sender's address.
+    pub source: [u8; 4],
+    /// The destination; where it is a multicast group its Ethernet address follows from it,
+    /// otherwise the frame is broadcast.
+    pub group: [u8; 4],
+    /// The sender's port.
+    pub source_port: u16,
+    /// The destination's port.
+    pub port: u16,
+    /// VLAN ids, outermost first; at most two are written.
+    pub vlans: [Option<u16>; 2],
+}
+
+impl Route {
+    /// The Ethernet address frames of this route go to (RFC 1112, section 6.4).
+    #[must_use]
+    pub const fn target_mac(&self) -> [u8; 6] {
+        if self.group[0] >> 4 == 0xe {
+            [0x01, 0x00, 0x5e, self.group[1] & 0x7f, self.group[2], self.group[3]]
+        } else {
+            [0xff; 6]
+        }
+    }
+}
+
+/// Writes an Ethernet frame with this payload into `buffer`, checksums included, time to live 16,
+/// "don't fragment" set, without padding and frame check sequence. `None` where it does not fit, or
+/// the payload is longer than [`PAYLOAD_MAX`].
+#[must_use]
+pub fn udp_frame<'b>(buffer: &'b mut [u8], route: &Route, payload: &[u8]) -> Option<&'b [u8]> {
+    if payload.len() > PAYLOAD_MAX {
+        return None;
+    }
+    let tags = route.vlans.iter().flatten().count();
+    let frame = buffer.get_mut(..HEADERS_LEN + tags * TAG_LEN + payload.len())?;
+    let (link, packet) = frame.split_at_mut(14 + tags * TAG_LEN);
+    write_ethernet(link, route);
+    let (ip, datagram) = packet.split_first_chunk_mut::<20>()?;
+    let (udp, body) = datagram.split_first_chunk_mut::<8>()?;
+    body.copy_from_slice(payload);
+
+    // Both fit 16 bits: the payload is no longer than `PAYLOAD_MAX`.
+    let udp_len = (8 + payload.len()) as u16;
+    let ip_len = 20 + udp_len;
+    ip[..2].copy_from_slice(&[0x45, 0]);
+    ip[2..4].copy_from_slice(&ip_len.to_be_bytes());
+    ip[4..12].copy_from_slice(&[0, 0, 0x40, 0, 16, UDP, 0, 0]);
+    ip[12..16].copy_from_slice(&route.source);
+    ip[16..20].copy_from_slice(&route.group);
+    let checksum = !fold(sum(ip));
+    ip[10..12].copy_from_slice(&checksum.to_be_bytes());
+
+    udp[..2].copy_from_slice(&route.source_port.to_be_bytes());
+    udp[2..4].copy_from_slice(&route.port.to_be_bytes());
+    udp[4..6].copy_from_slice(&udp_len.to_be_bytes());
+    udp[6..8].copy_from_slice(&[0, 0]);
+    let pseudo = sum(&ip[12..20]) + u64::from(UDP) + u64::from(udp_len);
+    // A sum of zero is sent as its other form: zero says "no checksum".
+    let checksum = match !fold(pseudo + sum(udp) + sum(body)) {
+        0 => 0xffff,
+        checksum => checksum,
+    };
+    udp[6..8].copy_from_slice(&checksum.to_be_bytes());
+    Some(frame)
+}
+
+fn write_ethernet(link: &mut [u8], route: &Route) {
+    link[..6].copy_from_slice(&route.target_mac());
+    link[6..12].copy_from_slice(&route.source_mac);
+    let mut at = 12;
+    for vlan in route.vlans.iter().flatten() {
+        link[at..at + 2].copy_from_slice(&VLAN.to_be_bytes());
+        link[at + 2..at + 4].copy_from_slice(&(vlan & 0x0fff).to_be_bytes());
+        at += TAG_LEN;
+    }
+    link[at..at + 2].copy_from_slice(&IPV4.to_be_bytes());
+}
+
+/// The sum of 16-bit words of the internet checksum (RFC 1071), an odd last byte padded.
+fn sum(bytes: &[u8]) -> u64 {
+    let (words, odd) = bytes.as_chunks::<2>();
+    let odd = odd.first().map_or(0, |byte| u64::from(*byte) << 8);
+    words.iter().fold(odd, |sum, word| sum + u64::from(u16::from_be_bytes(*word)))
+}
+
+fn fold(sum: u64) -> u16 {
+    let mut sum = sum;
+    // BOUND: every turn moves 16 bits down; four turns fold 64.
+    while sum > 0xffff {
+        sum = (sum & 0xffff) + (sum >> 16);
+    }
+    sum as u16
+}

@@ -1,0 +1,87 @@
+//! What a partition knows about itself, and the proofs that follow from it.
+
+use candor_core::status::Scope;
+use candor_core::{Mono, Nanos, Proof, Reason, Status, promote};
+use candor_gapfill::{State, Wholeness};
+
+use crate::symbols::Known;
+
+/// What holds for the partition as a whole, beside what its sequencer knows.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Evidence {
+    /// A line of it is joined.
+    pub(crate) subscribed: bool,
+    /// The session changed and nothing of the new one has been applied yet.
+    pub(crate) session_changed: bool,
+    /// Two lines carried different bytes under one number, in this session.
+    pub(crate) lines_differ: bool,
+    /// A message in sequence could not be understood, in this session.
+    pub(crate) unreadable: bool,
+    /// The last packet was older than the bound when we came to it.
+    pub(crate) behind: bool,
+    /// Only packets that arrived since then prove anything: before, some may have been dropped
+    /// unseen.
+    pub(crate) fresh_since: Option<Mono>,
+}
+
+impl Evidence {
+    pub(crate) const NONE: Evidence = Evidence {
+        subscribed: false,
+        session_changed: false,
+        lines_differ: false,
+        unreadable: false,
+        behind: false,
+        fresh_since: None,
+    };
+
+    /// A new session: what was said about the old one's bytes no longer matters.
+    pub(crate) fn new_session(&mut self) {
+        self.session_changed = true;
+        self.lines_differ = false;
+        self.unreadable = false;
+    }
+
+    /// Takes note of a packet that reached the host at `at` and is looked at now.
+    pub(crate) fn on_packet(&mut self, now: Mono, at: Mono, late: Nanos) {
+        self.behind = now.since(at) > late;
+        if self.fresh_since.is_some_and(|since| at >= since) {
+            self.fresh_since = None;
+        }
+    }
+
+    /// The partition's verdict. Silence is left to the lease, which needs no code to run out.
+    pub(crate) fn status(&self, state: State, whole: Wholeness) -> Status {
+        let late = self.behind || self.fresh_since.is_some();
+        let gap = state == State::GapOutlived || whole == Wholeness::LostInside;
+        let proof = Proof::NOTHING
+            .rule_out_scope(Scope::Handler)
+            .rule_out_scope(Scope::Symbol)
+            .rule_out(Reason::Unsubscribed, self.subscribed)
+            .rule_out(Reason::NotStarted, state != State::NotStarted)
+            .rule_out(Reason::Silent, true)
+            .rule_out(Reason::Ended, state != State::Ended)
+            .rule_out(Reason::Gap, !gap)
+            .rule_out(Reason::Recovering, whole != Wholeness::StartMissing)
+            .rule_out(Reason::SessionChanged, !self.session_changed)
+            .rule_out(Reason::LinesDiffer, !self.lines_differ)
+            .rule_out(Reason::Late, !late)
+            .rule_out(Reason::Quarantined, !self.unreadable);
+        promote(&proof)
+    }
+}
+
+impl Known {
+    /// The symbol's verdict, the other scopes left to their own words.
+    pub(crate) fn verdict(&self) -> Status {
+        let proof = Proof::NOTHING
+            .rule_out_scope(Scope::Handler)
+            .rule_out_scope(Scope::Partition)
+            .rule_out(Reason::Unmapped, true)
+            .rule_out(Reason::WrongPartition, !self.misplaced)
+            .rule_out(Reason::Unproven, self.named)
+            .rule_out(Reason::SymbolRecovering, true)
+            .rule_out(Reason::SymbolQuarantined, !self.broken && !self.crossed && !self.torn)
+            .left_to_reader();
+        promote(&proof)
+    }
+}

@@ -1,0 +1,43 @@
+//! Where a partition's output goes.
+
+use candor_core::{BookView, Loss, Message, Mono, SeqNo, SessionId, Status, Symbol, SymbolIndex};
+use candor_gapfill::Notice;
+
+/// Receives what a partition has to say, in the order in which it must become visible: a demotion
+/// before the data that caused it, a promotion after.
+pub trait Sink {
+    /// The partition's symbols may be Live until `deadline` at most: a packet vouches for it.
+    fn lease(&mut self, deadline: Mono);
+
+    /// The partition's own status. `status` speaks for the scope of partitions alone.
+    fn status(&mut self, status: Status, epoch: u32, since: Mono, session: SessionId);
+
+    /// How far the partition is: the next number expected, the end of those known to exist, and
+    /// when the last packet of it was heard.
+    fn numbers(&mut self, expected: SeqNo, known_end: SeqNo, heard: Mono);
+
+    /// A symbol has this index from now on.
+    fn define(&mut self, index: SymbolIndex, symbol: &Symbol);
+
+    /// A symbol's book and status as of now. `status` speaks for the scope of symbols alone.
+    fn publish(
+        &mut self,
+        index: SymbolIndex,
+        status: Status,
+        epoch: u32,
+        since: Mono,
+        view: &BookView,
+    );
+
+    /// A message was applied, or named no instrument that is known.
+    fn event(&mut self, index: Option<SymbolIndex>, seq: SeqNo, now: Mono, message: &Message);
+
+    /// Numbers were missing.
+    fn loss(&mut self, loss: &Loss);
+
+    /// Something happened to the sequence: a session, a restart, lines that differ.
+    fn notice(&mut self, notice: &Notice, now: Mono);
+
+    /// A symbol was seen here that the map gives to partition `home`.
+    fn foreign(&mut self, symbol: &Symbol, home: u16);
+}

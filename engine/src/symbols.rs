@@ -1,0 +1,281 @@
+//! The symbols of one partition: how messages name them, which slot they have, and what is known
+//! of each. All tables are fixed; none grows.
+
+use candor_core::{InstrumentKey, Mono, Reason, Status, Symbol, SymbolIndex};
+
+/// Which partition of a venue each listed symbol belongs to; shared by the venue's partitions.
+#[derive(Clone, Debug, Default)]
+pub struct VenueSymbols {
+    sorted: Vec<(Symbol, u16)>,
+}
+
+impl VenueSymbols {
+    /// From pairs of symbol and partition, in any order. A symbol listed twice keeps both entries;
+    /// configuration refuses that before it comes here.
+    #[must_use]
+    pub fn new(mut listed: Vec<(Symbol, u16)>) -> VenueSymbols {
+        listed.sort_unstable();
+        VenueSymbols { sorted: listed }
+    }
+
+    /// The partition a symbol is listed in; `None` when in none.
+    #[must_use]
+    pub fn home(&self, symbol: &Symbol) -> Option<u16> {
+        let at = self.sorted.binary_search_by(|(listed, _)| listed.cmp(symbol)).ok()?;
+        Some(self.sorted[at].1)
+    }
+
+    /// The symbols listed for one partition, in order of their names.
+    pub fn of(&self, partition: u16) -> impl Iterator<Item = Symbol> + '_ {
+        self.sorted.iter().filter(move |(_, home)| *home == partition).map(|(symbol, _)| *symbol)
+    }
+}
+
+/// What is known of one symbol.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Known {
+    pub(crate) symbol: Symbol,
+    /// How this session's messages name it; `NONE` until one did.
+    pub(crate) key: InstrumentKey,
+    /// Something on this partition has named it this session.
+    pub(crate) named: bool,
+    /// The map gives it to another partition, or another partition's messages claim it.
+    pub(crate) misplaced: bool,
+    /// Its book broke the venue's rules and has not been rebuilt since.
+    pub(crate) broken: bool,
+    /// Its book is crossed while the venue says it trades.
+    pub(crate) crossed: bool,
+    /// Since when the venue's transaction is not complete and the book is between two states;
+    /// `None` while it is whole.
+    pub(crate) open_since: Option<Mono>,
+    /// The transaction has been open for longer than the grace: the venue owes us its end.
+    pub(crate) torn: bool,
+    /// It waits to be published.
+    pub(crate) dirty: bool,
+    /// What was published last, and since when that holds.
+    pub(crate) status: Status,
+    pub(crate) since: Mono,
+}
+
+const VACANT: u32 = u32::MAX;
+
+/// Symbols by index, by key and by name.
+#[derive(Debug)]
+pub(crate) struct Symbols {
+    known: Vec<Known>,
+    capacity: usize,
+    by_key: Vec<(InstrumentKey, u32)>,
+    by_name: Vec<u32>,
+    mask: usize,
+}
+
+/// Spreads a key over the table: Fibonacci hashing (Knuth, TAOCP 3, 6.4), no state, no seed.
+fn spread(key: u64) -> usize {
+    let mixed = (key ^ (key >> 32)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    (mixed >> 24) as usize
+}
+
+fn spread_name(symbol: &Symbol) -> usize {
+    let words = symbol.bytes().chunks_exact(8);
+    spread(words.fold(0, |mixed: u64, word| {
+        let mut bytes = [0; 8];
+        bytes.copy_from_slice(word);
+        mixed.rotate_left(23).wrapping_mul(31) ^ u64::from_le_bytes(bytes)
+    }))
+}
+
+impl Symbols {
+    pub(crate) fn new(capacity: usize) -> Symbols {
+        // Twice as many cells as symbols, so that a search ends soon and always ends.
+        let cells = (capacity.max(1) * 2).next_power_of_two();
+        Symbols {
+            known: Vec::with_capacity(capacity),
+            capacity,
+            by_key: vec![(InstrumentKey::NONE, VACANT); cells],
+            by_name: vec![VACANT; cells],
+            mask: cells - 1,
+        }
+    }
+
+    pub(crate) fn get(&self, index: SymbolIndex) -> &Known {
+        &self.known[index.0 as usize]
+    }
+
+    pub(crate) fn get_mut(&mut self, index: SymbolIndex) -> &mut Known {
+        &mut self.known[index.0 as usize]
+    }
+
+    pub(crate) fn indices(&self) -> impl Iterator<Item = SymbolIndex> + use<> {
+        (0..self.known.len() as u32).map(SymbolIndex)
+    }
+
+    /// The symbol messages of this session name by `key`.
+    pub(crate) fn by_key(&self, key: InstrumentKey) -> Option<SymbolIndex> {
+        let mut cell = spread(key.0) & self.mask;
+        // BOUND: half of the cells are vacant.
+        loop {
+            let (held, index) = self.by_key[cell];
+            if index == VACANT {
+                return None;
+            }
+            if held == key {
+                return Some(SymbolIndex(index));
+            }
+            cell = (cell + 1) & self.mask;
+        }
+    }
+
+    pub(crate) fn by_name(&self, symbol: &Symbol) -> Option<SymbolIndex> {
+        let cell = self.name_cell(symbol);
+        (self.by_name[cell] != VACANT).then(|| SymbolIndex(self.by_name[cell]))
+    }
+
+    fn name_cell(&self, symbol: &Symbol) -> usize {
+        let mut cell = spread_name(symbol) & self.mask;
+        // BOUND: half of the cells are vacant.
+        loop {
+            let index = self.by_name[cell];
+            if index == VACANT || self.known[index as usize].symbol == *symbol {
+                return cell;
+            }
+            cell = (cell + 1) & self.mask;
+        }
+    }
+
+    /// A new symbol gets the next index; `None` when there is no place.
+    pub(crate) fn add(&mut self, symbol: Symbol, now: Mono) -> Option<SymbolIndex> {
+        debug_assert!(self.by_name(&symbol).is_none());
+        if self.known.len() == self.capacity {
+            return None;
+        }
+        let index = self.known.len() as u32;
+        let cell = self.name_cell(&symbol);
+        self.by_name[cell] = index;
+        self.known.push(Known {
+            symbol,
+            key: InstrumentKey::NONE,
+            named: false,
+            misplaced: false,
+            broken: false,
+            crossed: false,
+            open_since: None,
+            torn: false,
+            dirty: false,
+            status: Status::stale(Reason::Unproven),
+            since: now,
+        });
+        Some(SymbolIndex(index))
+    }
+
+    /// From now on messages name this symbol by `key`. Answers the symbol that had the key before,
+    /// if another, and whether the key found a place.
+    pub(crate) fn bind(&mut self, key: InstrumentKey, index: SymbolIndex) -> Bound {
+        let mut cell = spread(key.0) & self.mask;
+        // BOUND: `bound` below keeps half of the cells vacant.
+        loop {
+            let (held, before) = self.by_key[cell];
+            if before != VACANT && held != key {
+                cell = (cell + 1) & self.mask;
+                continue;
+            }
+            if before == index.0 {
+                return Bound::Same;
+            }
+            // A symbol that comes under a second key would take a second cell.
+            let rebound = self.get(index).key != InstrumentKey::NONE;
+            if before == VACANT && rebound {
+                return Bound::SecondKey;
+            }
+            self.by_key[cell] = (key, index.0);
+            self.get_mut(index).key = key;
+            return match before {
+                VACANT => Bound::New,
+                other => Bound::TakenFrom(SymbolIndex(other)),
+            };
+        }
+    }
+
+    /// A new session: names stay, all that was learnt in the old one goes.
+    pub(crate) fn new_session(&mut self, now: Mono) {
+        self.by_key.fill((InstrumentKey::NONE, VACANT));
+        for known in &mut self.known {
+            *known = Known {
+                key: InstrumentKey::NONE,
+                named: false,
+                broken: false,
+                crossed: false,
+                open_since: None,
+                torn: false,
+                dirty: false,
+                // What a reader derives from the new epoch, said here too.
+                status: Status::stale(Reason::Unproven),
+                since: now,
+                ..*known
+            };
+        }
+    }
+}
+
+/// What binding a key to a symbol met.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Bound {
+    /// Neither was bound before.
+    New,
+    /// They were bound to each other already.
+    Same,
+    /// Another symbol had the key: the venue renamed an instrument.
+    TakenFrom(SymbolIndex),
+    /// The symbol has another key already: the venue broke its own rule.
+    SecondKey,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn symbol(n: u32) -> Symbol {
+        Symbol::from_wire(format!("S{n}").as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn symbols_are_found_by_name_and_key_up_to_capacity() {
+        let mut symbols = Symbols::new(100);
+        for n in 0..100u32 {
+            let index = symbols.add(symbol(n), Mono(1)).unwrap();
+            assert_eq!(symbols.bind(InstrumentKey(u64::from(n) << 32 | 7), index), Bound::New);
+        }
+        assert_eq!(symbols.add(symbol(100), Mono(1)), None);
+        for n in 0..100 {
+            assert_eq!(symbols.by_name(&symbol(n)), Some(SymbolIndex(n)));
+            assert_eq!(
+                symbols.by_key(InstrumentKey(u64::from(n) << 32 | 7)),
+                Some(SymbolIndex(n))
+            );
+        }
+        assert_eq!(symbols.by_name(&symbol(100)), None);
+        assert_eq!(symbols.by_key(InstrumentKey(8)), None);
+        symbols.new_session(Mono(2));
+        assert_eq!(symbols.by_key(InstrumentKey(7)), None);
+        assert_eq!(symbols.by_name(&symbol(7)), Some(SymbolIndex(7)));
+    }
+
+    #[test]
+    fn a_key_has_one_symbol_and_a_symbol_one_key() {
+        let mut symbols = Symbols::new(4);
+        let old = symbols.add(symbol(1), Mono(1)).unwrap();
+        let new = symbols.add(symbol(2), Mono(1)).unwrap();
+        assert_eq!(symbols.bind(InstrumentKey(9), old), Bound::New);
+        assert_eq!(symbols.bind(InstrumentKey(9), old), Bound::Same);
+        assert_eq!(symbols.bind(InstrumentKey(10), old), Bound::SecondKey);
+        assert_eq!(symbols.bind(InstrumentKey(9), new), Bound::TakenFrom(old));
+        assert_eq!(symbols.by_key(InstrumentKey(9)), Some(new));
+    }
+
+    #[test]
+    fn a_listed_symbol_has_a_home() {
+        let venue = VenueSymbols::new(vec![(symbol(2), 1), (symbol(1), 0), (symbol(3), 1)]);
+        assert_eq!(venue.home(&symbol(1)), Some(0));
+        assert_eq!(venue.home(&symbol(4)), None);
+        assert_eq!(venue.of(1).collect::<Vec<_>>(), [symbol(2), symbol(3)]);
+    }
+}

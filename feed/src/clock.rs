@@ -1,0 +1,172 @@
+//! The one reader of clocks. Everything else is told the time.
+//!
+//! Deadlines and leases are made of [`Mono`] alone, so a step of the wall clock moves none of
+//! them. The wall clock is read for two purposes only: to show a date or a time to a person, and
+//! to choose the trading date where the configuration names none.
+
+use candor_core::{Mono, Nanos, TradingDate};
+use rustix::time::{ClockId, Timespec, clock_gettime};
+
+/// Reads `CLOCK_MONOTONIC` and never lets it go back. One per thread.
+#[derive(Debug, Default)]
+pub struct Clock {
+    last: Mono,
+    held: u64,
+}
+
+impl Clock {
+    /// A clock that has not been read yet.
+    #[must_use]
+    pub const fn new() -> Clock {
+        Clock { last: Mono::NEVER, held: 0 }
+    }
+
+    /// Now, never before an earlier answer. A kernel clock that went back is held at its last
+    /// value and counted ([`Clock::held`]).
+    #[inline]
+    pub fn now(&mut self) -> Mono {
+        self.clamp(Mono(nanos(clock_gettime(ClockId::Monotonic))))
+    }
+
+    fn clamp(&mut self, read: Mono) -> Mono {
+        if read < self.last {
+            self.held += 1;
+        } else {
+            self.last = read;
+        }
+        self.last
+    }
+
+    /// How often the clock went back and was held.
+    #[must_use]
+    pub const fn held(&self) -> u64 {
+        self.held
+    }
+}
+
+/// The wall clock: nanoseconds since the Unix epoch. For display, for the trading date, and for
+/// turning a kernel's receive time into ours; no deadline is made of it.
+#[must_use]
+pub fn wall() -> u64 {
+    nanos(clock_gettime(ClockId::Realtime))
+}
+
+/// The length of time to wait in the form system calls take.
+#[must_use]
+pub fn timespec(length: Nanos) -> Timespec {
+    Timespec {
+        tv_sec: i64::try_from(length.0 / 1_000_000_000).unwrap_or(i64::MAX),
+        tv_nsec: i64::try_from(length.0 % 1_000_000_000).unwrap_or(0),
+    }
+}
+
+fn nanos(at: Timespec) -> u64 {
+    let seconds = u64::try_from(at.tv_sec).unwrap_or(0);
+    let nanos = u64::try_from(at.tv_nsec).unwrap_or(0);
+    seconds.saturating_mul(1_000_000_000).saturating_add(nanos)
+}
+
+/// The date, in UTC, of a wall-clock time in nanoseconds since the Unix epoch.
+///
+/// The hosts this runs on keep UTC; a venue whose trading date starts elsewhere in the day is
+/// given its date by the configuration.
+#[must_use]
+pub fn date(wall: u64) -> TradingDate {
+    let (year, month, day) = civil(wall / 86_400_000_000_000);
+    TradingDate(u32::try_from(year * 10_000 + month * 100 + day).unwrap_or(0))
+}
+
+/// A wall-clock time as `2026-11-21T09:30:00.123456789Z`.
+#[must_use]
+pub fn display(wall: u64) -> String {
+    let (year, month, day) = civil(wall / 86_400_000_000_000);
+    let second = wall / 1_000_000_000 % 86_400;
+    let (hour, minute) = (second / 3600, second / 60 % 60);
+    let (second, nanos) = (second % 60, wall % 1_000_000_000);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{nanos:09}Z")
+}
+
+/// Year, month and day of a day counted from 1970-01-01, in the Gregorian calendar.
+fn civil(days: u64) -> (u64, u64, u64) {
+    // Years start in March here, so that the leap day is the last of its year.
+    let days = days + 719_468;
+    let era = days / 146_097;
+    let day_of_era = days % 146_097;
+    let year_of_era =
+        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted + 2) / 5 + 1;
+    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
+    let year = year_of_era + era * 400 + u64::from(month <= 2);
+    (year, month, day)
+}
+
+/// Whether a number `yyyymmdd` is a day of the calendar.
+#[must_use]
+pub fn is_date(date: TradingDate) -> bool {
+    let (year, month, day) = (date.0 / 10_000, date.0 / 100 % 100, date.0 % 100);
+    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let days = match month {
+        4 | 6 | 9 | 11 => 30,
+        2 if leap => 29,
+        2 => 28,
+        1..=12 => 31,
+        _ => return false,
+    };
+    (1970..=9999).contains(&year) && (1..=days).contains(&day)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_goes_back_is_held_and_counted() {
+        let mut clock = Clock::new();
+        assert_eq!(clock.clamp(Mono(10)), Mono(10));
+        assert_eq!(clock.clamp(Mono(7)), Mono(10));
+        assert_eq!(clock.clamp(Mono(10)), Mono(10));
+        assert_eq!(clock.held(), 1);
+        assert_eq!(clock.clamp(Mono(11)), Mono(11));
+    }
+
+    #[test]
+    fn the_real_clock_moves_on() {
+        let mut clock = Clock::new();
+        let first = clock.now();
+        assert!(first > Mono::NEVER);
+        assert!(clock.now() >= first);
+        assert!(date(wall()).0 > 2020_01_01);
+    }
+
+    #[test]
+    fn dates_follow_the_calendar() {
+        for (days, date_is) in [
+            (0, 1970_01_01),
+            (11_016, 2000_02_29),
+            (11_017, 2000_03_01),
+            (20_778, 2026_11_21),
+            (47_540, 2100_02_28),
+            (47_541, 2100_03_01),
+        ] {
+            assert_eq!(date(days * 86_400_000_000_000).0, date_is);
+            assert!(is_date(TradingDate(date_is)));
+        }
+        assert_eq!(display(1_795_253_400_123_456_789), "2026-11-21T09:30:00.123456789Z");
+        for bad in [0, 2026_02_29, 2100_02_29, 2026_13_01, 2026_00_10, 2026_04_31, 2026_04_00] {
+            assert!(!is_date(TradingDate(bad)), "{bad}");
+        }
+    }
+
+    #[test]
+    fn every_day_of_four_centuries_is_a_date_and_follows_the_last() {
+        let mut last = 0;
+        for days in 0..146_097 {
+            let today = date(days * 86_400_000_000_000);
+            assert!(today.0 > last);
+            assert!(is_date(today));
+            last = today.0;
+        }
+    }
+}

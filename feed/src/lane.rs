@@ -1,0 +1,242 @@
+//! A lane: one thread, the queues it polls and the partitions it owns. Lanes share nothing but the
+//! stop flag and the inboxes through which one tells another of a symbol that is in both.
+//!
+//! A duty cycle reads the clock once, takes one batch, lets the partitions whose deadline has come
+//! act, and renews the lane's lease. It allocates nothing, takes no lock and, while packets come,
+//! makes no system call of its own; the kernel's drop counters are read every ten milliseconds.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use candor_core::counters::LaneCounter;
+use candor_core::{Mono, Nanos};
+use candor_engine::Partition;
+use candor_shm::LaneWriter;
+use crossbeam_queue::ArrayQueue;
+
+use crate::clock::Clock;
+use crate::config::Idle;
+use crate::publish::{Claim, Links, Publisher};
+use crate::source::{Source, SourceCounts, SourceError};
+
+/// How often the kernel's drop counters are read: what they show can't wait for a heartbeat.
+const COUNTS_EVERY: Nanos = Nanos::from_millis(10);
+
+/// How often counters are copied to the region.
+const FLUSH_EVERY: Nanos = Nanos::from_millis(1);
+
+/// Claims looked at in one cycle at most.
+const CLAIMS_A_CYCLE: usize = 64;
+
+/// Everything one lane needs.
+pub(crate) struct Lane {
+    pub(crate) index: usize,
+    pub(crate) source: Box<dyn Source>,
+    pub(crate) writer: LaneWriter,
+    /// The partitions this lane owns, with their number in the region.
+    pub(crate) partitions: Vec<(u16, Partition)>,
+    /// Whether each is joined.
+    pub(crate) subscribed: Vec<bool>,
+    /// By number in the region: where in `partitions`, `None` when another lane's.
+    pub(crate) places: Vec<Option<usize>>,
+    /// Symbols of our partitions that were seen elsewhere.
+    pub(crate) inbox: Arc<ArrayQueue<Claim>>,
+    pub(crate) links: Links,
+    pub(crate) lease: Nanos,
+    pub(crate) idle: Idle,
+    pub(crate) stop: Arc<AtomicBool>,
+}
+
+/// What a lane remembers from cycle to cycle.
+struct Progress {
+    clock: Clock,
+    touched: Vec<bool>,
+    lease_until: Mono,
+    next_counts: Mono,
+    next_flush: Mono,
+    counts: SourceCounts,
+    frames: u64,
+    cycles: u64,
+    idle_cycles: u64,
+    stalls: u64,
+    misdirected: u64,
+}
+
+impl Lane {
+    /// Publishes what is known before the first packet, then runs until told to stop. Leaves every
+    /// partition unsubscribed and the lane's lease run out.
+    ///
+    /// # Errors
+    /// Where the source fails for good. The partitions are stale then, too.
+    pub(crate) fn run(mut self) -> Result<(), SourceError> {
+        let mut progress = Progress {
+            clock: Clock::new(),
+            touched: vec![true; self.partitions.len()],
+            lease_until: Mono::NEVER,
+            next_counts: Mono::NEVER,
+            next_flush: Mono::NEVER,
+            counts: SourceCounts::default(),
+            frames: 0,
+            cycles: 0,
+            idle_cycles: 0,
+            stalls: 0,
+            misdirected: 0,
+        };
+        self.start(&mut progress);
+        let mut outcome = Ok(());
+        while !self.stop.load(Ordering::Relaxed) && outcome.is_ok() {
+            outcome = self.cycle(&mut progress);
+        }
+        self.leave(&mut progress);
+        outcome
+    }
+
+    fn start(&mut self, progress: &mut Progress) {
+        let now = progress.clock.now();
+        for (at, (number, partition)) in self.partitions.iter_mut().enumerate() {
+            let (writer, links) = (&mut self.writer, &self.links);
+            let mut sink = Publisher { writer, partition: *number, links };
+            partition.start(now, &mut sink);
+            partition.subscribe(now, self.subscribed[at], &mut sink);
+        }
+        // What happened before the first cycle is no stall: the lease begins here.
+        let now = progress.clock.now();
+        progress.lease_until = now + self.lease;
+        self.writer.renew(progress.lease_until);
+    }
+
+    fn leave(&mut self, progress: &mut Progress) {
+        let now = progress.clock.now();
+        for (number, partition) in &mut self.partitions {
+            let (writer, links) = (&mut self.writer, &self.links);
+            let mut sink = Publisher { writer, partition: *number, links };
+            partition.subscribe(now, false, &mut sink);
+        }
+        progress.touched.fill(true);
+        self.flush(progress);
+        self.writer.renew(Mono::NEVER);
+    }
+
+    fn cycle(&mut self, progress: &mut Progress) -> Result<(), SourceError> {
+        let now = progress.clock.now();
+        progress.cycles += 1;
+        if now > progress.lease_until {
+            // We stood still for longer than we vouched for. Readers saw it by themselves; now
+            // nothing that waited in a queue meanwhile proves where the venue is.
+            progress.stalls += 1;
+            self.stall(now, progress);
+        }
+        if now >= progress.next_counts {
+            progress.next_counts = now + COUNTS_EVERY;
+            self.read_counts(now, progress);
+        }
+        let polled = self.poll(now, progress)?;
+        if !self.inbox.is_empty() {
+            self.take_claims(now);
+        }
+        let deadline = self.deadlines(now, progress);
+        if now >= progress.next_flush {
+            progress.next_flush = now + FLUSH_EVERY;
+            self.flush(progress);
+        }
+        progress.lease_until = now + self.lease;
+        self.writer.renew(progress.lease_until);
+        if polled == 0 {
+            progress.idle_cycles += 1;
+            if self.idle == Idle::Block {
+                // A quarter of the lease: three renewals may be late before a reader sees it.
+                let patience = Nanos(self.lease.0 / 4);
+                let at_most = deadline.map_or(patience, |at| at.since(now).min(patience));
+                self.source.wait(at_most)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn poll(&mut self, now: Mono, progress: &mut Progress) -> Result<u32, SourceError> {
+        let Lane { source, writer, partitions, places, links, .. } = self;
+        let Progress { touched, misdirected, .. } = progress;
+        let polled = source.poll(&mut |arrival| {
+            let place = places.get(usize::from(arrival.partition)).copied().flatten();
+            let Some(at) = place else {
+                *misdirected += 1;
+                return;
+            };
+            touched[at] = true;
+            let (number, partition) = &mut partitions[at];
+            let mut sink = Publisher { writer, partition: *number, links };
+            partition.on_packet(now, arrival.at, arrival.line, arrival.payload, &mut sink);
+        })?;
+        progress.frames += u64::from(polled.frames);
+        Ok(polled.frames)
+    }
+
+    /// Lets every partition act whose deadline has come; answers the next deadline of any.
+    fn deadlines(&mut self, now: Mono, progress: &mut Progress) -> Option<Mono> {
+        let mut next: Option<Mono> = None;
+        for (at, (number, partition)) in self.partitions.iter_mut().enumerate() {
+            if partition.deadline().is_some_and(|deadline| deadline <= now) {
+                progress.touched[at] = true;
+                let (writer, links) = (&mut self.writer, &self.links);
+                let mut sink = Publisher { writer, partition: *number, links };
+                partition.on_deadline(now, &mut sink);
+            }
+            if let Some(deadline) = partition.deadline() {
+                next = Some(next.map_or(deadline, |other| other.min(deadline)));
+            }
+        }
+        next
+    }
+
+    fn stall(&mut self, now: Mono, progress: &mut Progress) {
+        for (at, (number, partition)) in self.partitions.iter_mut().enumerate() {
+            progress.touched[at] = true;
+            let (writer, links) = (&mut self.writer, &self.links);
+            let mut sink = Publisher { writer, partition: *number, links };
+            partition.on_stall(now, &mut sink);
+        }
+    }
+
+    /// The kernel's own counters. What it dropped may have been anybody's newest packet.
+    fn read_counts(&mut self, now: Mono, progress: &mut Progress) {
+        let counts = self.source.counts();
+        if counts.dropped() > progress.counts.dropped() {
+            self.stall(now, progress);
+        }
+        progress.counts = counts;
+    }
+
+    fn take_claims(&mut self, now: Mono) {
+        for _ in 0..CLAIMS_A_CYCLE {
+            let Some(Claim { symbol, home }) = self.inbox.pop() else { break };
+            let Some(at) = self.places.get(usize::from(home)).copied().flatten() else { continue };
+            let (number, partition) = &mut self.partitions[at];
+            let (writer, links) = (&mut self.writer, &self.links);
+            let mut sink = Publisher { writer, partition: *number, links };
+            partition.on_claimed(now, &symbol, &mut sink);
+        }
+    }
+
+    fn flush(&mut self, progress: &mut Progress) {
+        for (at, (number, partition)) in self.partitions.iter().enumerate() {
+            if std::mem::take(&mut progress.touched[at]) {
+                self.writer.counters(*number, &partition.counters());
+            }
+        }
+        let counts = &progress.counts;
+        for (counter, value) in [
+            (LaneCounter::Frames, progress.frames),
+            (LaneCounter::Cycles, progress.cycles),
+            (LaneCounter::IdleCycles, progress.idle_cycles),
+            (LaneCounter::Stalls, progress.stalls),
+            (LaneCounter::ClockHeld, progress.clock.held()),
+            (LaneCounter::Misdirected, progress.misdirected + counts.misdirected),
+            (LaneCounter::RxRingFull, counts.rx_ring_full),
+            (LaneCounter::FillRingEmpty, counts.fill_ring_empty),
+            (LaneCounter::RxDropped, counts.rx_dropped),
+            (LaneCounter::RxInvalid, counts.rx_invalid),
+        ] {
+            self.writer.lane_counter(counter, value);
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! From a partition's machine to the region: the engine's [`Sink`], written down.
+
+use std::sync::Arc;
+
+use candor_core::{
+    BookView, Loss, Message, Mono, SeqNo, SessionId, Status, Symbol, SymbolIndex,
+};
+use candor_engine::{Notice, Sink};
+use candor_shm::LaneWriter;
+use crossbeam_queue::ArrayQueue;
+
+/// What leaves a lane besides what it publishes: bounded queues, never waited for.
+#[derive(Clone, Debug)]
+pub(crate) struct Links {
+    /// By a partition's number in the region: the inbox of the lane that owns it, for symbols seen
+    /// elsewhere that the map gives to it. Full: the claim is made again with the symbol's next
+    /// definition; meanwhile the symbol is stale where it was seen.
+    pub(crate) inboxes: Vec<Arc<ArrayQueue<Claim>>>,
+    /// What happened to sequences, for the log. Full: not logged, but counted by its partition.
+    pub(crate) log: Arc<ArrayQueue<Logged>>,
+}
+
+/// A symbol was seen on a partition that the map gives to `home`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Claim {
+    pub(crate) symbol: Symbol,
+    pub(crate) home: u16,
+}
+
+/// Something that happened to a partition's sequence.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Logged {
+    pub(crate) partition: u16,
+    pub(crate) notice: Notice,
+}
+
+/// One partition's place in the region.
+pub(crate) struct Publisher<'a> {
+    pub(crate) writer: &'a mut LaneWriter,
+    pub(crate) partition: u16,
+    pub(crate) links: &'a Links,
+}
+
+impl Sink for Publisher<'_> {
+    fn lease(&mut self, deadline: Mono) {
+        self.writer.lease(self.partition, deadline);
+    }
+
+    fn status(&mut self, status: Status, epoch: u32, since: Mono, session: SessionId) {
+        self.writer.partition(self.partition, status, epoch, since, session);
+    }
+
+    fn numbers(&mut self, expected: SeqNo, known_end: SeqNo, heard: Mono) {
+        self.writer.numbers(self.partition, expected, known_end, heard);
+    }
+
+    fn define(&mut self, index: SymbolIndex, symbol: &Symbol) {
+        self.writer.define(self.partition, index, symbol);
+    }
+
+    fn publish(
+        &mut self,
+        index: SymbolIndex,
+        status: Status,
+        epoch: u32,
+        since: Mono,
+        view: &BookView,
+    ) {
+        self.writer.publish(self.partition, index, status, epoch, since, view);
+    }
+
+    fn event(&mut self, index: Option<SymbolIndex>, seq: SeqNo, now: Mono, message: &Message) {
+        self.writer.event(self.partition, index, seq, now, message);
+    }
+
+    fn loss(&mut self, loss: &Loss) {
+        self.writer.loss(self.partition, loss);
+    }
+
+    fn notice(&mut self, notice: &Notice, _now: Mono) {
+        let _ = self.links.log.push(Logged { partition: self.partition, notice: *notice });
+    }
+
+    fn foreign(&mut self, symbol: &Symbol, home: u16) {
+        if let Some(inbox) = self.links.inboxes.get(usize::from(home)) {
+            let _ = inbox.push(Claim { symbol: *symbol, home });
+        }
+    }
+}
