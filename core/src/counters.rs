@@ -193,6 +193,16 @@ impl Counters {
         self.0[Counter::ALL.len() + reject as usize]
     }
 
+    /// These and `other` added up. For two owners who count different things of one partition.
+    #[must_use]
+    pub fn plus(&self, other: &Counters) -> Counters {
+        let mut sum = self.clone();
+        for (value, more) in sum.0.iter_mut().zip(&other.0) {
+            *value += more;
+        }
+        sum
+    }
+
     /// All values in order of their labels ([`label`]).
     #[must_use]
     pub fn values(&self) -> &[u64; PARTITION_COUNTERS] {

@@ -61,6 +61,13 @@ impl Mono {
     }
 }
 
+impl Add for Nanos {
+    type Output = Nanos;
+    fn add(self, more: Nanos) -> Nanos {
+        Nanos(self.0.saturating_add(more.0))
+    }
+}
+
 impl Add<Nanos> for Mono {
     type Output = Mono;
     fn add(self, length: Nanos) -> Mono {

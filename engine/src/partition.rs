@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use candor_book::{Books, Fault};
-use candor_core::counters::{Counters, PARTITION_COUNTERS};
+use candor_core::counters::Counters;
 use candor_core::limits::LINES;
 use candor_core::{
     BookView, Event, Line, Message, Mono, Nanos, Reason, SeqNo, SessionId, Status, Symbol,
@@ -216,13 +216,9 @@ impl Partition {
 
     /// What was counted so far.
     #[must_use]
-    pub fn counters(&self) -> [u64; PARTITION_COUNTERS] {
+    pub fn counters(&self) -> Counters {
         // The sequencer and the content count different things, so that no counter has two owners.
-        let mut sum = *self.sequencing.values();
-        for (value, more) in sum.iter_mut().zip(self.content.counters.values()) {
-            *value += more;
-        }
-        sum
+        self.sequencing.plus(&self.content.counters)
     }
 
     /// The partition's own status, the symbols' left aside.
@@ -379,7 +375,7 @@ impl Content {
                     (true, since) => since,
                     (false, _) => None,
                 };
-                if change.unmatched_break {
+                if change.unmatched {
                     self.counters.add(Counter::BreaksUnmatched, 1);
                 } else if matches!(message.event, Event::TradeBreak { .. }) {
                     self.counters.add(Counter::Breaks, 1);
@@ -394,6 +390,10 @@ impl Content {
             Err(fault) => {
                 self.counters.add(counter_of(fault), 1);
                 self.quarantine(index);
+                // Two symbols claim one order: either may be the wrong one.
+                if let Fault::WrongSymbol { owner } | Fault::DuplicateOrder { owner } = fault {
+                    self.quarantine(owner);
+                }
             }
         }
     }
@@ -500,10 +500,10 @@ impl Content {
 
 fn counter_of(fault: Fault) -> Counter {
     match fault {
-        Fault::UnknownOrder => Counter::UnknownOrder,
-        Fault::DuplicateOrder => Counter::DuplicateOrder,
+        Fault::UnknownOrder | Fault::WrongSymbol { .. } => Counter::UnknownOrder,
+        Fault::DuplicateOrder { .. } => Counter::DuplicateOrder,
         Fault::OrdersFull => Counter::OrdersFull,
         Fault::LevelsFull => Counter::LevelsFull,
-        _ => Counter::BadSize,
+        Fault::BadPrice | Fault::BadSize | Fault::WrongShape => Counter::BadSize,
     }
 }

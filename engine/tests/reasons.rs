@@ -1,0 +1,314 @@
+//! Every reason there is, made to happen, and taken back where it can be.
+
+mod common;
+
+use candor_core::counters::Counter;
+use candor_core::{Line, Nanos, Reason, Side, Status};
+use common::{Bench, GRACE, LATE, SILENCE, add, delete, directory, trading};
+
+/// How a reason comes about in this crate, or who else makes it.
+enum Where {
+    Here(fn() -> Status),
+    /// Derived by the region's reader, or said by the handler: tested in `shm/` and `feed/`.
+    Outside,
+}
+
+fn made_by(reason: Reason) -> Where {
+    use Where::{Here, Outside};
+    match reason {
+        Reason::WriterGone | Reason::Halted | Reason::NoMap | Reason::NotAttested => Outside,
+        Reason::Unsubscribed => Here(unsubscribed),
+        Reason::NotStarted => Here(not_started),
+        Reason::Silent => Here(silent),
+        Reason::Ended => Here(ended),
+        Reason::Gap => Here(gap),
+        Reason::Recovering => Here(late_join),
+        Reason::SessionChanged => Here(session_changed),
+        Reason::LinesDiffer => Here(lines_differ),
+        Reason::Late => Here(late),
+        Reason::Quarantined => Here(unreadable),
+        Reason::Unmapped => Here(unmapped),
+        Reason::WrongPartition => Here(wrong_partition),
+        Reason::Unproven => Here(unproven),
+        // Books are rebuilt from snapshots; nothing here rebuilds one yet.
+        Reason::SymbolRecovering => Outside,
+        Reason::SymbolQuarantined => Here(unknown_order),
+        Reason::Lapped => Outside,
+    }
+}
+
+#[test]
+fn every_reason_happens() {
+    for reason in Reason::ALL {
+        if let Where::Here(make) = made_by(reason) {
+            assert_eq!(make(), Status::stale(reason), "{reason}");
+        }
+    }
+}
+
+fn unsubscribed() -> Status {
+    let mut bench = Bench::open();
+    assert!(bench.status("AAPL").is_live());
+    bench.subscribe(false);
+    bench.status("AAPL")
+}
+
+fn not_started() -> Status {
+    let mut bench = Bench::new(&[("AAPL", 0)]);
+    assert_eq!(bench.reason("AAPL"), Some(Reason::Unsubscribed));
+    bench.subscribe(true);
+    bench.status("AAPL")
+}
+
+fn silent() -> Status {
+    let mut bench = Bench::open();
+    bench.now = bench.now + Nanos(SILENCE.0 - 1);
+    assert!(bench.status("AAPL").is_live());
+    bench.now = bench.now + Nanos(1);
+    // No code of ours ran since the last packet.
+    bench.status("AAPL")
+}
+
+fn ended() -> Status {
+    let mut bench = Bench::open();
+    let end = candor_decoders::nasdaq::moldudp64::end(bench.session, candor_core::SeqNo(4));
+    bench.packet(Line::A, &end);
+    bench.status("AAPL")
+}
+
+fn gap() -> Status {
+    let mut bench = Bench::open();
+    bench.send(Line::A, 5, &[delete(1, 12)]);
+    assert!(bench.status("AAPL").is_live(), "within the grace the book is true as of number 3");
+    assert_eq!(bench.shown.best("AAPL", Side::Ask), Some((1_010_000, 200)));
+    bench.pass(GRACE + Nanos(1));
+    bench.status("AAPL")
+}
+
+fn late_join() -> Status {
+    let mut bench = Bench::new(&[("AAPL", 0)]);
+    bench.subscribe(true);
+    bench.send(Line::A, 50_000, &[directory(1, "AAPL"), add(1, 11, b'B', 100, 1_000_000)]);
+    bench.pass(GRACE + Nanos(1));
+    bench.status("AAPL")
+}
+
+fn session_changed() -> Status {
+    let mut bench = Bench::open();
+    bench.session = *b"DAY0000002";
+    bench.heartbeat(Line::A, 1);
+    bench.status("AAPL")
+}
+
+fn lines_differ() -> Status {
+    let mut bench = Bench::open();
+    bench.send(Line::A, 4, &[add(1, 13, b'B', 100, 990_000)]);
+    bench.send(Line::B, 4, &[add(1, 13, b'B', 300, 990_000)]);
+    bench.status("AAPL")
+}
+
+fn late() -> Status {
+    let mut bench = Bench::open();
+    let arrived = bench.now;
+    bench.now = bench.now + LATE + Nanos(1);
+    let payload = common::mold(bench.session, 4, &[delete(1, 12)]);
+    bench.partition.on_packet(bench.now, arrived, Line::A, &payload, &mut bench.shown);
+    bench.status("AAPL")
+}
+
+fn unreadable() -> Status {
+    let mut bench = Bench::open();
+    let mut short = add(1, 13, b'B', 100, 990_000);
+    short.truncate(20);
+    bench.send(Line::A, 4, &[short]);
+    bench.status("AAPL")
+}
+
+fn unmapped() -> Status {
+    Bench::open().status("NOPE")
+}
+
+fn wrong_partition() -> Status {
+    let mut bench = Bench::open();
+    bench.send(Line::A, 4, &[directory(9, "ELSE")]);
+    assert_eq!(bench.shown.claims.len(), 1);
+    assert_eq!(bench.shown.claims[0].1, 7);
+    assert!(bench.status("AAPL").is_live());
+    bench.status("ELSE")
+}
+
+fn unproven() -> Status {
+    Bench::open().status("MSFT")
+}
+
+fn unknown_order() -> Status {
+    let mut bench = Bench::open();
+    bench.send(Line::A, 4, &[directory(2, "MSFT"), delete(1, 999)]);
+    assert!(bench.status("MSFT").is_live(), "others stay live");
+    assert_eq!(bench.count(Counter::UnknownOrder), 1);
+    bench.status("AAPL")
+}
+
+#[test]
+fn a_gap_filled_from_the_other_line_gives_liveness_back() {
+    let mut bench = Bench::open();
+    bench.send(Line::A, 5, &[delete(1, 12)]);
+    bench.pass(GRACE + Nanos(1));
+    assert_eq!(bench.reason("AAPL"), Some(Reason::Gap));
+    bench.send(Line::B, 4, &[add(1, 13, b'S', 50, 1_005_000)]);
+    assert!(bench.status("AAPL").is_live());
+    assert_eq!(bench.shown.best("AAPL", Side::Ask), Some((1_005_000, 50)));
+    assert_eq!(bench.view_orders(), (1, 1));
+}
+
+#[test]
+fn a_new_session_leaves_nothing_live_and_earns_it_again() {
+    let mut bench = Bench::open();
+    bench.session = *b"DAY0000002";
+    bench.send(Line::A, 1, &[directory(5, "MSFT")]);
+    assert!(bench.status("MSFT").is_live());
+    assert_eq!(bench.reason("AAPL"), Some(Reason::Unproven));
+    // The old locate means nothing any more.
+    bench.send(Line::A, 2, &[add(1, 11, b'B', 100, 1_000_000)]);
+    assert_eq!(bench.reason("AAPL"), Some(Reason::Unproven));
+    assert_eq!(bench.count(Counter::UndefinedInstrument), 1);
+    bench.send(Line::A, 3, &[directory(1, "AAPL")]);
+    assert!(bench.status("AAPL").is_live());
+    assert_eq!(bench.shown.best("AAPL", Side::Bid), None, "no book is carried over");
+}
+
+#[test]
+fn the_old_session_beside_the_new_changes_nothing() {
+    let mut bench = Bench::open();
+    let old = bench.session;
+    bench.session = *b"DAY0000002";
+    bench.send(Line::A, 1, &[directory(1, "AAPL")]);
+    bench.session = old;
+    let lease = bench.shown.lease;
+    bench.now = bench.now + Nanos::from_secs(1);
+    bench.send(Line::B, 4, &[delete(1, 11)]);
+    assert_eq!(bench.count(Counter::DiscardOldSession), 1);
+    assert_eq!(bench.shown.lease, lease, "the old session vouches for nothing");
+    assert!(bench.status("AAPL").is_live());
+}
+
+#[test]
+fn heartbeats_keep_a_thin_symbol_live() {
+    let mut bench = Bench::open();
+    for _ in 0..100 {
+        bench.pass(Nanos::from_secs(1));
+        bench.heartbeat(Line::B, 4);
+        assert!(bench.status("AAPL").is_live());
+    }
+}
+
+#[test]
+fn a_heartbeat_shows_that_the_last_packet_was_lost() {
+    let mut bench = Bench::open();
+    bench.pass(Nanos::from_secs(1));
+    bench.heartbeat(Line::A, 5);
+    bench.pass(GRACE + Nanos(1));
+    assert_eq!(bench.reason("AAPL"), Some(Reason::Gap));
+}
+
+#[test]
+fn a_partition_in_trouble_is_not_vouched_for() {
+    let mut bench = Bench::open();
+    bench.send(Line::A, 5, &[delete(1, 12)]);
+    bench.pass(GRACE + Nanos(1));
+    let lease = bench.shown.lease;
+    bench.pass(Nanos::from_secs(1));
+    bench.heartbeat(Line::A, 6);
+    assert_eq!(bench.shown.lease, lease);
+    assert_eq!(bench.shown.heard, bench.now);
+}
+
+#[test]
+fn after_a_stall_only_what_arrives_later_proves_anything() {
+    let mut bench = Bench::open();
+    let before = bench.now;
+    bench.pass(Nanos::from_millis(5));
+    bench.partition.on_stall(bench.now, &mut bench.shown);
+    assert_eq!(bench.reason("AAPL"), Some(Reason::Late));
+    let waited = common::mold(bench.session, 4, &[delete(1, 12)]);
+    bench.partition.on_packet(bench.now, before, Line::A, &waited, &mut bench.shown);
+    assert_eq!(bench.reason("AAPL"), Some(Reason::Late), "it had waited in the queue");
+    bench.pass(Nanos(1));
+    bench.heartbeat(Line::A, 5);
+    assert!(bench.status("AAPL").is_live());
+}
+
+#[test]
+fn a_crossed_book_is_stale_for_as_long_as_it_is_crossed() {
+    let mut bench = Bench::open();
+    bench.send(Line::A, 4, &[add(1, 13, b'B', 100, 1_020_000)]);
+    assert!(bench.status("AAPL").is_live(), "nothing says yet that it trades");
+    bench.send(Line::A, 5, &[trading(1, "AAPL", b'T')]);
+    assert_eq!(bench.reason("AAPL"), Some(Reason::SymbolQuarantined));
+    assert_eq!(bench.count(Counter::Crossed), 1);
+    bench.send(Line::A, 6, &[delete(1, 13)]);
+    assert!(bench.status("AAPL").is_live());
+}
+
+#[test]
+fn halted_is_not_stale() {
+    let mut bench = Bench::open();
+    bench.send(Line::A, 4, &[trading(1, "AAPL", b'H')]);
+    assert!(bench.status("AAPL").is_live());
+    assert_eq!(bench.shown.view("AAPL").trading_state, candor_core::TradingState::Halted);
+}
+
+#[test]
+fn a_renamed_instrument_inherits_nothing() {
+    let mut bench = Bench::open();
+    bench.send(Line::A, 4, &[directory(1, "NEWN")]);
+    assert_eq!(bench.reason("AAPL"), Some(Reason::Unproven));
+    assert!(bench.status("NEWN").is_live());
+    assert_eq!(bench.shown.best("NEWN", Side::Bid), None);
+}
+
+#[test]
+fn two_partitions_that_claim_one_symbol_make_it_stale() {
+    let mut bench = Bench::open();
+    let symbol = candor_core::Symbol::from_wire(b"AAPL").unwrap();
+    bench.partition.on_claimed(bench.now, &symbol, &mut bench.shown);
+    assert_eq!(bench.reason("AAPL"), Some(Reason::WrongPartition));
+}
+
+#[test]
+fn a_full_table_quarantines_and_counts() {
+    let mut bench = Bench::open();
+    for order in 0..62 {
+        let number = 4 + order;
+        bench.send(Line::A, number, &[add(1, 100 + order, b'B', 1, 500_000)]);
+    }
+    assert!(bench.status("AAPL").is_live());
+    bench.send(Line::A, 66, &[add(1, 999, b'B', 1, 500_000)]);
+    assert_eq!(bench.reason("AAPL"), Some(Reason::SymbolQuarantined));
+    assert_eq!(bench.count(Counter::OrdersFull), 1);
+    for locate in 2..12u16 {
+        let number = 65 + u64::from(locate);
+        bench.send(Line::A, number, &[directory(locate, &format!("S{locate}"))]);
+    }
+    // AAPL and MSFT are listed; six more find a place.
+    assert_eq!(bench.count(Counter::SymbolsFull), 4);
+    assert_eq!(bench.reason("S11"), Some(Reason::Unmapped));
+}
+
+#[test]
+fn foreign_bytes_are_counted_and_poison_nothing() {
+    let mut bench = Bench::open();
+    for payload in [&b""[..], b"short", &[0; 20], &[0xff; 1400]] {
+        bench.packet(Line::A, payload);
+    }
+    assert_eq!(bench.count(Counter::Packets), bench.count(Counter::PacketsAccepted) + 4);
+    assert!(bench.status("AAPL").is_live());
+}
+
+impl Bench {
+    /// How many sell levels and buy levels AAPL shows.
+    fn view_orders(&self) -> (u8, u8) {
+        let view = self.shown.view("AAPL");
+        (view.bid_count, view.ask_count)
+    }
+}
