@@ -51,6 +51,47 @@ pub fn wall() -> u64 {
     nanos(clock_gettime(ClockId::Realtime))
 }
 
+/// Turns the kernel's receive times, which are the wall clock's, into ours.
+///
+/// Both clocks are read once a batch. A stamp's age by the wall clock is taken off our present
+/// time. Around a step of the wall clock, ages mean nothing: the difference between the clocks
+/// has jumped since the last batch, and then the batch counts as having arrived now, as it does
+/// without stamps. An arrival never lies ahead of now, so a wrong one makes us late, never early.
+#[derive(Debug, Default)]
+pub struct Arrivals {
+    now: Mono,
+    wall: u64,
+    difference: i128,
+    steady: bool,
+}
+
+impl Arrivals {
+    /// The clocks may drift apart by this much between batches, as they do when the wall clock
+    /// is slewed; more is a step.
+    const SLEW: i128 = 1_000_000;
+
+    /// Reads both clocks, for the batch that was just received.
+    pub fn read(&mut self, clock: &mut Clock) {
+        self.set(clock.now(), wall());
+    }
+
+    fn set(&mut self, now: Mono, wall: u64) {
+        let difference = i128::from(wall) - i128::from(now.0);
+        self.steady =
+            self.now != Mono::NEVER && (difference - self.difference).abs() <= Arrivals::SLEW;
+        (self.now, self.wall, self.difference) = (now, wall, difference);
+    }
+
+    /// When a datagram with this stamp arrived; now, when it has none or none can be trusted.
+    #[must_use]
+    pub fn at(&self, stamp: Option<u64>) -> Mono {
+        match stamp {
+            Some(stamp) if self.steady => self.now - Nanos(self.wall.saturating_sub(stamp)),
+            _ => self.now,
+        }
+    }
+}
+
 /// The length of time to wait in the form system calls take.
 #[must_use]
 pub fn timespec(length: Nanos) -> Timespec {
@@ -132,15 +173,35 @@ mod tests {
     }
 
     #[test]
+    fn a_step_of_the_wall_clock_makes_no_arrival_early_or_hours_late() {
+        let mut arrivals = Arrivals::default();
+        let second = 1_000_000_000;
+        arrivals.set(Mono(10 * second), 100 * second);
+        assert_eq!(arrivals.at(Some(99 * second)), Mono(10 * second), "nothing to compare with");
+        arrivals.set(Mono(11 * second), 101 * second);
+        assert_eq!(arrivals.at(Some(101 * second - 5)), Mono(11 * second - 5));
+        assert_eq!(arrivals.at(Some(102 * second)), Mono(11 * second), "never ahead of now");
+        assert_eq!(arrivals.at(None), Mono(11 * second));
+        for step in [3_700 * second, 2 * second, 102 * second - 2_000_000] {
+            arrivals.set(Mono(12 * second), step);
+            assert_eq!(arrivals.at(Some(101 * second)), Mono(12 * second));
+            arrivals.set(Mono(13 * second), step + second);
+            assert_eq!(arrivals.at(Some(step + second - 7)), Mono(13 * second - 7));
+            arrivals.set(Mono(11 * second), 101 * second);
+        }
+    }
+
+    #[test]
     fn the_real_clock_moves_on() {
         let mut clock = Clock::new();
         let first = clock.now();
         assert!(first > Mono::NEVER);
         assert!(clock.now() >= first);
-        assert!(date(wall()).0 > 2020_01_01);
+        assert!(date(wall()).0 > 20_200_101);
     }
 
     #[test]
+    #[expect(clippy::inconsistent_digit_grouping, reason = "yyyy_mm_dd reads as a date")]
     fn dates_follow_the_calendar() {
         for (days, date_is) in [
             (0, 1970_01_01),

@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use candor_core::{
-    BookView, Loss, Message, Mono, SeqNo, SessionId, Status, Symbol, SymbolIndex,
-};
+use candor_core::{BookView, Loss, Message, Mono, SeqNo, SessionId, Status, Symbol, SymbolIndex};
 use candor_engine::{Notice, Sink};
 use candor_shm::LaneWriter;
 use crossbeam_queue::ArrayQueue;
@@ -51,7 +49,8 @@ impl Sink for Publisher<'_> {
     }
 
     fn numbers(&mut self, expected: SeqNo, known_end: SeqNo, heard: Mono) {
-        self.writer.numbers(self.partition, expected, known_end, heard);
+        let _ = heard;
+        self.writer.numbers(self.partition, expected, known_end);
     }
 
     fn define(&mut self, index: SymbolIndex, symbol: &Symbol) {

@@ -10,8 +10,8 @@ mod nearest;
 mod parse;
 mod problem;
 mod reader;
-mod summary;
 mod symbols;
+mod venue;
 
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
@@ -22,7 +22,6 @@ use candor_core::{Line, Nanos, Symbol, TradingDate, Venue};
 use candor_decoders::Format;
 
 pub use problem::{ConfigError, Problem};
-pub use summary::{json, table};
 
 /// A whole configuration, checked.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -90,11 +89,11 @@ pub struct AfXdpConfig {
     /// Whether the next mode down may be used where the one wanted is refused. The mode in force
     /// is published and logged either way.
     pub allow_fallback: bool,
-    /// Frames of a lane's buffer area: a power of two.
+    /// Frames of each queue's packet memory: a power of two.
     pub frames: u32,
     /// Bytes of a frame: 2048 or 4096.
     pub frame_size: u32,
-    /// Whether the buffer area lies in huge pages.
+    /// Whether packet memory lies in huge pages.
     pub huge_pages: HugePages,
 }
 
@@ -254,9 +253,9 @@ impl Config {
 
     /// Every line of every subscribed partition, with its partition's index.
     pub fn subscribed_lines(&self) -> impl Iterator<Item = (u16, Line, &LineConfig)> {
-        (0u16..).zip(&self.partitions).filter(|(_, p)| p.subscribe).flat_map(|(index, partition)| {
-            partition.lines().map(move |(line, config)| (index, line, config))
-        })
+        (0u16..).zip(&self.partitions).filter(|(_, p)| p.subscribe).flat_map(
+            |(index, partition)| partition.lines().map(move |(line, config)| (index, line, config)),
+        )
     }
 
     /// The digest as 64 hexadecimal digits.
@@ -264,6 +263,14 @@ impl Config {
     pub fn digest_text(&self) -> String {
         self.digest.iter().map(|byte| format!("{byte:02x}")).collect()
     }
+}
+
+/// Parses and checks a configuration's text as if it had been read from `path`.
+///
+/// # Errors
+/// As [`load`].
+pub fn parse_text(path: &Path, text: &str) -> Result<Config, ConfigError> {
+    parse::parse(path, text)
 }
 
 /// Reads and checks the configuration at `path`. Relative `symbols_file` names start at its folder.

@@ -3,7 +3,11 @@
 /// The candidate nearest to `word`, if any is near enough to be what was meant.
 pub(super) fn nearest<'a>(word: &str, candidates: &[&'a str]) -> Option<&'a str> {
     let word = word.to_lowercase();
-    let bound = word.chars().count().max(3) / 3;
+    // One letter is near to any other; from two on, a third of the word may be wrong.
+    let bound = match word.chars().count() {
+        0 | 1 => 0,
+        len => len.max(3) / 3,
+    };
     candidates
         .iter()
         .map(|candidate| (distance(&word, &candidate.to_lowercase()), *candidate))
@@ -49,11 +53,19 @@ mod tests {
         assert_eq!(nearest("Core", &keys), Some("core"));
         assert_eq!(nearest("colour", &keys), None);
         assert_eq!(nearest("x", &keys), None);
+        assert_eq!(nearest("D", &["A", "B", "C"]), None);
+        assert_eq!(nearest("b", &["A", "B", "C"]), Some("B"));
     }
 
     #[test]
     fn distances() {
-        for (a, b, expected) in [("", "abc", 3), ("abc", "abc", 0), ("abc", "acb", 1), ("ab", "ba", 1), ("kitten", "sitting", 3)] {
+        for (a, b, expected) in [
+            ("", "abc", 3),
+            ("abc", "abc", 0),
+            ("abc", "acb", 1),
+            ("ab", "ba", 1),
+            ("kitten", "sitting", 3),
+        ] {
             assert_eq!(distance(a, b), expected, "{a} {b}");
             assert_eq!(distance(b, a), expected, "{b} {a}");
         }

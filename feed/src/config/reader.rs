@@ -253,7 +253,13 @@ impl<'t> Table<'t> {
         };
         let line = cx.line(value.span().start);
         let DeValue::Array(items) = value.get_ref() else {
-            self.wrong(cx, line, key, &format!("a list of tables, each under {name}"), value.get_ref());
+            self.wrong(
+                cx,
+                line,
+                key,
+                &format!("a list of tables, each under {name}"),
+                value.get_ref(),
+            );
             return Vec::new();
         };
         let mut tables = Vec::new();
@@ -261,7 +267,13 @@ impl<'t> Table<'t> {
             let line = cx.line(item.span().start);
             match item.get_ref() {
                 DeValue::Table(entries) => tables.push(Table::new(name, line, entries)),
-                other => self.wrong(cx, line, key, &format!("a list of tables, each under {name}"), other),
+                other => self.wrong(
+                    cx,
+                    line,
+                    key,
+                    &format!("a list of tables, each under {name}"),
+                    other,
+                ),
             }
         }
         tables

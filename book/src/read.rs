@@ -1,0 +1,142 @@
+//! What can be read of the books, and the rules they must obey.
+
+use candor_core::{BookView, Level, Side, SymbolIndex, TradingState};
+
+use crate::books::{Books, NO_LEVEL, Store};
+use crate::levels::{self, Levels, key_of, side_of};
+use crate::orders::Orders;
+use crate::summary::Summary;
+
+impl Books {
+    /// Writes the symbol's view: ten levels a side, last trade, states, statistics. What lies behind
+    /// the levels there are is zero.
+    ///
+    /// # Panics
+    /// When the symbol was not given out by [`Books::add_symbol`].
+    #[inline]
+    pub fn view(&self, symbol: SymbolIndex, view: &mut BookView) {
+        assert!(symbol.0 < self.symbols, "a symbol that was never added");
+        self.summaries[symbol.0 as usize].write(view);
+        view.decimals = self.decimals;
+        view.bid_count = self.write_side(symbol, Side::Bid, &mut view.bids);
+        view.ask_count = self.write_side(symbol, Side::Ask, &mut view.asks);
+    }
+
+    #[inline]
+    fn write_side(&self, symbol: SymbolIndex, side: Side, out: &mut [Level]) -> u8 {
+        let side = side_of(symbol.0, side);
+        let written = match &self.store {
+            Store::ByOrder { levels, .. } | Store::ByLevel { levels } => levels.write(side, out),
+            Store::Quotes { quotes } => {
+                out[0] = quotes[side as usize];
+                usize::from(out[0].size > 0)
+            }
+        };
+        out[written..].fill(NO_LEVEL);
+        written as u8
+    }
+
+    /// The best level of a side; `None` when it is empty.
+    ///
+    /// # Panics
+    /// When the symbol was not given out by [`Books::add_symbol`].
+    #[inline]
+    #[must_use]
+    pub fn best(&self, symbol: SymbolIndex, side: Side) -> Option<Level> {
+        assert!(symbol.0 < self.symbols, "a symbol that was never added");
+        let side = side_of(symbol.0, side);
+        match &self.store {
+            Store::ByOrder { levels, .. } | Store::ByLevel { levels } => levels.best(side),
+            Store::Quotes { quotes } => Some(quotes[side as usize]).filter(|quote| quote.size > 0),
+        }
+    }
+
+    /// Whether the venue lets the symbol trade; what its view shows.
+    ///
+    /// # Panics
+    /// When the symbol was not given out by [`Books::add_symbol`].
+    #[inline]
+    #[must_use]
+    pub fn trading_state(&self, symbol: SymbolIndex) -> TradingState {
+        assert!(symbol.0 < self.symbols, "a symbol that was never added");
+        self.summaries[symbol.0 as usize].trading_state()
+    }
+
+    /// Whether the best bid is above the best offer.
+    #[inline]
+    #[must_use]
+    pub fn is_crossed(&self, symbol: SymbolIndex) -> bool {
+        match (self.best(symbol, Side::Bid), self.best(symbol, Side::Ask)) {
+            (Some(bid), Some(ask)) => bid.price > ask.price,
+            _ => false,
+        }
+    }
+
+    /// Whether the best bid is at the best offer.
+    #[inline]
+    #[must_use]
+    pub fn is_locked(&self, symbol: SymbolIndex) -> bool {
+        match (self.best(symbol, Side::Bid), self.best(symbol, Side::Ask)) {
+            (Some(bid), Some(ask)) => bid.price == ask.price,
+            _ => false,
+        }
+    }
+
+    /// Every level of a side, best first.
+    ///
+    /// # Panics
+    /// When the symbol was not given out by [`Books::add_symbol`].
+    pub fn levels(&self, symbol: SymbolIndex, side: Side) -> impl Iterator<Item = Level> + '_ {
+        assert!(symbol.0 < self.symbols, "a symbol that was never added");
+        let side = side_of(symbol.0, side);
+        let (tree, quote): (Option<levels::Iter<'_>>, _) = match &self.store {
+            Store::ByOrder { levels, .. } | Store::ByLevel { levels } => {
+                (Some(levels.iter(side)), None)
+            }
+            Store::Quotes { quotes } => (None, Some(quotes[side as usize])),
+        };
+        tree.into_iter().flatten().chain(quote.filter(|quote| quote.size > 0))
+    }
+
+    /// Asserts every rule the tables obey. For tests and the simulator: it reads everything, and
+    /// allocates.
+    ///
+    /// # Panics
+    /// When a rule is broken.
+    pub fn check(&self) {
+        assert!(self.symbols as usize <= self.summaries.len());
+        self.summaries.iter().for_each(Summary::check);
+        assert!(self.summaries[self.symbols as usize..].iter().all(|s| *s == Summary::EMPTY));
+        self.trades.check();
+        match &self.store {
+            Store::ByOrder { orders, levels } => {
+                orders.check();
+                levels.check();
+                check_sums(orders, levels, self.symbols * 2);
+            }
+            Store::ByLevel { levels } => levels.check(),
+            Store::Quotes { quotes } => {
+                assert!(quotes.iter().all(|quote| quote.size > 0 || *quote == NO_LEVEL));
+            }
+        }
+    }
+}
+
+/// Every level is the sum of its orders, and every order is in a level.
+fn check_sums(orders: &Orders, levels: &Levels, sides: u32) {
+    let mut resting: Vec<_> = orders.iter().map(|o| (o.side, o.key, u64::from(o.size))).collect();
+    resting.sort_unstable();
+    let sums: Vec<_> = resting
+        .chunk_by(|a, b| (a.0, a.1) == (b.0, b.1))
+        .map(|level| {
+            let size = level.iter().map(|order| order.2).sum::<u64>();
+            (level[0].0, level[0].1, size, level.len() as u32)
+        })
+        .collect();
+    let held = (0..sides).flat_map(|side| {
+        let book_side = if side % 2 == 0 { Side::Bid } else { Side::Ask };
+        let key = move |level: &Level| key_of(level.price, book_side);
+        levels.iter(side).map(move |level| (side, key(&level), level.size, level.orders))
+    });
+    assert!(held.eq(sums), "levels differ from the sum of their orders");
+}

@@ -1,0 +1,203 @@
+//! Random streams of every shape, compared with the naive twin after every operation.
+
+mod common;
+
+use candor_book::{Capacity, Shape};
+use candor_core::{Event, Price};
+use common::{Op, Pair, Random, SIDES};
+use proptest::prelude::*;
+
+/// Orders out of few ids and prices, so that everything collides with everything, faults included.
+fn order_event(random: &mut Random, ids: u64, prices: u64) -> Event {
+    let order = random.below(ids);
+    let price = Price(random.below(prices) as i64 - i64::from(random.chance(3)));
+    let size = random.below(12) as u32;
+    match random.below(20) {
+        0..9 => Event::Add { order, side: random.side(), price, size },
+        9..12 => Event::Execute {
+            order,
+            size,
+            trade: random.below(40),
+            price: random.chance(30).then_some(price),
+            printable: random.chance(70),
+        },
+        12..14 => Event::Reduce { order, size },
+        14..16 => Event::Delete { order },
+        _ => Event::Replace { order, new_order: random.below(ids), price, size },
+    }
+}
+
+fn level_event(random: &mut Random, prices: u64) -> Event {
+    Event::SetLevel {
+        side: random.side(),
+        price: Price(random.below(prices) as i64 - i64::from(random.chance(3))),
+        size: random.below(3) as u32 * 50,
+        complete: random.chance(50),
+    }
+}
+
+fn quote_event(random: &mut Random) -> Event {
+    let mut price = || Price(random.below(6) as i64 - i64::from(random.chance(5)));
+    let (bid_price, ask_price) = (price(), price());
+    let mut size = || random.below(3) as u32 * 100;
+    Event::Quote { bid_price, bid_size: size(), ask_price, ask_size: size() }
+}
+
+fn op(random: &mut Random, shape: Shape, symbols: u64, prices: u64) -> Op {
+    let symbol = random.below(symbols) as u32;
+    match random.below(400) {
+        0 => return Op::Reset,
+        1..4 => return Op::ClearSymbol(symbol),
+        4..14 => return Op::AddSymbol,
+        _ => {}
+    }
+    let event = match random.below(100) {
+        0..10 => random.shared_event(),
+        10 => order_event(random, 60, prices),
+        11 => level_event(random, prices),
+        12 => quote_event(random),
+        _ => match shape {
+            Shape::ByOrder => order_event(random, 60, prices),
+            Shape::ByLevel => level_event(random, prices),
+            Shape::Quotes => quote_event(random),
+        },
+    };
+    Op::Apply(symbol, event)
+}
+
+fn run(shape: Shape, capacity: Capacity, seed: u64, ops: usize, prices: u64) {
+    let mut random = Random(seed);
+    let mut pair = Pair::with_symbols(shape, capacity, 2);
+    for _ in 0..ops {
+        pair.step(op(&mut random, shape, 5, prices));
+        pair.compare();
+    }
+}
+
+const ROOMY: Capacity = Capacity { symbols: 5, orders: 100, levels: 200, trades: 16 };
+const TIGHT: Capacity = Capacity { symbols: 3, orders: 12, levels: 9, trades: 3 };
+
+#[test]
+fn orders_with_room() {
+    (0..12).for_each(|seed| run(Shape::ByOrder, ROOMY, seed, 2_000, 40));
+}
+
+#[test]
+fn orders_with_full_tables() {
+    (0..12).for_each(|seed| run(Shape::ByOrder, TIGHT, seed, 2_000, 12));
+}
+
+#[test]
+fn levels_with_room() {
+    (0..6).for_each(|seed| run(Shape::ByLevel, ROOMY, seed, 2_000, 60));
+}
+
+#[test]
+fn levels_with_a_full_pool() {
+    (0..6).for_each(|seed| run(Shape::ByLevel, TIGHT, seed, 2_000, 10));
+}
+
+#[test]
+fn quotes() {
+    (0..6).for_each(|seed| run(Shape::Quotes, TIGHT, seed, 2_000, 10));
+}
+
+/// Two thousand levels a side and more, in trees several nodes high, growing and shrinking at the best,
+/// at the worst and in between. Compared by symbol after each operation, in whole now and then.
+#[test]
+fn deep_books() {
+    for (seed, shape) in [(1, Shape::ByLevel), (2, Shape::ByOrder), (3, Shape::ByLevel)] {
+        let capacity = Capacity { symbols: 3, orders: 9_000, levels: 7_000, trades: 8 };
+        let mut random = Random(seed);
+        let mut pair = Pair::with_symbols(shape, capacity, 3);
+        let (mut ids, mut next) = (Vec::new(), 0);
+        let mut deepest = 0;
+        for step in 0..60_000_u64 {
+            // Waves: fill, churn, empty, so that every kind of split and merge happens.
+            let growing = [95, 60, 8, 85, 30, 2][(step / 10_000) as usize];
+            let symbol = (step / 1_000 % 3) as u32 / 2;
+            let price = match random.below(4) {
+                0 => 20_000 + random.below(40),
+                1 => 20_000 - step / 8,
+                _ => 10_000 + random.below(20_000),
+            };
+            let price = Price(price as i64);
+            let grow = random.chance(growing);
+            let event = match shape {
+                Shape::ByLevel if grow => {
+                    Event::SetLevel { side: random.side(), price, size: 7, complete: true }
+                }
+                Shape::ByLevel => {
+                    let side = random.side();
+                    let levels = pair.twin.levels(candor_core::SymbolIndex(symbol), side);
+                    let rank = random.below(levels.len().max(1) as u64) as usize;
+                    let rank = if random.chance(40) { rank % 20 } else { rank };
+                    let price = levels.get(rank).map_or(price, |level| level.price);
+                    Event::SetLevel { side, price, size: 0, complete: true }
+                }
+                _ if grow || ids.is_empty() => {
+                    next += 1;
+                    ids.push((symbol, next));
+                    Event::Add { order: next, side: random.side(), price, size: 5 }
+                }
+                _ => {
+                    let at = random.below(ids.len() as u64) as usize;
+                    let (owner, order) = ids.swap_remove(at);
+                    let _ = pair.apply(owner, Event::Delete { order });
+                    Event::Notice
+                }
+            };
+            let _ = pair.apply(symbol, event);
+            if step % 16 == 0 {
+                pair.compare_symbol(symbol);
+            }
+            if step % 500 == 0 {
+                pair.compare();
+                for side in SIDES {
+                    let levels = pair.twin.levels(candor_core::SymbolIndex(0), side);
+                    deepest = deepest.max(levels.len());
+                }
+            }
+        }
+        pair.compare();
+        assert!(deepest > 1_000, "the test must reach deep books, not {deepest}");
+    }
+}
+
+fn ops(shape: Shape) -> impl Strategy<Value = Vec<Op>> {
+    // An operation from its own seed: a failing list shrinks by dropping operations.
+    let one = any::<u64>().prop_map(move |seed| op(&mut Random(seed), shape, 4, 12));
+    prop::collection::vec(one, 0..300)
+}
+
+fn capacity() -> impl Strategy<Value = Capacity> {
+    (0..5_usize, 0..30_usize, 0..40_usize, 0..6_usize)
+        .prop_map(|(symbols, orders, levels, trades)| Capacity { symbols, orders, levels, trades })
+}
+
+fn agree(shape: Shape, capacity: Capacity, ops: &[Op]) {
+    let mut pair = Pair::with_symbols(shape, capacity, 2);
+    for op in ops {
+        pair.step(*op);
+        pair.compare();
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..Default::default() })]
+
+    #[test]
+    fn orders_of_any_capacity(capacity in capacity(), ops in ops(Shape::ByOrder)) {
+        agree(Shape::ByOrder, capacity, &ops);
+    }
+
+    #[test]
+    fn levels_of_any_capacity(capacity in capacity(), ops in ops(Shape::ByLevel)) {
+        agree(Shape::ByLevel, capacity, &ops);
+    }
+
+    #[test]
+    fn quotes_of_any_capacity(capacity in capacity(), ops in ops(Shape::Quotes)) {
+        agree(Shape::Quotes, capacity, &ops);
+    }
+}

@@ -1,0 +1,185 @@
+//! `candor check`.
+
+use std::fmt::Write as _;
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::{ConfigArg, Output, OutputArg, print};
+use crate::config::{self, Config, Lane, SourceKind};
+use crate::exit::{Exit, Failure};
+
+/// Checks a configuration and shows in short what it says. Looks at no interface and needs no
+/// privilege; `candor doctor` does that.
+#[derive(Debug, Args)]
+pub(super) struct Check {
+    #[command(flatten)]
+    config: ConfigArg,
+    #[command(flatten)]
+    output: OutputArg,
+}
+
+impl Check {
+    pub(super) fn run(self) -> Result<Exit, Failure> {
+        let config = config::load(&self.config.config)?;
+        match self.output.output {
+            Output::Table => print::out(&table(&config)),
+            Output::Json => print::json(&json(&config)),
+        }
+        Ok(Exit::Ok)
+    }
+}
+
+/// The configuration as a table for a person. Ends with a line break.
+fn table(config: &Config) -> String {
+    let mut out = String::new();
+    let handler = &config.handler;
+    let date = handler.trading_date.map_or("the host's date".to_owned(), |date| date.to_string());
+    let mut row = |name: &str, value: String| {
+        let _ = writeln!(out, "{name:<13} {value}");
+    };
+    row("handler", handler.name.to_string());
+    row("region", handler.region.display().to_string());
+    row("trading date", date);
+    row("process lease", handler.process_lease.to_string());
+    row("source", source(config));
+    row("digest", config.digest_text());
+    for (index, lane) in config.lanes.iter().enumerate() {
+        row(&format!("lane {index}"), lane_text(config, index, lane));
+    }
+    let mut rows = vec![
+        ["", "VENUE", "PARTITION", "FEED", "LANE", "SYMBOLS", "SILENCE", "LINES"].map(String::from),
+    ];
+    for (index, partition) in config.partitions.iter().enumerate() {
+        let lines: Vec<String> = partition
+            .lines()
+            .map(|(line, at)| {
+                let source = at.source.map_or(String::new(), |source| format!(" from {source}"));
+                format!("{line} {}:{}{source} on {}", at.group, at.port, at.interface)
+            })
+            .collect();
+        let symbols = match partition.symbols.len() {
+            0 => format!("any, {} at most", partition.capacity.symbols),
+            n => format!("{n} listed, {} at most", partition.capacity.symbols),
+        };
+        rows.push([
+            index.to_string(),
+            partition.venue.to_string(),
+            partition.name.to_string(),
+            partition.feed.name().to_owned(),
+            partition.lane.to_string(),
+            symbols,
+            partition.silence.to_string(),
+            if partition.subscribe { lines.join(", ") } else { "not subscribed".to_owned() },
+        ]);
+    }
+    out.push('\n');
+    out.push_str(&print::columns(&rows));
+    out
+}
+
+fn lane_text(config: &Config, index: usize, lane: &Lane) -> String {
+    let core = lane.core.map_or("no core of its own".to_owned(), |core| format!("core {core}"));
+    let owned = config.partitions.iter().filter(|p| usize::from(p.lane) == index).count();
+    let queues: Vec<String> = lane.queues.iter().map(ToString::to_string).collect();
+    let queues = match config.source.kind {
+        SourceKind::AfXdp(_) => format!(", queues {}", queues.join(", ")),
+        SourceKind::Udp { .. } => String::new(),
+    };
+    format!("{core}, {}{queues}, {owned} partitions", lane.idle.name())
+}
+
+fn source(config: &Config) -> String {
+    let source = &config.source;
+    match source.kind {
+        SourceKind::Udp { receive_buffer } => format!(
+            "udp on {}, {} packets a poll, receive buffers of {receive_buffer} bytes",
+            source.interface, source.batch
+        ),
+        SourceKind::AfXdp(af_xdp) => format!(
+            "af_xdp on {}, {}{}, {} packets a poll, {} frames of {} bytes, huge pages: {}",
+            source.interface,
+            af_xdp.mode.name(),
+            if af_xdp.allow_fallback { " or below" } else { " and nothing else" },
+            source.batch,
+            af_xdp.frames,
+            af_xdp.frame_size,
+            af_xdp.huge_pages.name()
+        ),
+    }
+}
+
+/// The configuration as JSON. Lengths of time are in nanoseconds, as the `_ns` of their keys says.
+fn json(config: &Config) -> Value {
+    let lanes: Vec<Value> = config
+        .lanes
+        .iter()
+        .map(|lane| json!({ "core": lane.core, "idle": lane.idle.name(), "queues": lane.queues }))
+        .collect();
+    let partitions: Vec<Value> = config
+        .partitions
+        .iter()
+        .map(|partition| {
+            let lines: Vec<Value> = partition
+                .lines()
+                .map(|(line, at)| {
+                    json!({
+                        "line": line.to_string(),
+                        "group": at.group.to_string(),
+                        "port": at.port,
+                        "source": at.source.map(|source| source.to_string()),
+                        "interface": at.interface,
+                    })
+                })
+                .collect();
+            json!({
+                "venue": partition.venue.as_str(),
+                "partition": partition.name.as_str(),
+                "feed": partition.feed.name(),
+                "lane": partition.lane,
+                "subscribe": partition.subscribe,
+                "symbols_listed": partition.symbols.len(),
+                "symbols_max": partition.capacity.symbols,
+                "orders_max": partition.capacity.orders,
+                "levels_max": partition.capacity.levels,
+                "silence_ns": partition.silence.0,
+                "reorder_grace_ns": partition.reorder_grace.0,
+                "late_ns": partition.late.0,
+                "lines": lines,
+            })
+        })
+        .collect();
+    json!({
+        "handler": config.handler.name.as_str(),
+        "region": config.handler.region,
+        "trading_date": config.handler.trading_date.map(|date| date.to_string()),
+        "process_lease_ns": config.handler.process_lease.0,
+        "group": config.handler.group,
+        "source": source_json(config),
+        "lanes": lanes,
+        "partitions": partitions,
+        "digest": config.digest_text(),
+    })
+}
+
+fn source_json(config: &Config) -> Value {
+    let source = &config.source;
+    match source.kind {
+        SourceKind::Udp { receive_buffer } => json!({
+            "kind": "udp",
+            "interface": source.interface,
+            "batch": source.batch,
+            "receive_buffer": receive_buffer,
+        }),
+        SourceKind::AfXdp(af_xdp) => json!({
+            "kind": "af_xdp",
+            "interface": source.interface,
+            "batch": source.batch,
+            "mode": af_xdp.mode.name(),
+            "allow_fallback": af_xdp.allow_fallback,
+            "frames": af_xdp.frames,
+            "frame_size": af_xdp.frame_size,
+            "huge_pages": af_xdp.huge_pages.name(),
+        }),
+    }
+}

@@ -1,0 +1,94 @@
+//! The command line. A file for each command; this one knows which there are, and turns what they
+//! answer into an exit code.
+
+mod check;
+mod doctor;
+pub mod print;
+mod replay;
+mod run;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::exit::{Exit, Failure};
+
+/// A market-data feed handler that says Live only while it can prove it.
+#[derive(Debug, Parser)]
+#[command(name = "candor", version, about, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the handler.
+    Run(run::Run),
+    /// Check a configuration without running it.
+    Check(check::Check),
+    /// Look whether this host can run a configuration.
+    Doctor(doctor::Doctor),
+    /// Replay captures as fast as it goes, and write the books and counts they give.
+    Replay(replay::Replay),
+    // The queries, each a file of this folder: status, partitions, stale, why, get, tail, loss,
+    // unmapped, replay.
+}
+
+impl Command {
+    fn run(self) -> Result<Exit, Failure> {
+        match self {
+            Command::Run(command) => command.run(),
+            Command::Check(command) => command.run(),
+            Command::Doctor(command) => command.run(),
+            Command::Replay(command) => command.run(),
+        }
+    }
+}
+
+/// Which configuration.
+#[derive(Debug, Args)]
+struct ConfigArg {
+    /// The configuration file.
+    #[arg(short, long, value_name = "FILE")]
+    config: PathBuf,
+}
+
+/// How a command prints its answer.
+#[derive(Debug, Args)]
+pub struct OutputArg {
+    /// How to print.
+    #[arg(short, long, value_enum, default_value_t = Output::Table)]
+    pub output: Output,
+}
+
+/// A form of output.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum Output {
+    /// Columns, for a person.
+    Table,
+    /// JSON, for a program.
+    Json,
+}
+
+/// Runs the command line of this process.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are answers, not errors.
+            let exit = if error.use_stderr() { Exit::Usage } else { Exit::Ok };
+            let _ = error.print();
+            return exit.into();
+        }
+    };
+    match cli.command.run() {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            print::error(&failure.message);
+            failure.exit.into()
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! Privileges, limits, memory, kernel, and the place of the region.
+
+use std::path::Path;
+
+use candor_af_xdp::probe::{self, Capability, Host};
+use rustix::process::{Resource, getrlimit};
+
+use super::{Finding, Level, read};
+use crate::config::{Config, HugePages, SourceKind};
+use crate::privilege;
+
+pub(super) fn examine(config: &Config, findings: &mut Vec<Finding>) {
+    match probe::host() {
+        Ok(host) => {
+            privileges(config, &host, findings);
+            huge_pages(config, &host, findings);
+        }
+        Err(error) => findings.push(Finding::warn(
+            "capabilities",
+            "",
+            format!("can't be read: {error}"),
+            "mount /proc",
+        )),
+    }
+    files(config, findings);
+    receive_buffers(config, findings);
+    kernel(config, findings);
+    region(config, findings);
+}
+
+fn privileges(config: &Config, host: &Host, findings: &mut Vec<Finding>) {
+    let missing = privilege::missing(config, host);
+    if missing.is_empty() {
+        let found = match config.source.kind {
+            SourceKind::AfXdp(_) => "all that kernel bypass needs",
+            SourceKind::Udp { .. } => "ordinary sockets need none",
+        };
+        findings.push(Finding::ok("capabilities", "", found));
+    }
+    for (what, advice) in missing {
+        let check = if what.starts_with("CAP_") { "capabilities" } else { "locked memory" };
+        findings
+            .push(Finding::fail(check, "", format!("{what} is missing"), advice).of_privilege());
+    }
+}
+
+fn huge_pages(config: &Config, host: &Host, findings: &mut Vec<Finding>) {
+    let SourceKind::AfXdp(settings) = config.source.kind else { return };
+    if settings.huge_pages == HugePages::No {
+        return;
+    }
+    let page = host.huge_page_bytes.max(1);
+    let areas = privilege::packet_memory(config);
+    let needed: u64 = areas.iter().map(|bytes| bytes.div_ceil(page)).sum();
+    let found = format!("{} of {needed} free, {} KiB each", host.huge_pages_free, page >> 10);
+    if host.huge_pages_free >= needed {
+        findings.push(Finding::ok("huge pages", "", found));
+        return;
+    }
+    let advice =
+        format!("sysctl vm.nr_hugepages={needed} more than now, before anything else runs");
+    findings.push(match settings.huge_pages {
+        HugePages::Require => Finding::fail("huge pages", "", found, advice),
+        _ => Finding::warn("huge pages", "", found, advice),
+    });
+}
+
+fn files(config: &Config, findings: &mut Vec<Finding>) {
+    let lines = config.subscribed_lines().count() as u64;
+    // A socket a line and a second descriptor of it, or a socket a queue; and what every process has.
+    let needed = 64 + 2 * lines + config.lanes.iter().map(|l| l.queues.len() as u64).sum::<u64>();
+    let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    findings.push(if limit >= needed {
+        Finding::ok("open files", "", format!("{needed} needed at most, {limit} allowed"))
+    } else {
+        Finding::fail(
+            "open files",
+            "",
+            format!("up to {needed} needed, {limit} allowed"),
+            format!("LimitNOFILE={needed} in the unit, or `ulimit -n {needed}`"),
+        )
+        .of_privilege()
+    });
+}
+
+fn receive_buffers(config: &Config, findings: &mut Vec<Finding>) {
+    let SourceKind::Udp { receive_buffer } = config.source.kind else { return };
+    let wanted = u64::from(receive_buffer);
+    let admin = probe::host().is_ok_and(|host| host.has(Capability::NetAdmin));
+    let limit = read::number("/proc/sys/net/core/rmem_max");
+    let check = "receive buffers";
+    findings.push(match limit {
+        _ if admin => Finding::ok(check, "", format!("{wanted} bytes, by CAP_NET_ADMIN")),
+        Some(limit) if limit >= wanted => {
+            Finding::ok(check, "", format!("{wanted} bytes wanted, {limit} allowed"))
+        }
+        Some(limit) => Finding::fail(
+            check,
+            "",
+            format!("{wanted} bytes wanted, {limit} allowed"),
+            format!("sysctl -w net.core.rmem_max={wanted}, or give CAP_NET_ADMIN"),
+        )
+        .of_privilege(),
+        None => Finding::warn(
+            check,
+            "",
+            "the limit net.core.rmem_max can't be read here",
+            format!("make sure that it is {wanted} or more"),
+        ),
+    });
+}
+
+fn kernel(config: &Config, findings: &mut Vec<Finding>) {
+    let SourceKind::AfXdp(_) = config.source.kind else { return };
+    let text = read::text("/proc/sys/kernel/osrelease").unwrap_or_default();
+    findings.push(match read::release(&text) {
+        // Frames of several buffers came to AF_XDP with 6.6; the rest is older.
+        Some(release) if release >= (6, 6) => Finding::ok("kernel", "", text),
+        Some(_) => Finding::fail(
+            "kernel",
+            "",
+            format!("{text} has no multi-buffer AF_XDP"),
+            "run Linux 6.6 or later",
+        ),
+        None => {
+            Finding::warn("kernel", "", format!("{text:?} can't be told"), "run Linux 6.6 or later")
+        }
+    });
+}
+
+fn region(config: &Config, findings: &mut Vec<Finding>) {
+    let path = &config.handler.region;
+    let folder = path.parent().unwrap_or(Path::new("/"));
+    let subject = path.display().to_string();
+    let check = "region";
+    let writable = rustix::fs::access(folder, rustix::fs::Access::WRITE_OK);
+    let finding = match rustix::fs::statfs(folder) {
+        Err(error) => Finding::fail(
+            check,
+            &subject,
+            format!("its folder can't be used: {error}"),
+            "create the folder, or name another region",
+        ),
+        Ok(_) if writable.is_err() => Finding::fail(
+            check,
+            &subject,
+            "its folder can't be written by this user",
+            "change the folder's owner, or name another region",
+        )
+        .of_privilege(),
+        // TMPFS_MAGIC and HUGETLBFS_MAGIC of linux/magic.h.
+        Ok(about) if about.f_type == 0x0102_1994 || about.f_type == 0x9584_58f6 => {
+            let free = about.f_bavail.saturating_mul(u64::try_from(about.f_bsize).unwrap_or(0));
+            Finding::ok(check, &subject, format!("in memory, {} MiB free", free >> 20))
+        }
+        Ok(_) => Finding::warn(
+            check,
+            &subject,
+            "lies on a disk: the kernel writes it back and may stall its writer",
+            "put it under /dev/shm",
+        ),
+    };
+    let present = finding.level != Level::Fail && path.exists();
+    findings.push(finding);
+    if present {
+        findings.push(Finding::ok(check, &subject, "exists; a start replaces it"));
+    }
+}

@@ -1,0 +1,189 @@
+//! Multicast memberships: what makes a switch send us a group at all.
+//!
+//! Sockets that receive are members themselves ([`Joins::adopt`]). Kernel bypass takes frames before
+//! any socket sees them, but the switch still wants an IGMP member: [`Joins::open`] keeps ordinary
+//! sockets that are members and receive nothing, since they are bound to no port.
+
+use std::net::Ipv4Addr;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use candor_core::Line;
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
+
+use crate::config::LineConfig;
+use crate::exit::Failure;
+use crate::interface;
+use crate::source::recvmmsg::member;
+
+/// One membership.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Membership {
+    /// The partition, by its index in the configuration.
+    pub partition: u16,
+    /// The line.
+    pub line: Line,
+    /// The group.
+    pub group: Ipv4Addr,
+    /// The only sender wanted, if one was given.
+    pub source: Option<Ipv4Addr>,
+    /// The interface's name.
+    pub interface: String,
+    ifindex: u32,
+    socket: usize,
+}
+
+impl Membership {
+    fn of(partition: u16, line: Line, config: &LineConfig) -> Result<Membership, Failure> {
+        Ok(Membership {
+            partition,
+            line,
+            group: config.group,
+            source: config.source,
+            interface: config.interface.clone(),
+            ifindex: interface::index(&config.interface)?,
+            socket: 0,
+        })
+    }
+}
+
+/// Memberships, held until dropped.
+#[derive(Debug, Default)]
+pub struct Joins {
+    sockets: Vec<OwnedFd>,
+    members: Vec<Membership>,
+}
+
+impl Joins {
+    /// Joins every line given.
+    ///
+    /// # Errors
+    /// The first that fails, naming group and interface. Nothing stays joined then.
+    pub fn open<'a>(
+        lines: impl IntoIterator<Item = (u16, Line, &'a LineConfig)>,
+    ) -> Result<Joins, Failure> {
+        let mut joins = Joins::default();
+        for (partition, line, config) in lines {
+            joins.add(partition, line, config)?;
+        }
+        Ok(joins)
+    }
+
+    /// Joins one more line. A group that is joined already, for the same interface and sender, is
+    /// joined once: two lines may be two ports of one group.
+    ///
+    /// # Errors
+    /// Naming group and interface.
+    pub fn add(&mut self, partition: u16, line: Line, config: &LineConfig) -> Result<(), Failure> {
+        let mut membership = Membership::of(partition, line, config)?;
+        let same = |other: &&Membership| {
+            other.group == membership.group
+                && other.source == membership.source
+                && other.ifindex == membership.ifindex
+        };
+        membership.socket = match self.members.iter().find(same) {
+            Some(other) => other.socket,
+            None => self.join(&membership)?,
+        };
+        self.members.push(membership);
+        Ok(())
+    }
+
+    /// Joins a line on the socket that will receive it, and keeps a second descriptor of that socket
+    /// to renew the membership by.
+    ///
+    /// # Errors
+    /// Naming group and interface.
+    pub fn adopt(
+        &mut self,
+        partition: u16,
+        line: Line,
+        config: &LineConfig,
+        socket: BorrowedFd<'_>,
+    ) -> Result<(), Failure> {
+        let mut membership = Membership::of(partition, line, config)?;
+        set(socket, true, &membership).map_err(|error| explain(&membership, error))?;
+        let second = socket.try_clone_to_owned().map_err(|error| {
+            explain(&membership, Errno::from_io_error(&error).unwrap_or(Errno::IO))
+        })?;
+        membership.socket = self.sockets.len();
+        self.sockets.push(second);
+        self.members.push(membership);
+        Ok(())
+    }
+
+    /// Takes over the memberships of `others`.
+    pub fn merge(&mut self, others: Joins) {
+        let first = self.sockets.len();
+        self.sockets.extend(others.sockets);
+        self.members.extend(others.members.into_iter().map(|mut membership| {
+            membership.socket += first;
+            membership
+        }));
+    }
+
+    /// Joins on the newest socket, or on another where that one is full: the kernel allows a
+    /// socket 20 groups unless told otherwise.
+    fn join(&mut self, membership: &Membership) -> Result<usize, Failure> {
+        if let Some(socket) = self.sockets.last() {
+            match set(socket.as_fd(), true, membership) {
+                Ok(()) => return Ok(self.sockets.len() - 1),
+                Err(Errno::NOBUFS) => {}
+                // One group from two senders, or from one and from any, takes two sockets.
+                Err(Errno::ADDRINUSE | Errno::INVAL | Errno::ADDRNOTAVAIL) => {}
+                Err(error) => return Err(explain(membership, error)),
+            }
+        }
+        let socket =
+            socket_with(AddressFamily::INET, SocketType::DGRAM, SocketFlags::CLOEXEC, None)
+                .map_err(|error| explain(membership, error))?;
+        set(socket.as_fd(), true, membership).map_err(|error| explain(membership, error))?;
+        self.sockets.push(socket);
+        Ok(self.sockets.len() - 1)
+    }
+
+    /// Leaves and joins again every line of a partition, so that a switch that has forgotten it
+    /// is told anew. How many memberships were renewed.
+    ///
+    /// # Errors
+    /// The first that fails, naming group and interface. It is tried again by the next renewal.
+    pub fn renew(&mut self, partition: u16) -> Result<usize, Failure> {
+        let mut renewed = 0;
+        for membership in self.members.iter().filter(|member| member.partition == partition) {
+            let Some(socket) = self.sockets.get(membership.socket) else { continue };
+            // Not being a member any more is what a link that went down leaves behind: join.
+            let _ = set(socket.as_fd(), false, membership);
+            set(socket.as_fd(), true, membership).map_err(|error| explain(membership, error))?;
+            renewed += 1;
+        }
+        Ok(renewed)
+    }
+
+    /// Every membership, in the order of its joining.
+    #[must_use]
+    pub fn members(&self) -> &[Membership] {
+        &self.members
+    }
+}
+
+fn set(socket: BorrowedFd<'_>, join: bool, membership: &Membership) -> Result<(), Errno> {
+    member(socket, join, membership.ifindex, membership.group, membership.source)
+}
+
+fn explain(membership: &Membership, error: Errno) -> Failure {
+    let Membership { group, source, interface, .. } = membership;
+    let from = source.map_or(String::new(), |source| format!(" from {source}"));
+    let what = format!("can't join {group}{from} on {interface}: {error}");
+    match error {
+        Errno::NODEV => Failure::config(format!(
+            "{what}. Give {interface} an address and bring it up (`ip link set {interface} up`)"
+        )),
+        Errno::NOBUFS => Failure::privilege(format!(
+            "{what}. The limit is the sysctl net.ipv4.igmp_max_memberships, or igmp_max_msf for \
+             one sender; raise it"
+        )),
+        Errno::PERM | Errno::ACCESS => Failure::privilege(what),
+        Errno::MFILE => Failure::privilege(format!("{what}. Raise RLIMIT_NOFILE (`ulimit -n`)")),
+        _ => Failure::host(what),
+    }
+}

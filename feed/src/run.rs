@@ -1,0 +1,337 @@
+//! `candor run`: from a configuration to lanes that publish, until a signal says stop.
+//!
+//! Order matters. What can be refused is refused before anything exists: configuration, interfaces,
+//! privileges, sockets. Then the region is made, which takes it over from a dead handler and is
+//! refused by a living one. Only then do lanes start. On the way out every partition is
+//! unsubscribed, every lease ends, and the region says that its writer is gone.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use candor_core::status::Scope;
+use candor_core::symbol::Text;
+use candor_core::{Proof, Reason, Status, Symbol, promote};
+use candor_engine::{Capacity, Partition, VenueSymbols};
+use candor_shm::{
+    CreateError, Endpoint, HandlerWriter, LaneWriter, PartitionSpec, RegionSpec, Unmapped,
+};
+use crossbeam_queue::ArrayQueue;
+
+use crate::clock::{self, Clock};
+use crate::config::{self, Config};
+use crate::exit::{Exit, Failure};
+use crate::join::Joins;
+use crate::lane::Lane;
+use crate::publish::{Links, Logged};
+use crate::source::{self, Source, Watch};
+
+/// Claims an inbox holds. More than that many symbols on wrong partitions at once say more about
+/// the configuration than about any symbol.
+const INBOX: usize = 4_096;
+
+/// Notices that wait to be logged.
+const LOG: usize = 1_024;
+
+/// How often the handler's own thread looks at signals and the log.
+const TICK: Duration = Duration::from_millis(20);
+
+/// Ticks between two looks at the interfaces and at unmapped multicast: half a second, so that a
+/// program taken off is noticed within one.
+const WATCH_TICKS: u32 = 25;
+
+/// Runs the handler until SIGINT or SIGTERM.
+///
+/// # Errors
+/// A [`Failure`] that says what was refused or broke; nothing of the handler is left behind then.
+pub fn run(config: &Config) -> Result<Exit, Failure> {
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+        signal_hook::flag::register(signal, Arc::clone(&stop))
+            .map_err(|error| Failure::host(format!("can't watch signal {signal}: {error}")))?;
+    }
+    let opened = source::open(config)?;
+    for refused in &opened.refused {
+        tracing::warn!("{refused}");
+    }
+    let spec = spec(config)?;
+    let (mut handler, writers) =
+        candor_shm::create(&config.handler.region, &spec).map_err(refuse_region)?;
+    for (index, lane) in opened.lanes.iter().enumerate() {
+        handler.set_mode(index as u16, lane.mode());
+        tracing::info!(lane = index, mode = lane.mode(), "receiving");
+    }
+    let log = Arc::new(ArrayQueue::new(LOG));
+    let failed = Arc::new(AtomicBool::new(false));
+    let lanes = lanes(config, opened.lanes, writers, &stop, &log);
+    let mut threads = Vec::with_capacity(lanes.len());
+    for lane in lanes {
+        let core = config.lanes[lane.index].core;
+        let (stop, failed) = (Arc::clone(&stop), Arc::clone(&failed));
+        let thread = thread::Builder::new()
+            .name(format!("lane-{}", lane.index))
+            .spawn(move || live(lane, core, &stop, &failed))
+            .map_err(|error| Failure::host(format!("can't start a lane's thread: {error}")))?;
+        threads.push(thread);
+    }
+    let mut clock = Clock::new();
+    handler.set_status(handler_status(), clock.now());
+    tracing::info!(
+        region = %config.handler.region.display(),
+        generation = handler.generation(),
+        partitions = config.partitions.len(),
+        "running"
+    );
+    watch(&mut handler, opened.watch, opened.joins, &log, &stop);
+    for thread in threads {
+        // A lane that panics aborts the process: there is nothing to collect from one.
+        let _ = thread.join();
+    }
+    handler.retire(clock.now());
+    report(&log);
+    tracing::info!("stopped; every symbol is stale");
+    if failed.load(Ordering::Relaxed) {
+        return Err(Failure::host("a lane's source failed; see the log above"));
+    }
+    Ok(Exit::Ok)
+}
+
+/// What the handler says of itself as a whole. The configuration is the map of the day: it was read
+/// whole, and its digest is in the region.
+fn handler_status() -> Status {
+    let proof = Proof::NOTHING
+        .rule_out_scope(Scope::Partition)
+        .rule_out_scope(Scope::Symbol)
+        .rule_out(Reason::Halted, true)
+        .rule_out(Reason::NoMap, true)
+        .rule_out(Reason::NotAttested, true)
+        .left_to_reader();
+    promote(&proof)
+}
+
+fn live(lane: Lane, core: Option<u16>, stop: &AtomicBool, failed: &AtomicBool) {
+    let index = lane.index;
+    if let Some(core) = core {
+        let mut set = rustix::thread::CpuSet::new();
+        set.set(usize::from(core));
+        if let Err(error) = rustix::thread::sched_setaffinity(None, &set) {
+            tracing::error!(lane = index, core, %error, "can't pin the lane to its core");
+            failed.store(true, Ordering::Relaxed);
+            stop.store(true, Ordering::Relaxed);
+            return;
+        }
+    }
+    if let Err(error) = lane.run() {
+        tracing::error!(lane = index, %error, "the lane stops; its partitions are stale");
+        failed.store(true, Ordering::Relaxed);
+        stop.store(true, Ordering::Relaxed);
+    }
+}
+
+/// The handler's own thread: signals, log, interfaces, what nobody subscribes to.
+fn watch(
+    handler: &mut HandlerWriter,
+    mut watch: Option<Watch>,
+    joins: Joins,
+    log: &ArrayQueue<Logged>,
+    stop: &AtomicBool,
+) {
+    let mut ticks = 0;
+    while !stop.load(Ordering::Relaxed) {
+        report(log);
+        if let Some(watch) = watch.as_mut()
+            && ticks % WATCH_TICKS == 0
+        {
+            look(handler, watch);
+        }
+        ticks = ticks.wrapping_add(1);
+        pause();
+    }
+    // Memberships are held until the lanes are told to stop, and no longer.
+    drop(joins);
+}
+
+fn look(handler: &mut HandlerWriter, watch: &mut Watch) {
+    for incident in watch.check() {
+        tracing::error!(
+            interface = incident.interface,
+            restored = incident.restored,
+            "{}",
+            incident.text
+        );
+    }
+    match watch.unmapped() {
+        Ok(unmapped) => {
+            let table: Vec<Unmapped> = unmapped
+                .iter()
+                .map(|entry| Unmapped {
+                    endpoint: Endpoint { group: entry.group, port: entry.port },
+                    packets: entry.packets,
+                    bytes: entry.bytes,
+                    last: candor_core::Mono(entry.last_ns),
+                })
+                .collect();
+            handler.set_unmapped(&table);
+        }
+        Err(error) => tracing::warn!(%error, "can't read unmapped multicast"),
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the handler's own thread, which serves no packet")]
+fn pause() {
+    thread::sleep(TICK);
+}
+
+fn report(log: &ArrayQueue<Logged>) {
+    // BOUND: what the queue holds now; what comes meanwhile waits for the next tick.
+    for _ in 0..LOG {
+        let Some(Logged { partition, notice }) = log.pop() else { return };
+        tracing::info!(partition, ?notice, "sequence");
+    }
+}
+
+/// Every lane with its partitions, allocated whole before the first packet.
+fn lanes(
+    config: &Config,
+    sources: Vec<Box<dyn Source>>,
+    writers: Vec<LaneWriter>,
+    stop: &Arc<AtomicBool>,
+    log: &Arc<ArrayQueue<Logged>>,
+) -> Vec<Lane> {
+    let inboxes: Vec<_> = config.lanes.iter().map(|_| Arc::new(ArrayQueue::new(INBOX))).collect();
+    let links = Links {
+        inboxes: config
+            .partitions
+            .iter()
+            .map(|partition| Arc::clone(&inboxes[usize::from(partition.lane)]))
+            .collect(),
+        log: Arc::clone(log),
+    };
+    let venues = venues(config);
+    let mut lanes = Vec::with_capacity(sources.len());
+    for (index, (source, writer)) in sources.into_iter().zip(writers).enumerate() {
+        let mut partitions = Vec::new();
+        let mut subscribed = Vec::new();
+        let mut places = vec![None; config.partitions.len()];
+        for (number, partition) in config.partitions.iter().enumerate() {
+            if usize::from(partition.lane) != index {
+                continue;
+            }
+            places[number] = Some(partitions.len());
+            let engine = engine_config(number as u16, partition, &venues);
+            partitions.push((number as u16, Partition::new(engine)));
+            subscribed.push(partition.subscribe);
+        }
+        lanes.push(Lane {
+            index,
+            source,
+            writer,
+            partitions,
+            subscribed,
+            places,
+            inbox: Arc::clone(&inboxes[index]),
+            links: links.clone(),
+            lease: config.handler.process_lease,
+            idle: config.lanes[index].idle,
+            stop: Arc::clone(stop),
+        });
+    }
+    lanes
+}
+
+/// Which partition each listed symbol is at home in, a table for each venue.
+fn venues(config: &Config) -> Vec<(candor_core::Venue, Arc<VenueSymbols>)> {
+    let table = |venue: &candor_core::Venue| {
+        let listed: Vec<(Symbol, u16)> = config
+            .partitions
+            .iter()
+            .enumerate()
+            .filter(|(_, partition)| partition.venue == *venue)
+            .flat_map(|(number, partition)| {
+                partition.symbols.iter().map(move |symbol| (*symbol, number as u16))
+            })
+            .collect();
+        (*venue, Arc::new(VenueSymbols::new(listed)))
+    };
+    config.venues.iter().map(table).collect()
+}
+
+/// A partition's configuration in the engine's terms.
+fn engine_config(
+    number: u16,
+    partition: &config::Partition,
+    venues: &[(candor_core::Venue, Arc<VenueSymbols>)],
+) -> candor_engine::Config {
+    let venue = venues
+        .iter()
+        .find(|(venue, _)| *venue == partition.venue)
+        .map_or_else(Arc::default, |(_, symbols)| Arc::clone(symbols));
+    let capacity = partition.capacity;
+    candor_engine::Config {
+        index: number,
+        format: partition.feed,
+        lines: std::array::from_fn(|line| partition.lines[line].is_some()),
+        grace: partition.reorder_grace,
+        // A line that restarts is followed by the others within two heartbeats.
+        session_grace: partition.feed.heartbeat_interval() + partition.feed.heartbeat_interval(),
+        silence: partition.silence,
+        late: partition.late,
+        capacity: Capacity {
+            symbols: capacity.symbols as usize,
+            orders: capacity.orders as usize,
+            levels: capacity.levels as usize,
+            trades: candor_core::limits::TRADES,
+        },
+        venue,
+    }
+}
+
+/// The region a configuration asks for.
+fn spec(config: &Config) -> Result<RegionSpec, Failure> {
+    let name = Text::from_wire(config.handler.name.as_str().as_bytes())
+        .ok_or_else(|| Failure::config("the handler has no name"))?;
+    let mut spec = RegionSpec::new(name);
+    spec.trading_date = config.handler.trading_date.unwrap_or_else(|| clock::date(clock::wall()));
+    spec.process_lease = config.handler.process_lease;
+    spec.config_digest = config.digest;
+    spec.group = config.handler.group.as_deref().map(group).transpose()?;
+    spec.lanes = config.lanes.len() as u16;
+    for partition in &config.partitions {
+        spec.partitions.push(PartitionSpec {
+            venue: partition.venue,
+            name: partition.name,
+            feed: Text::from_wire(partition.feed.name().as_bytes()).unwrap_or_default(),
+            lane: partition.lane,
+            symbols: partition.capacity.symbols,
+            silence: partition.silence,
+            decimals: partition.feed.decimals(),
+            lines: std::array::from_fn(|line| {
+                let line = partition.lines[line].as_ref()?;
+                Some(Endpoint { group: line.group.octets(), port: line.port })
+            }),
+        });
+    }
+    Ok(spec)
+}
+
+/// A group's number, by the host's own list.
+fn group(name: &str) -> Result<u32, Failure> {
+    let list = std::fs::read_to_string("/etc/group")
+        .map_err(|error| Failure::host(format!("/etc/group: {error}")))?;
+    list.lines()
+        .filter_map(|line| {
+            let mut fields = line.split(':');
+            (fields.next()? == name).then(|| fields.nth(1)?.parse().ok())?
+        })
+        .next()
+        .ok_or_else(|| Failure::config(format!("handler.group: this host has no group `{name}`")))
+}
+
+fn refuse_region(error: CreateError) -> Failure {
+    let text = error.to_string();
+    match error {
+        CreateError::System { .. } | CreateError::NoRoom { .. } => Failure::host(text),
+        _ => Failure::config(text),
+    }
+}

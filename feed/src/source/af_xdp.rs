@@ -1,0 +1,167 @@
+//! AF_XDP sockets: the kernel's XDP program takes our groups' frames off each queue before the
+//! network stack sees them, and puts in front of each what a lane needs to know, so no header is
+//! parsed twice.
+//!
+//! Arrival is the program's own reading of `CLOCK_MONOTONIC` as it saw the frame.
+//!
+//! **The mode.** Zero-copy, copy in the driver, copy in the generic hook: the one configured, or,
+//! where `allow_fallback` says so, the first below it that every queue of every interface accepts.
+//! One mode holds for the whole handler. It is a string (`native zero-copy`, `native copy`,
+//! `generic copy`), published and logged; nothing here falls back in silence.
+//!
+//! **Interfaces that go down** stop nothing: their sockets stay bound and go on when they come up.
+//! One that is removed ends the lane.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use candor_af_xdp::{Queue, ReceiveError, WaitError, Waiter};
+use candor_core::{Line, Mono, Nanos};
+
+use super::{Arrival, Polled, Source, SourceCounts, SourceError};
+use crate::config::XdpMode;
+
+/// What a handler in this mode says of itself.
+#[must_use]
+pub const fn mode_text(mode: XdpMode) -> &'static str {
+    match mode {
+        XdpMode::ZeroCopy => "native zero-copy",
+        XdpMode::Copy => "native copy",
+        XdpMode::Generic => "generic copy",
+    }
+}
+
+/// The queues of one lane.
+pub struct AfXdp {
+    queues: Vec<Queue>,
+    /// The queue to look at first, so that none waits for a busy one.
+    next: usize,
+    waiter: Waiter,
+    batch: u32,
+    mode: &'static str,
+    counts: Counts,
+    /// Frames of ours on queues without a socket, kept up by the watch; the first lane reports it.
+    misdirected: Option<Arc<AtomicU64>>,
+    /// An interface was removed: there is nothing left to poll.
+    gone: bool,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Counts {
+    /// Frames without metadata of ours, or with metadata that can't be.
+    strange: u64,
+    /// What the kernel said last; kept where it can't be asked any more.
+    kernel: SourceCounts,
+}
+
+impl AfXdp {
+    pub(super) fn new(
+        queues: Vec<Queue>,
+        batch: u32,
+        mode: XdpMode,
+        misdirected: Option<Arc<AtomicU64>>,
+    ) -> AfXdp {
+        AfXdp {
+            waiter: Waiter::new(queues.len()),
+            queues,
+            next: 0,
+            batch: batch.max(1),
+            mode: mode_text(mode),
+            counts: Counts::default(),
+            misdirected,
+            gone: false,
+        }
+    }
+
+    fn read_kernel(&mut self) {
+        let mut sum = SourceCounts::default();
+        for queue in &self.queues {
+            if queue.check().is_err() {
+                self.gone = true;
+            }
+            let Ok(kernel) = queue.statistics() else { return };
+            sum.rx_ring_full += kernel.receive_ring_full;
+            sum.fill_ring_empty += kernel.fill_ring_empty;
+            sum.rx_dropped += kernel.receive_dropped;
+            sum.rx_invalid += kernel.receive_invalid + queue.counts().bad_descriptors;
+            sum.too_long += queue.counts().too_long;
+        }
+        self.counts.kernel = sum;
+    }
+}
+
+impl Source for AfXdp {
+    fn poll(&mut self, deliver: &mut dyn FnMut(Arrival<'_>)) -> Result<Polled, SourceError> {
+        if self.gone {
+            return Err(kernel("recv on a removed interface", libc::ENETDOWN));
+        }
+        let mut polled = Polled { frames: 0, drained: true };
+        let mut strange = 0;
+        for _ in 0..self.queues.len() {
+            let at = self.next;
+            self.next = if at + 1 < self.queues.len() { at + 1 } else { 0 };
+            let Some(queue) = self.queues.get_mut(at) else { break };
+            let left = self.batch - polled.frames;
+            let received = queue.receive(left, |frame| {
+                let (Some(meta), Some(payload)) = (frame.meta(), frame.payload()) else {
+                    strange += 1;
+                    return;
+                };
+                let Some(line) = Line::from_index(usize::from(meta.line)) else {
+                    strange += 1;
+                    return;
+                };
+                let (partition, at) = (meta.partition, Mono(meta.arrival_ns));
+                deliver(Arrival { partition, line, at, payload });
+            });
+            match received {
+                Ok(received) => {
+                    polled.frames += received.frames;
+                    polled.drained &= received.drained;
+                }
+                // It may come up again; until then silence says all there is to say.
+                Err(ReceiveError::InterfaceDown) => {}
+                Err(ReceiveError::Wake(error)) => return Err(failed("recv", &error)),
+                Err(_) => return Err(kernel("recv", libc::EIO)),
+            }
+            if polled.frames >= self.batch {
+                polled.drained = false;
+                break;
+            }
+        }
+        self.counts.strange += strange;
+        Ok(polled)
+    }
+
+    fn wait(&mut self, at_most: Nanos) -> Result<(), SourceError> {
+        match self.waiter.wait(&self.queues, Duration::from_nanos(at_most.0)) {
+            Ok(_) => Ok(()),
+            Err(WaitError::InterfaceDown) => Err(kernel("poll", libc::ENETDOWN)),
+            Err(WaitError::Poll(error)) => Err(failed("poll", &error)),
+            Err(_) => Err(kernel("poll", libc::EIO)),
+        }
+    }
+
+    fn counts(&mut self) -> SourceCounts {
+        self.read_kernel();
+        let mut counts = self.counts.kernel;
+        counts.rx_invalid += self.counts.strange;
+        if let Some(misdirected) = &self.misdirected {
+            counts.misdirected = misdirected.load(Ordering::Relaxed);
+        }
+        counts
+    }
+
+    fn mode(&self) -> &str {
+        self.mode
+    }
+}
+
+fn kernel(call: &'static str, errno: i32) -> SourceError {
+    SourceError::Kernel { call, errno }
+}
+
+fn failed(call: &'static str, error: &std::io::Error) -> SourceError {
+    kernel(call, error.raw_os_error().unwrap_or(libc::EIO))
+}

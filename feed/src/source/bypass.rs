@@ -1,0 +1,306 @@
+//! Setting up kernel bypass: one XDP program for each interface, one socket for each queue of each
+//! lane, a membership for each line, and the watch over all of it.
+
+use std::collections::BTreeMap;
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use candor_af_xdp::{self as af_xdp, BindMode, OpenError, Options, Queue};
+use candor_ebpf::{
+    AttachError, AttachMode, Attachment, LoadError, LoadOptions, MapError, Program,
+    ProgramCounters, Unmapped,
+};
+
+use super::af_xdp::{AfXdp, mode_text};
+use crate::config::{AfXdpConfig, Config, HugePages, SourceKind, XdpMode};
+use crate::exit::Failure;
+use crate::join::Joins;
+use crate::{interface, privilege};
+
+/// What the lanes' sources need from the process as long as they live, and what only it can see.
+/// Belongs to the handler's own thread. Dropping it takes the program off every interface.
+pub struct Watch {
+    interfaces: Vec<Interface>,
+    mode: XdpMode,
+    /// Frames on queues without a socket before the handler was ready: they are nobody's fault.
+    before: u64,
+    misdirected: Arc<AtomicU64>,
+}
+
+struct Interface {
+    name: String,
+    ifindex: u32,
+    program: Program,
+    /// `None` while another tool has taken the program off and it could not be put back.
+    attachment: Option<Attachment>,
+}
+
+/// Something that happened to an interface.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Incident {
+    /// The interface.
+    pub interface: String,
+    /// Whether the program is on it again.
+    pub restored: bool,
+    /// What happened, for a person.
+    pub text: String,
+}
+
+/// A kernel bypass that is set up.
+pub struct Opened {
+    /// One for each lane, in their order.
+    pub lanes: Vec<AfXdp>,
+    /// To be kept as long as the lanes run.
+    pub watch: Watch,
+    /// The memberships of every subscribed line.
+    pub joins: Joins,
+    /// What was refused on the way down to the mode in force, in words; empty when the mode is the
+    /// one configured.
+    pub refused: Vec<String>,
+}
+
+/// Opens every queue of every lane, in the configured mode or, if allowed, below.
+///
+/// # Errors
+/// Naming what is missing: a capability or limit, an interface, a queue, a mode the driver has not.
+/// Nothing stays open then.
+pub fn open(config: &Config) -> Result<Opened, Failure> {
+    let SourceKind::AfXdp(settings) = config.source.kind else {
+        return Err(Failure::config("the configuration's source is not af_xdp"));
+    };
+    for name in config.interfaces() {
+        interface::index(name)?;
+    }
+    privilege::require(config)?;
+    let mut refused = Vec::new();
+    for mode in XdpMode::ALL.into_iter().filter(|mode| *mode >= settings.mode) {
+        match open_in(config, &settings, mode) {
+            Ok(mut opened) => {
+                opened.refused = refused;
+                return Ok(opened);
+            }
+            Err(Refusal::Mode(text)) if settings.allow_fallback => refused.push(text),
+            Err(Refusal::Mode(text)) => {
+                return Err(Failure::config(format!(
+                    "{text}. Configure a mode the driver has, or allow_fallback = true"
+                )));
+            }
+            Err(Refusal::Other(failure)) => return Err(failure),
+        }
+    }
+    Err(Failure::config(format!("no mode is accepted: {}", refused.join("; "))))
+}
+
+/// Why a mode is not to be had.
+enum Refusal {
+    /// This mode; one below may do.
+    Mode(String),
+    /// Something that no other mode heals.
+    Other(Failure),
+}
+
+impl From<Failure> for Refusal {
+    fn from(failure: Failure) -> Refusal {
+        Refusal::Other(failure)
+    }
+}
+
+fn open_in(config: &Config, settings: &AfXdpConfig, mode: XdpMode) -> Result<Opened, Refusal> {
+    let mut lanes: Vec<Vec<Queue>> = config.lanes.iter().map(|_| Vec::new()).collect();
+    let mut interfaces = Vec::new();
+    for name in config.interfaces() {
+        let mut interface = load(config, name, mode)?;
+        for (queues, lane) in lanes.iter_mut().zip(&config.lanes) {
+            let opened = bind(&interface, &lane.queues, settings, mode)?;
+            for queue in opened {
+                let program = &mut interface.program;
+                program
+                    .set_socket(queue.number(), queue.as_fd())
+                    .map_err(|error| of_map(&error))?;
+                queues.push(queue);
+            }
+        }
+        interfaces.push(interface);
+    }
+    // Last, so that nothing comes before there is somebody to take it.
+    let joins = Joins::open(config.subscribed_lines())?;
+    let misdirected = Arc::new(AtomicU64::new(0));
+    let mut watch = Watch { interfaces, mode, before: 0, misdirected: Arc::clone(&misdirected) };
+    watch.before = watch.counters()?.no_socket;
+    let lanes = lanes.into_iter().enumerate().map(|(index, queues)| {
+        let misdirected = (index == 0).then(|| Arc::clone(&misdirected));
+        AfXdp::new(queues, config.source.batch, mode, misdirected)
+    });
+    Ok(Opened { lanes: lanes.collect(), watch, joins, refused: Vec::new() })
+}
+
+/// Loads the program for one interface, names its endpoints, and puts it on.
+fn load(config: &Config, name: &str, mode: XdpMode) -> Result<Interface, Refusal> {
+    let ifindex = interface::index(name)?;
+    let endpoints: Vec<_> =
+        config.subscribed_lines().filter(|(_, _, line)| line.interface == name).collect();
+    let sockets = config.lanes.iter().flat_map(|lane| &lane.queues).max().map_or(1, |q| q + 1);
+    let options =
+        LoadOptions { sockets, endpoints: u32::try_from(endpoints.len()).unwrap_or(u32::MAX) };
+    let mut program = Program::load(options).map_err(|error| match error {
+        LoadError::NotPermitted | LoadError::NoMemory => Failure::privilege(error.to_string()),
+        _ => Failure::host(error.to_string()),
+    })?;
+    for (partition, line, at) in endpoints {
+        let index = u8::try_from(line.index()).unwrap_or(u8::MAX);
+        program
+            .set_endpoint(at.group.octets(), at.port, partition, index)
+            .map_err(|error| of_map(&error))?;
+    }
+    let attachment = program
+        .attach(ifindex, attach_mode(mode))
+        .map_err(|error| of_attach(&error, name, mode))?;
+    Ok(Interface { name: name.to_owned(), ifindex, program, attachment: Some(attachment) })
+}
+
+fn bind(
+    interface: &Interface,
+    queues: &[u32],
+    settings: &AfXdpConfig,
+    mode: XdpMode,
+) -> Result<Vec<Queue>, Refusal> {
+    if queues.is_empty() {
+        return Ok(Vec::new());
+    }
+    let options = Options {
+        mode: if mode == XdpMode::ZeroCopy { BindMode::ZeroCopy } else { BindMode::Copy },
+        frame_size: settings.frame_size,
+        receive_frames: settings.frames,
+        huge_pages: match settings.huge_pages {
+            HugePages::Try => af_xdp::HugePages::Try,
+            HugePages::Require => af_xdp::HugePages::Require,
+            HugePages::No => af_xdp::HugePages::No,
+        },
+        ..Options::new(interface.ifindex, queues.to_vec())
+    };
+    let opened = af_xdp::open(&options).map_err(|error| of_open(&error, &interface.name, mode))?;
+    Ok(opened.queues)
+}
+
+const fn attach_mode(mode: XdpMode) -> AttachMode {
+    match mode {
+        XdpMode::ZeroCopy | XdpMode::Copy => AttachMode::Native,
+        XdpMode::Generic => AttachMode::Generic,
+    }
+}
+
+fn of_attach(error: &AttachError, name: &str, mode: XdpMode) -> Refusal {
+    let text = format!("{} on {name}: {error}", mode_text(mode));
+    Refusal::Other(match error {
+        AttachError::NoNative { .. } | AttachError::Setup { .. } => return Refusal::Mode(text),
+        AttachError::NotPermitted => Failure::privilege(text),
+        AttachError::NoInterface { .. } => Failure::config(text),
+        _ => Failure::host(text),
+    })
+}
+
+fn of_open(error: &OpenError, name: &str, mode: XdpMode) -> Refusal {
+    let text = format!("{} on {name}: {error}", mode_text(mode));
+    Refusal::Other(match error {
+        OpenError::NoZeroCopy { .. } | OpenError::QuietlyCopied { .. } => {
+            return Refusal::Mode(text);
+        }
+        OpenError::Socket(_) | OpenError::LockedMemory { .. } | OpenError::HugePages { .. } => {
+            Failure::privilege(text)
+        }
+        OpenError::Options(_) | OpenError::NoInterface { .. } | OpenError::Invalid { .. } => {
+            Failure::config(text)
+        }
+        _ => Failure::host(text),
+    })
+}
+
+fn of_map(error: &MapError) -> Failure {
+    match error {
+        MapError::NotAGroup { .. } | MapError::NoSuchQueue { .. } => {
+            Failure::config(error.to_string())
+        }
+        _ => Failure::host(error.to_string()),
+    }
+}
+
+impl Watch {
+    /// The mode in force.
+    #[must_use]
+    pub const fn mode(&self) -> XdpMode {
+        self.mode
+    }
+
+    /// Looks whether every interface still has the program, and puts it back where another tool
+    /// has taken it off. To be called about twice a second: until it is back nothing of ours
+    /// arrives there. An incident is reported once when it is noticed and, if it could not be
+    /// healed at once, again with each try that fails.
+    pub fn check(&mut self) -> Vec<Incident> {
+        let mut incidents = Vec::new();
+        for interface in &mut self.interfaces {
+            if interface.attachment.as_ref().is_some_and(Attachment::is_attached) {
+                continue;
+            }
+            // A link that is off its interface still counts as the program's; let go of it first.
+            interface.attachment = None;
+            let what = "the XDP program was taken off the interface";
+            let (restored, text) =
+                match interface.program.attach(interface.ifindex, attach_mode(self.mode)) {
+                    Ok(attachment) => {
+                        interface.attachment = Some(attachment);
+                        (true, format!("{what} by another tool; it is on again"))
+                    }
+                    Err(error) => (false, format!("{what}, and can't be put back: {error}")),
+                };
+            incidents.push(Incident { interface: interface.name.clone(), restored, text });
+        }
+        if let Ok(counters) = self.counters() {
+            let misdirected = counters.no_socket.saturating_sub(self.before);
+            self.misdirected.store(misdirected, Ordering::Relaxed);
+        }
+        incidents
+    }
+
+    /// What the program counted, over all interfaces.
+    ///
+    /// # Errors
+    /// When the kernel refuses to say.
+    pub fn counters(&self) -> Result<ProgramCounters, Failure> {
+        let mut sum = ProgramCounters::default();
+        for interface in &self.interfaces {
+            let counters = interface.program.counters().map_err(|error| of_map(&error))?;
+            sum.redirected += counters.redirected;
+            sum.no_socket += counters.no_socket;
+            sum.passed += counters.passed;
+            sum.unmapped += counters.unmapped;
+            sum.fragments += counters.fragments;
+            sum.malformed += counters.malformed;
+            sum.meta_failed += counters.meta_failed;
+        }
+        Ok(sum)
+    }
+
+    /// Multicast on the wire that no partition has, over all interfaces, in order of group and
+    /// port.
+    ///
+    /// # Errors
+    /// When the kernel refuses to say.
+    pub fn unmapped(&self) -> Result<Vec<Unmapped>, Failure> {
+        let mut found: BTreeMap<([u8; 4], u16), Unmapped> = BTreeMap::new();
+        for interface in &self.interfaces {
+            let seen = interface.program.unmapped().map_err(|error| of_map(&error))?;
+            for one in seen {
+                found
+                    .entry((one.group, one.port))
+                    .and_modify(|sum| {
+                        sum.packets += one.packets;
+                        sum.bytes += one.bytes;
+                        sum.last_ns = sum.last_ns.max(one.last_ns);
+                    })
+                    .or_insert(one);
+            }
+        }
+        Ok(found.into_values().collect())
+    }
+}

@@ -1,0 +1,231 @@
+//! Ordinary sockets: one for each line, bound to the line's group and port, read in batches.
+//!
+//! Arrival is when the kernel received the datagram, by its own stamp turned from the wall clock
+//! into ours ([`crate::clock::Arrivals`]). Drops are the kernel's own count
+//! for each socket, which it reports with the next datagram that gets through.
+
+use std::net::SocketAddrV4;
+use std::os::fd::{AsFd, OwnedFd};
+
+use candor_core::{Line, Nanos};
+use rustix::event::epoll::{self, EventData, EventFlags};
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, socket_with, sockopt};
+use rustix::time::Timespec;
+
+use super::recvmmsg::{self, Batch};
+use super::{Arrival, Polled, Source, SourceCounts, SourceError};
+use crate::clock::{Arrivals, Clock, timespec};
+use crate::config::{Config, LineConfig, SourceKind};
+use crate::exit::Failure;
+use crate::join::Joins;
+
+/// How many sockets one look at the kernel finds ready at most; the others come with the next.
+const READY: usize = 64;
+
+const NOTHING: epoll::Event =
+    epoll::Event { flags: EventFlags::empty(), data: EventData::new_u64(0) };
+
+const NO_WAIT: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
+
+/// The sockets of one lane.
+pub struct Udp {
+    sockets: Vec<Socket>,
+    epoll: OwnedFd,
+    /// Places of sockets that were found ready.
+    ready: [u32; READY],
+    /// The part of `ready` that is still to be polled.
+    todo: std::ops::Range<usize>,
+    batch: Batch,
+    clock: Clock,
+    arrivals: Arrivals,
+    counts: SourceCounts,
+}
+
+struct Socket {
+    fd: OwnedFd,
+    partition: u16,
+    line: Line,
+    /// The kernel's count of drops when last seen; it wraps.
+    dropped: u32,
+}
+
+impl Udp {
+    /// Opens and joins the lines of every subscribed partition of a lane. The memberships last as
+    /// long as the sockets; what comes with them is for renewing them.
+    ///
+    /// # Errors
+    /// Naming the line, and the privilege, limit or interface that is missing.
+    pub fn open(config: &Config, lane: u16) -> Result<(Udp, Joins), Failure> {
+        let SourceKind::Udp { receive_buffer } = config.source.kind else {
+            return Err(Failure::config("the configuration's source is not udp"));
+        };
+        let ours = config.subscribed_lines().filter(|(partition, _, _)| {
+            config.partitions.get(usize::from(*partition)).is_some_and(|p| p.lane == lane)
+        });
+        Udp::with_lines(ours, config.source.batch, receive_buffer)
+    }
+
+    /// Opens and joins these lines, taking at most `batch` datagrams a poll, with receive buffers
+    /// of this many bytes.
+    ///
+    /// # Errors
+    /// As [`Udp::open`].
+    pub fn with_lines<'a>(
+        lines: impl IntoIterator<Item = (u16, Line, &'a LineConfig)>,
+        batch: u32,
+        receive_buffer: u32,
+    ) -> Result<(Udp, Joins), Failure> {
+        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)
+            .map_err(|error| Failure::host(format!("epoll_create failed: {error}")))?;
+        let mut sockets = Vec::new();
+        let mut joins = Joins::default();
+        for (partition, line, config) in lines {
+            let fd = open(config, receive_buffer)?;
+            joins.adopt(partition, line, config, fd.as_fd())?;
+            let data = EventData::new_u64(sockets.len() as u64);
+            epoll::add(&epoll, &fd, data, EventFlags::IN)
+                .map_err(|error| Failure::host(format!("epoll_ctl failed: {error}")))?;
+            sockets.push(Socket { fd, partition, line, dropped: 0 });
+        }
+        let udp = Udp {
+            sockets,
+            epoll,
+            ready: [0; READY],
+            todo: 0..0,
+            batch: Batch::new(usize::try_from(batch.max(1)).unwrap_or(1)),
+            clock: Clock::new(),
+            arrivals: Arrivals::default(),
+            counts: SourceCounts::default(),
+        };
+        Ok((udp, joins))
+    }
+
+    /// The place of the next socket that has something.
+    fn next(&mut self) -> Result<Option<usize>, SourceError> {
+        if self.todo.is_empty() {
+            let mut events = [NOTHING; READY];
+            let found = match epoll::wait(&self.epoll, &mut events, Some(&NO_WAIT)) {
+                Ok(found) => found,
+                Err(Errno::INTR) => 0,
+                Err(error) => return Err(kernel("epoll_wait", error)),
+            };
+            for (ready, event) in self.ready.iter_mut().zip(events.iter().take(found)) {
+                let data = event.data;
+                *ready = u32::try_from(data.u64()).unwrap_or(u32::MAX);
+            }
+            self.todo = 0..found.min(READY);
+        }
+        let place = self.todo.next().and_then(|at| self.ready.get(at));
+        Ok(place.and_then(|place| usize::try_from(*place).ok()))
+    }
+}
+
+impl Source for Udp {
+    fn poll(&mut self, deliver: &mut dyn FnMut(Arrival<'_>)) -> Result<Polled, SourceError> {
+        let Some(at) = self.next()? else {
+            return Ok(Polled { frames: 0, drained: true });
+        };
+        let Some(socket) = self.sockets.get_mut(at) else {
+            return Ok(Polled { frames: 0, drained: false });
+        };
+        let got = match self.batch.receive(socket.fd.as_fd()) {
+            Ok(got) => got,
+            // A pending error of the link below (it went down, say): the socket lives on, and what
+            // is missing shows as silence.
+            Err(Errno::NETDOWN | Errno::NETUNREACH | Errno::HOSTUNREACH | Errno::NODEV) => 0,
+            Err(error) => return Err(kernel("recvmmsg", error)),
+        };
+        if got > 0 {
+            self.arrivals.read(&mut self.clock);
+        }
+        for index in 0..got {
+            let Some(datagram) = self.batch.get(index) else { break };
+            if let Some(dropped) = datagram.dropped {
+                let more = dropped.wrapping_sub(socket.dropped);
+                self.counts.rx_ring_full += u64::from(more);
+                socket.dropped = dropped;
+            }
+            let Some(payload) = datagram.payload else {
+                self.counts.too_long += 1;
+                continue;
+            };
+            let at = self.arrivals.at(datagram.stamp);
+            deliver(Arrival { partition: socket.partition, line: socket.line, at, payload });
+        }
+        Ok(Polled { frames: u32::try_from(got).unwrap_or(u32::MAX), drained: false })
+    }
+
+    fn wait(&mut self, at_most: Nanos) -> Result<(), SourceError> {
+        if !self.todo.is_empty() {
+            return Ok(());
+        }
+        // poll(2) on the epoll descriptor: unlike epoll_wait it keeps nanoseconds on any kernel.
+        let mut descriptors = [PollFd::new(&self.epoll, PollFlags::IN)];
+        match poll(&mut descriptors, Some(&timespec(at_most))) {
+            Ok(_) | Err(Errno::INTR) => Ok(()),
+            Err(error) => Err(kernel("poll", error)),
+        }
+    }
+
+    fn counts(&mut self) -> SourceCounts {
+        self.counts
+    }
+
+    fn mode(&self) -> &str {
+        "udp"
+    }
+}
+
+fn kernel(call: &'static str, error: Errno) -> SourceError {
+    SourceError::Kernel { call, errno: error.raw_os_error() }
+}
+
+fn open(line: &LineConfig, receive_buffer: u32) -> Result<OwnedFd, Failure> {
+    let endpoint = SocketAddrV4::new(line.group, line.port);
+    let failed = |what: &str, error: Errno| {
+        let message = format!("{what} for {endpoint} failed: {error}");
+        match error {
+            Errno::MFILE | Errno::NFILE => {
+                Failure::privilege(format!("{message}. Raise RLIMIT_NOFILE (`ulimit -n`)"))
+            }
+            Errno::PERM | Errno::ACCESS if line.port < 1024 => Failure::privilege(format!(
+                "{message}. A port below 1024 needs CAP_NET_BIND_SERVICE"
+            )),
+            Errno::ADDRINUSE => Failure::host(format!(
+                "{message}. Another process holds it without sharing; `ss -lunp` names it"
+            )),
+            _ => Failure::host(message),
+        }
+    };
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = socket_with(AddressFamily::INET, SocketType::DGRAM, flags, None)
+        .map_err(|error| failed("a socket", error))?;
+    // Other processes of the host may listen to the same feed.
+    sockopt::set_socket_reuseaddr(&socket, true).map_err(|error| failed("SO_REUSEADDR", error))?;
+    recvmmsg::ask(socket.as_fd()).map_err(|error| failed("socket options", error))?;
+    size(&socket, line, receive_buffer)?;
+    // Bound to the group, so nothing but the group's own datagrams get in.
+    bind(&socket, &endpoint).map_err(|error| failed("bind", error))?;
+    Ok(socket)
+}
+
+/// Gives the socket its receive buffer, and looks whether the kernel did.
+fn size(socket: &OwnedFd, line: &LineConfig, wanted: u32) -> Result<(), Failure> {
+    let bytes = usize::try_from(wanted).unwrap_or(usize::MAX);
+    if sockopt::set_socket_recv_buffer_size_force(socket, bytes).is_err() {
+        // Without CAP_NET_ADMIN the kernel caps it at a limit, and says nothing.
+        let _ = sockopt::set_socket_recv_buffer_size(socket, bytes);
+    }
+    // The kernel doubles what it is asked for, for its own overhead, and answers with that.
+    let given = sockopt::socket_recv_buffer_size(socket).unwrap_or(0) / 2;
+    if given >= bytes {
+        return Ok(());
+    }
+    Err(Failure::privilege(format!(
+        "a receive buffer of {wanted} bytes for {}:{} was refused, the kernel gives {given}: \
+         give the process CAP_NET_ADMIN, or raise the sysctl net.core.rmem_max to {wanted}",
+        line.group, line.port
+    )))
+}

@@ -1,0 +1,9 @@
+//! One suite for every source: what holds for one holds for all, or they are no twins. Then what is
+//! each one's own.
+
+mod af_xdp;
+mod capture;
+mod files;
+mod scene;
+mod suite;
+mod udp;
