@@ -132,6 +132,17 @@ impl Format {
         if self.names_instrument_by_symbol() { iex::symbol(key) } else { None }
     }
 
+    /// The symbol a message spells, in its key ([`Format::symbol_of`]) or beside it: most messages of
+    /// ITCH that bring something new repeat the symbol. `bytes` are what `message` was decoded from.
+    /// `None` for a message that names its instrument by a number alone.
+    #[must_use]
+    pub fn symbol_in(self, message: &Message, bytes: &[u8]) -> Option<Symbol> {
+        match self {
+            Format::IexDeep | Format::IexTops => self.symbol_of(message.key),
+            Format::NasdaqItch50 => itch50::symbol_in(bytes),
+        }
+    }
+
     /// The key that spells this symbol: the inverse of [`Format::symbol_of`].
     #[must_use]
     pub const fn key_of(self, symbol: &Symbol) -> Option<InstrumentKey> {

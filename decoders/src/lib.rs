@@ -7,8 +7,8 @@
 //!
 //! This crate keeps no state, allocates nothing, opens nothing and knows no time. It never panics on
 //! bytes from outside: a refusal is a [`Reject`](candor_core::Reject). Messages of an unknown type
-//! are values ([`Event::Unknown`](candor_core::Event::Unknown)), and known messages may be longer
-//! than their layout, because both is how exchanges extend a format.
+//! are values ([`Event::Unknown`]), and known messages may be longer than their layout, because both
+//! is how exchanges extend a format.
 //!
 //! One file per wire format, with the specification and its version on top. Layouts are structs of
 //! alignment 1 whose offsets are asserted at compile time beside the field, so that reading after

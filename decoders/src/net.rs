@@ -53,13 +53,13 @@ pub struct Datagram<'a> {
 #[inline]
 pub fn udp(frame: &[u8]) -> Result<Datagram<'_>, Reject> {
     let (vlan, packet) = ethernet(frame)?;
-    let (source, group, datagram) = ipv4(packet)?;
+    let (ip, datagram) = ipv4(packet)?;
     let (header, _) = datagram.split_first_chunk::<8>().ok_or(Reject::FrameTooShort)?;
     let len = usize::from(be16(header[4], header[5]));
     let payload = datagram.get(8..len).ok_or(Reject::BadUdpLength)?;
     Ok(Datagram {
-        source,
-        group,
+        source: [ip[12], ip[13], ip[14], ip[15]],
+        group: [ip[16], ip[17], ip[18], ip[19]],
         source_port: be16(header[0], header[1]),
         port: be16(header[2], header[3]),
         vlan,
@@ -88,7 +88,7 @@ fn ethernet(frame: &[u8]) -> Result<(Option<u16>, &[u8]), Reject> {
 }
 
 #[inline]
-fn ipv4(packet: &[u8]) -> Result<([u8; 4], [u8; 4], &[u8]), Reject> {
+fn ipv4(packet: &[u8]) -> Result<(&[u8; 20], &[u8]), Reject> {
     let (header, _) = packet.split_first_chunk::<20>().ok_or(Reject::FrameTooShort)?;
     let header_len = usize::from(header[0] & 0x0f) * 4;
     let total_len = usize::from(be16(header[2], header[3]));
@@ -103,9 +103,7 @@ fn ipv4(packet: &[u8]) -> Result<([u8; 4], [u8; 4], &[u8]), Reject> {
         return Err(Reject::NotUdp);
     }
     let datagram = packet.get(header_len..total_len).ok_or(Reject::FrameTooShort)?;
-    let source = [header[12], header[13], header[14], header[15]];
-    let group = [header[16], header[17], header[18], header[19]];
-    Ok((source, group, datagram))
+    Ok((header, datagram))
 }
 
 #[inline]

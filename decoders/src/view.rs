@@ -6,7 +6,9 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 /// A message layout: plain bytes of alignment 1, every bit pattern valid, so that looking at a
 /// message is one length check and reading a field after it can't fail.
-pub trait View: FromBytes + IntoBytes + KnownLayout + Immutable + Unaligned + 'static {
+pub trait View:
+    FromBytes + IntoBytes + KnownLayout + Immutable + Unaligned + Sized + 'static
+{
     /// The type bytes that have this layout.
     const KINDS: &'static [u8];
 
@@ -22,10 +24,7 @@ pub trait View: FromBytes + IntoBytes + KnownLayout + Immutable + Unaligned + 's
     /// # Errors
     /// [`Reject::ShortMessage`] where the message is shorter than the layout.
     #[inline]
-    fn view(message: &[u8]) -> Result<&Self, Reject>
-    where
-        Self: Sized,
-    {
+    fn view(message: &[u8]) -> Result<&Self, Reject> {
         match Self::ref_from_prefix(message) {
             Ok((view, _)) => Ok(view),
             Err(_) => Err(Reject::ShortMessage),

@@ -84,6 +84,16 @@ impl Attachment {
         }
     }
 
+    /// Forces the program off while the attachment is kept, as another tool can do to it.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn detach(&self) -> io::Result<()> {
+        // SAFETY: takes an open descriptor.
+        let result = unsafe { libbpf_sys::bpf_link_detach(self.link.as_raw_fd()) };
+        if result == 0 { Ok(()) } else { Err(io::Error::from_raw_os_error(-result)) }
+    }
+
     /// The mode the program was attached in.
     #[must_use]
     pub const fn mode(&self) -> AttachMode {
@@ -105,10 +115,18 @@ fn explain(source: io::Error, ifindex: u32, mode: AttachMode) -> AttachError {
         (libc::EPERM | libc::EACCES, _) => AttachError::NotPermitted,
         (libc::EBUSY | libc::EEXIST, _) => AttachError::Occupied { ifindex },
         (libc::ENODEV, _) => AttachError::NoInterface { ifindex },
+        // The kernel's answer to an index it doesn't know, among other things.
+        (libc::EINVAL, _) if !exists(ifindex) => AttachError::NoInterface { ifindex },
         (libc::EOPNOTSUPP | ENOTSUPP, AttachMode::Native) => AttachError::NoNative { ifindex },
         (libc::EINVAL | libc::ERANGE | libc::ENOSPC | libc::ENOMEM, AttachMode::Native) => {
             AttachError::Setup { ifindex, source }
         }
         _ => AttachError::Other { ifindex, source },
     }
+}
+
+fn exists(ifindex: u32) -> bool {
+    let mut name = [0; libc::IF_NAMESIZE];
+    // SAFETY: the buffer has the IF_NAMESIZE bytes the call may write.
+    !unsafe { libc::if_indextoname(ifindex, name.as_mut_ptr()) }.is_null()
 }

@@ -17,8 +17,9 @@
 // A redirected frame always carries fresh metadata: where none can be written the frame is passed,
 // so that a consumer never meets a frame without it.
 //
-// Packet pointers only ever get constant offsets, and lengths come from helpers: arithmetic on packet
-// pointers with run-time values needs CAP_PERFMON, and this needs CAP_BPF and CAP_NET_ADMIN alone.
+// Packet pointers only ever get constant offsets, and lengths come from helpers: arithmetic on
+// packet pointers with run-time values needs CAP_PERFMON, and this needs CAP_BPF and CAP_NET_ADMIN
+// alone.
 //
 // Freestanding: what is needed of the kernel's interface is below. The structures of the maps are
 // mirrored in layout.rs, which asserts sizes and offsets.
@@ -49,12 +50,14 @@ enum { MAP_HASH = 1, MAP_PERCPU_ARRAY = 6, MAP_LRU_HASH = 9, MAP_XSKMAP = 17 };
 enum { BPF_NOEXIST = 1 };
 
 static void *(*bpf_map_lookup_elem)(void *map, const void *key) = (void *)1;
-static long (*bpf_map_update_elem)(void *map, const void *key, const void *value, u64 flags) = (void *)2;
+static long (*bpf_map_update_elem)(void *map, const void *key, const void *value,
+				   u64 flags) = (void *)2;
 static u64 (*bpf_ktime_get_ns)(void) = (void *)5;
 static long (*bpf_redirect_map)(void *map, u64 key, u64 flags) = (void *)51;
 static long (*bpf_xdp_adjust_meta)(struct xdp_md *ctx, int delta) = (void *)54;
 static u64 (*bpf_xdp_get_buff_len)(struct xdp_md *ctx) = (void *)188;
-static long (*bpf_xdp_load_bytes)(struct xdp_md *ctx, u32 offset, void *to, u32 length) = (void *)189;
+static long (*bpf_xdp_load_bytes)(struct xdp_md *ctx, u32 offset, void *to,
+				  u32 length) = (void *)189;
 
 // What user space shares with us (layout.rs).
 
@@ -169,7 +172,8 @@ struct udp {
 enum { TYPE_IPV4 = 0x0800, TYPE_VLAN = 0x8100, TYPE_SERVICE_VLAN = 0x88a8 };
 enum { PROTOCOL_UDP = 17, IPV4_FRAGMENT = 0x3fff /* more fragments, or an offset */ };
 
-// The frame's metadata goes in front of its first byte, and only once the kernel has a socket for it.
+// The frame's metadata goes in front of its first byte, and only once the kernel has a socket for
+// it.
 INLINE int redirect(struct xdp_md *ctx, const struct destination *to, u32 payload_offset,
 		    u32 payload_length, struct counters *count)
 {

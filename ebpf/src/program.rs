@@ -1,14 +1,20 @@
 //! The loaded program and its maps.
 
 use std::cell::RefCell;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
-use libbpf_rs::{ErrorKind, MapCore, MapFlags, MapHandle, Object, ObjectBuilder, PrintLevel};
+use libbpf_rs::{
+    ErrorKind, MapCore, MapFlags, MapHandle, Object, ObjectBuilder, PrintLevel, ProgramInput,
+};
 
 use crate::attach::{AttachMode, Attachment};
 use crate::error::{AttachError, LoadError, MapError};
 use crate::layout::{Destination, Endpoint, ProgramCounters, Seen};
 use crate::object::OBJECT;
+
+/// The program's function in the object.
+const NAME: &str = "candor";
 
 /// How large the program's maps are.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -38,6 +44,7 @@ pub struct Unmapped {
 #[derive(Debug)]
 pub struct Program {
     object: Object,
+    xdp: OwnedFd,
     endpoints: MapHandle,
     sockets: MapHandle,
     unmapped: MapHandle,
@@ -56,7 +63,10 @@ impl Program {
             ErrorKind::OutOfMemory => LoadError::NoMemory,
             _ => LoadError::Refused { reason: error.to_string(), log },
         })?;
+        let xdp = object.progs().find(|program| program.name() == NAME);
+        let xdp = xdp.and_then(|program| program.as_fd().try_clone_to_owned().ok());
         Ok(Program {
+            xdp: xdp.ok_or(LoadError::Incomplete(NAME))?,
             endpoints: map(&object, "endpoints")?,
             sockets: map(&object, "sockets")?,
             unmapped: map(&object, "unmapped")?,
@@ -71,10 +81,7 @@ impl Program {
     /// # Errors
     /// When the kernel or the driver refuses; each case says what to do.
     pub fn attach(&self, ifindex: u32, mode: AttachMode) -> Result<Attachment, AttachError> {
-        let program = self.object.progs().find(|program| program.name() == "candor");
-        // Loading has found the maps of this very object, so the program is there as well.
-        let Some(program) = program else { return Err(AttachError::NoInterface { ifindex }) };
-        Attachment::new(program.as_fd(), ifindex, mode)
+        Attachment::new(self.xdp.as_fd(), ifindex, mode)
     }
 
     /// Names a group and port: its frames go to the socket of their queue as this partition and
@@ -102,8 +109,8 @@ impl Program {
         forget(&self.unmapped, &key)
     }
 
-    /// Unnames a group and port: its frames are passed to the host and counted as unmapped. Doing so
-    /// to one that isn't named is no error.
+    /// Unnames a group and port: its frames are passed to the host and counted as unmapped. Doing
+    /// so to one that isn't named is no error.
     ///
     /// # Errors
     /// When the kernel refuses.
@@ -160,6 +167,40 @@ impl Program {
         // A walk that meets an eviction may start over and find a key twice.
         found.dedup_by_key(|unmapped| (unmapped.group, unmapped.port));
         Ok(found)
+    }
+
+    /// Has the program treat `frame` as if it had just come on this queue of an interface of the
+    /// calling thread's network namespace, `times` over: what it redirects is really delivered,
+    /// what it passes really goes up the host's stack. Returns when that is done. For benchmarks
+    /// and tests: no sender is as fast. The frame must be shorter than a page less about 600 bytes.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn inject(
+        &self,
+        ifindex: u32,
+        queue: u32,
+        frame: &[u8],
+        times: u32,
+    ) -> Result<(), MapError> {
+        // struct xdp_md: data, data_end, data_meta, ingress_ifindex, rx_queue_index,
+        // egress_ifindex.
+        let words = [0, frame.len() as u32, 0, ifindex, queue, 0];
+        let mut context = [0; 24];
+        for (bytes, word) in context.chunks_exact_mut(4).zip(words) {
+            bytes.copy_from_slice(&word.to_ne_bytes());
+        }
+        let program = self.object.progs_mut().find(|program| program.name() == NAME);
+        let program = program.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound));
+        let program = program.map_err(libbpf_rs::Error::from)?;
+        program.test_run(ProgramInput {
+            context_in: Some(&mut context),
+            data_in: Some(frame),
+            flags: libbpf_rs::libbpf_sys::BPF_F_TEST_XDP_LIVE_FRAMES,
+            repeat: times,
+            ..Default::default()
+        })?;
+        Ok(())
     }
 
     /// What became of all frames so far, over all CPUs.
@@ -226,3 +267,6 @@ fn with_libbpf_log<T>(load: impl FnOnce() -> T) -> (T, String) {
     }
     (loaded, log.split_off(cut))
 }
+
+#[cfg(test)]
+mod tests;

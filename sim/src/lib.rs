@@ -1,1 +1,16 @@
-//! (being written)
+//! An exchange for tests and demonstrations, in pure parts: a synthetic market with its true books
+//! ([`market`]), the publisher of a partition on several lines with faults ([`publisher`]), the
+//! replay of captures ([`capture`]), the log of what was true when ([`truth`]), and the commands an
+//! operator of it gives ([`control`]).
+//!
+//! Nothing here reads a clock or opens a socket: the binary `candor-exchange` does, and the
+//! simulator does without.
+#![forbid(unsafe_code)]
+
+pub mod capture;
+pub mod control;
+pub mod exchange;
+pub mod market;
+pub mod publisher;
+pub mod rng;
+pub mod truth;

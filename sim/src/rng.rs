@@ -23,7 +23,12 @@ impl Rng {
     #[must_use]
     pub const fn new(seed: u64) -> Rng {
         let mut state = seed;
-        Rng([splitmix(&mut state), splitmix(&mut state), splitmix(&mut state), splitmix(&mut state)])
+        Rng([
+            splitmix(&mut state),
+            splitmix(&mut state),
+            splitmix(&mut state),
+            splitmix(&mut state),
+        ])
     }
 
     /// The generator of one part of a larger whole: `stream` numbers the part, so that what one

@@ -35,8 +35,9 @@ pub const BY_STREAM_OFFSET: u8 = 2;
 pub const UDP_MESSAGES_MAX: u64 = 1_000;
 
 /// The header of a request.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
+#[derive(
+    Clone, Copy, PartialEq, Eq, Debug, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned,
+)]
 #[repr(C)]
 pub struct Header {
     /// Always 1.
@@ -54,8 +55,9 @@ pub struct Header {
 }
 
 /// One range of a request.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
+#[derive(
+    Clone, Copy, PartialEq, Eq, Debug, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned,
+)]
 #[repr(C)]
 pub struct Range {
     /// The first number or byte wanted.
@@ -92,10 +94,7 @@ impl<'a> Request<'a> {
     pub fn ranges(&self) -> impl ExactSizeIterator<Item = SeqRange> + use<'a> {
         self.ranges.iter().map(|range| {
             let end = range.last.get().saturating_add(1);
-            SeqRange::between(
-                SeqNo(range.first.get().cast_unsigned()),
-                SeqNo(end.cast_unsigned()),
-            )
+            SeqRange::between(SeqNo(range.first.get().cast_unsigned()), SeqNo(end.cast_unsigned()))
         })
     }
 
@@ -162,10 +161,7 @@ pub fn encode<'b>(buffer: &'b mut [u8], stream: Stream, ranges: &[SeqRange]) -> 
         if first <= before || i64::try_from(last).is_err() || last == i64::MAX.cast_unsigned() {
             return None;
         }
-        let range = Range {
-            first: first.cast_signed().into(),
-            last: last.cast_signed().into(),
-        };
+        let range = Range { first: first.cast_signed().into(), last: last.cast_signed().into() };
         range.write_to(place).ok()?;
         before = last;
     }

@@ -38,8 +38,9 @@ pub const TOPS_1_6: u16 = 0x8003;
 pub const DEEP_1_0: u16 = 0x8004;
 
 /// The header of a segment.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
+#[derive(
+    Clone, Copy, PartialEq, Eq, Debug, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned,
+)]
 #[repr(C)]
 pub struct Segment {
     /// [`VERSION`].

@@ -27,8 +27,9 @@ pub const END_OF_SESSION: u16 = 0xFFFF;
 pub const MESSAGES_MAX: u16 = END_OF_SESSION - 1;
 
 /// The header of a downstream packet, and the whole of a request.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
+#[derive(
+    Clone, Copy, PartialEq, Eq, Debug, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned,
+)]
 #[repr(C)]
 pub struct Header {
     /// The session's name, space padded.

@@ -127,10 +127,7 @@ impl TrueBook {
     }
 }
 
-fn fill<'a>(
-    levels: &mut [Level; DEPTH],
-    totals: impl Iterator<Item = (&'a u32, &'a Total)>,
-) -> u8 {
+fn fill<'a>(levels: &mut [Level; DEPTH], totals: impl Iterator<Item = (&'a u32, &'a Total)>) -> u8 {
     let mut count = 0;
     for (level, (price, total)) in levels.iter_mut().zip(totals) {
         *level = Level {
@@ -162,7 +159,10 @@ mod tests {
         let mut view = BookView::EMPTY;
         book.view(&mut view);
         assert_eq!((view.bid_count, view.ask_count), (2, 1));
-        assert_eq!((view.bids[0].price, view.bids[0].size, view.bids[0].orders), (Price(100), 12, 2));
+        assert_eq!(
+            (view.bids[0].price, view.bids[0].size, view.bids[0].orders),
+            (Price(100), 12, 2)
+        );
         let first = book.first_in_line(Side::Bid).unwrap();
         assert_eq!(book.take(first, 5).reference, 1);
         let second = book.first_in_line(Side::Bid).unwrap();

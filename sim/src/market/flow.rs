@@ -64,7 +64,7 @@ pub struct PartitionMarket {
     /// Running sums of the stocks' activity.
     activity: Vec<u64>,
     halts: Vec<Halt>,
-    recent: VecDeque<u64>,
+    recent: VecDeque<(usize, u64)>,
     next_reference: u64,
     next_trade: u64,
 }
@@ -131,6 +131,18 @@ impl PartitionMarket {
         self.stage == Stage::Open
     }
 
+    /// Whether the opening sequence is under way or still to come.
+    #[must_use]
+    pub fn is_opening(&self) -> bool {
+        matches!(self.stage, Stage::Opening(_))
+    }
+
+    /// Whether the day is over.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.stage == Stage::Closed
+    }
+
     /// Begins a new day: empty books, the opening sequence again, then another flow than before.
     pub fn restart(&mut self) {
         self.run += 1;
@@ -193,7 +205,7 @@ impl PartitionMarket {
             }
             _ if step - 2 < 2 * stocks + prefill => {
                 let nth = step - 2 - 2 * stocks;
-                let side = if nth / stocks % 2 == 0 { Side::Bid } else { Side::Ask };
+                let side = if (nth / stocks).is_multiple_of(2) { Side::Bid } else { Side::Ask };
                 self.add(nth % stocks, side).unwrap_or_else(|| self.notice(nth % stocks))
             }
             _ => {
@@ -375,7 +387,7 @@ impl PartitionMarket {
         if printable {
             stock.book.traded(price, size, trade, now);
         }
-        self.remember(trade);
+        self.remember(index, trade);
         Some((Some(index), action))
     }
 
@@ -387,22 +399,22 @@ impl PartitionMarket {
         let stock = &mut self.stocks[index];
         stock.book.traded(price, size, trade, now);
         let symbol = stock.listing.symbol;
-        self.remember(trade);
+        self.remember(index, trade);
         Some((Some(index), Action::Trade { symbol, price, size, trade }))
     }
 
-    fn remember(&mut self, trade: u64) {
+    fn remember(&mut self, index: usize, trade: u64) {
         if self.recent.len() == RECENT_TRADES {
             self.recent.pop_front();
         }
-        self.recent.push_back(trade);
+        self.recent.push_back((index, trade));
     }
 
-    /// Breaks a trade of any symbol: the message names the trade alone, and the locate 0.
+    /// Breaks a recent trade of any symbol. Book and last trade stay; statistics change.
     fn break_trade(&mut self) -> Option<(Option<usize>, Action)> {
         let draw = self.rng.below(self.recent.len() as u64) as usize;
-        let trade = self.recent.remove(draw)?;
-        Some((None, Action::Break { trade }))
+        let (index, trade) = self.recent.remove(draw)?;
+        Some((Some(index), Action::Break { trade }))
     }
 
     fn notice(&self, index: usize) -> (Option<usize>, Action) {
@@ -450,7 +462,8 @@ impl Stock {
     fn new(listing: &Listing, activity: u64, stocks: usize) -> Stock {
         let tick = if listing.price >= 10_000 { 100 } else { 1 };
         // Twenty orders a symbol for its share of the activity, and a floor for the thin ones.
-        let share = u128::from(listing.activity) * 20 * stocks as u128 / u128::from(activity.max(1));
+        let share =
+            u128::from(listing.activity) * 20 * stocks as u128 / u128::from(activity.max(1));
         let target = 30 + share.min(3_000) as usize;
         Stock { listing: *listing, book: TrueBook::default(), fair: 0, tick, target }
     }

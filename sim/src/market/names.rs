@@ -10,7 +10,8 @@ use crate::rng::Rng;
 const LENGTHS: [(u64, u64); 5] = [(1, 1), (2, 4), (3, 33), (4, 52), (5, 10)];
 
 /// Letters by how often they begin or fill a ticker; vowels and S, C, A, P, M, T, B come up most.
-const LETTERS: &[u8] = b"AAAAABBBBCCCCCCDDDEEEEFFFGGGHHHIIIJKKLLLLMMMMNNNOOOPPPPQRRRRSSSSSSTTTTTUUVVWWXXYZ";
+const LETTERS: &[u8] =
+    b"AAAAABBBBCCCCCCDDDEEEEFFFGGGHHHIIIJKKLLLLMMMMNNNOOOPPPPQRRRRSSSSSSTTTTTUUVVWWXXYZ";
 
 /// `count` different names, sorted by the alphabet.
 ///

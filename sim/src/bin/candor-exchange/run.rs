@@ -1,0 +1,182 @@
+//! The loop: step the exchange, send what is due, answer commands, wait for the next deadline.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::Receiver;
+
+use candor_core::{Mono, Nanos, WireTime};
+use candor_sim::capture::Capture;
+use candor_sim::control::{self, Command};
+use candor_sim::exchange::{Exchange, ExchangeConfig, FlowConfig, TruthSink, session_name};
+use candor_sim::market::MarketConfig;
+use serde_json::json;
+
+use crate::args::RunArgs;
+use crate::clock;
+use crate::endpoints::Endpoints;
+use crate::listen::{Said, listen};
+use crate::truthfile::TruthFile;
+use crate::wire::Wire;
+
+/// Shortest wait: at high rates, messages of so much time share packets and system calls.
+const QUANTUM: Nanos = Nanos::from_micros(50);
+
+/// Longest wait: how long a command waits for its answer.
+const ATTENTION: Nanos = Nanos::from_millis(5);
+
+/// How often the log of truth is handed on while there is little of it.
+const FLUSH: Nanos = Nanos::from_millis(100);
+
+/// How long the end of a session is said before the process stops.
+const FAREWELL: Nanos = Nanos::from_secs(3);
+
+/// 09:30, where a market's day begins.
+const BEGIN: WireTime = WireTime((9 * 60 + 30) * 60 * 1_000_000_000);
+
+/// Publishes until told to stop.
+pub(crate) fn run(args: &RunArgs) -> Result<(), String> {
+    let partitions = args.shape.partitions();
+    let endpoints = Endpoints::new(args.shape.group_base, args.shape.port_base, partitions)?;
+    let mut wire = Wire::open(&args.interface, &endpoints, partitions)?;
+    let commands = listen(args.control.as_deref())?;
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+        let flag = Arc::clone(&stop);
+        signal_hook::flag::register(signal, flag).map_err(|error| error.to_string())?;
+    }
+    let mut exchange = exchange(args, clock::now())?;
+    let begun = clock::now();
+    for text in &args.commands {
+        let done = control::parse(text).and_then(|command| exchange.apply(begun, &command));
+        done.map_err(|error| format!("command \"{text}\": {error}"))?;
+    }
+    println!("ready: {partitions} partitions on {}", args.interface);
+    let outcome = publish(args, begun, &mut exchange, &mut wire, &commands, &stop);
+    // The socket file goes with the process, whatever ended it.
+    if let Some(path) = &args.control {
+        let _ = std::fs::remove_file(path);
+    }
+    if wire.failed > 0 {
+        let why = wire.last_error.map_or(String::new(), |error| error.to_string());
+        eprintln!("candor-exchange: the kernel refused {} packets: {why}", wire.failed);
+    }
+    outcome
+}
+
+fn exchange(args: &RunArgs, now: Mono) -> Result<Exchange, String> {
+    let truth = match &args.truth {
+        Some(path) => {
+            let file = TruthFile::create(path);
+            let file = file.map_err(|error| format!("{}: {error}", path.display()))?;
+            Some(Box::new(file) as TruthSink)
+        }
+        None => None,
+    };
+    let config = ExchangeConfig {
+        lines: args.lines(),
+        heartbeat: args.heartbeat,
+        seed: args.seed,
+        paused: args.start_paused,
+    };
+    let made = if let Some(path) = &args.shape.capture {
+        let capture = Capture::open(path, args.shape.format());
+        let capture = capture.map_err(|error| format!("{}: {error}", path.display()))?;
+        Exchange::replay(&config, capture, args.speed, truth, now)
+    } else {
+        if args.shape.partitions == 0 || args.shape.symbols < args.shape.partitions {
+            return Err("there must be a symbol for every partition".to_owned());
+        }
+        let flow = FlowConfig {
+            market: MarketConfig {
+                seed: args.seed,
+                partitions: args.shape.partitions,
+                symbols: args.shape.symbols,
+                prefill: args.prefill,
+                halts: !args.no_halts,
+            },
+            session: session_name(&args.session).map_err(|error| error.to_string())?,
+            rate: args.rate,
+            opening_rate: args.opening_rate.unwrap_or(args.rate.max(50_000)),
+            begin: BEGIN,
+        };
+        Exchange::market(&config, &flow, truth, now)
+    };
+    made.map_err(|error| error.to_string())
+}
+
+fn publish(
+    args: &RunArgs,
+    begun: Mono,
+    exchange: &mut Exchange,
+    wire: &mut Wire,
+    commands: &Receiver<Said>,
+    stop: &AtomicBool,
+) -> Result<(), String> {
+    let duration = args.duration.map(|seconds| begun + Nanos::from_secs(seconds));
+    let mut flush_at = begun + FLUSH;
+    let mut farewell: Option<Mono> = None;
+    while !stop.load(Ordering::Relaxed) && !exchange.wants_to_quit() {
+        let now = clock::now();
+        while let Ok(said) = commands.try_recv() {
+            // Whoever asked may have gone.
+            let _ = said.answer.try_send(answer(exchange, wire, now, &said.line));
+        }
+        exchange.step(now).map_err(|error| error.to_string())?;
+        send(exchange, wire, now);
+        if now >= flush_at {
+            exchange.flush().map_err(|error| error.to_string())?;
+            flush_at = now + FLUSH;
+        }
+        let over = duration.is_some_and(|at| now >= at) || (args.end && exchange.is_over());
+        match farewell {
+            Some(until) if now >= until => break,
+            None if over && args.end => {
+                let ended = exchange.apply(now, &Command::End { partition: None });
+                ended.map_err(|error| error.to_string())?;
+                farewell = Some(now + FAREWELL);
+            }
+            None if over => break,
+            _ => {}
+        }
+        let due = exchange.next_due().unwrap_or(now + ATTENTION);
+        let after = clock::now();
+        if due > after {
+            clock::wait_until(due.clamp(now + QUANTUM, after + ATTENTION));
+        } else if now + QUANTUM > after {
+            clock::wait_until(now + QUANTUM);
+        }
+    }
+    let now = clock::now();
+    exchange.cut_all(now);
+    send(exchange, wire, now);
+    exchange.flush().map_err(|error| error.to_string())
+}
+
+fn send(exchange: &mut Exchange, wire: &mut Wire, now: Mono) {
+    let mut spent = Vec::new();
+    while let Some((partition, packet)) = exchange.pop(now) {
+        wire.push(partition, packet, &mut |partition, buffer| spent.push((partition, buffer)));
+    }
+    wire.flush(&mut |partition, buffer| spent.push((partition, buffer)));
+    for (partition, buffer) in spent {
+        exchange.recycle(partition, buffer);
+    }
+}
+
+fn answer(exchange: &mut Exchange, wire: &Wire, now: Mono, line: &str) -> String {
+    if line.trim() == "help" {
+        return control::USAGE.to_owned();
+    }
+    match control::parse(line) {
+        Ok(Command::Status) => {
+            let mut status = exchange.status();
+            status["wire"] = json!({ "packets_sent": wire.sent, "packets_refused": wire.failed });
+            status.to_string()
+        }
+        Ok(command) => match exchange.apply(now, &command) {
+            Ok(done) => format!("ok: {done}"),
+            Err(error) => format!("error: {error}"),
+        },
+        Err(error) => format!("error: {error}"),
+    }
+}

@@ -1,0 +1,84 @@
+//! Packets on their way to a line, by the time they are due.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use candor_core::{Line, Mono, SeqRange};
+
+/// A packet to be sent.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Outgoing {
+    /// When.
+    pub due: Mono,
+    /// On which line.
+    pub line: Line,
+    /// The numbers it carries; empty in a heartbeat and an end.
+    pub range: SeqRange,
+    /// The datagram's payload.
+    pub payload: Vec<u8>,
+    pub(super) second_copy: bool,
+}
+
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+struct Key {
+    due: Mono,
+    /// Packets due at once leave in the order in which they were cut.
+    order: u64,
+    slot: usize,
+}
+
+/// The delay queue of all lines of a partition. Buffers are used again.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Queue {
+    keys: BinaryHeap<Reverse<Key>>,
+    slots: Vec<Option<Outgoing>>,
+    free_slots: Vec<usize>,
+    buffers: Vec<Vec<u8>>,
+    cut: u64,
+}
+
+impl Queue {
+    /// An empty buffer, used before if there is one.
+    pub(super) fn buffer(&mut self) -> Vec<u8> {
+        self.buffers.pop().unwrap_or_default()
+    }
+
+    /// Takes a buffer back.
+    pub(super) fn recycle(&mut self, buffer: Vec<u8>) {
+        self.buffers.push(buffer);
+    }
+
+    pub(super) fn push(&mut self, packet: Outgoing) {
+        let due = packet.due;
+        let slot = match self.free_slots.pop() {
+            Some(slot) => slot,
+            None => {
+                self.slots.push(None);
+                self.slots.len() - 1
+            }
+        };
+        self.slots[slot] = Some(packet);
+        self.cut += 1;
+        self.keys.push(Reverse(Key { due, order: self.cut, slot }));
+    }
+
+    /// When the first packet is due.
+    pub(super) fn due(&self) -> Option<Mono> {
+        self.keys.peek().map(|Reverse(key)| key.due)
+    }
+
+    /// The first packet that is due by `now`.
+    pub(super) fn pop(&mut self, now: Mono) -> Option<Outgoing> {
+        if self.due()? > now {
+            return None;
+        }
+        let Reverse(key) = self.keys.pop()?;
+        self.free_slots.push(key.slot);
+        self.slots[key.slot].take()
+    }
+
+    /// Packets waiting.
+    pub(super) fn len(&self) -> usize {
+        self.keys.len()
+    }
+}
