@@ -59,6 +59,8 @@ struct Content {
     session: SessionId,
     /// When a packet of the current session was heard last.
     heard: Mono,
+    /// Whether a message that repeats its symbol defines it where nothing has.
+    named_by_any_message: bool,
     now: Mono,
     dirty: Vec<SymbolIndex>,
     /// When the first of the dirty symbols has waited too long for its transaction's end.
@@ -109,6 +111,7 @@ impl Partition {
                 since: Mono::NEVER,
                 session: SessionId::NONE,
                 heard: Mono::NEVER,
+                named_by_any_message: false,
                 now: Mono::NEVER,
                 dirty: Vec::with_capacity(symbols),
                 torn_at: None,
@@ -136,6 +139,13 @@ impl Partition {
         self.content.advance(now);
         self.content.evidence.subscribed = subscribed;
         self.settle(sink);
+    }
+
+    /// From now on a message that repeats its symbol beside its key defines it where no definition
+    /// has. For replaying what was cut out of a day, where the definitions lie before the cut: live,
+    /// only the venue's own definition says what a key means.
+    pub fn define_by_any_message(&mut self) {
+        self.content.named_by_any_message = true;
     }
 
     /// A packet of this partition: `payload` is what UDP carried, `at` when it reached the host.
@@ -303,7 +313,7 @@ impl Content {
         } else if self.config.format.layout_len(message.kind).is_some_and(|len| bytes.len() > len) {
             self.counters.add(Counter::LongerMessage, 1);
         }
-        let index = self.resolve(&message, sink);
+        let index = self.resolve(&message, bytes, sink);
         if let Some(index) = index {
             self.apply(index, seq, &message);
         }
@@ -311,7 +321,12 @@ impl Content {
     }
 
     /// Which symbol a message is about, learning its name where the message or its key says it.
-    fn resolve(&mut self, message: &Message, sink: &mut impl Sink) -> Option<SymbolIndex> {
+    fn resolve(
+        &mut self,
+        message: &Message,
+        bytes: &[u8],
+        sink: &mut impl Sink,
+    ) -> Option<SymbolIndex> {
         if message.key == candor_core::InstrumentKey::NONE || message.event == Event::Unknown {
             return None;
         }
@@ -321,7 +336,10 @@ impl Content {
                 if let Some(index) = self.symbols.by_key(message.key) {
                     return Some(index);
                 }
-                self.config.format.symbol_of(message.key)
+                match self.named_by_any_message {
+                    true => self.config.format.symbol_in(message, bytes),
+                    false => self.config.format.symbol_of(message.key),
+                }
             }
         };
         let Some(symbol) = named else {

@@ -1,8 +1,8 @@
 //! Multicast memberships: what makes a switch send us a group at all.
 //!
-//! Sockets that receive are members themselves ([`Joins::adopt`]). Kernel bypass takes frames before
-//! any socket sees them, but the switch still wants an IGMP member: [`Joins::open`] keeps ordinary
-//! sockets that are members and receive nothing, since they are bound to no port.
+//! Sockets that receive are members themselves ([`Joins::adopt`]). Kernel bypass takes frames
+//! before any socket sees them, but the switch still wants an IGMP member: [`Joins::open`] keeps
+//! ordinary sockets that are members and receive nothing, since they are bound to no port.
 
 use std::net::Ipv4Addr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -89,8 +89,8 @@ impl Joins {
         Ok(())
     }
 
-    /// Joins a line on the socket that will receive it, and keeps a second descriptor of that socket
-    /// to renew the membership by.
+    /// Joins a line on the socket that will receive it, and keeps a second descriptor of that
+    /// socket to renew the membership by.
     ///
     /// # Errors
     /// Naming group and interface.

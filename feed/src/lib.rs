@@ -18,5 +18,5 @@ pub mod replay;
 pub mod source;
 
 mod lane;
-mod publish;
+pub mod publish;
 pub mod run;

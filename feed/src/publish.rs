@@ -9,34 +9,41 @@ use crossbeam_queue::ArrayQueue;
 
 /// What leaves a lane besides what it publishes: bounded queues, never waited for.
 #[derive(Clone, Debug)]
-pub(crate) struct Links {
+pub struct Links {
     /// By a partition's number in the region: the inbox of the lane that owns it, for symbols seen
     /// elsewhere that the map gives to it. Full: the claim is made again with the symbol's next
     /// definition; meanwhile the symbol is stale where it was seen.
-    pub(crate) inboxes: Vec<Arc<ArrayQueue<Claim>>>,
+    pub inboxes: Vec<Arc<ArrayQueue<Claim>>>,
     /// What happened to sequences, for the log. Full: not logged, but counted by its partition.
-    pub(crate) log: Arc<ArrayQueue<Logged>>,
+    pub log: Arc<ArrayQueue<Logged>>,
 }
 
 /// A symbol was seen on a partition that the map gives to `home`.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Claim {
-    pub(crate) symbol: Symbol,
-    pub(crate) home: u16,
+pub struct Claim {
+    /// The symbol.
+    pub symbol: Symbol,
+    /// Its partition by the map.
+    pub home: u16,
 }
 
 /// Something that happened to a partition's sequence.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Logged {
-    pub(crate) partition: u16,
-    pub(crate) notice: Notice,
+pub struct Logged {
+    /// The partition.
+    pub partition: u16,
+    /// What happened.
+    pub notice: Notice,
 }
 
 /// One partition's place in the region.
-pub(crate) struct Publisher<'a> {
-    pub(crate) writer: &'a mut LaneWriter,
-    pub(crate) partition: u16,
-    pub(crate) links: &'a Links,
+pub struct Publisher<'a> {
+    /// The lane's half of the region.
+    pub writer: &'a mut LaneWriter,
+    /// The partition, by its number in the region.
+    pub partition: u16,
+    /// Where the rest goes.
+    pub links: &'a Links,
 }
 
 impl Sink for Publisher<'_> {

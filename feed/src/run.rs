@@ -99,7 +99,8 @@ pub fn run(config: &Config) -> Result<Exit, Failure> {
 
 /// What the handler says of itself as a whole. The configuration is the map of the day: it was read
 /// whole, and its digest is in the region.
-fn handler_status() -> Status {
+#[must_use]
+pub fn handler_status() -> Status {
     let proof = Proof::NOTHING
         .rule_out_scope(Scope::Partition)
         .rule_out_scope(Scope::Symbol)

@@ -1,19 +1,145 @@
-//! (being written)
+//! One stream out of a partition's lines: each message once, in the order of its number, and
+//! whatever is missing said in time.
+//!
+//! A venue sends the same numbered messages on two or three lines, each of which loses, repeats,
+//! reorders and packs them in its own way. A [`Sequencer`] takes the packets of all lines, message
+//! by message, and calls [`Output::message`] with the next number as soon as any line has carried
+//! it. It does no IO and reads no clock; after [`Sequencer::new`] it allocates nothing. It does not
+//! ask the venue for anything: it keeps the set of what is missing ([`Gaps`]) for whoever does.
+//!
+//! # How to drive it
+//!
+//! Call [`Sequencer::on_packet`] for every packet, and [`Sequencer::on_deadline`] when
+//! [`Sequencer::deadline`] has come; read the deadline anew after each call. Early and late calls
+//! do no harm: a packet deals with the deadlines before it first.
+//!
+//! ```
+//! use candor_core::{ByteOrder, Content, Line, Messages, Mono, Nanos, Packet, SeqNo, SeqRange};
+//! use candor_core::{SessionId, counters::Counters};
+//! use candor_gapfill::{Config, Notice, Output, Sequencer, State};
+//!
+//! struct Print;
+//! impl Output for Print {
+//!     fn message(&mut self, seq: SeqNo, line: Line, bytes: &[u8]) {
+//!         println!("{seq} from {line}: {bytes:?}");
+//!     }
+//!     fn notice(&mut self, notice: Notice) {
+//!         println!("{notice:?}");
+//!     }
+//! }
+//!
+//! let mut sequencer = Sequencer::new(Config {
+//!     lines: [true, true, false],
+//!     grace: Nanos::from_millis(1),
+//!     session_grace: Nanos::from_secs(5),
+//! });
+//! let mut counters = Counters::new();
+//! let packet = |first, wire: &'static [u8], count| Packet {
+//!     session: SessionId::from_text(*b"20191230A "),
+//!     content: Content::Data,
+//!     range: SeqRange::of(SeqNo(first), u64::from(count)).unwrap(),
+//!     send_time: None,
+//!     messages: Messages::walk(wire, count, ByteOrder::Big).unwrap(),
+//! };
+//! let now = Mono(1_000_000);
+//! sequencer.on_packet(now, Line::A, &packet(2, b"\0\x01b", 1), &mut counters, &mut Print);
+//! assert_eq!(sequencer.state(), State::GapOpen); // number 1 is missing
+//! sequencer.on_packet(now, Line::B, &packet(1, b"\0\x01a\0\x01b", 2), &mut counters, &mut Print);
+//! assert_eq!((sequencer.state(), sequencer.expected()), (State::InSync, SeqNo(3)));
+//! ```
+//!
+//! # What always holds
+//!
+//! - A number is delivered at most once in a session (or since its numbers restarted), and only
+//!   after every number before it was delivered or given up.
+//! - `messages = applied + duplicate + every discard + held`, after every call.
+//! - The numbers from [`Sequencer::expected`] up to [`Sequencer::known_end`] are exactly the held
+//!   ones and those of the gap set. [`Sequencer::check`] asserts this and more.
+//!
+//! # Rules
+//!
+//! - **Gap.** Numbers known to exist, by a packet ahead of them or by the next number of a heartbeat
+//!   or end, that no line has carried. Up to [`limits::WINDOW_MESSAGES`] numbers from the next one
+//!   expected on are held meanwhile. A gap that outlives the grace is said to, and stays. It is
+//!   given up, lowest first and no further than needed, only when a message would not fit the
+//!   window or when there are more than [`limits::OPEN_GAPS`].
+//! - **Missing start.** A session first heard beyond number 1 is a gap like any other for one grace;
+//!   then it is given up. One that is longer than the window is given up at once.
+//! - **Second copies.** The prints of the last [`limits::FINGERPRINTS`] numbers are kept, and of
+//!   number 1 for the whole session. A copy with other bytes from another line is
+//!   [`Notice::LinesDiffer`]: the first copy stands, the later one is discarded.
+//! - **Lines.** A jump in one line's own numbers is that line's loss ([`LossKind::OneLine`]) when the
+//!   grace has passed and another line delivered them. What the line itself carries later, what no
+//!   line carried, and what came before its first packet are not.
+//! - **Sessions.** Another session name is followed at once, unless it is one of the last
+//!   [`limits::OLD_SESSIONS`] left behind.
+//! - **Restart.** The numbers start over under the same name when a line comes back to number 1 with
+//!   other bytes; carries other bytes under a number it delivered itself; is quiet for more than
+//!   the grace and then heartbeats below its own next number; or, quiet likewise, carries three
+//!   packets in a row of numbers it has passed that nothing remembered can be compared with. Copies
+//!   that equal what is remembered are never a restart. Other lines may go on with the old numbering
+//!   for [`Config::session_grace`]: what they carry from their own next number on is refused, until
+//!   they show a number below it. Where the line was not quiet before, a packet of any line that
+//!   begins with the bytes the old numbering had under its number is taken for a late copy, for one
+//!   grace, and refused too.
+//! - **End.** The first end of a session counts. Nothing revives an ended session but another one, or
+//!   a restart. An end below what its own line has carried is ignored, as is a heartbeat, for one
+//!   grace; after that it is a restart.
+//!
+//! # Table
+//!
+//! What is said and the state after it; `·` is nothing and no change. In the states with a gap, 6
+//! is missing and 7 is held; a test reads this table and tries each cell.
+//!
+//! | input | NotStarted | InSync | GapOpen | GapOutlived | Ended |
+//! | --- | --- | --- | --- | --- | --- |
+//! | data, the next number | Started → InSync | · | GapFilled → InSync | GapFilled, OneLine → InSync | · |
+//! | data, old numbers | Started, GapOpened → GapOpen | · | · | · | · |
+//! | data, old and next | Started → InSync | · | GapFilled → InSync | GapFilled, OneLine → InSync | · |
+//! | data, ahead | Started, GapOpened → GapOpen | GapOpened → GapOpen | GapOpened | GapOpened | · |
+//! | data, ahead of the window | Started, GapOpened, GapLost → InSync | GapOpened, GapLost | GapOpened, GapLost, GapLost → InSync | GapOpened, GapLost, GapLost → InSync | · |
+//! | data, other bytes from another line | Started, GapOpened → GapOpen | LinesDiffer | LinesDiffer | LinesDiffer | LinesDiffer |
+//! | data, number 1 with other bytes | Started → InSync | Restarted → InSync | Restarted → InSync | Restarted → InSync | Restarted → InSync |
+//! | heartbeat, nothing missing | Started → InSync | · | · | · | · |
+//! | heartbeat, numbers missing | Started, GapOpened → GapOpen | GapOpened → GapOpen | GapOpened | GapOpened | · |
+//! | heartbeat, below the line's own | Started → InSync | Restarted → InSync | Restarted → InSync | Restarted → InSync | Restarted → InSync |
+//! | end, nothing missing | Started, Ended → Ended | Ended → Ended | · | · | · |
+//! | end, numbers missing | Started, GapOpened → GapOpen | GapOpened → GapOpen | GapOpened | GapOpened | · |
+//! | the grace passes | · | · | GapOutlived → GapOutlived | · | · |
+//! | a new session | Started → InSync | SessionChanged → InSync | SessionChanged → InSync | SessionChanged → InSync | SessionChanged → InSync |
+//! | a session left behind | Started, GapOpened → GapOpen | OldSession | OldSession | OldSession | OldSession |
 #![no_std]
 #![forbid(unsafe_code)]
 
 extern crate alloc;
 
 use candor_core::{Line, Loss, Mono, Nanos, SeqNo, SeqRange, SessionId, limits::LINES};
+#[cfg(doc)]
+use candor_core::{LossKind, limits};
 
+mod fingerprints;
+pub mod gaps;
+mod inspect;
+mod lines;
+mod ranges;
 mod sequencer;
+mod sessions;
+mod sink;
+mod stream;
+mod window;
 
+pub use gaps::{Gap, Gaps};
 pub use sequencer::Sequencer;
+
+/// How often, at most, [`Notice::LinesDiffer`] repeats while lines go on to differ. The counter
+/// counts each message.
+pub const LINES_DIFFER_EVERY: Nanos = Nanos::from_secs(1);
 
 /// What a [`Sequencer`] needs to know of its partition.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Config {
-    /// The lines the partition is taken from.
+    /// The lines the partition is taken from. A packet of another line is a fault of the caller:
+    /// it is asserted against in debug builds and taken like any other in release.
     pub lines: [bool; LINES],
     /// How long a number may be missing before that is more than reordering.
     pub grace: Nanos,
@@ -41,7 +167,9 @@ pub enum Notice {
     },
     /// Numbers were missing: an entry for the loss log.
     Loss(Loss),
-    /// Numbers are known to exist that no line has carried.
+    /// Numbers are known to exist that no line has carried. What turns out missing at one instant
+    /// and side by side counts as one gap, though it may be said in pieces; what is left of a gap
+    /// that is given up in part is said, and counted, anew.
     GapOpened {
         /// Which.
         range: SeqRange,

@@ -1,69 +1,453 @@
-use crate::{Config, Output, State, Wholeness};
-use candor_core::{Line, Mono, Packet, SeqNo, SessionId, counters::Counters};
+//! The machine: which session a packet belongs to, whether its line started over, what its line
+//! left out; and then its messages into the stream.
 
-/// Makes one stream of a partition's lines. (Being written: the signatures stand.)
+use candor_core::counters::{Counter, Counters};
+use candor_core::limits::LINES;
+use candor_core::{Content, Line, Loss, LossKind, Mono, Packet, SeqNo, SeqRange, SessionId};
+
+use crate::fingerprints::{Fingerprints, print_of};
+use crate::inspect::{Finding, Known, inspect};
+use crate::lines::{LineState, Old};
+use crate::sessions::OldSessions;
+use crate::sink::Sink;
+use crate::stream::{Phase, Stream};
+use crate::{Config, Gaps, Notice, Output, State, Wholeness};
+
+/// Makes one stream of a partition's lines. See the crate's description for what it does when.
+#[derive(Clone, Debug)]
 pub struct Sequencer {
     config: Config,
+    /// The latest time heard of.
+    now: Mono,
+    /// When the next thing happens that no packet causes.
+    wake: Option<Mono>,
+    /// `None` until the first packet.
+    session: Option<SessionId>,
+    old: OldSessions,
+    stream: Stream,
+    lines: [LineState; LINES],
+    /// What the numbering before the last restart carried; looked at until `before_until`.
+    before: Fingerprints,
+    before_until: Mono,
 }
 
 impl Sequencer {
-    /// Allocates everything it will ever need.
+    /// Allocates everything it will ever need: some 2.5 MB, nearly all of it the window.
     #[must_use]
     pub fn new(config: Config) -> Sequencer {
-        Sequencer { config }
+        Sequencer {
+            config,
+            now: Mono::NEVER,
+            wake: None,
+            session: None,
+            old: OldSessions::new(),
+            stream: Stream::new(),
+            lines: core::array::from_fn(|_| LineState::new()),
+            before: Fingerprints::new(),
+            before_until: Mono::NEVER,
+        }
     }
 
-    /// Takes a packet that arrived on `line` at `now`.
+    /// Takes a packet that arrived on `line` at `now`. Deadlines that `now` has reached are dealt
+    /// with first. Time that goes back counts as no time passing. Read [`Sequencer::deadline`]
+    /// afterwards.
     pub fn on_packet(
         &mut self,
-        _now: Mono,
-        _line: Line,
-        _packet: &Packet<'_>,
-        _counters: &mut Counters,
-        _out: &mut impl Output,
+        now: Mono,
+        line: Line,
+        packet: &Packet<'_>,
+        counters: &mut Counters,
+        out: &mut impl Output,
     ) {
-        let _ = self.config;
+        debug_assert!(self.config.lines[line.index()], "a packet of a line that isn't configured");
+        debug_assert_eq!(packet.range.len(), packet.messages.len() as u64);
+        let mut sink = self.sink(now, counters, out);
+        count_packet(line, packet, &mut sink);
+        self.pass_time(&mut sink);
+        if self.admits(line, packet, &mut sink) {
+            if self.is_next(packet) {
+                let range = packet.range;
+                self.lines[line.index()].carried(range, sink.now);
+                self.stream.deliver_in_order(line, packet.messages, &mut sink);
+            } else {
+                self.take(line, packet, &mut sink);
+            }
+        } else {
+            sink.count(Counter::DiscardOldSession, packet.messages.len() as u64);
+        }
+        self.settle(&mut sink);
     }
 
-    /// Time has come to `now`.
-    pub fn on_deadline(&mut self, _now: Mono, _counters: &mut Counters, _out: &mut impl Output) {}
+    /// Time has come to `now`. Early and late calls do no harm.
+    pub fn on_deadline(&mut self, now: Mono, counters: &mut Counters, out: &mut impl Output) {
+        let mut sink = self.sink(now, counters, out);
+        self.pass_time(&mut sink);
+        self.settle(&mut sink);
+    }
 
-    /// When [`Sequencer::on_deadline`] must be called at the latest.
+    /// When [`Sequencer::on_deadline`] has something to do if no packet comes before.
     #[must_use]
     pub fn deadline(&self) -> Option<Mono> {
-        None
+        self.wake
     }
 
     /// Where the stream stands.
     #[must_use]
     pub fn state(&self) -> State {
-        State::NotStarted
+        match self.stream.phase {
+            _ if self.session.is_none() => State::NotStarted,
+            Phase::Ended(_) => State::Ended,
+            _ if self.stream.gaps.any_outlived() => State::GapOutlived,
+            _ if !self.stream.gaps.is_empty() => State::GapOpen,
+            _ => State::InSync,
+        }
     }
 
-    /// Whether anything was given up in this session.
+    /// Whether anything was given up in this session, or since its numbers restarted.
     #[must_use]
     pub fn whole(&self) -> Wholeness {
-        Wholeness::Whole
+        self.stream.whole
     }
 
-    /// The next number to be delivered.
+    /// The next number to be delivered; everything before it was delivered or given up.
     #[must_use]
     pub fn expected(&self) -> SeqNo {
-        SeqNo::FIRST
+        self.stream.expected
     }
 
     /// The number behind the last one known to exist.
     #[must_use]
     pub fn known_end(&self) -> SeqNo {
-        SeqNo::FIRST
+        self.stream.known_end
     }
 
-    /// The session.
+    /// The session; [`SessionId::NONE`] until the first packet.
     #[must_use]
     pub fn session(&self) -> SessionId {
-        SessionId::NONE
+        self.session.unwrap_or(SessionId::NONE)
     }
 
-    /// Asserts the invariants.
-    pub fn check(&self) {}
+    /// What is missing between [`Sequencer::expected`] and [`Sequencer::known_end`].
+    #[must_use]
+    pub fn gaps(&self) -> &Gaps {
+        &self.stream.gaps
+    }
+
+    /// How many messages are held beyond gaps.
+    #[must_use]
+    pub fn held(&self) -> u64 {
+        self.stream.window.held()
+    }
+
+    /// Asserts what must hold between any two calls. Costs up to some 20,000 steps.
+    ///
+    /// # Panics
+    /// When this crate is wrong.
+    pub fn check(&self) {
+        self.stream.check();
+        for line in &self.lines {
+            line.check();
+        }
+        assert_eq!(self.wake, self.next_wake());
+        if self.session.is_none() {
+            assert_eq!(self.stream.phase, Phase::Fresh);
+            assert!(self.lines.iter().all(|line| line.next.is_none()));
+        } else {
+            assert_ne!(self.stream.phase, Phase::Fresh);
+        }
+    }
+
+    fn sink<'a, O: Output>(
+        &mut self,
+        now: Mono,
+        counters: &'a mut Counters,
+        out: &'a mut O,
+    ) -> Sink<'a, O> {
+        self.now = self.now.max(now);
+        Sink { now: self.now, session: self.session(), counters, out }
+    }
+
+    /// Whether the packet is of the session in force, which it may have just changed. One that is
+    /// not is of a session or a numbering left behind.
+    fn admits<O: Output>(
+        &mut self,
+        line: Line,
+        packet: &Packet<'_>,
+        sink: &mut Sink<'_, O>,
+    ) -> bool {
+        let session = packet.session;
+        match self.session {
+            Some(current) if current == session => self.is_past_fence(line, packet, sink),
+            Some(current) => match self.old.heard(session, line) {
+                Some(first) => {
+                    if first {
+                        sink.notice(Notice::OldSession { session, line });
+                    }
+                    false
+                }
+                None => {
+                    self.change_session(current, session, sink);
+                    true
+                }
+            },
+            None => {
+                self.session = Some(session);
+                sink.session = session;
+                sink.notice(Notice::Started { session, first: packet.range.first });
+                true
+            }
+        }
+    }
+
+    fn change_session<O: Output>(
+        &mut self,
+        from: SessionId,
+        to: SessionId,
+        sink: &mut Sink<'_, O>,
+    ) {
+        assert_ne!(from, to);
+        self.old.leave(from);
+        self.session = Some(to);
+        sink.session = to;
+        sink.count(Counter::SessionChanges, 1);
+        sink.notice(Notice::SessionChanged { from, to });
+        self.before_until = Mono::NEVER;
+        self.stream.reset(sink);
+        for line in &mut self.lines {
+            line.reset();
+        }
+    }
+
+    /// Whether the packet is of the present numbering: after a restart a line may go on with the old
+    /// one for a time, and copies of it may still be on their way.
+    fn is_past_fence<O: Output>(
+        &mut self,
+        line: Line,
+        packet: &Packet<'_>,
+        sink: &mut Sink<'_, O>,
+    ) -> bool {
+        let copy = sink.now < self.before_until && self.was_carried_before(packet);
+        let fence = &mut self.lines[line.index()].fence;
+        match fence {
+            Some(up) if sink.now < up.until && packet.range.first >= up.next => {
+                if !up.said {
+                    up.said = true;
+                    sink.notice(Notice::OldSession { session: packet.session, line });
+                }
+                return false;
+            }
+            Some(_) if !copy => *fence = None,
+            _ => {}
+        }
+        !copy
+    }
+
+    /// Whether the packet is a late copy of the numbering before the restart, from any line: it
+    /// begins with the same bytes under the same number.
+    fn was_carried_before(&self, packet: &Packet<'_>) -> bool {
+        let mut messages = packet.messages;
+        let first = messages.next().map(print_of);
+        first.is_some() && self.before.get(packet.range.first).map(|(_, print)| print) == first
+    }
+
+    /// Whether the packet is simply the next one: nothing missing, nothing ending.
+    fn is_next(&self, packet: &Packet<'_>) -> bool {
+        self.stream.phase == Phase::Open
+            && packet.range.first == self.stream.expected
+            && self.stream.known_end == self.stream.expected
+            && packet.content == Content::Data
+    }
+
+    /// Takes any packet of the session in force.
+    fn take<O: Output>(&mut self, line: Line, packet: &Packet<'_>, sink: &mut Sink<'_, O>) {
+        let found = match inspect(&self.stream, &self.lines[line.index()], line, packet) {
+            Finding::Restarted => None,
+            Finding::Known(found) => {
+                (!self.has_started_over(line, packet.range, &found, sink.now)).then_some(found)
+            }
+        };
+        let found = found.unwrap_or_else(|| {
+            self.restart(line, sink);
+            Known::default()
+        });
+        let contradicts = self.lines[line.index()].has_reached(packet.range.end);
+        let range = self.stream.before_end(packet.range);
+        self.lines[line.index()].carried(range, sink.now);
+        self.stream.exists(packet.range.first, sink);
+        if self.stream.phase == Phase::Fresh {
+            self.stream.phase = Phase::Open;
+        }
+        self.take_messages(line, packet, &found, sink);
+        // An end below what its own line has carried is no end; a grace later it is a restart.
+        if packet.content == Content::End && !contradicts {
+            self.stream.ends(packet.range.end);
+        }
+    }
+
+    fn take_messages<O: Output>(
+        &mut self,
+        line: Line,
+        packet: &Packet<'_>,
+        found: &Known,
+        sink: &mut Sink<'_, O>,
+    ) {
+        sink.count(Counter::Duplicate, found.duplicate);
+        sink.count(Counter::DiscardTooLate, found.too_late);
+        if let Some(seq) = found.differ_first {
+            self.stream.differs(seq, line, found.differ, sink);
+        }
+        let old = found.duplicate + found.too_late + found.differ;
+        let numbers = packet.range.first.0..packet.range.end.0;
+        // BOUND: the packet.
+        for (number, bytes) in numbers.zip(packet.messages).skip(old as usize) {
+            self.stream.take(SeqNo(number), line, bytes, sink);
+        }
+    }
+
+    /// Whether a packet that contradicts nothing shows all the same that its line started over.
+    fn has_started_over(&mut self, line: Line, range: SeqRange, found: &Known, now: Mono) -> bool {
+        let grace = self.config.grace;
+        let state = &mut self.lines[line.index()];
+        let quiet = state.is_quiet(now, grace);
+        if range.is_empty() {
+            // The next number to come, below one that the line itself has carried.
+            return quiet && state.next.is_some_and(|next| range.first < next);
+        }
+        if state.next.is_none_or(|next| next < range.end) || range.end > self.stream.expected {
+            return false;
+        }
+        // What the line left out itself is settled by the time it is quiet; what no line carried
+        // is no repetition.
+        let old = if found.copy {
+            Old::Copy
+        } else if quiet && !found.remembered && !found.lost_inside {
+            Old::Unknown
+        } else {
+            Old::Explained
+        };
+        state.repeated(range, old)
+    }
+
+    /// The numbers start over under the same session name, as `line` shows.
+    fn restart<O: Output>(&mut self, line: Line, sink: &mut Sink<'_, O>) {
+        let until = sink.now + self.config.session_grace;
+        sink.count(Counter::Restarts, 1);
+        sink.notice(Notice::Restarted { session: sink.session });
+        // A line that was quiet for a grace has no late copies on their way.
+        let quiet = self.lines[line.index()].is_quiet(sink.now, self.config.grace);
+        core::mem::swap(&mut self.before, &mut self.stream.prints);
+        self.before_until = if quiet { Mono::NEVER } else { sink.now + self.config.grace };
+        self.stream.reset(sink);
+        for other in Line::ALL {
+            let state = &mut self.lines[other.index()];
+            if other == line {
+                state.reset();
+            } else {
+                state.reset_fenced(until);
+            }
+        }
+    }
+
+    /// What time alone brings about.
+    fn pass_time<O: Output>(&mut self, sink: &mut Sink<'_, O>) {
+        if self.wake.is_some_and(|wake| sink.now >= wake) {
+            self.stream.outlive(self.config.grace, sink);
+            self.settle_lines(sink);
+        }
+    }
+
+    /// The end of every call: what follows from the numbers delivered in it.
+    fn settle<O: Output>(&mut self, sink: &mut Sink<'_, O>) {
+        self.settle_lines(sink);
+        self.stream.settle_end(sink);
+        sink.counters.set(Counter::Held, self.stream.window.held());
+        self.wake = self.next_wake();
+    }
+
+    fn settle_lines<O: Output>(&mut self, sink: &mut Sink<'_, O>) {
+        for line in Line::ALL {
+            if !self.lines[line.index()].left_out.is_empty() {
+                self.settle_line(line, sink);
+            }
+        }
+    }
+
+    /// Says what a line left out and others carried.
+    fn settle_line<O: Output>(&mut self, line: Line, sink: &mut Sink<'_, O>) {
+        let delivered = self.stream.expected;
+        if let Some(oldest) = self.lines[line.index()].overflowed() {
+            let range = oldest.range.intersect(SeqRange::between(SeqNo(0), delivered));
+            self.lost_on_line(line, range, oldest.about, sink);
+        }
+        // BOUND: each turn empties or shortens a range of the line's, which then begins behind
+        // what was delivered.
+        while let Some(overdue) =
+            self.lines[line.index()].overdue(sink.now, self.config.grace, delivered)
+        {
+            self.lost_on_line(line, overdue.range, overdue.about, sink);
+        }
+    }
+
+    /// A line did not carry `range`. What no line carried is left out: that was the gap's matter.
+    fn lost_on_line<O: Output>(
+        &self,
+        line: Line,
+        range: SeqRange,
+        since: Mono,
+        sink: &mut Sink<'_, O>,
+    ) {
+        let mut rest = range;
+        // BOUND: the ranges given up that are remembered.
+        for lost in self.stream.lost.as_slice() {
+            let hit = lost.range.intersect(rest);
+            if !hit.is_empty() {
+                let before = SeqRange::between(rest.first, hit.first);
+                self.lost_on_line_only(line, before, since, sink);
+                rest = SeqRange::between(hit.end, rest.end);
+            }
+        }
+        self.lost_on_line_only(line, rest, since, sink);
+    }
+
+    fn lost_on_line_only<O: Output>(
+        &self,
+        line: Line,
+        range: SeqRange,
+        since: Mono,
+        sink: &mut Sink<'_, O>,
+    ) {
+        let Some(last) = range.last() else {
+            return;
+        };
+        sink.count(LOST_ON[line.index()], range.len());
+        sink.loss(Loss {
+            kind: LossKind::OneLine,
+            range,
+            session: sink.session,
+            line: Some(line),
+            filled_by: self.stream.prints.get(last).map(|(by, _)| by),
+            at: sink.now,
+            missing_for: sink.now.since(since),
+        });
+    }
+
+    fn next_wake(&self) -> Option<Mono> {
+        let Sequencer { config, stream, lines, .. } = self;
+        let gap = stream.gaps.deadline(config.grace);
+        let lines = lines.iter().filter_map(|line| line.deadline(config.grace, stream.expected));
+        lines.chain(gap).min()
+    }
+}
+
+const PACKETS_ON: [Counter; LINES] = [Counter::PacketsA, Counter::PacketsB, Counter::PacketsC];
+const LOST_ON: [Counter; LINES] = [Counter::LostOnA, Counter::LostOnB, Counter::LostOnC];
+
+fn count_packet<O: Output>(line: Line, packet: &Packet<'_>, sink: &mut Sink<'_, O>) {
+    sink.count(PACKETS_ON[line.index()], 1);
+    sink.count(Counter::Messages, packet.messages.len() as u64);
+    match packet.content {
+        Content::Data => {}
+        Content::Heartbeat => sink.count(Counter::Heartbeats, 1),
+        Content::End => sink.count(Counter::Ends, 1),
+    }
 }

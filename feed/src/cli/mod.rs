@@ -3,9 +3,20 @@
 
 mod check;
 mod doctor;
+mod get;
+mod loss;
+mod output;
+mod partitions;
 pub mod print;
+mod region;
 mod replay;
 mod run;
+mod stale;
+mod status;
+mod tail;
+mod top;
+mod unmapped;
+mod why;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -32,8 +43,24 @@ enum Command {
     Doctor(doctor::Doctor),
     /// Replay captures as fast as it goes, and write the books and counts they give.
     Replay(replay::Replay),
-    // The queries, each a file of this folder: status, partitions, stale, why, get, tail, loss,
-    // unmapped, replay.
+    /// Say what the handler as a whole is, and how much is live.
+    Status(status::StatusQuery),
+    /// List the partitions.
+    Partitions(partitions::Partitions),
+    /// List the symbols that are stale, with the reason.
+    Stale(stale::Stale),
+    /// Explain a symbol's status, term by term.
+    Why(why::Why),
+    /// Show a symbol's prices with their status.
+    Get(get::Get),
+    /// Follow the messages as they are applied.
+    Tail(tail::Tail),
+    /// Show what was lost, on which line, and who filled it.
+    Loss(loss::LossQuery),
+    /// List multicast that no partition takes.
+    Unmapped(unmapped::UnmappedQuery),
+    /// Show the handler live.
+    Top(top::Top),
 }
 
 impl Command {
@@ -43,6 +70,15 @@ impl Command {
             Command::Check(command) => command.run(),
             Command::Doctor(command) => command.run(),
             Command::Replay(command) => command.run(),
+            Command::Status(command) => command.run(),
+            Command::Partitions(command) => command.run(),
+            Command::Stale(command) => command.run(),
+            Command::Why(command) => command.run(),
+            Command::Get(command) => command.run(),
+            Command::Tail(command) => command.run(),
+            Command::Loss(command) => command.run(),
+            Command::Unmapped(command) => command.run(),
+            Command::Top(command) => command.run(),
         }
     }
 }

@@ -131,7 +131,8 @@ fn endpoints(cx: &mut Context<'_>, config: &Config, places: &Places) {
                 cx.problem(
                     place.lines[line.index()],
                     format!(
-                        "{}:{} is line {other_line} of {other} already; a packet has one partition and line",
+                        "{}:{} is line {other_line} of {other} already; a packet has one \
+                         partition and line",
                         endpoint.group, endpoint.port
                     ),
                 );
@@ -143,7 +144,8 @@ fn endpoints(cx: &mut Context<'_>, config: &Config, places: &Places) {
             cx.problem(
                 place.line,
                 format!(
-                    "{name} has no line; add lines.A = {{ group = \"239.1.1.1\", port = 26401 }}, or subscribe = false"
+                    "{name} has no line; add lines.A = {{ group = \"239.1.1.1\", port = 26401 }}, \
+                     or subscribe = false"
                 ),
             );
         }
@@ -172,7 +174,8 @@ fn symbols(cx: &mut Context<'_>, config: &Config, places: &Places) {
             cx.problem(
                 place.symbols,
                 format!(
-                    "partition {} of venue {} lists {}{more}, as does its partition {}; a symbol has one partition",
+                    "partition {} of venue {} lists {}{more}, as does its partition {}; a symbol \
+                     has one partition",
                     partition.name,
                     partition.venue,
                     shown.join(", "),

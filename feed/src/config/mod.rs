@@ -279,6 +279,6 @@ pub fn parse_text(path: &Path, text: &str) -> Result<Config, ConfigError> {
 /// [`ConfigError`] with every problem found, each with file and line; nothing is loaded then.
 pub fn load(path: &Path) -> Result<Config, ConfigError> {
     let text = symbols::read_text(path)
-        .map_err(|message| ConfigError::new(vec![Problem::of_file(path, message)]))?;
+        .map_err(|message| ConfigError::new(path, vec![Problem::of_file(path, message)]))?;
     parse::parse(path, &text)
 }

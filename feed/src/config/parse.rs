@@ -61,7 +61,7 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
         cx.problem(line, format!("is not TOML: {}", error.message().replace('\n', ", ")));
     }
     if !cx.problems.is_empty() {
-        return Err(ConfigError::new(cx.problems));
+        return Err(ConfigError::new(path, cx.problems));
     }
     let mut digest = Sha256::new();
     digest.update(text);
@@ -85,7 +85,7 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
             return Ok(config);
         }
     }
-    Err(ConfigError::new(cx.problems))
+    Err(ConfigError::new(path, cx.problems))
 }
 
 fn handler(reading: &mut Reading<'_>, root: &mut Table<'_>) -> Option<Handler> {

@@ -38,10 +38,9 @@ pub struct ConfigError {
 }
 
 impl ConfigError {
-    pub(super) fn new(mut problems: Vec<Problem>) -> ConfigError {
+    pub(super) fn new(main: &Path, mut problems: Vec<Problem>) -> ConfigError {
         // Stable, so problems of one line stay in the order in which they were found; those of
         // other files come behind the configuration's own.
-        let main = problems.first().map(|problem| problem.file.clone()).unwrap_or_default();
         problems.sort_by_key(|problem| (problem.file != main, problem.file.clone(), problem.line));
         ConfigError { problems }
     }

@@ -59,7 +59,8 @@ pub(super) fn parse(path: &Path, text: &str) -> (Vec<Symbol>, Vec<Problem>) {
     if symbols.is_empty() && problems.is_empty() {
         problems.push(Problem::of_file(
             path,
-            "lists no symbol; list some, or leave `symbols_file` out to take whatever the venue names"
+            "lists no symbol; list some, or leave `symbols_file` out to take whatever the venue \
+             names"
                 .to_owned(),
         ));
     }

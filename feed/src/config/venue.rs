@@ -75,7 +75,8 @@ fn venue_terms(reading: &mut Reading<'_>, table: &mut Table<'_>) -> Option<Venue
         cx.problem(
             grace.map_or(line, |at| at.line),
             format!(
-                "`reorder_grace_us` ({reorder_grace}) must be shorter than the silence bound ({silence})"
+                "`reorder_grace_us` ({reorder_grace}) must be shorter than the silence bound \
+                 ({silence})"
             ),
         );
     }
@@ -187,7 +188,8 @@ fn capacity(reading: &mut Reading<'_>, table: &mut Table<'_>, listed: usize) -> 
         cx.problem(
             at.line,
             format!(
-                "`symbols_max` of {} is {}, but {listed} symbols are listed; raise it to {listed} or more",
+                "`symbols_max` of {} is {}, but {listed} symbols are listed; raise it to {listed} \
+                 or more",
                 table.name(),
                 at.value
             ),

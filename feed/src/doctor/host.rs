@@ -67,7 +67,8 @@ fn huge_pages(config: &Config, host: &Host, findings: &mut Vec<Finding>) {
 
 fn files(config: &Config, findings: &mut Vec<Finding>) {
     let lines = config.subscribed_lines().count() as u64;
-    // A socket a line and a second descriptor of it, or a socket a queue; and what every process has.
+    // A socket a line and a second descriptor of it, or a socket a queue; and what every process
+    // has.
     let needed = 64 + 2 * lines + config.lanes.iter().map(|l| l.queues.len() as u64).sum::<u64>();
     let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
     findings.push(if limit >= needed {

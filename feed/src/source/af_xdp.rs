@@ -39,7 +39,7 @@ pub struct AfXdp {
     next: usize,
     waiter: Waiter,
     batch: u32,
-    mode: &'static str,
+    mode: XdpMode,
     counts: Counts,
     /// Frames of ours on queues without a socket, kept up by the watch; the first lane reports it.
     misdirected: Option<Arc<AtomicU64>>,
@@ -67,7 +67,7 @@ impl AfXdp {
             queues,
             next: 0,
             batch: batch.max(1),
-            mode: mode_text(mode),
+            mode,
             counts: Counts::default(),
             misdirected,
             gone: false,
@@ -83,7 +83,11 @@ impl AfXdp {
             let Ok(kernel) = queue.statistics() else { return };
             sum.rx_ring_full += kernel.receive_ring_full;
             sum.fill_ring_empty += kernel.fill_ring_empty;
-            sum.rx_dropped += kernel.receive_dropped;
+            // Where the kernel copies, it counts a frame that found no buffer under both.
+            sum.rx_dropped += match self.mode {
+                XdpMode::ZeroCopy => kernel.receive_dropped,
+                _ => kernel.receive_dropped.saturating_sub(kernel.fill_ring_empty),
+            };
             sum.rx_invalid += kernel.receive_invalid + queue.counts().bad_descriptors;
             sum.too_long += queue.counts().too_long;
         }
@@ -154,7 +158,7 @@ impl Source for AfXdp {
     }
 
     fn mode(&self) -> &str {
-        self.mode
+        mode_text(self.mode)
     }
 }
 

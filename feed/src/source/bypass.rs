@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use candor_af_xdp::{self as af_xdp, BindMode, OpenError, Options, Queue};
+use candor_core::Nanos;
 use candor_ebpf::{
     AttachError, AttachMode, Attachment, LoadError, LoadOptions, MapError, Program,
     ProgramCounters, Unmapped,
@@ -16,7 +17,7 @@ use super::af_xdp::{AfXdp, mode_text};
 use crate::config::{AfXdpConfig, Config, HugePages, SourceKind, XdpMode};
 use crate::exit::Failure;
 use crate::join::Joins;
-use crate::{interface, privilege};
+use crate::{clock, interface, privilege};
 
 /// What the lanes' sources need from the process as long as they live, and what only it can see.
 /// Belongs to the handler's own thread. Dropping it takes the program off every interface.
@@ -153,10 +154,26 @@ fn load(config: &Config, name: &str, mode: XdpMode) -> Result<Interface, Refusal
             .set_endpoint(at.group.octets(), at.port, partition, index)
             .map_err(|error| of_map(&error))?;
     }
-    let attachment = program
-        .attach(ifindex, attach_mode(mode))
-        .map_err(|error| of_attach(&error, name, mode))?;
+    let attachment =
+        attach(&program, ifindex, mode).map_err(|error| of_attach(&error, name, mode))?;
     Ok(Interface { name: name.to_owned(), ifindex, program, attachment: Some(attachment) })
+}
+
+/// Puts the program on, and waits a little for one that is only just leaving: a handler that is
+/// replaced takes its program off when the last of its descriptors closes.
+fn attach(program: &Program, ifindex: u32, mode: XdpMode) -> Result<Attachment, AttachError> {
+    let pause = clock::timespec(Nanos::from_millis(20));
+    let mut left = 25;
+    // BOUND: half a second of pauses.
+    loop {
+        match program.attach(ifindex, attach_mode(mode)) {
+            Err(AttachError::Occupied { .. }) if left > 0 => {
+                left -= 1;
+                let _ = rustix::thread::nanosleep(&pause);
+            }
+            result => return result,
+        }
+    }
 }
 
 fn bind(
@@ -260,6 +277,18 @@ impl Watch {
             self.misdirected.store(misdirected, Ordering::Relaxed);
         }
         incidents
+    }
+
+    /// Takes the program off every interface as another tool could: for drills, which make every
+    /// stale path happen. [`Watch::check`] puts it back.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn detach(&self) -> Result<(), Failure> {
+        for attachment in self.interfaces.iter().filter_map(|one| one.attachment.as_ref()) {
+            attachment.detach().map_err(|error| Failure::host(error.to_string()))?;
+        }
+        Ok(())
     }
 
     /// What the program counted, over all interfaces.

@@ -7,8 +7,8 @@ use std::process::Command;
 
 use candor::config::{self, Config};
 use candor::exit::Exit;
-use candor::source::{self, Opened, Source};
-use candor_core::Line;
+use candor::source::{self, Opened};
+use candor_core::{Line, Nanos};
 
 use crate::scene::{Rig, Scene, drain, take};
 use crate::{suite, udp};
@@ -42,7 +42,26 @@ fn namespace(test: &str) -> Option<()> {
             return None;
         }
     }
+    settle();
+    // Both ends are in one namespace: a socket would refuse packets from its own host's address.
+    std::fs::write("/proc/sys/net/ipv4/conf/cx1/accept_local", "1").unwrap();
     Some(())
+}
+
+/// Waits until both ends carry: the kernel says so a little after they are set up, and sends nothing
+/// before.
+fn settle() {
+    let up = |name| {
+        let output = Command::new("ip").args(["-o", "link", "show", name]).output().unwrap();
+        String::from_utf8_lossy(&output.stdout).contains("state UP")
+    };
+    for _ in 0..200 {
+        if up("cx0") && up("cx1") {
+            return;
+        }
+        let _ = rustix::thread::nanosleep(&candor::clock::timespec(Nanos::from_millis(10)));
+    }
+    panic!("the pair never came up");
 }
 
 fn ip(command: &str) -> bool {
@@ -214,8 +233,25 @@ fn a_program_that_another_tool_takes_off_is_put_back() {
         let mut opened = source::open(&configuration(&scene, COPY, "[0, 1]")).unwrap();
         let mut watch = opened.watch.take().unwrap();
         assert_eq!(watch.check(), []);
-        // A link can't be taken off by `ip link set xdp off`; removing the interface's peer takes
-        // the interface, and the link with it.
+        watch.detach().unwrap();
+        udp::send(&udp::sender("cx0"), &scene.sent);
+        assert_eq!(take(&mut *opened.lanes[0], 1), [], "nothing comes without the program");
+        let incidents = watch.check();
+        assert_eq!(incidents.len(), 1);
+        assert!(incidents[0].restored, "{incidents:?}");
+        assert_eq!(incidents[0].interface, "cx1");
+        assert_eq!(watch.check(), []);
+        udp::send(&udp::sender("cx0"), &scene.sent);
+        assert_eq!(take(&mut *opened.lanes[0], 1).len(), 1);
+    });
+}
+
+#[test]
+fn an_interface_that_is_removed_ends_its_lane() {
+    within("an_interface_that_is_removed", || {
+        let scene = Scene::new("cx1");
+        let mut opened = source::open(&configuration(&scene, COPY, "[0, 1]")).unwrap();
+        let mut watch = opened.watch.take().unwrap();
         assert!(ip("link del cx0"));
         let incidents = watch.check();
         assert_eq!(incidents.len(), 1);
@@ -236,8 +272,11 @@ fn a_link_that_flaps_goes_on() {
             assert_eq!(take(&mut *rig.source, 1).len(), 1, "{kind}");
             assert!(ip("link set cx1 down"));
             assert_eq!(drain(&mut *rig.source), []);
+            rig.source.wait(Nanos::from_millis(5)).unwrap();
             let _ = rig.source.counts();
+            assert_eq!(drain(&mut *rig.source), []);
             assert!(ip("link set cx1 up"));
+            settle();
             udp::send(&udp::sender("cx0"), &scene.sent);
             let got = take(&mut *rig.source, 1);
             assert_eq!(got.len(), 1, "{kind}");

@@ -59,11 +59,14 @@ impl Source for Clean {
     }
 }
 
+/// A scene as a file of some form.
+type Form = Box<dyn Fn(&Scene) -> Vec<u8>>;
+
 #[test]
 fn captures_of_every_form_are_sources() {
     let shapes = [(false, false), (false, true), (true, false), (true, true)];
     let pcaps = shapes.map(|(big_endian, nanos)| Shape { big_endian, nanos });
-    let mut forms: Vec<(String, Box<dyn Fn(&Scene) -> Vec<u8>>)> = Vec::new();
+    let mut forms: Vec<(String, Form)> = Vec::new();
     for shape in pcaps {
         let of = move |scene: &Scene| pcap(&frames(&scene.sent), shape);
         forms.push((format!("{shape:?}"), Box::new(of)));

@@ -20,7 +20,7 @@ pub fn sender(interface_name: &str) -> UdpSocket {
     let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap();
     let index = interface::index(interface_name).unwrap();
     let any = Ipv4Addr::UNSPECIFIED;
-    sockopt::set_ip_multicast_if_with_ifindex(&socket, &any, &any, index as i32).unwrap();
+    sockopt::set_ip_multicast_if_with_ifindex(&socket, &any, &any, index).unwrap();
     socket
 }
 
@@ -103,7 +103,7 @@ fn only_the_sender_that_was_named_is_heard() {
     // The address the kernel sends from on lo.
     let here = Ipv4Addr::LOCALHOST;
     let named = UdpSocket::bind((here, 0)).unwrap();
-    let index = interface::index("lo").unwrap() as i32;
+    let index = interface::index("lo").unwrap();
     let any = Ipv4Addr::UNSPECIFIED;
     sockopt::set_ip_multicast_if_with_ifindex(&named, &any, &any, index).unwrap();
     drop(source);

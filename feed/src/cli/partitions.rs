@@ -1,0 +1,102 @@
+//! `candor partitions`.
+
+use candor_core::counters::Counter;
+use candor_core::{Line, Mono};
+use candor_shm::{PartitionInfo, Region};
+use clap::Args;
+
+use super::OutputArg;
+use super::output::{Answer, Row, Value};
+use super::region::{RegionArg, finish, status_text};
+use crate::exit::{Exit, Failure};
+
+const COLUMNS: &[&str] = &[
+    "venue",
+    "partition",
+    "status",
+    "since",
+    "lease_left",
+    "silence",
+    "epoch",
+    "session",
+    "expected",
+    "known_end",
+    "symbols",
+    "live",
+    "share_live",
+    "packets",
+    "messages",
+    "gaps_outlived",
+    "messages_lost",
+    "feed",
+    "lane",
+    "line_a",
+    "line_b",
+    "line_c",
+];
+
+/// Lists the partitions: status and since when, what its last packet still vouches for, where it
+/// stands in its sequence, how many of its symbols are live. Exits 0 when all partitions are live,
+/// 1 when one is stale, 3 when the handler is gone.
+#[derive(Debug, Args)]
+pub(super) struct Partitions {
+    #[command(flatten)]
+    region: RegionArg,
+    #[command(flatten)]
+    output: OutputArg,
+}
+
+impl Partitions {
+    pub(super) fn run(self) -> Result<Exit, Failure> {
+        let mut source = self.region.open()?;
+        let now = source.now();
+        let partitions = source.partitions(now);
+        let all_live = partitions.iter().all(|partition| partition.status.is_live());
+        let rows = partitions.iter().map(|p| row(&source.region, p, now)).collect();
+        let answer = Answer::new().many("partitions", COLUMNS, rows);
+        Ok(finish(&mut source, &answer, self.output.output, all_live))
+    }
+}
+
+/// How many symbols of a partition are live.
+pub(super) fn live(region: &Region, partition: u16) -> u64 {
+    let live = |handle| region.read(handle).reason().is_none();
+    region.symbols(partition).filter(|(handle, _)| live(*handle)).count() as u64
+}
+
+fn row(region: &Region, partition: &PartitionInfo, now: Mono) -> Row {
+    let spec = &partition.spec;
+    let live = live(region, partition.index);
+    let symbols = u64::from(partition.symbols);
+    let (session, expected, known_end) = match partition.numbers {
+        Some((session, expected, end)) => {
+            (Value::text(session), Value::Number(expected.0), Value::Number(end.0))
+        }
+        None => (Value::Absent, Value::Absent, Value::Absent),
+    };
+    let count = |counter| Value::Number(partition.counters.get(counter));
+    let line = |line: Line| spec.lines[line.index()].map_or(Value::Absent, Value::text);
+    Row::new()
+        .with("venue", Value::text(spec.venue))
+        .with("partition", Value::text(spec.name))
+        .with("status", Value::text(status_text(partition.status.reason())))
+        .with("since", Value::age(partition.since, now))
+        .with("lease_left", Value::Length(Some(partition.lease_left)))
+        .with("silence", Value::Length(Some(spec.silence)))
+        .with("epoch", Value::Number(u64::from(partition.epoch)))
+        .with("session", session)
+        .with("expected", expected)
+        .with("known_end", known_end)
+        .with("symbols", Value::Number(symbols))
+        .with("live", Value::Number(live))
+        .with("share_live", Value::share(live, symbols))
+        .with("packets", count(Counter::Packets))
+        .with("messages", count(Counter::Messages))
+        .with("gaps_outlived", count(Counter::GapsOutlived))
+        .with("messages_lost", count(Counter::MessagesLost))
+        .with("feed", Value::text(spec.feed))
+        .with("lane", Value::Number(u64::from(spec.lane)))
+        .with("line_a", line(Line::A))
+        .with("line_b", line(Line::B))
+        .with("line_c", line(Line::C))
+}

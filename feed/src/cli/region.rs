@@ -1,0 +1,197 @@
+//! What every query needs: the region, the time, the symbol an operator means, and the exit code
+//! that follows from what was found.
+
+use std::path::{Path, PathBuf};
+
+use candor_core::{Mono, Nanos, Reason, Symbol, Venue};
+use candor_shm::{Handle, OpenError, PartitionInfo, Read, Region};
+use clap::Args;
+
+use super::output::{Answer, Value};
+use super::print;
+use crate::clock::{Clock, timespec};
+use crate::config;
+use crate::exit::{Exit, Failure};
+
+/// Which region.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(super) struct RegionArg {
+    /// The region's file.
+    #[arg(short, long, value_name = "PATH")]
+    region: Option<PathBuf>,
+    /// The handler's configuration, which names the region.
+    #[arg(short, long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+impl RegionArg {
+    /// Attaches to the region.
+    pub(super) fn open(&self) -> Result<Source, Failure> {
+        let path = match (&self.region, &self.config) {
+            (Some(path), _) => path.clone(),
+            (None, Some(file)) => config::load(file)?.handler.region,
+            (None, None) => return Err(Failure::usage("name a region: --region or --config")),
+        };
+        Source::open(&path)
+    }
+}
+
+/// An attached region and a clock.
+pub(super) struct Source {
+    pub(super) region: Region,
+    path: PathBuf,
+    clock: Clock,
+}
+
+impl Source {
+    fn open(path: &Path) -> Result<Source, Failure> {
+        let region = Region::open(path).map_err(refuse)?;
+        Ok(Source { region, path: path.to_owned(), clock: Clock::new() })
+    }
+
+    pub(super) fn now(&mut self) -> Mono {
+        self.clock.now()
+    }
+
+    /// Waits, for displays that follow.
+    pub(super) fn wait(&self, length: Nanos) {
+        // An early return because of a signal only means an early look.
+        let _ = rustix::thread::nanosleep(&timespec(length));
+    }
+
+    /// Attaches anew where another region has taken the place of this one. True when it did.
+    pub(super) fn follow(&mut self) -> bool {
+        if self.region.is_current() {
+            return false;
+        }
+        match Region::open(&self.path) {
+            Ok(region) if region.generation() != self.region.generation() => {
+                self.region = region;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// The partitions as of `now`.
+    pub(super) fn partitions(&self, now: Mono) -> Vec<PartitionInfo> {
+        self.region.partitions(now).collect()
+    }
+
+    /// The symbol an operator means by `AAPL` or `XNAS:AAPL`.
+    ///
+    /// # Errors
+    /// Exit 64 for what can't be a symbol, or is one of several venues; 3 for one no partition has.
+    pub(super) fn find(&mut self, text: &str) -> Result<Found, Failure> {
+        let now = self.now();
+        let (venue, name) = match text.split_once(':') {
+            Some((venue, name)) => (Some(venue), name),
+            None => (None, text),
+        };
+        let symbol = Symbol::from_wire(name.as_bytes()).ok_or_else(|| {
+            Failure::usage(format!("`{text}` is no symbol: SYMBOL or VENUE:SYMBOL"))
+        })?;
+        let mut venues: Vec<Venue> = self.partitions(now).iter().map(|p| p.spec.venue).collect();
+        venues.sort_unstable();
+        venues.dedup();
+        if let Some(wanted) = venue {
+            venues.retain(|venue| venue.as_str() == wanted);
+            if venues.is_empty() {
+                return Err(Failure::new(Exit::Unknown, format!("no partition of venue {wanted}")));
+            }
+        }
+        let found = |venue: Venue| {
+            Some(Found { venue, symbol, handle: self.region.find(&venue, &symbol)? })
+        };
+        let mut all: Vec<Found> = venues.into_iter().filter_map(found).collect();
+        match all.len() {
+            0 => Err(Failure::new(Exit::Unknown, unmapped(text))),
+            1 => Ok(all.remove(0)),
+            _ => {
+                let names: Vec<String> = all.iter().map(Found::name).collect();
+                Err(Failure::usage(format!("`{text}` is in several venues: {}", names.join(", "))))
+            }
+        }
+    }
+}
+
+fn unmapped(text: &str) -> String {
+    let reason = Reason::Unmapped;
+    format!("{text}: Stale({reason}): {}", reason.text())
+}
+
+fn refuse(error: OpenError) -> Failure {
+    let exit = match &error {
+        OpenError::Missing { .. } => Exit::Unknown,
+        OpenError::NotPermitted { .. } => Exit::Privilege,
+        OpenError::System { .. } => Exit::Host,
+        _ => Exit::Config,
+    };
+    Failure::new(exit, error.to_string())
+}
+
+/// A symbol of the region.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Found {
+    pub(super) venue: Venue,
+    pub(super) symbol: Symbol,
+    pub(super) handle: Handle,
+}
+
+impl Found {
+    /// The symbol with its venue.
+    pub(super) fn name(&self) -> String {
+        format!("{}:{}", self.venue, self.symbol)
+    }
+}
+
+/// The exit code for what a query found: the handler gone is 3, anything stale 1.
+pub(super) fn exit_of(handler: Option<Reason>, all_live: bool) -> Exit {
+    match handler {
+        Some(Reason::WriterGone) => Exit::Unknown,
+        Some(_) => Exit::Degraded,
+        None if all_live => Exit::Ok,
+        None => Exit::Degraded,
+    }
+}
+
+/// A status in one word; for a stale one with its reason.
+pub(super) fn status_text(reason: Option<Reason>) -> String {
+    reason.map_or("Live".to_owned(), |reason| format!("Stale({reason})"))
+}
+
+/// The reason in a sentence, absent for what is live.
+pub(super) fn reason_text(reason: Option<Reason>) -> Value {
+    reason.map_or(Value::Absent, |reason| Value::text(reason.text()))
+}
+
+/// Prints an answer, says so where the handler is gone, and gives the exit code.
+pub(super) fn finish(
+    source: &mut Source,
+    answer: &Answer,
+    output: super::Output,
+    all_live: bool,
+) -> Exit {
+    answer.print(output);
+    let now = source.now();
+    let handler = source.region.handler_status(now).reason();
+    say_gone(source, handler);
+    exit_of(handler, all_live)
+}
+
+/// One line on standard error where nobody writes the region any more.
+pub(super) fn say_gone(source: &Source, handler: Option<Reason>) {
+    if handler == Some(Reason::WriterGone) {
+        let name = source.region.info().handler;
+        print::error(&format!("{name}: the handler is gone or hangs; this is what it left behind"));
+    }
+}
+
+/// Why a read may not be used, `None` where it may; and since when.
+pub(super) fn verdict(read: &Read) -> (Option<Reason>, Mono) {
+    match read {
+        Read::Live(view) => (None, view.since),
+        Read::Stale { reason, since, .. } => (Some(*reason), *since),
+    }
+}

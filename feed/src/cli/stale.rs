@@ -1,0 +1,81 @@
+//! `candor stale`.
+
+use candor_core::{Mono, Reason};
+use clap::Args;
+
+use super::OutputArg;
+use super::output::{Answer, Row, Value};
+use super::region::{Found, RegionArg, Source, finish, reason_text, verdict};
+use crate::exit::{Exit, Failure};
+
+const COLUMNS: &[&str] = &["symbol", "partition", "reason", "since", "why"];
+
+/// Lists the symbols that are stale, with reason and since when. Exits 0 when none of those asked
+/// for is stale, 1 when one is, 3 for a symbol nobody knows or when the handler is gone.
+#[derive(Debug, Args)]
+pub(super) struct Stale {
+    /// Only these: SYMBOL, or VENUE:SYMBOL.
+    #[arg(value_name = "SYMBOL")]
+    symbols: Vec<String>,
+    /// Only those stale for this reason (Silent, Gap, Unproven, ...).
+    #[arg(long, value_name = "REASON", value_parser = reason)]
+    reason: Option<Reason>,
+    #[command(flatten)]
+    region: RegionArg,
+    #[command(flatten)]
+    output: OutputArg,
+}
+
+fn reason(text: &str) -> Result<Reason, String> {
+    Reason::from_label(text).ok_or_else(|| {
+        let known: Vec<&str> = Reason::ALL.iter().map(|reason| reason.label()).collect();
+        format!("no such reason; there are {}", known.join(", "))
+    })
+}
+
+impl Stale {
+    pub(super) fn run(self) -> Result<Exit, Failure> {
+        let mut source = self.region.open()?;
+        let mut asked = Vec::with_capacity(self.symbols.len());
+        for text in &self.symbols {
+            asked.push(source.find(text)?);
+        }
+        let now = source.now();
+        let rows = match asked.is_empty() {
+            true => everything(&source, now, self.reason),
+            false => asked.iter().filter_map(|one| row(&source, one, now, self.reason)).collect(),
+        };
+        let none = rows.is_empty();
+        let answer = Answer::new().many("stale_symbols", COLUMNS, rows);
+        Ok(finish(&mut source, &answer, self.output.output, none))
+    }
+}
+
+fn everything(source: &Source, now: Mono, wanted: Option<Reason>) -> Vec<Row> {
+    let mut rows = Vec::new();
+    for partition in source.partitions(now) {
+        for (handle, symbol) in source.region.symbols(partition.index) {
+            let found = Found { venue: partition.spec.venue, symbol, handle };
+            rows.extend(row(source, &found, now, wanted));
+        }
+    }
+    rows
+}
+
+/// The symbol's row, `None` when it is live or stale for another reason.
+fn row(source: &Source, found: &Found, now: Mono, wanted: Option<Reason>) -> Option<Row> {
+    let (reason, since) = verdict(&source.region.read(found.handle));
+    let reason = reason?;
+    if wanted.is_some_and(|wanted| wanted != reason) {
+        return None;
+    }
+    let partition = source.region.partition(found.handle.partition(), now)?;
+    Some(
+        Row::new()
+            .with("symbol", Value::text(found.name()))
+            .with("partition", Value::text(partition.spec.name))
+            .with("reason", Value::text(reason))
+            .with("since", Value::age(since, now))
+            .with("why", reason_text(Some(reason))),
+    )
+}

@@ -1,0 +1,141 @@
+//! `candor status`.
+
+use std::collections::BTreeMap;
+
+use candor_core::counters::LaneCounter;
+use candor_core::{Mono, Reason};
+use clap::Args;
+
+use super::OutputArg;
+use super::output::{Answer, Row, Value};
+use super::region::{RegionArg, Source, finish, reason_text, status_text};
+use crate::exit::{Exit, Failure};
+
+const LANES: &[&str] = &[
+    "lane",
+    "status",
+    "lease_left",
+    "mode",
+    "frames",
+    "cycles",
+    "idle_cycles",
+    "stalls",
+    "rx_ring_full",
+    "fill_ring_empty",
+    "rx_dropped",
+    "misdirected",
+    "events",
+    "losses",
+];
+const BY_STATUS: &[&str] = &["status", "count", "share"];
+
+/// Says what the handler as a whole is: alive or not, its lanes, how much is live and why the rest
+/// is not. Exits 0 when everything is live, 1 when anything is stale, 3 when the handler is gone.
+#[derive(Debug, Args)]
+pub(super) struct StatusQuery {
+    #[command(flatten)]
+    region: RegionArg,
+    #[command(flatten)]
+    output: OutputArg,
+}
+
+impl StatusQuery {
+    pub(super) fn run(self) -> Result<Exit, Failure> {
+        let mut source = self.region.open()?;
+        let now = source.now();
+        let mut partitions = Tally::default();
+        for partition in source.region.partitions(now) {
+            partitions.add(partition.status.reason());
+        }
+        let mut symbols = Tally::default();
+        for index in 0..source.region.partition_count() {
+            for (handle, _) in source.region.symbols(index) {
+                symbols.add(source.region.read(handle).reason());
+            }
+        }
+        let answer = Answer::new()
+            .one("handler", handler(&source, now))
+            .many("lanes", LANES, lanes(&source, now))
+            .many("partitions", BY_STATUS, partitions.rows())
+            .many("symbols", BY_STATUS, symbols.rows());
+        let all_live = partitions.all_live() && symbols.all_live();
+        Ok(finish(&mut source, &answer, self.output.output, all_live))
+    }
+}
+
+fn handler(source: &Source, now: Mono) -> Row {
+    let info = source.region.info();
+    let status = source.region.handler_status(now).reason();
+    let digest: String = info.config_digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    Row::new()
+        .with("handler", Value::text(info.handler))
+        .with("status", Value::text(status_text(status)))
+        .with("why", reason_text(status))
+        .with("trading_date", Value::text(info.trading_date))
+        .with("generation", Value::Number(info.generation))
+        .with("pid", Value::Number(u64::from(info.pid)))
+        .with("started", Value::age(info.created, now))
+        .with("retired", Value::age(source.region.retired().unwrap_or(Mono::NEVER), now))
+        .with("process_lease", Value::Length(Some(info.process_lease)))
+        .with("config_digest", Value::text(digest))
+}
+
+fn lanes(source: &Source, now: Mono) -> Vec<Row> {
+    let gone = source.region.retired().is_some();
+    let row = |lane: candor_shm::LaneInfo| {
+        let held = !gone && lane.lease > now;
+        let count = |counter| Value::Number(lane.get(counter));
+        let mode = if lane.mode.is_empty() { Value::Absent } else { Value::text(lane.mode) };
+        Row::new()
+            .with("lane", Value::Number(u64::from(lane.index)))
+            .with("status", Value::text(if held { "held" } else { "Stale(WriterGone)" }))
+            .with("lease_left", Value::Length(Some(lane.lease_left)))
+            .with("mode", mode)
+            .with("frames", count(LaneCounter::Frames))
+            .with("cycles", count(LaneCounter::Cycles))
+            .with("idle_cycles", count(LaneCounter::IdleCycles))
+            .with("stalls", count(LaneCounter::Stalls))
+            .with("rx_ring_full", count(LaneCounter::RxRingFull))
+            .with("fill_ring_empty", count(LaneCounter::FillRingEmpty))
+            .with("rx_dropped", count(LaneCounter::RxDropped))
+            .with("misdirected", count(LaneCounter::Misdirected))
+            .with("events", Value::Number(lane.events))
+            .with("losses", Value::Number(lane.losses))
+    };
+    source.region.lanes(now).map(row).collect()
+}
+
+/// How many are live, and how many stale for each reason, worst first.
+#[derive(Default)]
+struct Tally {
+    live: u64,
+    stale: BTreeMap<u8, u64>,
+}
+
+impl Tally {
+    fn add(&mut self, reason: Option<Reason>) {
+        match reason {
+            None => self.live += 1,
+            Some(reason) => *self.stale.entry(reason.code()).or_default() += 1,
+        }
+    }
+
+    fn all_live(&self) -> bool {
+        self.stale.is_empty()
+    }
+
+    fn rows(&self) -> Vec<Row> {
+        let total = self.live + self.stale.values().sum::<u64>();
+        let row = |status: String, count: u64| {
+            Row::new()
+                .with("status", Value::Text(status))
+                .with("count", Value::Number(count))
+                .with("share", Value::share(count, total))
+        };
+        let stale = self.stale.iter().filter_map(|(code, count)| {
+            let reason = Reason::from_code(*code)?;
+            Some(row(format!("Stale({reason})"), *count))
+        });
+        std::iter::once(row("Live".to_owned(), self.live)).chain(stale).collect()
+    }
+}

@@ -1,0 +1,242 @@
+//! `candor tail`.
+
+use candor_core::{Decimals, Event, Nanos, Price, Reason, SystemEvent};
+use candor_shm::{EventReader, EventRecord, Handle, Next};
+use clap::Args;
+
+use super::output::{Row, Stream, Value};
+use super::region::{RegionArg, Source, exit_of, say_gone, status_text};
+use super::{OutputArg, print};
+use crate::exit::{Exit, Failure};
+
+const COLUMNS: &[(&str, usize)] = &[
+    ("age", 12),
+    ("lane", 4),
+    ("number", 10),
+    ("partition", 10),
+    ("symbol", 14),
+    ("status", 16),
+    ("seq", 10),
+    ("type", 4),
+    ("event", 0),
+];
+
+/// How often the rings are looked at when they had nothing new.
+const LOOK_EVERY: Nanos = Nanos::from_millis(10);
+
+/// Events taken from a ring before the next is looked at.
+const BURST: usize = 256;
+
+/// Follows the messages as they are applied, from now on, with the symbol's status beside each.
+/// Says where this reader was too slow for the ring. Exits 0 after --count lines, 3 when the handler
+/// is gone.
+#[derive(Debug, Args)]
+pub(super) struct Tail {
+    /// Only these symbols: SYMBOL, or VENUE:SYMBOL; again for each.
+    #[arg(short, long = "symbol", value_name = "SYMBOL")]
+    symbols: Vec<String>,
+    /// Stop after this many lines.
+    #[arg(short = 'n', long, value_name = "N")]
+    count: Option<u64>,
+    #[command(flatten)]
+    region: RegionArg,
+    #[command(flatten)]
+    output: OutputArg,
+}
+
+impl Tail {
+    pub(super) fn run(self) -> Result<Exit, Failure> {
+        let mut source = self.region.open()?;
+        // The rings' ends first: what happens while symbols are looked up is not missed.
+        let mut rings = rings(&source);
+        let mut wanted = Vec::with_capacity(self.symbols.len());
+        for text in &self.symbols {
+            wanted.push(source.find(text)?.handle);
+        }
+        let mut follower = Follower {
+            stream: Stream::new(self.output.output, COLUMNS),
+            wanted,
+            left: self.count.unwrap_or(u64::MAX),
+        };
+        // BOUND: until enough was shown, nobody reads it, or the handler is gone.
+        while follower.left > 0 {
+            let mut any = false;
+            for (lane, ring) in (0u64..).zip(&mut rings) {
+                match follower.burst(&mut source, lane, ring) {
+                    Some(found) => any |= found,
+                    None => return Ok(Exit::Ok),
+                }
+            }
+            if any {
+                continue;
+            }
+            let now = source.now();
+            let handler = source.region.handler_status(now).reason();
+            if handler == Some(Reason::WriterGone) {
+                say_gone(&source, handler);
+                return Ok(exit_of(handler, false));
+            }
+            source.wait(LOOK_EVERY);
+        }
+        Ok(Exit::Ok)
+    }
+}
+
+fn rings(source: &Source) -> Vec<EventReader> {
+    (0..).map_while(|lane| source.region.events(lane)).collect()
+}
+
+struct Follower {
+    stream: Stream,
+    wanted: Vec<Handle>,
+    left: u64,
+}
+
+impl Follower {
+    /// Shows what a ring has, up to a burst: whether it had any. `None` when that was enough.
+    fn burst(&mut self, source: &mut Source, lane: u64, ring: &mut EventReader) -> Option<bool> {
+        for taken in 0..BURST {
+            match ring.next() {
+                Next::Nothing => return Some(taken > 0),
+                Next::Lapped { missed } => {
+                    let reason = Reason::Lapped;
+                    print::error(&format!(
+                        "lane {lane}: Stale({reason}): {missed} events were overwritten before they were read"
+                    ));
+                }
+                Next::Record(record) => {
+                    if self.shows(&record) && !self.show(source, lane, &record) {
+                        return None;
+                    }
+                    if self.left == 0 {
+                        return None;
+                    }
+                }
+            }
+        }
+        Some(true)
+    }
+
+    fn shows(&self, record: &EventRecord) -> bool {
+        let is = |handle: &Handle| {
+            handle.partition() == record.partition && Some(handle.symbol()) == record.symbol
+        };
+        self.wanted.is_empty() || self.wanted.iter().any(is)
+    }
+
+    /// Prints one event. False when nobody reads it.
+    fn show(&mut self, source: &mut Source, lane: u64, record: &EventRecord) -> bool {
+        let now = source.now();
+        let region = &source.region;
+        let partition = region.partition(record.partition, now);
+        let decimals = partition.as_ref().map_or(Decimals(0), |partition| partition.spec.decimals);
+        let name = partition
+            .map_or(Value::Absent, |p| Value::text(format!("{}:{}", p.spec.venue, p.spec.name)));
+        let at = record.symbol.map_or(usize::MAX, |index| index.0 as usize);
+        let symbol = region.symbols(record.partition).nth(at);
+        let status = symbol.map(|(handle, _)| status_text(region.read(handle).reason()));
+        let event = match &record.event {
+            Some(event) => describe(event, decimals),
+            None => "did not fit a record; the symbol's book has it".to_owned(),
+        };
+        let row = Row::new()
+            .with("age", Value::age(record.arrival, now))
+            .with("lane", Value::Number(lane))
+            .with("number", Value::Number(record.number))
+            .with("partition", name)
+            .with("symbol", symbol.map_or(Value::Absent, |(_, symbol)| Value::text(symbol)))
+            .with("status", status.map_or(Value::Absent, Value::Text))
+            .with("seq", Value::Number(record.seq.0))
+            .with("type", Value::Text(wire_type(record.wire_kind)))
+            .with("event", Value::Text(event));
+        self.left -= 1;
+        self.stream.print(&row)
+    }
+}
+
+fn wire_type(kind: u8) -> String {
+    if kind.is_ascii_graphic() { char::from(kind).to_string() } else { format!("0x{kind:02x}") }
+}
+
+/// An event in a few words, prices with their decimals.
+fn describe(event: &Event, decimals: Decimals) -> String {
+    let at = |price: &Price| price.with(decimals);
+    match event {
+        Event::Add { order, side, price, size } => {
+            format!("add {} {size} at {} order {order}", side.label(), at(price))
+        }
+        Event::Execute { order, size, trade, price, printable } => {
+            let price = price.map_or(String::new(), |price| format!(" at {}", at(&price)));
+            let hidden = if *printable { "" } else { " not printable" };
+            format!("execute {size}{price} of order {order} trade {trade}{hidden}")
+        }
+        Event::Reduce { order, size } => format!("reduce order {order} by {size}"),
+        Event::Delete { order } => format!("delete order {order}"),
+        Event::Replace { order, new_order, price, size } => {
+            format!("replace order {order} by {new_order}: {size} at {}", at(price))
+        }
+        Event::SetLevel { side, price, size, complete } => {
+            let more = if *complete { "" } else { ", more to come" };
+            format!("level {} {size} at {}{more}", side.label(), at(price))
+        }
+        Event::Quote { bid_price, bid_size, ask_price, ask_size } => {
+            format!(
+                "quote {bid_size} at {} bid, {ask_size} at {} ask",
+                at(bid_price),
+                at(ask_price)
+            )
+        }
+        Event::Trade { price, size, trade, .. } => {
+            format!("trade {size} at {} trade {trade}", at(price))
+        }
+        Event::TradeBreak { trade } => format!("break of trade {trade}"),
+        rest => describe_rest(rest, decimals),
+    }
+}
+
+/// What changes no book.
+fn describe_rest(event: &Event, decimals: Decimals) -> String {
+    let at = |price: &Price| price.with(decimals);
+    match event {
+        Event::Definition { symbol, round_lot, test } => {
+            let test = if *test { ", a test instrument" } else { "" };
+            format!("definition of {symbol}, round lot {round_lot}{test}")
+        }
+        Event::Trading { state, reason } => {
+            format!("trading state {} {}", state.label(), String::from_utf8_lossy(reason).trim())
+        }
+        Event::OperationalHalt { halted } => {
+            format!("operational halt {}", if *halted { "begins" } else { "ends" })
+        }
+        Event::System(event) => system(*event).to_owned(),
+        Event::Auction { paired, imbalance, side, reference, indicative, .. } => {
+            let side = side.map_or("no side", candor_core::Side::label);
+            let (reference, indicative) = (at(reference), at(indicative));
+            format!(
+                "auction paired {paired} imbalance {imbalance} {side} reference {reference} indicative {indicative}"
+            )
+        }
+        Event::OfficialPrice { price, .. } => format!("official price {}", at(price)),
+        Event::Bands { reference, lower, upper } => {
+            format!("bands {} to {} around {}", at(lower), at(upper), at(reference))
+        }
+        Event::ShortSale { restricted } => {
+            format!("short sale {}", if *restricted { "restricted" } else { "unrestricted" })
+        }
+        Event::Clear => "the book is emptied".to_owned(),
+        Event::Notice => "notice".to_owned(),
+        _ => "unknown type".to_owned(),
+    }
+}
+
+fn system(event: SystemEvent) -> &'static str {
+    match event {
+        SystemEvent::StartOfMessages => "start of messages",
+        SystemEvent::StartOfSystemHours => "start of system hours",
+        SystemEvent::StartOfMarketHours => "start of market hours",
+        SystemEvent::EndOfMarketHours => "end of market hours",
+        SystemEvent::EndOfSystemHours => "end of system hours",
+        SystemEvent::EndOfMessages => "end of messages",
+        SystemEvent::Unknown => "system event of a kind nobody lists",
+    }
+}

@@ -1,0 +1,220 @@
+//! `candor why`.
+
+use candor_core::{Mono, Reason};
+use candor_shm::{Evidence, PartitionInfo, Word};
+use clap::Args;
+
+use super::OutputArg;
+use super::output::{Answer, Row, Value};
+use super::region::{Found, RegionArg, Source, finish, reason_text, status_text, verdict};
+use crate::exit::{Exit, Failure};
+
+const CHAIN: &[&str] = &["term", "holds", "evidence", "otherwise"];
+
+/// Explains a symbol's status: every term of the verdict with its evidence, the reason that stands
+/// first, and what to do. Exits 0 when the symbol is live, 1 when it is stale, 3 when nobody knows it
+/// or the handler is gone.
+#[derive(Debug, Args)]
+pub(super) struct Why {
+    /// SYMBOL, or VENUE:SYMBOL.
+    symbol: String,
+    #[command(flatten)]
+    region: RegionArg,
+    #[command(flatten)]
+    output: OutputArg,
+}
+
+impl Why {
+    pub(super) fn run(self) -> Result<Exit, Failure> {
+        let mut source = self.region.open()?;
+        let found = source.find(&self.symbol)?;
+        // Read before the evidence is looked at, so that the chain is never younger than a "Live".
+        let (reason, since) = verdict(&source.region.read(found.handle));
+        let now = source.now();
+        let gone = || Failure::new(Exit::Unknown, format!("{}: no longer there", found.name()));
+        let evidence = source.region.evidence(found.handle).ok_or_else(gone)?;
+        let partition = source.region.partition(found.handle.partition(), now).ok_or_else(gone)?;
+        let answer = Answer::new()
+            .one("verdict", verdict_row(&found, &partition, reason, since, now))
+            .many("chain", CHAIN, chain(&source, &evidence, &partition, now));
+        Ok(finish(&mut source, &answer, self.output.output, reason.is_none()))
+    }
+}
+
+fn verdict_row(
+    found: &Found,
+    partition: &PartitionInfo,
+    reason: Option<Reason>,
+    since: Mono,
+    now: Mono,
+) -> Row {
+    Row::new()
+        .with("symbol", Value::text(found.name()))
+        .with("partition", Value::text(partition.spec.name))
+        .with("status", Value::text(status_text(reason)))
+        .with("since", Value::age(since, now))
+        .with("why", reason_text(reason))
+        .with("to_do", reason.map_or(Value::Absent, |reason| Value::text(advice(reason))))
+}
+
+/// One link of the chain.
+fn link(term: &str, holds: bool, evidence: String, otherwise: Option<Reason>) -> Row {
+    let stands = otherwise.filter(|_| !holds);
+    Row::new()
+        .with("term", Value::text(term))
+        .with("holds", Value::text(if holds { "yes" } else { "no" }))
+        .with("evidence", Value::Text(evidence))
+        .with("otherwise", Value::text(stands.map_or("-".to_owned(), |r| status_text(Some(r)))))
+}
+
+fn chain(source: &Source, evidence: &Evidence, partition: &PartitionInfo, now: Mono) -> Vec<Row> {
+    let region = &source.region;
+    let info = region.info();
+    let retired = region.retired();
+    let in_use = match retired {
+        None if region.is_current() => format!("generation {}, in use", info.generation),
+        None => format!("generation {}, no longer at its path", info.generation),
+        Some(at) => format!("generation {}, given up {}", info.generation, ago(at, now)),
+    };
+    let mode = region.lanes(now).nth(usize::from(evidence.lane)).map(|lane| lane.mode.to_string());
+    let mode =
+        mode.filter(|mode| !mode.is_empty()).map_or(String::new(), |mode| format!(" ({mode})"));
+    let lane = format!("lane {}{mode}: {}", evidence.lane, lease(evidence.lane_lease, now));
+    let numbers = partition.numbers.map_or("numbers unknown".to_owned(), |(session, next, end)| {
+        let missing = end.distance_from(next);
+        format!("session {session}, next {next}, {missing} known and not applied")
+    });
+    let spec = &partition.spec;
+    let said = format!(
+        "{} {}: {}, epoch {}, {numbers}",
+        spec.venue,
+        spec.name,
+        word(evidence.partition, now),
+        evidence.partition.epoch
+    );
+    let heard = format!("{} of {}", lease(evidence.partition_lease, now), spec.silence);
+    let silent = match evidence.partition_lease {
+        Mono::NEVER => Reason::NotStarted,
+        _ => Reason::Silent,
+    };
+    vec![
+        link("region in use", retired.is_none(), in_use, Some(Reason::WriterGone)),
+        link(
+            "handler's word",
+            evidence.handler.is_clear(),
+            word(evidence.handler, now),
+            evidence.handler.reason(),
+        ),
+        link("lane's lease", evidence.lane_lease > now, lane, Some(Reason::WriterGone)),
+        link("partition's word", evidence.partition.is_clear(), said, evidence.partition.reason()),
+        link("partition's lease", evidence.partition_lease > now, heard, Some(silent)),
+        slot(evidence, now),
+        link(
+            "name in one partition",
+            !evidence.contested,
+            if evidence.contested {
+                "another partition of the venue has it too"
+            } else {
+                "only here"
+            }
+            .to_owned(),
+            Some(Reason::WrongPartition),
+        ),
+    ]
+}
+
+fn slot(evidence: &Evidence, now: Mono) -> Row {
+    let term = "symbol's word";
+    match evidence.symbol {
+        None => link(
+            term,
+            false,
+            "being written, or left in the middle".to_owned(),
+            Some(Reason::Lapped),
+        ),
+        Some(word) if word.code == 0 => {
+            link(term, false, "never published".to_owned(), Some(Reason::Unproven))
+        }
+        Some(own) if own.epoch != evidence.partition.epoch => link(
+            term,
+            false,
+            format!("epoch {}: of an earlier session; {}", own.epoch, word(own, now)),
+            Some(Reason::Unproven),
+        ),
+        Some(own) => link(
+            term,
+            own.is_clear(),
+            format!("{}, epoch {}", word(own, now), own.epoch),
+            own.reason(),
+        ),
+    }
+}
+
+fn word(word: Word, now: Mono) -> String {
+    let since = ago(word.since, now);
+    match word.reason() {
+        Some(reason) => format!("says {reason}, since {since}"),
+        None if word.is_clear() => format!("nothing against it, since {since}"),
+        None => "nothing written".to_owned(),
+    }
+}
+
+fn ago(at: Mono, now: Mono) -> String {
+    if at == Mono::NEVER { "the beginning".to_owned() } else { format!("{} ago", now.since(at)) }
+}
+
+fn lease(until: Mono, now: Mono) -> String {
+    match until {
+        Mono::NEVER => "no lease yet".to_owned(),
+        until if until > now => format!("{} left", until.since(now)),
+        until => format!("ran out {} ago", now.since(until)),
+    }
+}
+
+/// What an operator does about it.
+fn advice(reason: Reason) -> &'static str {
+    match reason {
+        Reason::WriterGone => {
+            "look whether the handler runs and its lanes make progress; start it again if not"
+        }
+        Reason::Halted => "an operator has to lift the halt",
+        Reason::NoMap => "give the handler a valid map for today and start it again",
+        Reason::NotAttested => "compare binary, configuration and map with what was attested",
+        Reason::Unsubscribed => {
+            "set `subscribe = true` for the partition and start the handler again"
+        }
+        Reason::NotStarted => {
+            "wait for the venue's first packet; if it should be there, `candor doctor` and the switch"
+        }
+        Reason::Silent => {
+            "look at both lines: cable, switch, joins (`candor doctor`), the venue's notices"
+        }
+        Reason::Ended => "nothing: the venue has ended the session",
+        Reason::Gap => {
+            "`candor loss` shows the numbers; the books are not whole again before a new session"
+        }
+        Reason::Recovering => {
+            "the handler started in mid-session; the books are whole after the next session's start"
+        }
+        Reason::SessionChanged => {
+            "nothing, if the venue announced it: symbols come back as they are named"
+        }
+        Reason::LinesDiffer => "ask the venue which line is right; unsubscribe the other",
+        Reason::Late => "look at the lane: its core, stalls and dropped frames (`candor status`)",
+        Reason::Quarantined => {
+            "the venue's packets are not what its specification says; compare versions"
+        }
+        Reason::Unmapped => "look whether the venue has added a partition (`candor unmapped`)",
+        Reason::WrongPartition => {
+            "compare the configuration's symbols with the venue's partitions of today"
+        }
+        Reason::Unproven => {
+            "nothing on the partition has named it this session; check the venue's symbol list"
+        }
+        Reason::SymbolRecovering => "wait: its book is being rebuilt",
+        Reason::SymbolQuarantined => {
+            "its book broke the venue's rules; it is whole again with the next session"
+        }
+        Reason::Lapped => "read again; if it stays, the handler stopped in the middle of a write",
+    }
+}

@@ -1,0 +1,212 @@
+//! The commands as processes: what they print and what they exit with.
+
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+const CONFIG: &str = r#"[handler]
+name = "mdh1"
+region = "/dev/shm/candor-cli-test"
+trading_date = "2026-11-20"
+[source]
+kind = "KIND"
+interface = "INTERFACE"
+EXTRA
+[[lane]]
+queues = [0]
+[[venue]]
+name = "XNAS"
+feed = "nasdaq-itch50"
+[[venue.partition]]
+name = "1"
+lane = 0
+symbols = ["AAPL"]
+lines.A = { group = "239.79.1.1", port = 26401, source = "10.0.0.1" }
+lines.B = { group = "239.79.1.2", port = 26401 }
+[[venue.partition]]
+name = "2"
+lane = 0
+subscribe = false
+"#;
+
+struct File(PathBuf);
+
+impl File {
+    fn new(name: &str, text: &str) -> File {
+        let name = format!("candor-cli-{name}-{}.toml", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        std::fs::write(&path, text).unwrap();
+        File(path)
+    }
+}
+
+impl Drop for File {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+fn config(kind: &str, interface: &str, extra: &str) -> String {
+    CONFIG.replace("KIND", kind).replace("INTERFACE", interface).replace("EXTRA", extra)
+}
+
+fn candor(arguments: &[&str], file: &File) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_candor"))
+        .args(arguments)
+        .arg("--config")
+        .arg(&file.0)
+        .output()
+        .unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+#[test]
+fn check_shows_what_a_configuration_says() {
+    let file = File::new("good", &config("udp", "lo", ""));
+    let output = candor(&["check"], &file);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    insta::assert_snapshot!(text(&output.stdout));
+    let output = candor(&["check", "-o", "json"], &file);
+    assert_eq!(output.status.code(), Some(0));
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(json["handler"], "mdh1");
+    assert_eq!(json["partitions"][0]["lines"][0]["source"], "10.0.0.1");
+    assert_eq!(json["partitions"][1]["subscribe"], false);
+    assert_eq!(json["partitions"][0]["silence_ns"], 3_000_000_000u64);
+}
+
+#[test]
+fn a_refused_configuration_exits_78_whatever_the_command() {
+    let file = File::new("bad", &config("udp", "lo", "strct = true"));
+    for command in ["check", "run", "doctor"] {
+        let output = candor(&[command], &file);
+        assert_eq!(output.status.code(), Some(78), "{command}");
+        assert_eq!(text(&output.stdout), "");
+        assert!(text(&output.stderr).contains(":8: unknown key `strct` in [source]"));
+    }
+}
+
+#[test]
+fn the_environment_changes_nothing() {
+    let file = File::new("environment", &config("udp", "lo", ""));
+    let plain = candor(&["check"], &file);
+    let dressed = Command::new(env!("CARGO_BIN_EXE_candor"))
+        .args(["check", "--config"])
+        .arg(&file.0)
+        .envs([("CANDOR_CONFIG", "/nowhere"), ("RUST_LOG", "trace"), ("LANG", "de_DE.UTF-8")])
+        .output()
+        .unwrap();
+    assert_eq!(plain, dressed);
+}
+
+#[test]
+fn a_wrong_command_line_exits_64_and_help_exits_0() {
+    let candor = |arguments: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_candor")).args(arguments).output().unwrap();
+        output.status.code()
+    };
+    assert_eq!(candor(&["check"]), Some(64));
+    assert_eq!(candor(&["chekc"]), Some(64));
+    assert_eq!(candor(&["check", "--config"]), Some(64));
+    assert_eq!(candor(&["check", "--config", "x", "-o", "xml"]), Some(64));
+    assert_eq!(candor(&["--help"]), Some(0));
+    assert_eq!(candor(&["--version"]), Some(0));
+}
+
+#[test]
+fn an_absent_interface_exits_78_and_names_those_present() {
+    for kind in ["udp", "af_xdp"] {
+        let extra = if kind == "udp" { "" } else { "mode = \"copy\"" };
+        let file = File::new(kind, &config(kind, "nosuch0", extra));
+        let output = candor(&["run"], &file);
+        let error = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(78), "{error}");
+        assert!(error.contains("there is no interface nosuch0 on this host; present are: "));
+        assert!(error.contains("lo"));
+        let output = candor(&["doctor"], &file);
+        assert_ne!(output.status.code(), Some(0));
+        assert!(text(&output.stdout).contains("nosuch0"));
+    }
+}
+
+/// Runs a command with these capabilities taken away for good. `None`, with a word, where that can't
+/// be.
+fn without(test: &str, capabilities: &str, arguments: &[&str], file: &File) -> Option<Output> {
+    if !rustix::process::geteuid().is_root() {
+        println!("skipped: {test}: needs root");
+        return None;
+    }
+    // The limit on locked memory counts only for those without CAP_IPC_LOCK.
+    let output = Command::new("prlimit")
+        .args(["--memlock=8388608", "setpriv", "--bounding-set", capabilities])
+        .args(["--inh-caps", capabilities])
+        .arg(env!("CARGO_BIN_EXE_candor"))
+        .args(arguments)
+        .arg("--config")
+        .arg(&file.0)
+        .output();
+    match output {
+        Ok(output) if output.status.code() != Some(127) => Some(output),
+        _ => {
+            println!("skipped: {test}: no prlimit or setpriv");
+            None
+        }
+    }
+}
+
+#[test]
+fn a_missing_privilege_exits_77_and_is_named_alone() {
+    let test = "a_missing_privilege";
+    let file = File::new("privilege", &config("af_xdp", "lo", "mode = \"generic\"\nframes = 4096"));
+    let names = ["CAP_NET_RAW", "CAP_NET_ADMIN", "CAP_BPF", "RLIMIT_MEMLOCK"];
+    for (taken, missing) in [
+        ("-net_raw", &names[..1]),
+        ("-net_admin", &names[1..2]),
+        // CAP_SYS_ADMIN stands in for CAP_BPF.
+        ("-bpf,-sys_admin", &names[2..3]),
+        ("-ipc_lock", &names[3..]),
+    ] {
+        for command in ["run", "doctor"] {
+            let Some(output) = without(test, taken, &[command], &file) else { return };
+            let said = text(&output.stdout) + &text(&output.stderr);
+            assert_eq!(output.status.code(), Some(77), "{command} {taken}: {said}");
+            for name in names {
+                let is_missing = said.contains(&format!("{name} is missing"))
+                    || said.contains(&format!("{name} for 16777216 bytes"));
+                assert_eq!(is_missing, missing.contains(&name), "{command} {taken} {name}: {said}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_receive_buffer_beyond_the_limit_exits_77_and_names_it() {
+    let extra = "receive_buffer = 1000000000";
+    let file = File::new("rmem", &config("udp", "lo", extra));
+    let test = "a_receive_buffer_beyond_the_limit";
+    let Some(output) = without(test, "-net_admin", &["run"], &file) else { return };
+    let error = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(77), "{error}");
+    assert!(error.contains("CAP_NET_ADMIN, or raise the sysctl net.core.rmem_max"), "{error}");
+}
+
+#[test]
+fn doctor_prints_the_same_findings_in_both_forms() {
+    let file = File::new("doctor", &config("udp", "lo", ""));
+    let table = candor(&["doctor"], &file);
+    let json = candor(&["doctor", "-o", "json"], &file);
+    assert_eq!(table.status.code(), json.status.code());
+    let json: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
+    assert_eq!(json["exit"], table.status.code().unwrap());
+    let findings = json["findings"].as_array().unwrap();
+    assert!(findings.len() >= 5);
+    let table = text(&table.stdout);
+    for finding in findings {
+        assert!(table.contains(finding["found"].as_str().unwrap()));
+        assert!(["ok", "warn", "fail"].contains(&finding["level"].as_str().unwrap()));
+        let advised = !finding["advice"].as_str().unwrap().is_empty();
+        assert!(advised || finding["level"] == "ok", "{finding}");
+    }
+}

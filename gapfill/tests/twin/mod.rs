@@ -1,0 +1,465 @@
+//! A naive twin of the sequencer, written from the rules and sharing no code with it: every number
+//! is an entry of a map, every question a walk over it. Slow, and easy to read.
+#![allow(unreachable_pub)]
+
+use std::collections::{BTreeMap, VecDeque};
+
+use candor_core::limits::{
+    FINGERPRINTS, HELD_MESSAGE_BYTES, LINE_GAPS, OLD_SESSIONS, OPEN_GAPS, WINDOW_MESSAGES,
+};
+
+const WINDOW: u64 = WINDOW_MESSAGES as u64;
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    Data,
+    Heartbeat,
+    End,
+}
+
+/// A packet as the twin sees it.
+#[derive(Clone, Debug)]
+pub struct Given {
+    pub at: u64,
+    pub line: usize,
+    pub session: u64,
+    pub kind: Kind,
+    pub first: u64,
+    pub messages: Vec<Vec<u8>>,
+}
+
+/// A number that is missing, or that a line left out. Numbers with one `id` went missing together.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Missing {
+    id: u64,
+    since: u64,
+    outlived: bool,
+    start: bool,
+}
+
+/// The last number remembered for each remainder, with its line and its bytes.
+type Memory = BTreeMap<u64, (u64, usize, Vec<u8>)>;
+
+#[derive(Default)]
+struct Run {
+    fresh: bool,
+    ends_at: Option<u64>,
+    ended: bool,
+    expected: u64,
+    known_end: u64,
+    missing: BTreeMap<u64, Missing>,
+    held: BTreeMap<u64, (usize, Vec<u8>)>,
+    memory: Memory,
+    genesis: Option<Vec<u8>>,
+    /// Given up: with the start, or inside.
+    lost: BTreeMap<u64, bool>,
+    start_lost: bool,
+    inside_lost: bool,
+}
+
+#[derive(Default)]
+struct Side {
+    next: Option<u64>,
+    advanced: u64,
+    left_out: BTreeMap<u64, Missing>,
+    /// Packets in a row that repeat old numbers: where the last one ended, and how many are
+    /// unexplained (`None`: they are copies).
+    repeats: Option<(u64, Option<u32>)>,
+    fence: Option<(u64, u64)>,
+}
+
+#[derive(Default)]
+pub struct Twin {
+    grace: u64,
+    session_grace: u64,
+    session: Option<u64>,
+    old: VecDeque<u64>,
+    run: Run,
+    sides: [Side; 3],
+    now: u64,
+    ids: u64,
+    /// What was remembered when the numbers restarted, and until when that matters.
+    before: (Memory, u64),
+    pub delivered: Vec<(u64, usize, Vec<u8>)>,
+    pub counts: BTreeMap<&'static str, u64>,
+}
+
+/// The maximal runs of consecutive numbers that `alike` says belong together: first and end.
+fn runs<T: Copy>(map: &BTreeMap<u64, T>, alike: impl Fn(T, T) -> bool) -> Vec<(u64, u64)> {
+    let mut runs: Vec<(u64, u64)> = Vec::new();
+    let mut before: Option<(u64, T)> = None;
+    for (&number, &value) in map {
+        match (before, runs.last_mut()) {
+            (Some((last, about)), Some(run)) if last + 1 == number && alike(about, value) => {
+                run.1 = number + 1;
+            }
+            _ => runs.push((number, number + 1)),
+        }
+        before = Some((number, value));
+    }
+    runs
+}
+
+fn together(a: Missing, b: Missing) -> bool {
+    a.id == b.id
+}
+
+impl Twin {
+    pub fn new(grace: u64, session_grace: u64) -> Twin {
+        let mut twin = Twin { grace, session_grace, ..Twin::default() };
+        twin.start_over();
+        twin
+    }
+
+    fn start_over(&mut self) {
+        self.count("discard_with_session", self.run.held.len() as u64);
+        self.run = Run { fresh: true, expected: 1, known_end: 1, ..Run::default() };
+    }
+
+    fn count(&mut self, what: &'static str, n: u64) {
+        *self.counts.entry(what).or_default() += n;
+    }
+
+    pub fn state(&self) -> &'static str {
+        if self.session.is_none() {
+            "NotStarted"
+        } else if self.run.ended {
+            "Ended"
+        } else if self.run.missing.values().any(|missing| missing.outlived) {
+            "GapOutlived"
+        } else if self.run.missing.is_empty() {
+            "InSync"
+        } else {
+            "GapOpen"
+        }
+    }
+
+    pub fn whole(&self) -> &'static str {
+        match (self.run.inside_lost, self.run.start_lost) {
+            (true, _) => "LostInside",
+            (false, true) => "StartMissing",
+            (false, false) => "Whole",
+        }
+    }
+
+    pub fn numbers(&self) -> (u64, u64, u64, Option<u64>) {
+        (self.run.expected, self.run.known_end, self.run.held.len() as u64, self.session)
+    }
+
+    /// When time alone changes something.
+    pub fn deadline(&self) -> Option<u64> {
+        let gaps = self.run.missing.values().filter(|m| !m.outlived).map(|m| m.since);
+        let sides = self.sides.iter().flat_map(|side| {
+            side.left_out.iter().filter(|(n, _)| **n < self.run.expected).map(|(_, m)| m.since)
+        });
+        gaps.chain(sides).min().map(|since| since + self.grace)
+    }
+
+    pub fn time(&mut self, now: u64) {
+        self.now = self.now.max(now);
+        loop {
+            let due = self.run.missing.iter().find(|(_, m)| !m.outlived);
+            let Some((&number, &missing)) = due.filter(|(_, m)| self.now >= m.since + self.grace)
+            else {
+                break;
+            };
+            if missing.start {
+                self.give_up(number, u64::MAX);
+            } else {
+                self.count("gaps_outlived", 1);
+                for other in self.run.missing.values_mut() {
+                    other.outlived |= other.id == missing.id;
+                }
+            }
+        }
+        self.settle();
+    }
+
+    /// What a line left out and another delivered is that line's loss, a grace later.
+    fn settle(&mut self) {
+        for line in 0..3 {
+            let pieces = runs(&self.sides[line].left_out, together);
+            let over = pieces.len().saturating_sub(LINE_GAPS);
+            for (first, end) in &pieces[..over] {
+                for number in *first..*end {
+                    self.line_lost(line, number);
+                }
+            }
+            let (now, grace, expected) = (self.now, self.grace, self.run.expected);
+            let due =
+                |(n, m): (&u64, &Missing)| (*n < expected && now >= m.since + grace).then_some(*n);
+            let due: Vec<u64> = self.sides[line].left_out.iter().filter_map(due).collect();
+            for number in due {
+                self.line_lost(line, number);
+            }
+        }
+        if !self.run.ended && self.run.ends_at == Some(self.run.expected) {
+            self.run.ended = true;
+            self.count("ended", 1);
+        }
+    }
+
+    fn line_lost(&mut self, line: usize, number: u64) {
+        self.sides[line].left_out.remove(&number);
+        if number < self.run.expected && !self.run.lost.contains_key(&number) {
+            self.count(["lost_on_line_a", "lost_on_line_b", "lost_on_line_c"][line], 1);
+        }
+    }
+
+    pub fn packet(&mut self, given: &Given) {
+        self.time(given.at);
+        self.count("messages", given.messages.len() as u64);
+        if self.refuses(given) {
+            self.count("discard_old_session", given.messages.len() as u64);
+            self.settle();
+            return;
+        }
+        if self.started_over(given) {
+            self.count("restarts", 1);
+            let late = self.now - self.sides[given.line].advanced <= self.grace;
+            let until = if late { self.now + self.grace } else { 0 };
+            self.before = (std::mem::take(&mut self.run.memory), until);
+            self.start_over();
+            for line in 0..3 {
+                let side = &mut self.sides[line];
+                let stood = side.next.filter(|next| *next > 1);
+                let stood = stood.or(side.fence.map(|fence| fence.0));
+                let fence = stood.map(|next| (next, self.now + self.session_grace));
+                *side = Side::default();
+                side.fence = fence.filter(|_| line != given.line);
+            }
+        }
+        self.note_line(given);
+        self.run_to(given.first);
+        let own_next = self.sides[given.line].next.unwrap();
+        self.run.fresh = false;
+        for (number, bytes) in (given.first..).zip(&given.messages) {
+            self.message(number, given.line, bytes);
+        }
+        if given.kind == Kind::End && self.run.ends_at.is_none() && own_next <= given.first {
+            self.run.ends_at = Some(given.first.max(self.run.known_end));
+        }
+        self.settle();
+    }
+
+    fn refuses(&mut self, given: &Given) -> bool {
+        let Some(current) = self.session else {
+            self.session = Some(given.session);
+            return false;
+        };
+        if current != given.session {
+            if self.old.contains(&given.session) {
+                return true;
+            }
+            self.old.push_back(current);
+            if self.old.len() > OLD_SESSIONS {
+                self.old.pop_front();
+            }
+            self.session = Some(given.session);
+            self.count("session_changes", 1);
+            self.start_over();
+            self.before.1 = 0;
+            self.sides = Default::default();
+            return false;
+        }
+        let before = self.before.0.get(&(given.first % FINGERPRINTS as u64));
+        let before = before.filter(|(number, ..)| *number == given.first);
+        let copy = self.now < self.before.1
+            && before.is_some_and(|(_, _, bytes)| given.messages.first() == Some(bytes));
+        let side = &mut self.sides[given.line];
+        match side.fence {
+            Some((next, until)) if self.now < until && given.first >= next => true,
+            _ if copy => true,
+            _ => {
+                side.fence = None;
+                false
+            }
+        }
+    }
+
+    /// The bytes remembered under a number, and the line they came on.
+    fn remembered(&self, number: u64) -> Option<(usize, &[u8])> {
+        let (held, line, bytes) = self.run.memory.get(&(number % FINGERPRINTS as u64))?;
+        (*held == number).then_some((*line, bytes))
+    }
+
+    /// (a) to (d): has the line gone back to the beginning?
+    fn started_over(&mut self, given: &Given) -> bool {
+        let Some(next) = self.sides[given.line].next else {
+            return false;
+        };
+        let end = given.first + given.messages.len() as u64;
+        let quiet = self.now - self.sides[given.line].advanced > self.grace;
+        if given.messages.is_empty() {
+            return quiet && given.first < next;
+        }
+        let (mut copy, mut known, mut inside) = (false, false, false);
+        for (number, bytes) in (given.first..end).zip(&given.messages) {
+            if number == 1 && self.run.genesis.as_ref().is_some_and(|first| first != bytes) {
+                if next > 1 {
+                    return true;
+                }
+                known = true;
+            } else if number == 1 && self.run.genesis.is_some() {
+                (copy, known) = (true, true);
+            } else if let Some((line, before)) = self.remembered(number) {
+                known = true;
+                copy |= before == bytes;
+                if before != bytes && line == given.line {
+                    return true;
+                }
+            }
+            inside |= self.run.lost.get(&number) == Some(&false);
+        }
+        if end > next || end > self.run.expected {
+            return false;
+        }
+        let side = &mut self.sides[given.line];
+        let follows = side.repeats.filter(|(last, _)| *last == given.first);
+        side.repeats = if copy {
+            Some((end, None))
+        } else if !known && quiet && !inside {
+            Some((end, follows.map_or(Some(1), |(_, count)| count.map(|n| n + 1))))
+        } else {
+            None
+        };
+        matches!(side.repeats, Some((_, Some(3..))))
+    }
+
+    fn note_line(&mut self, given: &Given) {
+        let clamp = |number: u64| self.run.ends_at.map_or(number, |end| number.min(end));
+        let (first, end) = (clamp(given.first), clamp(given.first + given.messages.len() as u64));
+        self.ids += 1;
+        let missing = Missing { id: self.ids, since: self.now, outlived: false, start: false };
+        let side = &mut self.sides[given.line];
+        for number in side.next.unwrap_or(first)..first {
+            side.left_out.insert(number, missing);
+        }
+        for number in first..end {
+            side.left_out.remove(&number);
+        }
+        if side.next.is_none_or(|next| next < end) {
+            side.next = Some(end);
+            side.advanced = self.now;
+            side.repeats = None;
+        }
+    }
+
+    /// Everything before `end` exists.
+    fn run_to(&mut self, end: u64) {
+        let end = self.run.ends_at.map_or(end, |last| end.min(last));
+        if end <= self.run.known_end {
+            return;
+        }
+        let start = self.run.fresh;
+        let top = self.run.missing.get(&(self.run.known_end - 1)).copied();
+        let top = top.filter(|m| m.since == self.now && m.start == start && !m.outlived);
+        let missing = top.unwrap_or_else(|| {
+            self.count("gaps_opened", 1);
+            self.ids += 1;
+            Missing { id: self.ids, since: self.now, outlived: false, start }
+        });
+        for number in self.run.known_end..end {
+            self.run.missing.insert(number, missing);
+        }
+        let length = end - self.run.known_end;
+        self.run.known_end = end;
+        if start && length > WINDOW {
+            self.give_up(1, end);
+        }
+        self.keep_bound();
+    }
+
+    fn keep_bound(&mut self) {
+        while self.run.missing.len() > OPEN_GAPS
+            && runs(&self.run.missing, together).len() > OPEN_GAPS
+        {
+            self.give_up(self.run.expected, u64::MAX);
+        }
+    }
+
+    /// Gives up the missing numbers from `first` on that went missing together and side by side,
+    /// but none from `end` on.
+    fn give_up(&mut self, first: u64, end: u64) {
+        assert_eq!(first, self.run.expected);
+        let Missing { id, start, .. } = self.run.missing[&first];
+        let mut number = first;
+        while number < end && self.run.missing.get(&number).is_some_and(|m| m.id == id) {
+            self.run.missing.remove(&number);
+            self.run.lost.insert(number, start);
+            number += 1;
+        }
+        self.count("gaps_lost", 1);
+        self.count("messages_lost", number - first);
+        self.run.start_lost |= start;
+        self.run.inside_lost |= !start;
+        if self.run.missing.values().any(|m| m.id == id) {
+            self.count("gaps_opened", 1);
+        }
+        let pieces = runs(&self.run.lost, |a, b| a == b);
+        for (from, to) in &pieces[..pieces.len().saturating_sub(OPEN_GAPS)] {
+            self.run.lost.retain(|n, _| !(*from..*to).contains(n));
+        }
+        self.run.expected = number;
+        self.drain();
+    }
+
+    fn drain(&mut self) {
+        while let Some((line, bytes)) = self.run.held.remove(&self.run.expected) {
+            self.deliver(line, bytes);
+        }
+    }
+
+    fn deliver(&mut self, line: usize, bytes: Vec<u8>) {
+        self.count("applied", 1);
+        self.delivered.push((self.run.expected, line, bytes));
+        self.run.expected += 1;
+    }
+
+    fn message(&mut self, number: u64, line: usize, bytes: &[u8]) {
+        if self.run.ends_at.is_some_and(|end| number >= end) {
+            return self.count("discard_after_end", 1);
+        }
+        while number >= self.run.expected + WINDOW {
+            self.give_up(self.run.expected, number);
+        }
+        if number < self.run.expected || self.run.held.contains_key(&number) {
+            return self.again(number, bytes);
+        }
+        if number == self.run.expected || bytes.len() <= HELD_MESSAGE_BYTES {
+            if number == 1 {
+                self.run.genesis = Some(bytes.to_vec());
+            }
+            self.run.memory.insert(number % FINGERPRINTS as u64, (number, line, bytes.to_vec()));
+            if let Some(missing) = self.run.missing.remove(&number)
+                && !self.run.missing.values().any(|m| m.id == missing.id)
+            {
+                self.count("gaps_filled", 1);
+            }
+            self.run.known_end = self.run.known_end.max(number + 1);
+        }
+        if number == self.run.expected {
+            self.deliver(line, bytes.to_vec());
+            self.drain();
+        } else if bytes.len() <= HELD_MESSAGE_BYTES {
+            self.run.held.insert(number, (line, bytes.to_vec()));
+        } else {
+            self.count("discard_too_long_to_hold", 1);
+            self.run_to(number + 1);
+        }
+        self.keep_bound();
+    }
+
+    fn again(&mut self, number: u64, bytes: &[u8]) {
+        let genesis = self.run.genesis.as_deref().filter(|_| number == 1);
+        let before = self.remembered(number).map(|(_, bytes)| bytes).or(genesis);
+        match before {
+            Some(before) if before != bytes => {
+                self.count("lines_differ", 1);
+                self.count("discard_lines_differ", 1);
+            }
+            None if self.run.lost.contains_key(&number) => self.count("discard_too_late", 1),
+            _ => self.count("duplicate", 1),
+        }
+    }
+}
