@@ -1,0 +1,36 @@
+//! The region's first bytes: what it is, who made it, and what the whole handler says of itself.
+
+use super::record::record;
+use crate::atomic::AtomicU64;
+
+record! {
+    /// The region's first bytes. Everything but the second line is constant once the version is there.
+    Header = 512 {
+        0x000 magic: AtomicU64 = "the bytes `CANDORSM`",
+        0x008 version: AtomicU64 = "layout version; written last, zero until everything else is in place",
+        0x010 digest: AtomicU64 = "FNV-1a of the layout text",
+        0x018 generation: AtomicU64 = "counts the regions a path has held, from 1",
+        0x020 length: AtomicU64 = "length of the file in bytes",
+        0x028 created: AtomicU64 = "when it was made, monotonic ns",
+        0x030 wall_offset: AtomicU64 = "wall clock minus monotonic clock at that moment, ns; for display",
+        0x038 trading_date: AtomicU64 = "trading date as yyyymmdd",
+        0x040 state: AtomicU64 = "what the handler says of itself: a state word",
+        0x048 since: AtomicU64 = "since when, monotonic ns",
+        0x050 retired: AtomicU64 = "when the region was given up, by its handler or its successor, monotonic ns; 0 while in use",
+        0x058 reserved_state: [AtomicU64; 5] = "zero",
+        0x080 handler: [AtomicU64; 4] = "the handler's name, zero padded",
+        0x0a0 config_digest: [AtomicU64; 4] = "digest of the configuration in force",
+        0x0c0 process_lease: AtomicU64 = "how long a lane vouches for itself at a time, ns",
+        0x0c8 pid: AtomicU64 = "the handler's process id; 0 for memory of one process",
+        0x0d0 lanes: AtomicU64 = "lane records",
+        0x0d8 partitions: AtomicU64 = "partition records",
+        0x0e0 events: AtomicU64 = "records of each event ring, a power of two",
+        0x0e8 losses: AtomicU64 = "records of each loss log, a power of two",
+        0x0f0 unmapped: AtomicU64 = "entries of the table of unmapped multicast",
+        0x0f8 reserved_count: AtomicU64 = "zero",
+        0x100 lanes_at: AtomicU64 = "offset of the lane records",
+        0x108 partitions_at: AtomicU64 = "offset of the partition records",
+        0x110 unmapped_at: AtomicU64 = "offset of the table of unmapped multicast",
+        0x118 reserved: [AtomicU64; 29] = "zero",
+    }
+}

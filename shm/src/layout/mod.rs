@@ -1,0 +1,45 @@
+//! The region, byte by byte. It is a protocol between processes: repr(C) records of atomic 64-bit
+//! words and nothing else, with a version and a digest of their own. `docs/REGION.md` is made of
+//! these declarations.
+
+#[cfg(all(test, not(loom)))]
+mod document;
+#[cfg(not(loom))]
+mod header;
+#[cfg(not(loom))]
+mod lane;
+#[cfg(not(loom))]
+mod partition;
+#[cfg(not(loom))]
+pub(crate) mod plan;
+pub(crate) mod record;
+#[cfg(not(loom))]
+mod slot;
+#[cfg(not(loom))]
+mod state;
+mod tables;
+#[cfg(not(loom))]
+pub(crate) mod text;
+
+#[cfg(not(loom))]
+pub(crate) use self::{
+    header::Header,
+    lane::{Lane, MODE_BYTES},
+    partition::Partition,
+    plan::{PartitionPlan, Plan},
+    slot::{DEEPER, PAIR_WORDS, Slot},
+    state::State,
+    tables::{DirectoryEntry, UNMAPPED_MAX, UnmappedTable},
+};
+pub(crate) use tables::RingRecord;
+
+/// The version of the layout. A reserved word put to use keeps it; anything else moves it.
+#[cfg(not(loom))]
+pub const LAYOUT_VERSION: u64 = 1;
+
+/// The region's first eight bytes.
+#[cfg(not(loom))]
+pub(crate) const MAGIC: u64 = u64::from_ne_bytes(*b"CANDORSM");
+
+#[cfg(target_endian = "big")]
+compile_error!("the region's words are little endian");

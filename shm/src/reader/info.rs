@@ -1,0 +1,244 @@
+//! What a region says besides books: itself, its lanes, its partitions, their counters, and the
+//! multicast nobody takes. For displays and monitors; none of it is on the path to a price.
+
+use candor_core::counters::{self, Counter, LaneCounter, PARTITION_COUNTERS};
+use candor_core::symbol::Text;
+use candor_core::{Decimals, Mono, Nanos, Reject, SeqNo, SessionId, Status, TradingDate};
+
+use super::verdict;
+use super::{Region, Verdict, partition_terms};
+use crate::atomic::{AtomicU64, Ordering};
+use crate::layout::{Partition, PartitionPlan, UNMAPPED_MAX, UnmappedTable};
+use crate::mapping::load_all;
+use crate::seqlock;
+use crate::slot::session_of;
+use crate::spec::{Endpoint, PartitionSpec};
+use crate::text::text_of;
+use crate::writer::Unmapped;
+
+/// What a region says of itself.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RegionInfo {
+    /// The handler's name.
+    pub handler: Text<32>,
+    /// The trading date of everything in it.
+    pub trading_date: TradingDate,
+    /// Digest of the handler's configuration.
+    pub config_digest: [u8; 32],
+    /// Which region of its path this is, from 1.
+    pub generation: u64,
+    /// The handler's process; 0 when it is this one's memory.
+    pub pid: u32,
+    /// When it was made.
+    pub created: Mono,
+    /// Wall clock minus monotonic clock then, in ns since the Unix epoch: adds up with any [`Mono`]
+    /// to a time of day, for display.
+    pub wall_offset: u64,
+    /// How long a lane vouches for itself at a time.
+    pub process_lease: Nanos,
+    /// Its length in bytes.
+    pub length: u64,
+}
+
+/// A partition's counters as they were read, each for itself.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PartitionCounters([u64; PARTITION_COUNTERS]);
+
+impl PartitionCounters {
+    /// A counter's value.
+    #[must_use]
+    pub fn get(&self, counter: Counter) -> u64 {
+        self.0[counter as usize]
+    }
+
+    /// How often this refusal happened.
+    #[must_use]
+    pub fn rejects(&self, reject: Reject) -> u64 {
+        self.0[Counter::ALL.len() + reject as usize]
+    }
+
+    /// Every counter with its label.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
+        let label = |index| counters::label(index).unwrap_or("?");
+        self.0.iter().enumerate().map(move |(index, value)| (label(index), *value))
+    }
+}
+
+/// A partition as of one moment.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PartitionInfo {
+    /// Its index in the region.
+    pub index: u16,
+    /// What the configuration says of it.
+    pub spec: PartitionSpec,
+    /// What is to be said of it as a whole: what no symbol of it can be better than.
+    pub status: Status,
+    /// Since when.
+    pub since: Mono,
+    /// Its epoch.
+    pub epoch: u32,
+    /// Until when its symbols may be Live; 0 before the first evidence.
+    pub lease: Mono,
+    /// How much of that is left.
+    pub lease_left: Nanos,
+    /// When its last packet was heard, in sync or not; 0 when that is not said.
+    pub heard: Mono,
+    /// Its session, the next number wanted, the number behind the last known to exist. `None` when
+    /// the writer was in the way, or died while writing them.
+    pub numbers: Option<(SessionId, SeqNo, SeqNo)>,
+    /// Symbols defined.
+    pub symbols: u32,
+    /// Its counters.
+    pub counters: PartitionCounters,
+}
+
+/// A lane as of one moment.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LaneInfo {
+    /// Its number.
+    pub index: u16,
+    /// Until when it vouches for itself; 0 before the first time.
+    pub lease: Mono,
+    /// How much of that is left.
+    pub lease_left: Nanos,
+    /// How it receives, in words; empty while not said.
+    pub mode: Text<56>,
+    /// The number of its newest event.
+    pub events: u64,
+    /// The number of its newest loss entry.
+    pub losses: u64,
+    counters: [u64; LaneCounter::ALL.len()],
+}
+
+impl LaneInfo {
+    /// A counter's value.
+    #[must_use]
+    pub fn get(&self, counter: LaneCounter) -> u64 {
+        self.counters[counter as usize]
+    }
+
+    /// Every counter with its label.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
+        LaneCounter::ALL.into_iter().map(|counter| (counter.label(), self.get(counter)))
+    }
+}
+
+/// The table of multicast that no partition takes.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct UnmappedInfo {
+    /// The entries that found room.
+    pub entries: Vec<Unmapped>,
+    /// Groups and ports seen in all.
+    pub total: u64,
+}
+
+fn get(word: &AtomicU64) -> u64 {
+    word.load(Ordering::Relaxed)
+}
+
+impl Region {
+    /// What the region says of itself.
+    #[must_use]
+    pub fn info(&self) -> RegionInfo {
+        let header = self.header();
+        let mut config_digest = [0; 32];
+        for (bytes, word) in config_digest.chunks_exact_mut(8).zip(&header.config_digest) {
+            bytes.copy_from_slice(&get(word).to_ne_bytes());
+        }
+        RegionInfo {
+            handler: text_of(load_all(&header.handler)),
+            trading_date: self.trading_date(),
+            config_digest,
+            generation: self.generation,
+            pid: get(&header.pid) as u32,
+            created: self.created,
+            wall_offset: get(&header.wall_offset),
+            process_lease: Nanos(get(&header.process_lease)),
+            length: self.map().length(),
+        }
+    }
+
+    /// A partition as of `now`; `None` when there is no such partition.
+    #[must_use]
+    pub fn partition(&self, index: u16, now: Mono) -> Option<PartitionInfo> {
+        let place = self.plan().partitions.get(usize::from(index))?;
+        let record = self.partition_record(place);
+        let lane_lease = Mono(self.lane_record(place.lane).lease.load(Ordering::Acquire));
+        // ORDER: pairs with the release store of the word; its time was stored before it.
+        let terms = partition_terms(record, record.state.load(Ordering::Acquire));
+        let handler = self.handler_terms(self.generation, lane_lease, || now);
+        let Verdict { status, since } = verdict::of_partition(&handler, &terms);
+        let numbers = seqlock::read(&record.lock, || {
+            let session = session_of(load_all(&record.session));
+            (session, SeqNo(get(&record.expected)), SeqNo(get(&record.known_end)))
+        });
+        Some(PartitionInfo {
+            index,
+            spec: spec_of(record, place),
+            status,
+            since,
+            epoch: terms.state.epoch,
+            lease: terms.lease,
+            lease_left: terms.lease.since(now),
+            heard: terms.heard,
+            numbers: numbers.map(|(numbers, _)| numbers),
+            symbols: self.defined(place),
+            counters: PartitionCounters(std::array::from_fn(|at| get(&record.counters[at]))),
+        })
+    }
+
+    /// Every partition as of `now`, in order.
+    pub fn partitions(&self, now: Mono) -> impl Iterator<Item = PartitionInfo> + '_ {
+        (0..self.partition_count()).filter_map(move |index| self.partition(index, now))
+    }
+
+    /// Every lane as of `now`, in order.
+    pub fn lanes(&self, now: Mono) -> impl Iterator<Item = LaneInfo> + '_ {
+        (0u16..).zip(&self.plan().lanes).map(move |(index, _)| {
+            let record = self.lane_record(index);
+            let lease = Mono(record.lease.load(Ordering::Acquire));
+            let mode = seqlock::read(&record.mode_lock, || load_all(&record.mode));
+            LaneInfo {
+                index,
+                lease,
+                lease_left: lease.since(now),
+                mode: mode.map_or(Text::EMPTY, |(words, _)| text_of(words)),
+                events: get(&record.events_head),
+                losses: get(&record.losses_head),
+                counters: std::array::from_fn(|at| get(&record.counters[at])),
+            }
+        })
+    }
+
+    /// The multicast no partition takes; `None` when the writer was in the way, or died while
+    /// writing it.
+    #[must_use]
+    pub fn unmapped(&self) -> Option<UnmappedInfo> {
+        let table: &UnmappedTable = self.map().at(self.plan().unmapped_at);
+        let copy = seqlock::read(&table.lock, || {
+            let count = usize::try_from(get(&table.count)).unwrap_or(0).min(UNMAPPED_MAX);
+            let entries = table.entries.chunks_exact(4).take(count).map(|words| Unmapped {
+                endpoint: Endpoint::of(get(&words[0])),
+                packets: get(&words[1]),
+                bytes: get(&words[2]),
+                last: Mono(get(&words[3])),
+            });
+            UnmappedInfo { entries: entries.collect(), total: get(&table.total) }
+        });
+        copy.map(|(table, _)| table)
+    }
+}
+
+fn spec_of(record: &Partition, place: &PartitionPlan) -> PartitionSpec {
+    let line = |word: u64| (word >> 63 != 0).then(|| Endpoint::of(word));
+    PartitionSpec {
+        venue: text_of(load_all(std::array::from_ref(&record.venue))),
+        name: text_of(load_all(&record.name)),
+        feed: text_of(load_all(&record.feed)),
+        lane: place.lane,
+        symbols: place.capacity,
+        silence: Nanos(get(&record.silence)),
+        decimals: Decimals(get(&record.decimals) as u8),
+        lines: load_all(&record.lines).map(line),
+    }
+}

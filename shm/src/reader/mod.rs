@@ -1,0 +1,398 @@
+//! The reading half: attach, look a symbol up once, read it as often as wanted. A reader maps the
+//! region read-only and costs its writer nothing but the cache lines it looks at.
+
+mod evidence;
+mod follow;
+mod info;
+mod open;
+mod subscription;
+mod verdict;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use candor_core::status::LIVE_CODE;
+use candor_core::{BookView, Mono, Nanos, Reason, Status, Symbol, SymbolIndex, TradingDate, Venue};
+
+use self::verdict::{HandlerTerms, PartitionTerms, SymbolTerms, Verdict};
+pub use self::{
+    evidence::{Evidence, Word},
+    follow::{EventReader, LossReader, Next},
+    info::{LaneInfo, PartitionCounters, PartitionInfo, RegionInfo, UnmappedInfo},
+    open::OpenError,
+    subscription::Subscription,
+};
+use crate::atomic::Ordering;
+use crate::clock;
+use crate::layout::{Header, Lane, Partition, PartitionPlan, Plan, Slot, State};
+use crate::mapping::{Mapping, load_all};
+use crate::names::Names;
+use crate::seqlock;
+use crate::slot::{Content, load_content};
+use crate::text::text_of;
+use crate::writer::Shared;
+
+/// Where a symbol is: the result of a lookup, good for this region for as long as it is current.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
+pub struct Handle {
+    generation: u64,
+    partition: u16,
+    contested: bool,
+    symbol: SymbolIndex,
+}
+
+impl Handle {
+    /// The partition, by its index in the region.
+    #[must_use]
+    pub fn partition(self) -> u16 {
+        self.partition
+    }
+
+    /// The symbol's index within its partition.
+    #[must_use]
+    pub fn symbol(self) -> SymbolIndex {
+        self.symbol
+    }
+}
+
+/// A symbol's book as it was published.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct View {
+    /// The book.
+    pub book: BookView,
+    /// Since when the engine says of the symbol what it says.
+    pub since: Mono,
+    /// The epoch of the partition in which it was published.
+    pub epoch: u32,
+}
+
+/// The answer of a read: prices come inside one or the other, never beside them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[must_use]
+#[allow(clippy::large_enum_variant, reason = "both arms carry a book; a read must not allocate")]
+pub enum Read {
+    /// The data may be used.
+    Live(View),
+    /// The data may not be used.
+    Stale {
+        /// Why not: the worst reason that stands.
+        reason: Reason,
+        /// Since when: for a lease that ran out its deadline, for a word of the writer's the time
+        /// it gave with it.
+        since: Mono,
+        /// What was published last, for display beside the reason; `None` when nothing was, or
+        /// when no whole copy could be had. It may be of an earlier session.
+        last: Option<View>,
+    },
+}
+
+impl Read {
+    /// Why the data may not be used; `None` when it may.
+    #[must_use]
+    pub fn reason(&self) -> Option<Reason> {
+        match self {
+            Read::Live(_) => None,
+            Read::Stale { reason, .. } => Some(*reason),
+        }
+    }
+
+    /// The book when it may be used.
+    #[must_use]
+    pub fn live(&self) -> Option<&BookView> {
+        match self {
+            Read::Live(view) => Some(&view.book),
+            Read::Stale { .. } => None,
+        }
+    }
+}
+
+/// Which file a region was opened from.
+struct Origin {
+    path: PathBuf,
+    device: u64,
+    inode: u64,
+}
+
+enum Memory {
+    /// Mapped read-only from a file.
+    File(Mapping, Plan, Origin),
+    /// The writers' own memory, in their process.
+    Heap(Arc<Shared>),
+}
+
+/// An attached region. Cheap to clone and to share between threads; a clone is the same mapping.
+#[derive(Clone)]
+pub struct Region {
+    memory: Arc<Memory>,
+    generation: u64,
+    created: Mono,
+    expected: Option<TradingDate>,
+}
+
+impl Region {
+    fn attached(memory: Memory) -> Region {
+        let mut region = Region {
+            memory: Arc::new(memory),
+            generation: 0,
+            created: Mono::NEVER,
+            expected: None,
+        };
+        let header = region.header();
+        let generation = header.generation.load(Ordering::Relaxed);
+        let created = Mono(header.created.load(Ordering::Relaxed));
+        region.generation = generation;
+        region.created = created;
+        region
+    }
+
+    pub(crate) fn over_heap(shared: Arc<Shared>) -> Region {
+        Region::attached(Memory::Heap(shared))
+    }
+
+    /// The same region for a reader who expects this trading date: with another date in it every
+    /// read is `Stale(NoMap)`.
+    #[must_use]
+    pub fn for_date(mut self, date: TradingDate) -> Region {
+        self.expected = Some(date);
+        self
+    }
+
+    #[inline]
+    fn parts(&self) -> (&Mapping, &Plan) {
+        match &*self.memory {
+            Memory::File(map, plan, _) => (map, plan),
+            Memory::Heap(shared) => (&shared.map, &shared.plan),
+        }
+    }
+
+    #[inline]
+    fn map(&self) -> &Mapping {
+        self.parts().0
+    }
+
+    fn plan(&self) -> &Plan {
+        self.parts().1
+    }
+
+    fn header(&self) -> &Header {
+        self.map().header()
+    }
+
+    /// How many partitions the region has.
+    #[must_use]
+    pub fn partition_count(&self) -> u16 {
+        // At most 1024, by the plan.
+        self.plan().partitions.len() as u16
+    }
+
+    /// Which region of its path this is, counted from 1.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// The trading date of everything in the region.
+    #[must_use]
+    pub fn trading_date(&self) -> TradingDate {
+        TradingDate(self.header().trading_date.load(Ordering::Relaxed) as u32)
+    }
+
+    /// Finds a symbol of a venue; `None` when no partition of the venue has it (yet): `Unmapped`.
+    /// A name that two partitions of the venue have gives a handle that reads
+    /// `Stale(WrongPartition)`.
+    #[must_use]
+    pub fn find(&self, venue: &Venue, symbol: &Symbol) -> Option<Handle> {
+        let mut found: Option<Handle> = None;
+        for (partition, place) in (0u16..).zip(&self.plan().partitions) {
+            if self.venue_of(place) != *venue {
+                continue;
+            }
+            let Some(index) = self.names(place).find(symbol) else { continue };
+            match &mut found {
+                None => found = Some(self.handle(partition, index)),
+                Some(first) => first.contested = true,
+            }
+        }
+        found
+    }
+
+    fn handle(&self, partition: u16, symbol: SymbolIndex) -> Handle {
+        Handle { generation: self.generation, partition, contested: false, symbol }
+    }
+
+    fn venue_of(&self, place: &PartitionPlan) -> Venue {
+        text_of(load_all(std::array::from_ref(&self.partition_record(place).venue)))
+    }
+
+    fn names(&self, place: &PartitionPlan) -> Names<'_> {
+        let map = self.map();
+        Names {
+            entries: map.slice(place.directory_at, place.capacity),
+            index: map.slice(place.index_at, place.index_words),
+        }
+    }
+
+    /// How many symbols the partition has defined; a foreign count is cut to what there is room for.
+    fn defined(&self, place: &PartitionPlan) -> u32 {
+        // ORDER: pairs with the release store of the count: the entries it covers are there.
+        let count = self.partition_record(place).symbols.load(Ordering::Acquire);
+        u32::try_from(count).unwrap_or(u32::MAX).min(place.capacity)
+    }
+
+    /// The symbol a handle stands for; the empty text for a handle of another region.
+    #[must_use]
+    pub fn symbol(&self, handle: Handle) -> Symbol {
+        match self.plan().partitions.get(usize::from(handle.partition)) {
+            Some(place) => self.names(place).name(handle.symbol),
+            None => Symbol::EMPTY,
+        }
+    }
+
+    /// The symbols of a partition in order of their index; none for a partition that isn't there.
+    pub fn symbols(&self, partition: u16) -> impl Iterator<Item = (Handle, Symbol)> + '_ {
+        let place = self.plan().partitions.get(usize::from(partition));
+        let count = place.map_or(0, |place| self.defined(place));
+        (0..count).map(SymbolIndex).filter_map(move |index| {
+            Some((self.handle(partition, index), self.names(place?).name(index)))
+        })
+    }
+
+    fn partition_record(&self, place: &PartitionPlan) -> &Partition {
+        self.map().at(place.record_at)
+    }
+
+    fn lane_record(&self, lane: u16) -> &Lane {
+        self.map().at(self.plan().lanes[usize::from(lane)].record_at)
+    }
+
+    #[inline]
+    fn slot(&self, handle: Handle) -> Option<(&PartitionPlan, &Slot)> {
+        let (map, plan) = self.parts();
+        let place = plan.partitions.get(usize::from(handle.partition))?;
+        if handle.symbol.0 >= place.capacity {
+            return None;
+        }
+        let at = place.slots_at + u64::from(handle.symbol.0) * size_of::<Slot>() as u64;
+        Some((place, map.at(at)))
+    }
+
+    /// Reads a symbol, now: a few dozen loads, one look at the clock, no system call.
+    #[inline]
+    pub fn read(&self, handle: Handle) -> Read {
+        self.read_when(handle, clock::now)
+    }
+
+    /// Reads a symbol as of `now`: for tests and simulators that own the time.
+    pub fn read_at(&self, handle: Handle, now: Mono) -> Read {
+        self.read_when(handle, || now)
+    }
+
+    /// The order of the loads is what makes the answer true. The lane's lease is loaded first and
+    /// the clock last: a Live answer was read as a whole within one lease, however long this
+    /// thread was suspended in between. The partition's word is loaded before and after the copy of
+    /// the slot and must be the same: no slot written while the partition was stale, and not put
+    /// right since, can be taken for Live.
+    #[inline]
+    fn read_when(&self, handle: Handle, now: impl FnOnce() -> Mono) -> Read {
+        let Some((place, slot)) = self.slot(handle) else {
+            return Read::Stale { reason: Reason::WriterGone, since: self.created, last: None };
+        };
+        // ORDER: acquire, so that nothing below is loaded before it.
+        let lane_lease = Mono(self.lane_record(place.lane).lease.load(Ordering::Acquire));
+        let record = self.partition_record(place);
+        let copied = seqlock::read_under(&record.state, &slot.lock, || load_content(slot));
+        let contested = handle.contested || slot.contested.load(Ordering::Relaxed) != 0;
+        let word = copied.map_or_else(|| record.state.load(Ordering::Acquire), |(_, word)| word);
+        let partition = partition_terms(record, word);
+        let symbol = match &copied {
+            None => SymbolTerms::Busy,
+            Some((content, _)) => {
+                SymbolTerms::Copied { state: content.state, since: content.since, contested }
+            }
+        };
+        let terms = self.handler_terms(handle.generation, lane_lease, now);
+        let Verdict { status, since } = verdict::of_symbol(&terms, &partition, &symbol);
+        let written = copied.map(|(content, _)| content).filter(|c| c.state.code != 0);
+        let last =
+            written.map(|Content { state, since, book }| View { book, since, epoch: state.epoch });
+        match (status.reason(), last) {
+            (None, Some(view)) if status.is_live() => Read::Live(view),
+            // A live verdict has a copy: this arm keeps the types honest, not the logic.
+            (reason, last) => {
+                Read::Stale { reason: reason.unwrap_or(Reason::Unproven), since, last }
+            }
+        }
+    }
+
+    fn handler_terms(
+        &self,
+        generation: u64,
+        lane_lease: Mono,
+        now: impl FnOnce() -> Mono,
+    ) -> HandlerTerms {
+        let header = self.header();
+        // ORDER: acquire, so that the clock is looked at after these; the loads before them are
+        // ordered by the fences of the slot's copy or their own acquire.
+        let state = State::of(header.state.load(Ordering::Acquire));
+        let since = Mono(header.since.load(Ordering::Relaxed));
+        let retired = Mono(header.retired.load(Ordering::Acquire));
+        HandlerTerms {
+            now: now(),
+            created: self.created,
+            same_generation: generation == self.generation,
+            same_date: self.expected.is_none_or(|date| date == self.trading_date()),
+            retired,
+            state,
+            since,
+            lease: lane_lease,
+        }
+    }
+
+    /// What the handler is as a whole, as of `now`: `WriterGone` when it retired or when no lane's
+    /// lease holds any more, else what it says of itself.
+    #[must_use]
+    pub fn handler_status(&self, now: Mono) -> Status {
+        let leases = (0u16..)
+            .zip(&self.plan().lanes)
+            .map(|(lane, _)| Mono(self.lane_record(lane).lease.load(Ordering::Acquire)));
+        let latest = leases.max().unwrap_or(Mono::NEVER);
+        verdict::of_handler(&self.handler_terms(self.generation, latest, || now)).status
+    }
+
+    /// When the handler, or its successor, gave this region up; `None` while it is in use.
+    #[must_use]
+    pub fn retired(&self) -> Option<Mono> {
+        let retired = Mono(self.header().retired.load(Ordering::Acquire));
+        (retired != Mono::NEVER).then_some(retired)
+    }
+
+    /// Whether this is still the region at its path. A look at the file system: not for the hot
+    /// path, but for when reads say `WriterGone`. When it is not, open the path again; handles of
+    /// this region are of no use there.
+    #[must_use]
+    pub fn is_current(&self) -> bool {
+        if self.retired().is_some() {
+            return false;
+        }
+        match &*self.memory {
+            Memory::Heap(_) => true,
+            Memory::File(_, _, origin) => rustix::fs::lstat(&origin.path)
+                .is_ok_and(|there| (there.st_dev, there.st_ino) == (origin.device, origin.inode)),
+        }
+    }
+}
+
+/// The rest of what a verdict needs of a partition whose state word is `word`.
+#[inline]
+fn partition_terms(record: &Partition, word: u64) -> PartitionTerms {
+    let state = State::of(word);
+    // The bound is on a line of its own, which the way to a live price need not load.
+    let silence = if state.code == LIVE_CODE { 0 } else { record.silence.load(Ordering::Relaxed) };
+    PartitionTerms {
+        state,
+        since: Mono(record.since.load(Ordering::Relaxed)),
+        lease: Mono(record.lease.load(Ordering::Acquire)),
+        heard: Mono(record.heard.load(Ordering::Relaxed)),
+        silence: Nanos(silence),
+    }
+}

@@ -1,0 +1,232 @@
+//! The reader's verdict: from the words it loaded to a status, by ruling reasons out.
+//!
+//! | term | rules out | otherwise |
+//! | --- | --- | --- |
+//! | header not retired, generation the handle's, lane lease beyond now | `WriterGone` | `WriterGone` |
+//! | handler's state word | what it does not name, of the handler | the reason it names |
+//! | trading date the expected one | `NoMap` | `NoMap` |
+//! | partition's state word | what it does not name, of the partition | the reason it names |
+//! | last packet heard less than the silence bound ago, where the word gives a reason that `Silent` hides, other than `Ended` | nothing | `Silent` |
+//! | partition lease beyond now, where the word claims Live | `NotStarted`, `Silent` | `NotStarted` when 0, else `Silent` |
+//! | slot's state word, of the partition's epoch | what it does not name, of the symbol | the reason it names; `Unproven` for another epoch or none |
+//! | name in one partition of the venue | `WrongPartition` | `WrongPartition` |
+//! | slot copied whole within the tries | `Lapped` | `Lapped` |
+//!
+//! A word that holds no code of this build rules nothing out. The lease is asked only where the word
+//! claims Live: it is written for partitions in sync, so its end says nothing new about one that has
+//! a gap or recovers. Whether such a one has fallen silent as well is told by when it was heard last.
+//! A partition whose session has ended owes no packets: it stays `Ended`.
+
+use candor_core::status::{LIVE_CODE, Scope};
+use candor_core::{Mono, Nanos, Proof, Reason, Status, promote};
+
+use crate::layout::State;
+
+/// What was loaded about the handler and a lane.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct HandlerTerms {
+    pub(super) now: Mono,
+    /// When the region was made: the `since` of last resort.
+    pub(super) created: Mono,
+    pub(super) same_generation: bool,
+    pub(super) same_date: bool,
+    pub(super) retired: Mono,
+    pub(super) state: State,
+    pub(super) since: Mono,
+    /// The lease of the lane in question.
+    pub(super) lease: Mono,
+}
+
+/// What was loaded about a partition.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct PartitionTerms {
+    pub(super) state: State,
+    pub(super) since: Mono,
+    pub(super) lease: Mono,
+    /// When the last packet was heard; 0 when that is not said.
+    pub(super) heard: Mono,
+    /// The silence bound.
+    pub(super) silence: Nanos,
+}
+
+/// What was loaded about a symbol.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum SymbolTerms {
+    /// No consistent copy within the tries.
+    Busy,
+    /// A consistent copy, of which this is the status part.
+    Copied {
+        state: State,
+        since: Mono,
+        /// The name is in more than one partition of the venue.
+        contested: bool,
+    },
+}
+
+/// A status and since when it holds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Verdict {
+    pub(super) status: Status,
+    pub(super) since: Mono,
+}
+
+/// A reason that stands, and since when.
+type Standing = Option<(Reason, Mono)>;
+
+/// What a state word establishes: of its scope everything but the reason it names.
+fn term(scope: Scope, code: u8, since: Mono) -> (Proof, Standing) {
+    if code == LIVE_CODE {
+        return (Proof::NOTHING.rule_out_scope(scope), None);
+    }
+    match Reason::from_code(code) {
+        Some(reason) => (Proof::NOTHING.rule_out_scope(scope), Some((reason, since))),
+        None => (Proof::NOTHING, None),
+    }
+}
+
+/// At most nine reasons stand at once: of each of the three words its own, two derived for the
+/// handler, two for the partition, two for the symbol.
+struct Case {
+    proof: Proof,
+    standing: [Standing; 9],
+    used: usize,
+}
+
+impl Case {
+    fn new() -> Case {
+        Case { proof: Proof::NOTHING, standing: [None; 9], used: 0 }
+    }
+
+    fn establish(&mut self, (proof, standing): (Proof, Standing)) {
+        self.proof = self.proof.or(proof);
+        self.stand(standing);
+    }
+
+    fn stand(&mut self, standing: Standing) {
+        if standing.is_some() {
+            self.standing[self.used] = standing;
+            self.used += 1;
+        }
+    }
+
+    /// Takes out what stands, after everything is established, and lets the core decide.
+    fn decide(self, otherwise: Mono) -> Verdict {
+        let mut proof = self.proof;
+        for (reason, _) in self.standing.into_iter().flatten() {
+            proof = proof.rule_out(reason, false);
+        }
+        let status = promote(&proof);
+        let since = self
+            .standing
+            .into_iter()
+            .flatten()
+            .find(|(reason, _)| status.reason() == Some(*reason))
+            .map_or(otherwise, |(_, since)| since);
+        Verdict { status, since }
+    }
+}
+
+fn handler(case: &mut Case, terms: &HandlerTerms) {
+    case.establish(term(Scope::Handler, terms.state.code, terms.since));
+    if terms.retired != Mono::NEVER {
+        case.stand(Some((Reason::WriterGone, terms.retired)));
+    } else if !terms.same_generation {
+        case.stand(Some((Reason::WriterGone, terms.created)));
+    } else if terms.lease <= terms.now {
+        let since = if terms.lease == Mono::NEVER { terms.created } else { terms.lease };
+        case.stand(Some((Reason::WriterGone, since)));
+    }
+    if !terms.same_date {
+        case.stand(Some((Reason::NoMap, terms.created)));
+    }
+}
+
+fn partition(case: &mut Case, now: Mono, terms: &PartitionTerms) {
+    let (proof, own) = term(Scope::Partition, terms.state.code, terms.since);
+    case.establish((proof, own));
+    if let Some((reason, _)) = own {
+        let until = terms.heard + terms.silence;
+        if terms.heard != Mono::NEVER && until <= now && expects_packets(reason) {
+            case.stand(Some((Reason::Silent, until)));
+        }
+        return;
+    }
+    if terms.lease == Mono::NEVER {
+        case.stand(Some((Reason::NotStarted, terms.since)));
+    } else if terms.lease <= now {
+        case.stand(Some((Reason::Silent, terms.lease)));
+    }
+}
+
+/// Whether a partition that gives this reason for itself should be heard nevertheless.
+fn expects_packets(reason: Reason) -> bool {
+    matches!(
+        reason,
+        Reason::Gap
+            | Reason::Recovering
+            | Reason::SessionChanged
+            | Reason::LinesDiffer
+            | Reason::Late
+            | Reason::Quarantined
+    )
+}
+
+fn symbol(case: &mut Case, now: Mono, partition: &PartitionTerms, terms: &SymbolTerms) {
+    match *terms {
+        SymbolTerms::Busy => {
+            let copied = Proof::NOTHING.rule_out_scope(Scope::Symbol);
+            case.establish((copied, Some((Reason::Lapped, now))));
+        }
+        SymbolTerms::Copied { state, since, contested } => {
+            // Zero is what nobody wrote: of all the reasons it could be, the one that says so.
+            if state.code == 0 {
+                let unwritten = Proof::NOTHING.rule_out_scope(Scope::Symbol);
+                case.establish((unwritten, Some((Reason::Unproven, partition.since))));
+            } else {
+                case.establish(term(Scope::Symbol, state.code, since));
+            }
+            if state.code != 0 && state.epoch != partition.state.epoch {
+                case.stand(Some((Reason::Unproven, partition.since)));
+            }
+            if contested {
+                let known = if since == Mono::NEVER { partition.since } else { since };
+                case.stand(Some((Reason::WrongPartition, known)));
+            }
+        }
+    }
+}
+
+/// What is to be said of the handler, as far as one lane speaks for it.
+pub(super) fn of_handler(terms: &HandlerTerms) -> Verdict {
+    let mut case = Case::new();
+    let rest = Proof::NOTHING.rule_out_scope(Scope::Partition).rule_out_scope(Scope::Symbol);
+    case.establish((rest, None));
+    handler(&mut case, terms);
+    case.decide(terms.since)
+}
+
+/// What is to be said of a partition.
+pub(super) fn of_partition(terms: &HandlerTerms, own: &PartitionTerms) -> Verdict {
+    let mut case = Case::new();
+    case.establish((Proof::NOTHING.rule_out_scope(Scope::Symbol), None));
+    handler(&mut case, terms);
+    partition(&mut case, terms.now, own);
+    case.decide(own.since)
+}
+
+/// What is to be said of a symbol.
+pub(super) fn of_symbol(
+    terms: &HandlerTerms,
+    own: &PartitionTerms,
+    symbol_terms: &SymbolTerms,
+) -> Verdict {
+    let mut case = Case::new();
+    handler(&mut case, terms);
+    partition(&mut case, terms.now, own);
+    symbol(&mut case, terms.now, own, symbol_terms);
+    let otherwise = match symbol_terms {
+        SymbolTerms::Busy => terms.now,
+        SymbolTerms::Copied { since, .. } => *since,
+    };
+    case.decide(otherwise)
+}

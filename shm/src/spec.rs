@@ -1,0 +1,97 @@
+//! What a region is made for: the handler, its lanes, its partitions.
+
+use std::net::Ipv4Addr;
+
+use candor_core::limits::{EVENTS, LINES, LOSSES};
+use candor_core::symbol::Text;
+use candor_core::{Decimals, Nanos, TradingDate, Venue};
+
+/// Where one line of a partition is received.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
+pub struct Endpoint {
+    /// The multicast group.
+    pub group: [u8; 4],
+    /// The UDP port.
+    pub port: u16,
+}
+
+impl Endpoint {
+    /// Group in bits 16-47, first octet on top; port in bits 0-15.
+    pub(crate) const fn word(self) -> u64 {
+        (u32::from_be_bytes(self.group) as u64) << 16 | self.port as u64
+    }
+
+    pub(crate) const fn of(word: u64) -> Endpoint {
+        Endpoint { group: ((word >> 16) as u32).to_be_bytes(), port: word as u16 }
+    }
+}
+
+impl std::fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}", Ipv4Addr::from(self.group), self.port)
+    }
+}
+
+/// One partition, as configured.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PartitionSpec {
+    /// Its venue.
+    pub venue: Venue,
+    /// Its name at the venue (`1`, `A-F`).
+    pub name: Text<16>,
+    /// The feed format's name (`nasdaq-itch50`).
+    pub feed: Text<16>,
+    /// The lane that owns it.
+    pub lane: u16,
+    /// Room for symbols, at least 1.
+    pub symbols: u32,
+    /// The silence bound.
+    pub silence: Nanos,
+    /// Decimal places of the feed's prices.
+    pub decimals: Decimals,
+    /// Where its lines are received; `None` for a line it doesn't have.
+    pub lines: [Option<Endpoint>; LINES],
+}
+
+/// One region, as configured.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RegionSpec {
+    /// The handler's name.
+    pub handler: Text<32>,
+    /// The trading date everything in the region belongs to.
+    pub trading_date: TradingDate,
+    /// How long a lane vouches for itself at a time.
+    pub process_lease: Nanos,
+    /// Digest of the configuration in force, for display and attestation.
+    pub config_digest: [u8; 32],
+    /// The file's group by number; `None` leaves the process's own. Readers need to be in it: the
+    /// file's mode is 0640.
+    pub group: Option<u32>,
+    /// How many lanes, 1 to [`candor_core::limits::LANES`].
+    pub lanes: u16,
+    /// Records of each lane's event ring, a power of two.
+    pub events: u32,
+    /// Records of each lane's loss log, a power of two.
+    pub losses: u32,
+    /// The partitions; a partition's place here is its index in the region.
+    pub partitions: Vec<PartitionSpec>,
+}
+
+impl RegionSpec {
+    /// A region of one lane and no partition yet, with the sizes of [`candor_core::limits`] and a
+    /// process lease of 50 ms.
+    #[must_use]
+    pub fn new(handler: Text<32>) -> RegionSpec {
+        RegionSpec {
+            handler,
+            trading_date: TradingDate(0),
+            process_lease: Nanos::from_millis(50),
+            config_digest: [0; 32],
+            group: None,
+            lanes: 1,
+            events: EVENTS as u32,
+            losses: LOSSES as u32,
+            partitions: Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,304 @@
+//! How a region comes to be: under a lock, beside the old one, renamed into place when whole.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io;
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use candor_core::Mono;
+use rustix::fs::{
+    FallocateFlags, FileType, FlockOperation, Gid, Mode, OFlags, fallocate, fchmod, fchown, flock,
+    fstat, lstat, open, rename, unlink,
+};
+use rustix::io::Errno;
+
+use super::fill::{Birth, fill, plan, writers};
+use super::{HandlerWriter, LaneWriter, Shared};
+use crate::atomic::Ordering;
+use crate::clock;
+use crate::layout::record::Record;
+use crate::layout::text::layout_digest;
+use crate::layout::{Header, LAYOUT_VERSION, MAGIC};
+use crate::mapping::Mapping;
+use crate::reader::Region;
+use crate::spec::RegionSpec;
+
+/// Why no region was made. Nothing was changed at the path.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CreateError {
+    /// The spec asks for something impossible.
+    #[error("the region's specification is wrong: {0}")]
+    Spec(&'static str),
+    /// Another process writes this region.
+    #[error(
+        "{path}: another handler is running on this region; stop it first, or give this one a path of its own"
+    )]
+    InUse {
+        /// The region.
+        path: PathBuf,
+    },
+    /// The path, or its lock's, is a symbolic link.
+    #[error(
+        "{path}: is a symbolic link; a region is a file of its own: remove the link or name the file"
+    )]
+    SymbolicLink {
+        /// The link.
+        path: PathBuf,
+    },
+    /// The path is a directory, a device, a socket.
+    #[error("{path}: is not a regular file; give the region another path")]
+    NotAFile {
+        /// The path.
+        path: PathBuf,
+    },
+    /// The file at the path is not a region.
+    #[error(
+        "{path}: is a file of something else and stays untouched; give the region another path or remove the file"
+    )]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file at the path was a region and has lost a part.
+    #[error(
+        "{path}: is a damaged region ({length} bytes where its header says {wanted}); remove the file and start again"
+    )]
+    Truncated {
+        /// The file.
+        path: PathBuf,
+        /// Its length in bytes.
+        length: u64,
+        /// What its header says, 0 when the header itself is cut.
+        wanted: u64,
+    },
+    /// The file at the path is a region of another build.
+    #[error(
+        "{path}: is a region of layout {version} ({digest:016x}), this build writes {LAYOUT_VERSION} ({:016x}); stop its readers, remove the file and start again",
+        layout_digest()
+    )]
+    OtherLayout {
+        /// The file.
+        path: PathBuf,
+        /// Its layout version; 0 when it was never finished.
+        version: u64,
+        /// Its layout digest.
+        digest: u64,
+    },
+    /// The file system has no room for the region.
+    #[error(
+        "{path}: no room for {length} bytes; free space on its file system or configure fewer symbols"
+    )]
+    NoRoom {
+        /// The file that was to be made.
+        path: PathBuf,
+        /// The region's length in bytes.
+        length: u64,
+    },
+    /// The operating system refused.
+    #[error("{path}: cannot {attempt}: {source}")]
+    System {
+        /// What it was about.
+        path: PathBuf,
+        /// What was attempted.
+        attempt: &'static str,
+        /// What it said.
+        source: io::Error,
+    },
+}
+
+/// For `map_err`: the operating system refused `attempt` on `path`.
+fn refused<E: Into<io::Error>>(
+    path: &Path,
+    attempt: &'static str,
+) -> impl FnOnce(E) -> CreateError {
+    let path = path.to_owned();
+    move |error| CreateError::System { path, attempt, source: error.into() }
+}
+
+fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = OsString::from(path.as_os_str());
+    name.push(ending);
+    PathBuf::from(name)
+}
+
+const SAFE: OFlags = OFlags::NOFOLLOW.union(OFlags::CLOEXEC);
+
+/// Makes the region at `path` and returns its writers, the lanes in order.
+///
+/// A region that is there already is taken over when nobody writes it and it has this build's
+/// layout: the new one gets the next generation, and the old one is marked as retired, so that
+/// readers who still map it see `WriterGone` at once. A lock file beside it (`<path>.lock`) is held
+/// as long as any of the writers lives.
+///
+/// # Errors
+/// See [`CreateError`]; the message says what to do.
+pub fn create(
+    path: impl AsRef<Path>,
+    spec: &RegionSpec,
+) -> Result<(HandlerWriter, Vec<LaneWriter>), CreateError> {
+    let path = path.as_ref();
+    let plan = plan(spec).map_err(CreateError::Spec)?;
+    let lock = lock(path)?;
+    let old = old(path)?;
+    let generation = old
+        .as_ref()
+        .map_or(1, |old| old.header().generation.load(Ordering::Relaxed).saturating_add(1));
+    let temporary = beside(path, ".new");
+    let file = fresh(&temporary, plan.length, spec.group)?;
+    let map = Mapping::writable(&file, plan.length).map_err(refused(&temporary, "map"))?;
+    let birth = Birth {
+        generation,
+        created: clock::now(),
+        wall_offset: clock::wall_offset(),
+        pid: std::process::id(),
+    };
+    fill(&map, &plan, spec, &birth);
+    rename(&temporary, path).map_err(refused(path, "rename the new region into place"))?;
+    if let Some(old) = old {
+        // After the rename, so that a reader who sees it finds the new region at once. Its handler
+        // is dead (we hold the lock), so its leases have run out or will within one lease; this is
+        // the shorter way. Whoever retired it first stands.
+        let retired = &old.header().retired;
+        if retired.load(Ordering::Relaxed) == 0 {
+            retired.store(clock::now().0.max(1), Ordering::Release);
+        }
+    }
+    let (handler, lanes, _) = writers(Shared { map, plan, _lock: Some(lock) }, spec);
+    Ok((handler, lanes))
+}
+
+/// The same region over memory of this process, its writers and a reader: for tests and for the
+/// simulator. Made at time zero, so that two runs make the same bytes.
+///
+/// # Errors
+/// [`CreateError::Spec`].
+pub fn heap(spec: &RegionSpec) -> Result<(HandlerWriter, Vec<LaneWriter>, Region), CreateError> {
+    let plan = plan(spec).map_err(CreateError::Spec)?;
+    let map = Mapping::heap(plan.length);
+    let birth = Birth { generation: 1, created: Mono(0), wall_offset: 0, pid: 0 };
+    fill(&map, &plan, spec, &birth);
+    let (handler, lanes, shared) = writers(Shared { map, plan, _lock: None }, spec);
+    Ok((handler, lanes, Region::over_heap(Arc::clone(&shared))))
+}
+
+/// Takes the lock beside the path, for as long as the file is held.
+fn lock(path: &Path) -> Result<File, CreateError> {
+    let lock_path = beside(path, ".lock");
+    // BOUND: another round only when somebody removed the lock file in between, which nobody of
+    // ours does; three are enough for an operator's rm.
+    for _ in 0..3 {
+        let flags = OFlags::RDWR | OFlags::CREATE | SAFE;
+        let file = match open(&lock_path, flags, Mode::RUSR | Mode::WUSR) {
+            Ok(file) => file,
+            Err(Errno::LOOP) => return Err(CreateError::SymbolicLink { path: lock_path }),
+            Err(Errno::ISDIR | Errno::NXIO) => {
+                return Err(CreateError::NotAFile { path: lock_path });
+            }
+            Err(error) => return Err(refused(&lock_path, "open the lock")(error)),
+        };
+        // The next start must be able to open it, whatever the umask of this one.
+        fchmod(&file, Mode::RUSR | Mode::WUSR)
+            .map_err(refused(&lock_path, "set the lock's mode"))?;
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => {}
+            Err(Errno::WOULDBLOCK) => return Err(CreateError::InUse { path: path.to_owned() }),
+            Err(error) => return Err(refused(&lock_path, "lock")(error)),
+        }
+        // The lock counts only while its file is the one at the path: whoever comes next opens that.
+        let held = fstat(&file).map_err(refused(&lock_path, "look at the lock"))?;
+        if FileType::from_raw_mode(held.st_mode) != FileType::RegularFile {
+            return Err(CreateError::NotAFile { path: lock_path });
+        }
+        if let Ok(there) = lstat(&lock_path)
+            && (there.st_dev, there.st_ino) == (held.st_dev, held.st_ino)
+        {
+            return Ok(File::from(file));
+        }
+    }
+    let moved = io::Error::other("somebody keeps removing it");
+    Err(refused(&lock_path, "lock")(moved))
+}
+
+/// The header of the region that is there already, `None` when there is none. Called under the lock.
+fn old(path: &Path) -> Result<Option<Mapping>, CreateError> {
+    // Non-blocking, so that a pipe at the path can't hold us.
+    let file = match open(path, OFlags::RDWR | OFlags::NONBLOCK | SAFE, Mode::empty()) {
+        Ok(file) => File::from(file),
+        Err(Errno::NOENT) => return Ok(None),
+        Err(Errno::LOOP) => return Err(CreateError::SymbolicLink { path: path.to_owned() }),
+        Err(Errno::ISDIR | Errno::NXIO) => {
+            return Err(CreateError::NotAFile { path: path.to_owned() });
+        }
+        Err(error) => return Err(refused(path, "open the region that is there")(error)),
+    };
+    let stat = fstat(&file).map_err(refused(path, "look at the region that is there"))?;
+    if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+        return Err(CreateError::NotAFile { path: path.to_owned() });
+    }
+    let length = u64::try_from(stat.st_size).unwrap_or(0);
+    if length < Header::SIZE as u64 {
+        let mut magic = [0; 8];
+        let read = std::os::unix::fs::FileExt::read_at(&file, &mut magic, 0)
+            .map_err(refused(path, "read the region that is there"))?;
+        if read == 8 && u64::from_ne_bytes(magic) == MAGIC {
+            return Err(CreateError::Truncated { path: path.to_owned(), length, wanted: 0 });
+        }
+        return Err(CreateError::Foreign { path: path.to_owned() });
+    }
+    let map = Mapping::writable(&file, Header::SIZE as u64)
+        .map_err(refused(path, "map the region that is there"))?;
+    let header = map.header();
+    if header.magic.load(Ordering::Relaxed) != MAGIC {
+        return Err(CreateError::Foreign { path: path.to_owned() });
+    }
+    // ORDER: pairs with the release store of the version in `fill`.
+    let version = header.version.load(Ordering::Acquire);
+    let digest = header.digest.load(Ordering::Relaxed);
+    if version != LAYOUT_VERSION || digest != layout_digest() {
+        return Err(CreateError::OtherLayout { path: path.to_owned(), version, digest });
+    }
+    let wanted = header.length.load(Ordering::Relaxed);
+    if wanted != length {
+        return Err(CreateError::Truncated { path: path.to_owned(), length, wanted });
+    }
+    Ok(Some(map))
+}
+
+/// A new file of `length` zeros for the owner and one group, with every block of it allocated.
+fn fresh(path: &Path, length: u64, group: Option<u32>) -> Result<File, CreateError> {
+    // What a handler that died while building left behind. Nobody builds but who holds the lock.
+    match unlink(path) {
+        Ok(()) | Err(Errno::NOENT) => {}
+        Err(error) => return Err(refused(path, "remove an unfinished region")(error)),
+    }
+    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | SAFE;
+    let file = open(path, flags, Mode::RUSR | Mode::WUSR).map_err(refused(path, "make"))?;
+    match prepare(file.as_fd(), length, group) {
+        Ok(()) => Ok(File::from(file)),
+        Err((attempt, error)) => {
+            // The first error is the one to report; a file that stays is removed by the next start.
+            let _ = unlink(path);
+            if error == Errno::NOSPC || error == Errno::DQUOT || error == Errno::FBIG {
+                return Err(CreateError::NoRoom { path: path.to_owned(), length });
+            }
+            Err(refused(path, attempt)(error))
+        }
+    }
+}
+
+fn prepare(
+    file: std::os::fd::BorrowedFd<'_>,
+    length: u64,
+    group: Option<u32>,
+) -> Result<(), (&'static str, Errno)> {
+    // Blocks now: a store into a page that finds no room later would kill the process.
+    fallocate(file, FallocateFlags::empty(), 0, length).map_err(|e| ("allocate", e))?;
+    if let Some(group) = group {
+        fchown(file, None, Some(Gid::from_raw(group))).map_err(|e| ("give it to its group", e))?;
+    }
+    // After the group, so that no other group ever reads it; explicitly, so that no umask matters.
+    fchmod(file, Mode::RUSR | Mode::WUSR | Mode::RGRP).map_err(|e| ("set its mode", e))
+}

@@ -1,0 +1,117 @@
+//! Fills a fresh region: everything that stays constant, every status stale, the version last.
+
+use candor_core::{Mono, Reason, Status};
+
+use super::Shared;
+use crate::atomic::Ordering;
+use crate::layout::text::layout_digest;
+use crate::layout::{LAYOUT_VERSION, Lane, MAGIC, Partition, Plan, State, UNMAPPED_MAX};
+use crate::mapping::{Mapping, store_all};
+use crate::spec::{Endpoint, PartitionSpec, RegionSpec};
+use crate::text::words_of;
+
+/// What the caller knows about the moment of making.
+pub(super) struct Birth {
+    pub(super) generation: u64,
+    pub(super) created: Mono,
+    pub(super) wall_offset: u64,
+    pub(super) pid: u32,
+}
+
+/// The state word nobody has claimed anything in yet.
+fn stale(reason: Reason) -> u64 {
+    State { code: Status::stale(reason).code(), epoch: 0, changes: 0 }.word()
+}
+
+/// The plan a spec asks for.
+pub(super) fn plan(spec: &RegionSpec) -> Result<Plan, &'static str> {
+    let partitions: Vec<_> = spec.partitions.iter().map(|p| (p.lane, p.symbols)).collect();
+    if spec.handler.is_empty() {
+        return Err("a handler has a name");
+    }
+    // The kernel takes this number for "leave it".
+    if spec.group == Some(u32::MAX) {
+        return Err("the group's number is none");
+    }
+    for (index, partition) in spec.partitions.iter().enumerate() {
+        if partition.venue.is_empty() || partition.name.is_empty() {
+            return Err("a partition has a venue and a name");
+        }
+        let same =
+            |other: &PartitionSpec| other.venue == partition.venue && other.name == partition.name;
+        if spec.partitions[..index].iter().any(same) {
+            return Err("two partitions of one venue have the same name");
+        }
+    }
+    Plan::of(spec.lanes, spec.events, spec.losses, &partitions)
+}
+
+/// Fills zeroed memory.
+pub(super) fn fill(map: &Mapping, plan: &Plan, spec: &RegionSpec, birth: &Birth) {
+    assert_eq!(map.length(), plan.length);
+    let header = map.header();
+    assert_eq!(header.version.load(Ordering::Relaxed), 0, "the memory is fresh");
+    let set = |word: &crate::atomic::AtomicU64, value: u64| word.store(value, Ordering::Relaxed);
+    set(&header.magic, MAGIC);
+    set(&header.digest, layout_digest());
+    set(&header.generation, birth.generation);
+    set(&header.length, plan.length);
+    set(&header.created, birth.created.0);
+    set(&header.wall_offset, birth.wall_offset);
+    set(&header.trading_date, u64::from(spec.trading_date.0));
+    // No map has been vouched for: the handler says so itself once it has one.
+    set(&header.state, stale(Reason::NoMap));
+    set(&header.since, birth.created.0);
+    store_all(&header.handler, words_of(&spec.handler));
+    let digest = |word: usize| {
+        u64::from_ne_bytes(std::array::from_fn(|byte| spec.config_digest[word * 8 + byte]))
+    };
+    store_all(&header.config_digest, std::array::from_fn(digest));
+    set(&header.process_lease, spec.process_lease.0);
+    set(&header.pid, u64::from(birth.pid));
+    set(&header.lanes, plan.lanes.len() as u64);
+    set(&header.partitions, plan.partitions.len() as u64);
+    set(&header.events, u64::from(plan.events));
+    set(&header.losses, u64::from(plan.losses));
+    set(&header.unmapped, UNMAPPED_MAX as u64);
+    set(&header.lanes_at, plan.lanes_at);
+    set(&header.partitions_at, plan.partitions_at);
+    set(&header.unmapped_at, plan.unmapped_at);
+    for lane in &plan.lanes {
+        let record: &Lane = map.at(lane.record_at);
+        set(&record.events_at, lane.events_at);
+        set(&record.losses_at, lane.losses_at);
+    }
+    for (partition, place) in spec.partitions.iter().zip(&plan.partitions) {
+        let record: &Partition = map.at(place.record_at);
+        set(&record.state, stale(Reason::NotStarted));
+        set(&record.since, birth.created.0);
+        store_all(std::array::from_ref(&record.venue), words_of(&partition.venue));
+        store_all(&record.name, words_of(&partition.name));
+        store_all(&record.feed, words_of(&partition.feed));
+        set(&record.lane, u64::from(place.lane));
+        set(&record.capacity, u64::from(place.capacity));
+        set(&record.silence, partition.silence.0);
+        set(&record.decimals, u64::from(partition.decimals.0));
+        let line = |endpoint: Option<Endpoint>| endpoint.map_or(0, |at| 1 << 63 | at.word());
+        store_all(&record.lines, partition.lines.map(line));
+        set(&record.directory_at, place.directory_at);
+        set(&record.index_at, place.index_at);
+        set(&record.index_words, u64::from(place.index_words));
+        set(&record.slots_at, place.slots_at);
+    }
+    // ORDER: everything above before the version: whoever finds the version finds the rest.
+    header.version.store(LAYOUT_VERSION, Ordering::Release);
+}
+
+/// The writers of a filled region.
+pub(super) fn writers(
+    shared: Shared,
+    spec: &RegionSpec,
+) -> (super::HandlerWriter, Vec<super::LaneWriter>, std::sync::Arc<Shared>) {
+    let shared = std::sync::Arc::new(shared);
+    let lanes = (0..spec.lanes)
+        .map(|lane| super::LaneWriter::new(std::sync::Arc::clone(&shared), lane, spec))
+        .collect();
+    (super::HandlerWriter::new(std::sync::Arc::clone(&shared)), lanes, shared)
+}

@@ -1,0 +1,100 @@
+//! What the handler says of itself: its status, its lanes' modes, the multicast nobody takes.
+
+use std::sync::Arc;
+
+use candor_core::{Mono, Status};
+
+use super::Shared;
+use crate::atomic::Ordering;
+use crate::layout::{Lane, MODE_BYTES, State, UNMAPPED_MAX, UnmappedTable};
+use crate::mapping::store_all;
+use crate::seqlock;
+use crate::spec::Endpoint;
+
+/// A group and port that carry multicast and belong to no partition.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Unmapped {
+    /// Group and port.
+    pub endpoint: Endpoint,
+    /// Packets seen.
+    pub packets: u64,
+    /// Bytes seen.
+    pub bytes: u64,
+    /// When the last was seen.
+    pub last: Mono,
+}
+
+/// The handler's own writing half: one a region, for its control thread. Dropping it changes
+/// nothing in the region; leases run out by themselves. [`HandlerWriter::retire`] says goodbye.
+pub struct HandlerWriter {
+    shared: Arc<Shared>,
+}
+
+impl HandlerWriter {
+    pub(super) fn new(shared: Arc<Shared>) -> HandlerWriter {
+        HandlerWriter { shared }
+    }
+
+    /// Sets what the handler says of itself as a whole, since `since`. A fresh region says `NoMap`.
+    pub fn set_status(&mut self, status: Status, since: Mono) {
+        let header = self.shared.map.header();
+        let old = State::of(header.state.load(Ordering::Relaxed));
+        if old.code == status.code() {
+            return;
+        }
+        let state = State { code: status.code(), epoch: 0, changes: old.changes.wrapping_add(1) };
+        header.since.store(since.0, Ordering::Relaxed);
+        // ORDER: the time before the word it belongs to; and what was demoted before this call is
+        // seen by whoever sees the word.
+        header.state.store(state.word(), Ordering::Release);
+    }
+
+    /// Gives the region up, at `now`: every read is `Stale(WriterGone)` from here on, without
+    /// waiting for a lease. There is no way back; the next handler makes a new region.
+    pub fn retire(&mut self, now: Mono) {
+        let retired = &self.shared.map.header().retired;
+        if retired.load(Ordering::Relaxed) == 0 {
+            // ORDER: nothing precedes it that a reader relies on; release for symmetry with reads.
+            retired.store(now.0.max(1), Ordering::Release);
+        }
+    }
+
+    /// Says in words how a lane receives (`native copy`); cut after 56 bytes.
+    ///
+    /// # Panics
+    /// When there is no such lane.
+    pub fn set_mode(&mut self, lane: u16, mode: &str) {
+        let record: &Lane = self.shared.map.at(self.shared.plan.lanes[usize::from(lane)].record_at);
+        let mut bytes = [0; MODE_BYTES];
+        for (byte, shown) in bytes.iter_mut().zip(mode.bytes()) {
+            *byte = if shown.is_ascii_graphic() || shown == b' ' { shown } else { b'?' };
+        }
+        let words = std::array::from_fn(|word| {
+            u64::from_ne_bytes(std::array::from_fn(|byte| bytes[word * 8 + byte]))
+        });
+        seqlock::write(&record.mode_lock, || store_all(&record.mode, words));
+    }
+
+    /// Replaces the table of multicast that no partition takes. Beyond 256 entries only the number
+    /// of them is kept.
+    pub fn set_unmapped(&mut self, unmapped: &[Unmapped]) {
+        let table: &UnmappedTable = self.shared.map.at(self.shared.plan.unmapped_at);
+        seqlock::write(&table.lock, || {
+            let kept = unmapped.len().min(UNMAPPED_MAX);
+            table.count.store(kept as u64, Ordering::Relaxed);
+            table.total.store(unmapped.len() as u64, Ordering::Relaxed);
+            for (words, entry) in table.entries.chunks_exact(4).zip(unmapped) {
+                words[0].store(entry.endpoint.word(), Ordering::Relaxed);
+                words[1].store(entry.packets, Ordering::Relaxed);
+                words[2].store(entry.bytes, Ordering::Relaxed);
+                words[3].store(entry.last.0, Ordering::Relaxed);
+            }
+        });
+    }
+
+    /// Which region of its path this is, counted from 1.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.shared.map.header().generation.load(Ordering::Relaxed)
+    }
+}

@@ -1,0 +1,292 @@
+//! What a lane writes: its leases, its partitions' states, books, events, losses, counters.
+
+use std::cell::Cell;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use candor_core::counters::{Counters, LaneCounter};
+use candor_core::{BookView, Loss, Message, Mono, SeqNo, SessionId, Status, Symbol, SymbolIndex};
+
+use super::Shared;
+use crate::atomic::{AtomicU64, Ordering, fence};
+use crate::layout::{Lane, Partition, PartitionPlan, RingRecord, Slot, State};
+use crate::mapping::{store_all, store_changed};
+use crate::names::Names;
+use crate::spec::RegionSpec;
+use crate::{event, loss, ring, seqlock, slot};
+
+/// What became of a definition.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Defined {
+    /// The name is new to the venue.
+    New,
+    /// This index had this name already.
+    Known,
+    /// Another partition of the venue, or another index, has the name too: both symbols read
+    /// `Stale(WrongPartition)` from now on.
+    Contested,
+}
+
+/// A lane's writing half. It can be moved to the lane's thread and not shared; it writes the
+/// partitions of its lane alone and asserts so.
+pub struct LaneWriter {
+    shared: Arc<Shared>,
+    lane: u16,
+    /// For each partition of the region: the other partitions of its venue. Empty for those of
+    /// other lanes.
+    siblings: Box<[Box<[u16]>]>,
+    events: u64,
+    losses: u64,
+    published: u64,
+    // One thread at a time: plain numbers above, and words with one writer below.
+    _not_sync: PhantomData<Cell<()>>,
+}
+
+/// The one place a lease is written.
+fn write_lease(word: &AtomicU64, deadline: Mono) {
+    // ORDER: what was published before the lease was renewed is seen by whoever sees the lease.
+    word.store(deadline.0, Ordering::Release);
+}
+
+impl LaneWriter {
+    pub(super) fn new(shared: Arc<Shared>, lane: u16, spec: &RegionSpec) -> LaneWriter {
+        let siblings_of = |own: usize| -> Box<[u16]> {
+            if spec.partitions[own].lane != lane {
+                return Box::default();
+            }
+            (0u16..)
+                .zip(&spec.partitions)
+                .filter(|(other, partition)| {
+                    usize::from(*other) != own && partition.venue == spec.partitions[own].venue
+                })
+                .map(|(other, _)| other)
+                .collect()
+        };
+        let siblings = (0..spec.partitions.len()).map(siblings_of).collect();
+        LaneWriter {
+            shared,
+            lane,
+            siblings,
+            events: 0,
+            losses: 0,
+            published: 0,
+            _not_sync: PhantomData,
+        }
+    }
+
+    /// The lane's number.
+    #[must_use]
+    pub fn lane(&self) -> u16 {
+        self.lane
+    }
+
+    /// The partition's place, which must be one of this lane's.
+    fn own(&self, partition: u16) -> &PartitionPlan {
+        let place = &self.shared.plan.partitions[usize::from(partition)];
+        assert_eq!(place.lane, self.lane, "a lane writes its own partitions only");
+        place
+    }
+
+    fn record(&self, partition: u16) -> &Partition {
+        self.shared.map.at(self.own(partition).record_at)
+    }
+
+    fn lane_record(&self) -> &Lane {
+        self.shared.map.at(self.shared.plan.lanes[usize::from(self.lane)].record_at)
+    }
+
+    fn slot(&self, place: &PartitionPlan, symbol: SymbolIndex) -> &Slot {
+        assert!(symbol.0 < place.capacity, "a symbol index beyond the partition's slots");
+        self.shared.map.at(place.slots_at + u64::from(symbol.0) * size_of::<Slot>() as u64)
+    }
+
+    fn names(&self, place: &PartitionPlan) -> Names<'_> {
+        Names {
+            entries: self.shared.map.slice(place.directory_at, place.capacity),
+            index: self.shared.map.slice(place.index_at, place.index_words),
+        }
+    }
+
+    /// Vouches for this lane until `deadline`: everything it publishes is gone after that unless
+    /// it comes back. Also brings the lane's own counts (`events`, `published`) up to date.
+    pub fn renew(&mut self, deadline: Mono) {
+        let record = self.lane_record();
+        store_changed(&record.counters[LaneCounter::Events as usize], self.events);
+        store_changed(&record.counters[LaneCounter::Published as usize], self.published);
+        write_lease(&record.lease, deadline);
+    }
+
+    /// Lets the partition's symbols be Live until `deadline` at most. Call it on the evidence of a
+    /// packet of this partition and session while the partition is in sync, and nowhere else.
+    pub fn lease(&mut self, partition: u16, deadline: Mono) {
+        write_lease(&self.record(partition).lease, deadline);
+    }
+
+    /// Says when the last packet of the partition's session was heard, in sync or not. It makes
+    /// nothing Live: it lets readers tell a partition with a gap from one that fell silent with it.
+    pub fn heard(&mut self, partition: u16, at: Mono) {
+        store_changed(&self.record(partition).heard, at.0);
+    }
+
+    /// Says what the partition as a whole is, in one store: with a stale status all its symbols
+    /// are stale, with another `epoch` all its slots are `Unproven` until published again.
+    ///
+    /// A partition that becomes live again without a new epoch must have published every symbol
+    /// that changed in between *before* this call.
+    pub fn partition(
+        &mut self,
+        partition: u16,
+        status: Status,
+        epoch: u32,
+        since: Mono,
+        session: SessionId,
+    ) {
+        let record = self.record(partition);
+        let words = slot::session_words(session);
+        let unchanged = |(word, value): (&AtomicU64, u64)| word.load(Ordering::Relaxed) == value;
+        if !record.session.iter().zip(words).all(unchanged) {
+            seqlock::write(&record.lock, || store_all(&record.session, words));
+        }
+        let old = State::of(record.state.load(Ordering::Relaxed));
+        if (old.code, old.epoch) == (status.code(), epoch) {
+            return;
+        }
+        let state = State { code: status.code(), epoch, changes: old.changes.wrapping_add(1) };
+        record.since.store(since.0, Ordering::Relaxed);
+        // ORDER: slots published before are seen by whoever sees this word, and this word (through
+        // the release fence of the slot's lock) by whoever sees a slot published after it.
+        record.state.store(state.word(), Ordering::Release);
+    }
+
+    /// Says where the partition stands in its sequence: the next number wanted and the number
+    /// behind the last known to exist.
+    pub fn numbers(&mut self, partition: u16, expected: SeqNo, known_end: SeqNo) {
+        let record = self.record(partition);
+        seqlock::write(&record.lock, || {
+            store_changed(&record.expected, expected.0);
+            store_changed(&record.known_end, known_end.0);
+        });
+    }
+
+    /// Gives a symbol its name and makes it findable. Indices come in order; naming one again is
+    /// of no effect. Its slot reads `Stale(Unproven)` until published.
+    ///
+    /// # Panics
+    /// When the index skips one, is beyond the partition's slots, or has another name.
+    pub fn define(&mut self, partition: u16, index: SymbolIndex, symbol: &Symbol) -> Defined {
+        assert!(!symbol.is_empty());
+        let place = *self.own(partition);
+        let record = self.record(partition);
+        let names = self.names(&place);
+        let defined = record.symbols.load(Ordering::Relaxed);
+        if u64::from(index.0) < defined {
+            assert_eq!(names.name(index), *symbol, "a symbol never changes its name");
+            return Defined::Known;
+        }
+        assert_eq!(u64::from(index.0), defined, "symbols are defined in order of their index");
+        assert!(index.0 < place.capacity, "a symbol index beyond the partition's slots");
+        let before = names.find(symbol);
+        names.add(index, symbol);
+        // ORDER: the entry before the count that covers it.
+        record.symbols.store(defined + 1, Ordering::Release);
+        if let Some(other) = before {
+            self.contest(&place, other);
+            self.contest(&place, index);
+        }
+        // ORDER: our name before our look at the other partitions' names, against their lanes doing
+        // the same: of two lanes that define one name at once, at least one sees the other.
+        fence(Ordering::SeqCst);
+        let mut contested = before.is_some();
+        for other in &self.siblings[usize::from(partition)] {
+            let other_place = &self.shared.plan.partitions[usize::from(*other)];
+            if let Some(there) = self.names(other_place).find(symbol) {
+                self.contest(other_place, there);
+                self.contest(&place, index);
+                contested = true;
+            }
+        }
+        if contested { Defined::Contested } else { Defined::New }
+    }
+
+    /// Marks a slot, of whichever lane: the one word that anybody may set and nobody clears.
+    fn contest(&self, place: &PartitionPlan, symbol: SymbolIndex) {
+        // ORDER: none needed: a reader that misses it is a reader from before the definition.
+        self.slot(place, symbol).contested.store(1, Ordering::Release);
+    }
+
+    /// Publishes a symbol: status and book in one write that no reader sees half of.
+    /// `epoch` is the partition's; a slot of another epoch reads `Unproven`.
+    ///
+    /// # Panics
+    /// When the symbol is not defined.
+    #[inline]
+    pub fn publish(
+        &mut self,
+        partition: u16,
+        index: SymbolIndex,
+        status: Status,
+        epoch: u32,
+        since: Mono,
+        view: &BookView,
+    ) {
+        let place = self.own(partition);
+        debug_assert!(
+            u64::from(index.0) < self.record(partition).symbols.load(Ordering::Relaxed),
+            "a symbol is defined before it is published"
+        );
+        let state = State { code: status.code(), epoch, changes: 0 };
+        slot::store(self.slot(place, index), state, since, view);
+        self.published += 1;
+    }
+
+    fn ring(&self, at: u64, records: u32) -> &[RingRecord] {
+        self.shared.map.slice(at, records)
+    }
+
+    /// Appends to the lane's event ring; the oldest record is overwritten, nobody is waited for.
+    #[inline]
+    pub fn event(
+        &mut self,
+        partition: u16,
+        symbol: Option<SymbolIndex>,
+        seq: SeqNo,
+        arrival: Mono,
+        message: &Message,
+    ) {
+        debug_assert_eq!(self.own(partition).lane, self.lane);
+        self.events += 1;
+        let payload = event::encode(partition, symbol, seq, arrival, message);
+        let records = self.ring(
+            self.shared.plan.lanes[usize::from(self.lane)].events_at,
+            self.shared.plan.events,
+        );
+        ring::push(records, &self.lane_record().events_head, self.events, &payload);
+    }
+
+    /// Appends to the lane's loss log.
+    pub fn loss(&mut self, partition: u16, entry: &Loss) {
+        assert_eq!(self.own(partition).lane, self.lane);
+        self.losses += 1;
+        let records = self.ring(
+            self.shared.plan.lanes[usize::from(self.lane)].losses_at,
+            self.shared.plan.losses,
+        );
+        let payload = loss::encode(partition, entry);
+        ring::push(records, &self.lane_record().losses_head, self.losses, &payload);
+    }
+
+    /// Publishes a partition's counters; only those that changed are stored.
+    pub fn counters(&mut self, partition: u16, counters: &Counters) {
+        let record = self.record(partition);
+        for (word, value) in record.counters.iter().zip(counters.values()) {
+            store_changed(word, *value);
+        }
+    }
+
+    /// Publishes one of the lane's counters. `events` and `published` are the writer's own and
+    /// follow with each [`LaneWriter::renew`].
+    pub fn lane_counter(&mut self, counter: LaneCounter, value: u64) {
+        debug_assert!(!matches!(counter, LaneCounter::Events | LaneCounter::Published));
+        store_changed(&self.lane_record().counters[counter as usize], value);
+    }
+}

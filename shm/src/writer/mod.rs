@@ -1,0 +1,24 @@
+//! The writing halves. One [`HandlerWriter`] for the process, one [`LaneWriter`] for each lane; no
+//! word of the region has two writers, save `contested`, which anybody may set and nobody clears.
+
+mod create;
+mod fill;
+mod handler;
+mod lane;
+
+use std::fs::File;
+
+pub use self::create::{CreateError, create, heap};
+pub use self::handler::{HandlerWriter, Unmapped};
+pub use self::lane::{Defined, LaneWriter};
+use crate::layout::Plan;
+use crate::mapping::Mapping;
+
+/// What all writers of a region hold in common.
+pub(crate) struct Shared {
+    pub(crate) map: Mapping,
+    pub(crate) plan: Plan,
+    // Held, locked, until the last writer is dropped or the process dies: while it is, nobody else
+    // may build a region under this path.
+    _lock: Option<File>,
+}

@@ -1,0 +1,271 @@
+//! How a region comes to be, and every case in which it doesn't.
+#![cfg(not(loom))]
+
+mod support;
+
+use std::fs;
+use std::os::unix::fs::{FileExt, symlink};
+use std::path::Path;
+
+use candor_core::{Mono, Reason};
+use candor_shm::{CreateError, LAYOUT_VERSION, OpenError, Region, create};
+use support::{Folder, bring_up, live, spec, symbol, venue};
+
+fn refusal(path: &Path) -> CreateError {
+    match create(path, &spec()) {
+        Ok(_) => panic!("a region was made over {}", path.display()),
+        Err(error) => error,
+    }
+}
+
+fn poke(path: &Path, offset: u64, value: u64) {
+    let file = fs::OpenOptions::new().write(true).open(path).unwrap();
+    file.write_all_at(&value.to_ne_bytes(), offset).unwrap();
+}
+
+/// A region whose handler is gone without a word.
+fn abandoned(path: &Path) {
+    drop(create(path, &spec()).unwrap());
+}
+
+#[test]
+fn a_symbolic_link_is_refused_and_left_alone() {
+    let folder = Folder::new();
+    let target = folder.path().join("elsewhere");
+    symlink(&target, folder.region()).unwrap();
+    assert!(matches!(refusal(&folder.region()), CreateError::SymbolicLink { .. }));
+    assert!(!target.exists());
+    fs::write(&target, b"precious").unwrap();
+    assert!(matches!(refusal(&folder.region()), CreateError::SymbolicLink { .. }));
+    assert_eq!(fs::read(&target).unwrap(), b"precious");
+}
+
+#[test]
+fn a_lock_that_is_a_symbolic_link_is_refused() {
+    let folder = Folder::new();
+    let target = folder.path().join("elsewhere");
+    symlink(&target, folder.path().join("region.lock")).unwrap();
+    assert!(matches!(refusal(&folder.region()), CreateError::SymbolicLink { .. }));
+    assert!(!target.exists());
+}
+
+#[test]
+fn what_is_not_a_file_is_refused() {
+    let folder = Folder::new();
+    fs::create_dir(folder.region()).unwrap();
+    assert!(matches!(refusal(&folder.region()), CreateError::NotAFile { .. }));
+}
+
+#[test]
+fn a_foreign_file_is_refused_and_left_alone() {
+    let folder = Folder::new();
+    for content in [&b""[..], b"short", &[b'x'; 100_000]] {
+        fs::write(folder.region(), content).unwrap();
+        assert!(matches!(refusal(&folder.region()), CreateError::Foreign { .. }));
+        assert_eq!(fs::read(folder.region()).unwrap(), content);
+    }
+}
+
+#[test]
+fn a_truncated_region_is_refused() {
+    let folder = Folder::new();
+    abandoned(&folder.region());
+    let whole = fs::metadata(folder.region()).unwrap().len();
+    for length in [whole - 1, 4096, 512, 511, 8] {
+        let file = fs::OpenOptions::new().write(true).open(folder.region()).unwrap();
+        file.set_len(length).unwrap();
+        match refusal(&folder.region()) {
+            CreateError::Truncated { length: found, wanted, .. } => {
+                assert_eq!(found, length);
+                assert_eq!(wanted, if length < 512 { 0 } else { whole });
+            }
+            other => panic!("{other}"),
+        }
+    }
+}
+
+#[test]
+fn a_region_of_another_layout_is_refused_and_says_what_to_do() {
+    let folder = Folder::new();
+    abandoned(&folder.region());
+    poke(&folder.region(), 8, LAYOUT_VERSION + 1);
+    let message = refusal(&folder.region()).to_string();
+    assert!(message.contains(&format!("layout {}", LAYOUT_VERSION + 1)), "{message}");
+    assert!(message.contains("remove the file and start again"), "{message}");
+    poke(&folder.region(), 8, LAYOUT_VERSION);
+    poke(&folder.region(), 16, 0xdead);
+    match refusal(&folder.region()) {
+        CreateError::OtherLayout { digest, .. } => assert_eq!(digest, 0xdead),
+        other => panic!("{other}"),
+    }
+}
+
+#[test]
+fn a_region_in_use_is_refused_as_long_as_any_writer_lives() {
+    let folder = Folder::new();
+    let (handler, lanes) = create(folder.region(), &spec()).unwrap();
+    assert!(matches!(refusal(&folder.region()), CreateError::InUse { .. }));
+    drop(handler);
+    assert!(matches!(refusal(&folder.region()), CreateError::InUse { .. }));
+    // Taking the file away does not take the lock away.
+    fs::remove_file(folder.region()).unwrap();
+    assert!(matches!(refusal(&folder.region()), CreateError::InUse { .. }));
+    drop(lanes);
+    create(folder.region(), &spec()).unwrap();
+}
+
+#[test]
+fn no_room_is_an_error_at_start() {
+    let mut spec = spec();
+    spec.partitions = (0..1024)
+        .map(|number| {
+            let mut partition = support::partition("XNAS", &number.to_string(), 0);
+            partition.symbols = 1 << 20;
+            partition
+        })
+        .collect();
+    let folder = Folder::new();
+    match create(folder.region(), &spec) {
+        Err(CreateError::NoRoom { length, .. }) => assert!(length > 1 << 39),
+        Err(other) => panic!("{other}"),
+        Ok(_) => panic!("half a terabyte of shared memory"),
+    }
+    assert!(!folder.path().join("region.new").exists());
+    assert!(!folder.region().exists());
+}
+
+#[test]
+fn an_impossible_specification_is_refused() {
+    let folder = Folder::new();
+    let refused = |change: fn(&mut candor_shm::RegionSpec)| {
+        let mut spec = spec();
+        change(&mut spec);
+        let refused = matches!(create(folder.region(), &spec), Err(CreateError::Spec(_)));
+        refused && !folder.region().exists() && !folder.path().join("region.lock").exists()
+    };
+    assert!(refused(|spec| spec.lanes = 0));
+    assert!(refused(|spec| spec.lanes = 65));
+    assert!(refused(|spec| spec.events = 100));
+    assert!(refused(|spec| spec.losses = 0));
+    assert!(refused(|spec| spec.group = Some(u32::MAX)));
+    assert!(refused(|spec| spec.handler = Default::default()));
+    assert!(refused(|spec| spec.partitions[0].lane = 1));
+    assert!(refused(|spec| spec.partitions[0].symbols = 0));
+    assert!(refused(|spec| spec.partitions[0].symbols = (1 << 20) + 1));
+    assert!(refused(|spec| spec.partitions[0].venue = Default::default()));
+    assert!(refused(|spec| spec.partitions.push(spec.partitions[0].clone())));
+    assert!(refused(|spec| {
+        spec.partitions =
+            (0..1025).map(|n| support::partition("XNAS", &n.to_string(), 0)).collect();
+    }));
+}
+
+#[test]
+fn the_group_is_the_one_asked_for_or_an_error() {
+    use std::os::unix::fs::MetadataExt;
+    let folder = Folder::new();
+    let mut spec = spec();
+    spec.group = Some(4321);
+    match create(folder.region(), &spec) {
+        Ok(_writers) => assert_eq!(fs::metadata(folder.region()).unwrap().gid(), 4321),
+        Err(CreateError::System { attempt, .. }) => {
+            assert_eq!(attempt, "give it to its group");
+            assert!(!folder.region().exists());
+        }
+        Err(other) => panic!("{other}"),
+    }
+}
+
+#[test]
+fn what_a_dead_builder_left_behind_is_cleared_and_never_followed() {
+    let folder = Folder::new();
+    let temporary = folder.path().join("region.new");
+    let target = folder.path().join("elsewhere");
+    fs::write(&target, b"precious").unwrap();
+    symlink(&target, &temporary).unwrap();
+    let _writers = create(folder.region(), &spec()).unwrap();
+    assert_eq!(fs::read(&target).unwrap(), b"precious");
+    assert!(fs::symlink_metadata(&temporary).is_err());
+}
+
+#[test]
+fn a_successor_counts_on_and_retires_the_old_region_for_its_readers() {
+    let folder = Folder::new();
+    let (mut handler, mut lanes) = create(folder.region(), &spec()).unwrap();
+    handler.set_status(live(), Mono(5));
+    bring_up(&mut lanes[0], "AAPL", Mono(u64::MAX));
+    let old = Region::open(folder.region()).unwrap();
+    let handle = old.find(&venue("XNAS"), &symbol("AAPL")).unwrap();
+    assert_eq!(old.read(handle).reason(), None);
+    assert!(old.is_current());
+    assert_eq!(old.generation(), 1);
+    drop((handler, lanes));
+    // Dead without a word: its lease still runs, so it is believed until it doesn't.
+    assert_eq!(old.read(handle).reason(), None);
+
+    let (mut handler, mut lanes) = create(folder.region(), &spec()).unwrap();
+    assert_eq!(handler.generation(), 2);
+    assert_eq!(old.read(handle).reason(), Some(Reason::WriterGone));
+    assert!(old.retired().is_some());
+    assert!(!old.is_current());
+
+    let new = Region::open(folder.region()).unwrap();
+    assert_eq!(new.generation(), 2);
+    assert!(new.is_current());
+    assert!(new.find(&venue("XNAS"), &symbol("AAPL")).is_none(), "nothing carries over");
+    handler.set_status(live(), Mono(5));
+    bring_up(&mut lanes[0], "MSFT", Mono(u64::MAX));
+    let there = new.find(&venue("XNAS"), &symbol("MSFT")).unwrap();
+    assert_eq!(new.read(there).reason(), None);
+    // The old handle points at the same place and must not show another symbol's price.
+    assert_eq!(new.read(handle).reason(), Some(Reason::WriterGone));
+}
+
+#[test]
+fn a_handler_that_retires_is_gone_at_once() {
+    let folder = Folder::new();
+    let (mut handler, mut lanes) = create(folder.region(), &spec()).unwrap();
+    handler.set_status(live(), Mono(5));
+    bring_up(&mut lanes[0], "AAPL", Mono(u64::MAX));
+    let region = Region::open(folder.region()).unwrap();
+    let handle = region.find(&venue("XNAS"), &symbol("AAPL")).unwrap();
+    handler.retire(Mono(123));
+    match region.read(handle) {
+        candor_shm::Read::Stale { reason, since, last } => {
+            assert_eq!((reason, since), (Reason::WriterGone, Mono(123)));
+            assert_eq!(last.unwrap().book, support::book(45));
+        }
+        candor_shm::Read::Live(_) => panic!("live after its handler's farewell"),
+    }
+    assert!(!region.is_current());
+}
+
+#[test]
+fn whoever_finds_the_file_finds_it_whole() {
+    let folder = Folder::new();
+    let path = folder.region();
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let watcher = scope.spawn(|| {
+            let mut opened = 0;
+            while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                match Region::open(&path) {
+                    Ok(region) => {
+                        assert_eq!(region.partition_count(), 1);
+                        assert_eq!(region.info().handler.as_str(), "mdh1");
+                        opened += 1;
+                    }
+                    Err(OpenError::Missing { .. }) => {}
+                    Err(error) => panic!("{error}"),
+                }
+            }
+            opened
+        });
+        for generation in 1..=200 {
+            let (handler, _lanes) = create(&path, &spec()).unwrap();
+            assert_eq!(handler.generation(), generation);
+        }
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        assert!(watcher.join().unwrap() > 0);
+    });
+}
