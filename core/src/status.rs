@@ -95,8 +95,9 @@ reasons! {
     SymbolRecovering = 67, Symbol, "SymbolRecovering", "the symbol's book is being rebuilt";
     /// The symbol's book broke the venue's rules.
     SymbolQuarantined = 68, Symbol, "SymbolQuarantined", "the symbol's book broke the venue's rules";
-    /// The reader fell behind the event ring. Derived by the reader.
-    Lapped = 69, Symbol, "Lapped", "this reader fell behind the event ring";
+    /// The reader fell behind: the event ring lapped it, or no slot could be copied whole between the
+    /// writer's changes. Derived by the reader.
+    Lapped = 69, Symbol, "Lapped", "this reader could not keep up with the writer";
 }
 
 impl Reason {

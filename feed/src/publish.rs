@@ -56,8 +56,8 @@ impl Sink for Publisher<'_> {
     }
 
     fn numbers(&mut self, expected: SeqNo, known_end: SeqNo, heard: Mono) {
-        let _ = heard;
         self.writer.numbers(self.partition, expected, known_end);
+        self.writer.heard(self.partition, heard);
     }
 
     fn define(&mut self, index: SymbolIndex, symbol: &Symbol) {
