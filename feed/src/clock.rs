@@ -5,6 +5,9 @@
 //! to choose the trading date where the configuration names none.
 
 use candor_core::{Mono, Nanos, TradingDate};
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use rustix::time::{ClockId, Timespec, clock_gettime};
 
 /// Reads `CLOCK_MONOTONIC` and never lets it go back. One per thread.
@@ -107,55 +110,35 @@ fn nanos(at: Timespec) -> u64 {
     seconds.saturating_mul(1_000_000_000).saturating_add(nanos)
 }
 
-/// The date, in UTC, of a wall-clock time in nanoseconds since the Unix epoch.
+/// The date, in UTC, of a wall-clock time in nanoseconds since the Unix epoch; 0 where that lies
+/// beyond the calendar.
 ///
 /// The hosts this runs on keep UTC; a venue whose trading date starts elsewhere in the day is
 /// given its date by the configuration.
 #[must_use]
 pub fn date(wall: u64) -> TradingDate {
-    let (year, month, day) = civil(wall / 86_400_000_000_000);
-    TradingDate(u32::try_from(year * 10_000 + month * 100 + day).unwrap_or(0))
+    let Ok(at) = Timestamp::from_nanosecond(i128::from(wall)) else { return TradingDate(0) };
+    let date = at.to_zoned(TimeZone::UTC).date();
+    let number = i32::from(date.year()) * 10_000 + i32::from(date.month()) * 100;
+    TradingDate(u32::try_from(number + i32::from(date.day())).unwrap_or(0))
 }
 
 /// A wall-clock time as `2026-11-21T09:30:00.123456789Z`.
 #[must_use]
 pub fn display(wall: u64) -> String {
-    let (year, month, day) = civil(wall / 86_400_000_000_000);
-    let second = wall / 1_000_000_000 % 86_400;
-    let (hour, minute) = (second / 3600, second / 60 % 60);
-    let (second, nanos) = (second % 60, wall % 1_000_000_000);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{nanos:09}Z")
+    match Timestamp::from_nanosecond(i128::from(wall)) {
+        Ok(at) => format!("{at:.9}"),
+        Err(_) => String::from("beyond the calendar"),
+    }
 }
 
-/// Year, month and day of a day counted from 1970-01-01, in the Gregorian calendar.
-fn civil(days: u64) -> (u64, u64, u64) {
-    // Years start in March here, so that the leap day is the last of its year.
-    let days = days + 719_468;
-    let era = days / 146_097;
-    let day_of_era = days % 146_097;
-    let year_of_era =
-        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted + 2) / 5 + 1;
-    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
-    let year = year_of_era + era * 400 + u64::from(month <= 2);
-    (year, month, day)
-}
-
-/// Whether a number `yyyymmdd` is a day of the calendar.
+/// Whether a number `yyyymmdd` is a day of the calendar, from 1970 on.
 #[must_use]
 pub fn is_date(date: TradingDate) -> bool {
-    let (year, month, day) = (date.0 / 10_000, date.0 / 100 % 100, date.0 % 100);
-    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-    let days = match month {
-        4 | 6 | 9 | 11 => 30,
-        2 if leap => 29,
-        2 => 28,
-        1..=12 => 31,
-        _ => return false,
-    };
-    (1970..=9999).contains(&year) && (1..=days).contains(&day)
+    let year = i16::try_from(date.0 / 10_000).unwrap_or(0);
+    let month = i8::try_from(date.0 / 100 % 100).unwrap_or(0);
+    let day = i8::try_from(date.0 % 100).unwrap_or(0);
+    year >= 1970 && Date::new(year, month, day).is_ok()
 }
 
 #[cfg(test)]

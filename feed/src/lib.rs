@@ -18,5 +18,7 @@ pub mod replay;
 pub mod source;
 
 mod lane;
+pub mod log;
 pub mod publish;
 pub mod run;
+mod watch;

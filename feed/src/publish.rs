@@ -7,6 +7,8 @@ use candor_engine::{Notice, Sink};
 use candor_shm::LaneWriter;
 use crossbeam_queue::ArrayQueue;
 
+use crate::log::{Log, Told};
+
 /// What leaves a lane besides what it publishes: bounded queues, never waited for.
 #[derive(Clone, Debug)]
 pub struct Links {
@@ -14,8 +16,8 @@ pub struct Links {
     /// elsewhere that the map gives to it. Full: the claim is made again with the symbol's next
     /// definition; meanwhile the symbol is stale where it was seen.
     pub inboxes: Vec<Arc<ArrayQueue<Claim>>>,
-    /// What happened to sequences, for the log. Full: not logged, but counted by its partition.
-    pub log: Arc<ArrayQueue<Logged>>,
+    /// What operators are told of. Full: counted, and said in one line.
+    pub log: Arc<Log>,
 }
 
 /// A symbol was seen on a partition that the map gives to `home`.
@@ -25,15 +27,6 @@ pub struct Claim {
     pub symbol: Symbol,
     /// Its partition by the map.
     pub home: u16,
-}
-
-/// Something that happened to a partition's sequence.
-#[derive(Clone, Copy, Debug)]
-pub struct Logged {
-    /// The partition.
-    pub partition: u16,
-    /// What happened.
-    pub notice: Notice,
 }
 
 /// One partition's place in the region.
@@ -53,6 +46,7 @@ impl Sink for Publisher<'_> {
 
     fn status(&mut self, status: Status, epoch: u32, since: Mono, session: SessionId) {
         self.writer.partition(self.partition, status, epoch, since, session);
+        self.links.log.push(self.partition, Told::Status { status, session });
     }
 
     fn numbers(&mut self, expected: SeqNo, known_end: SeqNo, heard: Mono) {
@@ -84,7 +78,7 @@ impl Sink for Publisher<'_> {
     }
 
     fn notice(&mut self, notice: &Notice, _now: Mono) {
-        let _ = self.links.log.push(Logged { partition: self.partition, notice: *notice });
+        self.links.log.push(self.partition, Told::Notice(*notice));
     }
 
     fn foreign(&mut self, symbol: &Symbol, home: u16) {

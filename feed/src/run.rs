@@ -8,38 +8,26 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::Duration;
 
 use candor_core::status::Scope;
 use candor_core::symbol::Text;
 use candor_core::{Proof, Reason, Status, Symbol, promote};
 use candor_engine::{Capacity, Partition, VenueSymbols};
-use candor_shm::{
-    CreateError, Endpoint, HandlerWriter, LaneWriter, PartitionSpec, RegionSpec, Unmapped,
-};
+use candor_shm::{CreateError, Endpoint, LaneWriter, PartitionSpec, Region, RegionSpec};
 use crossbeam_queue::ArrayQueue;
 
 use crate::clock::{self, Clock};
 use crate::config::{self, Config};
 use crate::exit::{Exit, Failure};
-use crate::join::Joins;
 use crate::lane::Lane;
-use crate::publish::{Links, Logged};
-use crate::source::{self, Source, Watch};
+use crate::log::Log;
+use crate::publish::Links;
+use crate::source::{self, Source};
+use crate::watch::{self, Keeper};
 
 /// Claims an inbox holds. More than that many symbols on wrong partitions at once say more about
 /// the configuration than about any symbol.
 const INBOX: usize = 4_096;
-
-/// Notices that wait to be logged.
-const LOG: usize = 1_024;
-
-/// How often the handler's own thread looks at signals and the log.
-const TICK: Duration = Duration::from_millis(20);
-
-/// Ticks between two looks at the interfaces and at unmapped multicast: half a second, so that a
-/// program taken off is noticed within one.
-const WATCH_TICKS: u32 = 25;
 
 /// Runs the handler until SIGINT or SIGTERM.
 ///
@@ -62,7 +50,9 @@ pub fn run(config: &Config) -> Result<Exit, Failure> {
         handler.set_mode(index as u16, lane.mode());
         tracing::info!(lane = index, mode = lane.mode(), "receiving");
     }
-    let log = Arc::new(ArrayQueue::new(LOG));
+    let region = Region::open(&config.handler.region)
+        .map_err(|error| Failure::host(format!("can't read the region just made: {error}")))?;
+    let log = Arc::new(Log::new());
     let failed = Arc::new(AtomicBool::new(false));
     let lanes = lanes(config, opened.lanes, writers, &stop, &log);
     let mut threads = Vec::with_capacity(lanes.len());
@@ -83,13 +73,21 @@ pub fn run(config: &Config) -> Result<Exit, Failure> {
         partitions = config.partitions.len(),
         "running"
     );
-    watch(&mut handler, opened.watch, opened.joins, &log, &stop);
+    let keeper = Keeper {
+        config,
+        handler: &mut handler,
+        region,
+        watch: opened.watch,
+        joins: opened.joins,
+        log: &log,
+    };
+    keeper.run(&stop);
     for thread in threads {
         // A lane that panics aborts the process: there is nothing to collect from one.
         let _ = thread.join();
     }
     handler.retire(clock.now());
-    report(&log);
+    log.write(|partition| watch::name(config, partition));
     tracing::info!("stopped; every symbol is stale");
     if failed.load(Ordering::Relaxed) {
         return Err(Failure::host("a lane's source failed; see the log above"));
@@ -130,75 +128,13 @@ fn live(lane: Lane, core: Option<u16>, stop: &AtomicBool, failed: &AtomicBool) {
     }
 }
 
-/// The handler's own thread: signals, log, interfaces, what nobody subscribes to.
-fn watch(
-    handler: &mut HandlerWriter,
-    mut watch: Option<Watch>,
-    joins: Joins,
-    log: &ArrayQueue<Logged>,
-    stop: &AtomicBool,
-) {
-    let mut ticks = 0;
-    while !stop.load(Ordering::Relaxed) {
-        report(log);
-        if let Some(watch) = watch.as_mut()
-            && ticks % WATCH_TICKS == 0
-        {
-            look(handler, watch);
-        }
-        ticks = ticks.wrapping_add(1);
-        pause();
-    }
-    // Memberships are held until the lanes are told to stop, and no longer.
-    drop(joins);
-}
-
-fn look(handler: &mut HandlerWriter, watch: &mut Watch) {
-    for incident in watch.check() {
-        tracing::error!(
-            interface = incident.interface,
-            restored = incident.restored,
-            "{}",
-            incident.text
-        );
-    }
-    match watch.unmapped() {
-        Ok(unmapped) => {
-            let table: Vec<Unmapped> = unmapped
-                .iter()
-                .map(|entry| Unmapped {
-                    endpoint: Endpoint { group: entry.group, port: entry.port },
-                    packets: entry.packets,
-                    bytes: entry.bytes,
-                    last: candor_core::Mono(entry.last_ns),
-                })
-                .collect();
-            handler.set_unmapped(&table);
-        }
-        Err(error) => tracing::warn!(%error, "can't read unmapped multicast"),
-    }
-}
-
-#[expect(clippy::disallowed_methods, reason = "the handler's own thread, which serves no packet")]
-fn pause() {
-    thread::sleep(TICK);
-}
-
-fn report(log: &ArrayQueue<Logged>) {
-    // BOUND: what the queue holds now; what comes meanwhile waits for the next tick.
-    for _ in 0..LOG {
-        let Some(Logged { partition, notice }) = log.pop() else { return };
-        tracing::info!(partition, ?notice, "sequence");
-    }
-}
-
 /// Every lane with its partitions, allocated whole before the first packet.
 fn lanes(
     config: &Config,
     sources: Vec<Box<dyn Source>>,
     writers: Vec<LaneWriter>,
     stop: &Arc<AtomicBool>,
-    log: &Arc<ArrayQueue<Logged>>,
+    log: &Arc<Log>,
 ) -> Vec<Lane> {
     let inboxes: Vec<_> = config.lanes.iter().map(|_| Arc::new(ArrayQueue::new(INBOX))).collect();
     let links = Links {

@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use candor::log::Log;
 use candor::publish::{Links, Publisher};
 use candor::source::Source;
 use candor::source::capture::{Capture, Endpoints};
@@ -29,7 +30,6 @@ use candor_shm::{HandlerWriter, LaneWriter, PartitionSpec, Read, Region, RegionS
 use candor_sim::capture::{Capture as Messages, CaptureMessage, recut};
 use candor_sim::publisher::{Faults, Framing, LineConfig, Packing};
 use candor_sim::rng::Rng;
-use crossbeam_queue::ArrayQueue;
 
 const CAPACITY: Capacity = Capacity { symbols: 16_384, orders: 0, levels: 200_000, trades: 16_384 };
 
@@ -101,7 +101,7 @@ impl Follower {
         let shape = if format == Format::IexDeep { Shape::ByLevel } else { Shape::Quotes };
         Follower {
             writer: lanes.remove(0),
-            links: Links { inboxes: Vec::new(), log: Arc::new(ArrayQueue::new(64)) },
+            links: Links { inboxes: Vec::new(), log: Arc::new(Log::new()) },
             now: Mono(1),
             region,
             _handler: handler,

@@ -16,6 +16,7 @@ const COLUMNS: &[&str] = &[
     "status",
     "since",
     "lease_left",
+    "heard",
     "silence",
     "epoch",
     "session",
@@ -82,6 +83,7 @@ fn row(region: &Region, partition: &PartitionInfo, now: Mono) -> Row {
         .with("status", Value::text(status_text(partition.status.reason())))
         .with("since", Value::age(partition.since, now))
         .with("lease_left", Value::Length(Some(partition.lease_left)))
+        .with("heard", Value::age(partition.heard, now))
         .with("silence", Value::Length(Some(spec.silence)))
         .with("epoch", Value::Number(u64::from(partition.epoch)))
         .with("session", session)

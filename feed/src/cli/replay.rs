@@ -37,10 +37,25 @@ is missing shows as a gap from number 1 and as the status Recovering; references
 has seen are counted (unknown_order) and quarantine their symbols.
 
 Books (--books): venue,symbol,side,level,price,size,orders; every level, sorted by symbol, bid
-before ask, best (1) first; `orders` is empty where the feed doesn't say. Counts (--counts): JSON
-with packets, messages (on all lines), applied, heartbeats, duplicates, by_type (applied messages by
-type letter), rejects by reason, gaps, one_line_losses, and of each partition its status, numbers,
-lines and every counter. `-` writes to standard output, and the summary then goes nowhere.
+before ask, best (1) first; `orders` is empty where the feed doesn't say. `-` writes to standard
+output, and the summary then goes nowhere.
+
+Counts (--counts), one JSON object:
+  feed, venue, captures   what was replayed
+  frames                  all captured; of them frames_not_udp are no datagram, frames_other are
+                          for endpoints that are no line
+  packets                 datagrams to the lines (a file of messages has none)
+  messages                in packets that were understood, on all lines
+  applied                 each number once; by_type has them by type letter (0x.. for others)
+  heartbeats, duplicates  packets without messages; messages that had come before
+  rejects                 frames, packets and messages refused, by reason
+  gaps                    numbers every line was missing: filled (by which line), lost (given up),
+                          outlived (longer than the grace, to the end), open
+  one_line_losses         numbers one line left out and another carried
+  partitions              each with status, session, next number expected, lines, symbols by status,
+                          and every counter
+  other_endpoints         traffic that is no line, and why
+  truncated               files that break off, and where
 
 Exit codes: 0 replayed to the end; 64 command line, or no such file; 65 a capture is truncated,
 damaged, or holds nothing of the feed (what came before is replayed and written all the same);

@@ -57,12 +57,19 @@ fn verdict_row(
         .with("to_do", reason.map_or(Value::Absent, |reason| Value::text(advice(reason))))
 }
 
-/// One link of the chain.
-fn link(term: &str, holds: bool, evidence: String, otherwise: Option<Reason>) -> Row {
-    let stands = otherwise.filter(|_| !holds);
+/// One link of the chain. `holds` is `None` for a term that was not asked.
+fn link(
+    term: &str,
+    holds: impl Into<Option<bool>>,
+    evidence: String,
+    otherwise: Option<Reason>,
+) -> Row {
+    let holds = holds.into();
+    let stands = otherwise.filter(|_| holds == Some(false));
+    let holds = holds.map_or("not asked", |holds| if holds { "yes" } else { "no" });
     Row::new()
         .with("term", Value::text(term))
-        .with("holds", Value::text(if holds { "yes" } else { "no" }))
+        .with("holds", Value::text(holds))
         .with("evidence", Value::Text(evidence))
         .with("otherwise", Value::text(stands.map_or("-".to_owned(), |r| status_text(Some(r)))))
 }
@@ -74,7 +81,7 @@ fn chain(source: &Source, evidence: &Evidence, partition: &PartitionInfo, now: M
     let in_use = match retired {
         None if region.is_current() => format!("generation {}, in use", info.generation),
         None => format!("generation {}, no longer at its path", info.generation),
-        Some(at) => format!("generation {}, given up {}", info.generation, ago(at, now)),
+        Some(at) => format!("generation {}, given up {} ago", info.generation, now.since(at)),
     };
     let mode = region.lanes(now).nth(usize::from(evidence.lane)).map(|lane| lane.mode.to_string());
     let mode =
@@ -92,10 +99,22 @@ fn chain(source: &Source, evidence: &Evidence, partition: &PartitionInfo, now: M
         word(evidence.partition, now),
         evidence.partition.epoch
     );
-    let heard = format!("{} of {}", lease(evidence.partition_lease, now), spec.silence);
-    let silent = match evidence.partition_lease {
-        Mono::NEVER => Reason::NotStarted,
-        _ => Reason::Silent,
+    let heard = match partition.heard {
+        Mono::NEVER => "no packet heard".to_owned(),
+        at => format!("last packet {} ago", now.since(at)),
+    };
+    let vouched =
+        format!("{}; {heard}; silent after {}", lease(evidence.partition_lease, now), spec.silence);
+    // A partition that gives a reason itself gets no lease: its last packet tells whether it is
+    // silent besides.
+    let own = evidence.partition.reason();
+    let (vouches, silent) = match (own, partition.status.reason()) {
+        (None, _) if evidence.partition_lease == Mono::NEVER => {
+            (Some(false), Some(Reason::NotStarted))
+        }
+        (None, _) => (Some(evidence.partition_lease > now), Some(Reason::Silent)),
+        (Some(_), Some(Reason::Silent)) => (Some(false), Some(Reason::Silent)),
+        (Some(_), _) => (None, None),
     };
     vec![
         link("region in use", retired.is_none(), in_use, Some(Reason::WriterGone)),
@@ -107,7 +126,7 @@ fn chain(source: &Source, evidence: &Evidence, partition: &PartitionInfo, now: M
         ),
         link("lane's lease", evidence.lane_lease > now, lane, Some(Reason::WriterGone)),
         link("partition's word", evidence.partition.is_clear(), said, evidence.partition.reason()),
-        link("partition's lease", evidence.partition_lease > now, heard, Some(silent)),
+        link("partition's lease", vouches, vouched, silent),
         slot(evidence, now),
         link(
             "name in one partition",
@@ -151,16 +170,15 @@ fn slot(evidence: &Evidence, now: Mono) -> Row {
 }
 
 fn word(word: Word, now: Mono) -> String {
-    let since = ago(word.since, now);
+    let since = match word.since {
+        Mono::NEVER => "from the beginning".to_owned(),
+        since => format!("for {}", now.since(since)),
+    };
     match word.reason() {
-        Some(reason) => format!("says {reason}, since {since}"),
-        None if word.is_clear() => format!("nothing against it, since {since}"),
+        Some(reason) => format!("says {reason}, {since}"),
+        None if word.is_clear() => format!("nothing against it, {since}"),
         None => "nothing written".to_owned(),
     }
-}
-
-fn ago(at: Mono, now: Mono) -> String {
-    if at == Mono::NEVER { "the beginning".to_owned() } else { format!("{} ago", now.since(at)) }
 }
 
 fn lease(until: Mono, now: Mono) -> String {

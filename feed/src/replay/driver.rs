@@ -375,6 +375,9 @@ impl<'a> Driver<'a> {
         for (machine, group) in self.machines.iter_mut().zip(&self.groups.groups) {
             machine.lines = group.lines;
         }
+        if let Some(at) = self.file {
+            self.machines[at].cut = self.packer.is_cut();
+        }
         Replayed {
             partitions: self.machines,
             frames: self.frames,

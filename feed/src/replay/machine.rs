@@ -3,7 +3,7 @@
 use candor_book::Books;
 use candor_core::counters::Counters;
 use candor_core::limits::LINES;
-use candor_core::{Line, Mono, Nanos, SeqNo, SessionId, Status, Symbol, SymbolIndex};
+use candor_core::{Line, Mono, Nanos, Reason, SeqNo, SessionId, Status, Symbol, SymbolIndex};
 use candor_engine::{Capacity, Config, Partition, VenueSymbols};
 
 use super::lines::Endpoint;
@@ -20,6 +20,8 @@ pub struct Machine {
     pub(super) tally: Tally,
     /// UDP packets its lines carried; none where messages came from a file without packets.
     pub packets: u64,
+    /// Its numbers are a file's own and start in the middle of a day.
+    pub(super) cut: bool,
 }
 
 impl Machine {
@@ -42,7 +44,7 @@ impl Machine {
         partition.start(now, &mut tally);
         partition.subscribe(now, true, &mut tally);
         let lines = [None; LINES];
-        Machine { name: name.to_owned(), lines, partition, tally, packets: 0 }
+        Machine { name: name.to_owned(), lines, partition, tally, packets: 0, cut: false }
     }
 
     pub(super) fn on_packet(&mut self, now: Mono, line: Line, payload: &[u8]) {
@@ -63,10 +65,12 @@ impl Machine {
         }
     }
 
-    /// The partition's own status when the capture ended, the silence behind it left aside.
+    /// The partition's own status when the capture ended, the silence behind it left aside. What
+    /// was cut out of a day is never more than `Recovering`, also where the numbers can't show it.
     #[must_use]
     pub fn status(&self) -> Status {
-        self.partition.status()
+        let status = self.partition.status();
+        if self.cut && status.is_live() { Status::stale(Reason::Recovering) } else { status }
     }
 
     /// The session followed last.

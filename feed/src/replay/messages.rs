@@ -17,15 +17,31 @@ pub(super) struct Packer {
     count: u16,
     next: SeqNo,
     time: Mono,
+    /// What the first message is: `None` before it.
+    starts: Option<bool>,
 }
 
 impl Packer {
     pub(super) fn new() -> Packer {
-        Packer { packet: vec![0; HEADER_LEN], count: 0, next: SeqNo::FIRST, time: Mono::NEVER }
+        Packer {
+            packet: vec![0; HEADER_LEN],
+            count: 0,
+            next: SeqNo::FIRST,
+            time: Mono::NEVER,
+            starts: None,
+        }
+    }
+
+    /// Whether there were messages and the first was not the start of a day's, which ITCH says with
+    /// system event `O`: the file was cut out of the middle.
+    pub(super) fn is_cut(&self) -> bool {
+        self.starts == Some(false)
     }
 
     /// Adds a message. True when the packet is to be taken.
     pub(super) fn push(&mut self, message: &[u8]) -> bool {
+        let is_start = message.first() == Some(&b'S') && message.get(11) == Some(&b'O');
+        self.starts.get_or_insert(is_start);
         // The capture's lengths have 16 bits.
         self.packet.extend_from_slice(&(message.len() as u16).to_be_bytes());
         self.packet.extend_from_slice(message);

@@ -258,7 +258,8 @@ fn partition(machine: &Machine) -> PartitionRow {
     }
 }
 
-/// Writes the counts; what each field means is said in `docs/REPLAY.md`.
+/// Writes the counts as one JSON object whose fields keep their order; `candor replay --help` says
+/// what each means.
 ///
 /// # Errors
 /// Where writing fails.
