@@ -41,10 +41,13 @@ impl Evidence {
         self.unreadable = false;
     }
 
-    /// Takes note of a packet that reached the host at `at` and is looked at now.
-    pub(crate) fn on_packet(&mut self, now: Mono, at: Mono, late: Nanos) {
+    /// Takes note of a packet that reached the host at `at` and is looked at now. What was dropped
+    /// unseen may be long ago: where the packet shows a gap, the books are as old as that, and the
+    /// grace that reordering is given must not make them Live.
+    pub(crate) fn on_packet(&mut self, now: Mono, at: Mono, late: Nanos, state: State) {
         self.behind = now.since(at) > late;
-        if self.fresh_since.is_some_and(|since| at >= since) {
+        let gap = matches!(state, State::GapOpen | State::GapOutlived);
+        if !gap && self.fresh_since.is_some_and(|since| at >= since) {
             self.fresh_since = None;
         }
     }

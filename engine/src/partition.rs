@@ -10,7 +10,7 @@ use candor_core::{
     SymbolIndex, TradingState, counters::Counter,
 };
 use candor_decoders::{BookShape, Format};
-use candor_gapfill::{Notice, Output, Sequencer};
+use candor_gapfill::{Heard, Notice, Output, Sequencer};
 
 use crate::evidence::Evidence;
 use crate::symbols::{Bound, Symbols};
@@ -29,7 +29,9 @@ pub struct Config {
     pub grace: Nanos,
     /// How long the old numbering of a line is recognised after numbers restarted.
     pub session_grace: Nanos,
-    /// Longest time without a packet on any line.
+    /// Longest time without a packet on any line that shows the stream followed to be alive
+    /// ([`Heard::Current`]). A line that lags shows it with copies of what was sent before: where
+    /// all others are dead and the venue dies too, that is noticed this long, and the lag, after.
     pub silence: Nanos,
     /// Longest time between a packet's arrival at the host and our looking at it.
     pub late: Nanos,
@@ -57,7 +59,7 @@ struct Content {
     status: Status,
     since: Mono,
     session: SessionId,
-    /// When a packet of the current session was heard last.
+    /// When a packet was heard last that shows the stream followed to be alive.
     heard: Mono,
     /// Whether a message that repeats its symbol defines it where nothing has.
     named_by_any_message: bool,
@@ -167,16 +169,17 @@ impl Partition {
         };
         content.counters.add(Counter::PacketsAccepted, 1);
         let mut apply = Apply { content, sink };
-        self.sequencer.on_packet(now, line, &packet, &mut self.sequencing, &mut apply);
+        let heard = self.sequencer.on_packet(now, line, &packet, &mut self.sequencing, &mut apply);
+        let current = heard == Heard::Current;
         let content = &mut self.content;
-        let current = packet.session == self.sequencer.session();
         if current {
             content.heard = content.heard.max(at);
-            content.evidence.on_packet(now, at, content.config.late);
+            let state = self.sequencer.state();
+            content.evidence.on_packet(now, at, content.config.late, state);
         }
         self.settle(sink);
-        // The one place a lease is renewed: a packet of this session, while in sync. It vouches
-        // from when it arrived, not from when we came to look at it.
+        // The one place a lease is renewed: a packet of the stream followed, while in sync. It
+        // vouches from when it arrived, not from when we came to look at it.
         let content = &self.content;
         if current && content.status.is_live() {
             sink.lease(content.heard + content.config.silence);

@@ -247,10 +247,7 @@ mod tests {
         assert_eq!(symbols.add(symbol(100), Mono(1)), None);
         for n in 0..100 {
             assert_eq!(symbols.by_name(&symbol(n)), Some(SymbolIndex(n)));
-            assert_eq!(
-                symbols.by_key(InstrumentKey(u64::from(n) << 32 | 7)),
-                Some(SymbolIndex(n))
-            );
+            assert_eq!(symbols.by_key(InstrumentKey(u64::from(n) << 32 | 7)), Some(SymbolIndex(n)));
         }
         assert_eq!(symbols.by_name(&symbol(100)), None);
         assert_eq!(symbols.by_key(InstrumentKey(8)), None);

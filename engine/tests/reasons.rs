@@ -239,6 +239,25 @@ fn after_a_stall_only_what_arrives_later_proves_anything() {
 }
 
 #[test]
+fn after_a_stall_a_gap_is_given_no_grace() {
+    let mut bench = Bench::open();
+    bench.partition.on_stall(bench.now, &mut bench.shown);
+    // What was dropped while nobody looked: number 4 may be as old as the stall.
+    bench.pass(Nanos(1));
+    bench.send(Line::A, 5, &[delete(1, 12)]);
+    assert_eq!(bench.reason("AAPL"), Some(Reason::Late));
+    bench.heartbeat(Line::B, 4);
+    assert_eq!(bench.reason("AAPL"), Some(Reason::Late), "it doesn't fill the gap");
+    bench.send(Line::B, 4, &[add(1, 13, b'B', 100, 990_000)]);
+    assert!(bench.status("AAPL").is_live(), "filled by a line that was behind");
+    bench.partition.on_stall(bench.now, &mut bench.shown);
+    bench.pass(Nanos(1));
+    bench.send(Line::A, 7, &[delete(1, 13)]);
+    bench.pass(GRACE + Nanos(1));
+    assert_eq!(bench.reason("AAPL"), Some(Reason::Gap));
+}
+
+#[test]
 fn a_crossed_book_is_stale_for_as_long_as_it_is_crossed() {
     let mut bench = Bench::open();
     bench.send(Line::A, 4, &[add(1, 13, b'B', 100, 1_020_000)]);

@@ -79,9 +79,8 @@ impl Keeper<'_> {
     fn renew(&mut self, now: Mono, renewed: &mut [Mono]) {
         for (number, last) in (0u16..).zip(renewed) {
             let partition = self.region.partition(number, now);
-            let silent = partition.is_some_and(|partition| {
-                partition.status.reason() == Some(Reason::Silent)
-            });
+            let silent = partition
+                .is_some_and(|partition| partition.status.reason() == Some(Reason::Silent));
             if !silent || now.since(*last) < RENEW_EVERY {
                 continue;
             }

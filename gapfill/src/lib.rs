@@ -16,7 +16,7 @@
 //! ```
 //! use candor_core::{ByteOrder, Content, Line, Messages, Mono, Nanos, Packet, SeqNo, SeqRange};
 //! use candor_core::{SessionId, counters::Counters};
-//! use candor_gapfill::{Config, Notice, Output, Sequencer, State};
+//! use candor_gapfill::{Config, Heard, Notice, Output, Sequencer, State};
 //!
 //! struct Print;
 //! impl Output for Print {
@@ -42,9 +42,11 @@
 //!     messages: Messages::walk(wire, count, ByteOrder::Big).unwrap(),
 //! };
 //! let now = Mono(1_000_000);
-//! sequencer.on_packet(now, Line::A, &packet(2, b"\0\x01b", 1), &mut counters, &mut Print);
+//! let ahead = packet(2, b"\0\x01b", 1);
+//! assert_eq!(sequencer.on_packet(now, Line::A, &ahead, &mut counters, &mut Print), Heard::Current);
 //! assert_eq!(sequencer.state(), State::GapOpen); // number 1 is missing
-//! sequencer.on_packet(now, Line::B, &packet(1, b"\0\x01a\0\x01b", 2), &mut counters, &mut Print);
+//! let both = packet(1, b"\0\x01a\0\x01b", 2);
+//! assert_eq!(sequencer.on_packet(now, Line::B, &both, &mut counters, &mut Print), Heard::Current);
 //! assert_eq!((sequencer.state(), sequencer.expected()), (State::InSync, SeqNo(3)));
 //! ```
 //!
@@ -55,6 +57,7 @@
 //! - `messages = applied + duplicate + every discard + held`, after every call.
 //! - The numbers from [`Sequencer::expected`] up to [`Sequencer::known_end`] are exactly the held
 //!   ones and those of the gap set. [`Sequencer::check`] asserts this and more.
+//! - A packet of which anything is delivered or held is [`Heard::Current`].
 //!
 //! # Rules
 //!
@@ -75,39 +78,44 @@
 //!   [`limits::OLD_SESSIONS`] left behind.
 //! - **Restart.** The numbers start over under the same name when a line comes back to number 1 with
 //!   other bytes; carries other bytes under a number it delivered itself; is quiet for more than
-//!   the grace and then heartbeats below its own next number; or, quiet likewise, carries three
-//!   packets in a row of numbers it has passed that nothing remembered can be compared with. Copies
-//!   that equal what is remembered are never a restart. Other lines may go on with the old numbering
+//!   the grace and then heartbeats, or ends, twice below its own next number, with nothing on that
+//!   line in between that agrees with the numbering; or, quiet likewise, carries three packets in a
+//!   row of numbers it has passed that nothing remembered can be compared with. Copies that equal
+//!   what is remembered are never a restart. Other lines may go on with the old numbering
 //!   for [`Config::session_grace`]: what they carry from their own next number on is refused, until
 //!   they show a number below it. Where the line was not quiet before, a packet of any line that
 //!   begins with the bytes the old numbering had under its number is taken for a late copy, for one
 //!   grace, and refused too.
 //! - **End.** The first end of a session counts. Nothing revives an ended session but another one, or
 //!   a restart. An end below what its own line has carried is ignored, as is a heartbeat, for one
-//!   grace; after that it is a restart.
+//!   grace; after that the second in a row is a restart.
+//! - **Evidence.** [`Heard`] says which packets show that the stream followed is alive.
 //!
 //! # Table
 //!
-//! What is said and the state after it; `·` is nothing and no change. In the states with a gap, 6
-//! is missing and 7 is held; a test reads this table and tries each cell.
+//! What is said and the state after it; `·` is nothing and no change, and in parentheses stands
+//! what a packet brings about that is [`Heard::Foreign`]. In the states with a gap, 6 is missing
+//! and 7 is held; the heartbeats below the line's own come on a line that has been quiet for longer
+//! than the grace. A test reads this table and tries each cell.
 //!
 //! | input | NotStarted | InSync | GapOpen | GapOutlived | Ended |
 //! | --- | --- | --- | --- | --- | --- |
-//! | data, the next number | Started → InSync | · | GapFilled → InSync | GapFilled, OneLine → InSync | · |
-//! | data, old numbers | Started, GapOpened → GapOpen | · | · | · | · |
-//! | data, old and next | Started → InSync | · | GapFilled → InSync | GapFilled, OneLine → InSync | · |
-//! | data, ahead | Started, GapOpened → GapOpen | GapOpened → GapOpen | GapOpened | GapOpened | · |
-//! | data, ahead of the window | Started, GapOpened, GapLost → InSync | GapOpened, GapLost | GapOpened, GapLost, GapLost → InSync | GapOpened, GapLost, GapLost → InSync | · |
-//! | data, other bytes from another line | Started, GapOpened → GapOpen | LinesDiffer | LinesDiffer | LinesDiffer | LinesDiffer |
+//! | data, the next number | Started → InSync | · | GapFilled → InSync | GapFilled, OneLine → InSync | (·) |
+//! | data, old numbers | Started, GapOpened → GapOpen | · | · | · | (·) |
+//! | data, old and next | Started → InSync | · | GapFilled → InSync | GapFilled, OneLine → InSync | (·) |
+//! | data, ahead | Started, GapOpened → GapOpen | GapOpened → GapOpen | GapOpened | GapOpened | (·) |
+//! | data, ahead of the window | Started, GapOpened, GapLost → InSync | GapOpened, GapLost | GapOpened, GapLost, GapLost → InSync | GapOpened, GapLost, GapLost → InSync | (·) |
+//! | data, other bytes from another line | Started, GapOpened → GapOpen | (LinesDiffer) | (LinesDiffer) | (LinesDiffer) | (LinesDiffer) |
 //! | data, number 1 with other bytes | Started → InSync | Restarted → InSync | Restarted → InSync | Restarted → InSync | Restarted → InSync |
-//! | heartbeat, nothing missing | Started → InSync | · | · | · | · |
-//! | heartbeat, numbers missing | Started, GapOpened → GapOpen | GapOpened → GapOpen | GapOpened | GapOpened | · |
-//! | heartbeat, below the line's own | Started → InSync | Restarted → InSync | Restarted → InSync | Restarted → InSync | Restarted → InSync |
-//! | end, nothing missing | Started, Ended → Ended | Ended → Ended | · | · | · |
-//! | end, numbers missing | Started, GapOpened → GapOpen | GapOpened → GapOpen | GapOpened | GapOpened | · |
+//! | heartbeat, nothing missing | Started → InSync | · | · | · | (·) |
+//! | heartbeat, numbers missing | Started, GapOpened → GapOpen | GapOpened → GapOpen | GapOpened | GapOpened | (·) |
+//! | heartbeat, below the line's own | Started → InSync | (·) | (·) | (·) | (·) |
+//! | heartbeat, below the line's own again | Started → InSync | Restarted → InSync | Restarted → InSync | Restarted → InSync | Restarted → InSync |
+//! | end, nothing missing | Started, Ended → Ended | Ended → Ended | · | · | (·) |
+//! | end, numbers missing | Started, GapOpened → GapOpen | GapOpened → GapOpen | GapOpened | GapOpened | (·) |
 //! | the grace passes | · | · | GapOutlived → GapOutlived | · | · |
 //! | a new session | Started → InSync | SessionChanged → InSync | SessionChanged → InSync | SessionChanged → InSync | SessionChanged → InSync |
-//! | a session left behind | Started, GapOpened → GapOpen | OldSession | OldSession | OldSession | OldSession |
+//! | a session left behind | Started, GapOpened → GapOpen | (OldSession) | (OldSession) | (OldSession) | (OldSession) |
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -153,6 +161,34 @@ pub trait Output {
     fn message(&mut self, seq: SeqNo, line: Line, bytes: &[u8]);
     /// Something happened. Comes before the messages that follow from it.
     fn notice(&mut self, notice: Notice);
+}
+
+/// Whether a packet is evidence that the stream followed is alive, so that whoever vouches for what
+/// was built from it may go on doing so.
+///
+/// This is about what the packet proves, not about what was done with it: a `Foreign` packet
+/// delivers nothing and fills nothing, but the end a lagging line carries is an end all the same.
+#[must_use]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Heard {
+    /// It is of the stream followed: it carries a number, before the end, that was not delivered or
+    /// given up yet; or old numbers only, at least one of them byte for byte as it is remembered and
+    /// none otherwise; or it is a heartbeat or end below neither what was delivered nor what its own
+    /// line has carried. So is the packet that begins the stream, a new session or a restart.
+    ///
+    /// A line that lags carries copies of what another line has delivered before. They show that
+    /// the venue was alive when it sent them. Should it be dead by now, they go on for as long as
+    /// the line lags, so a time-out counted from each of them runs out that much later.
+    Current,
+    /// It doesn't show that the stream followed is alive:
+    ///
+    /// - it is of a session left behind, or of the numbering before a restart;
+    /// - a heartbeat or end with a lower number than was delivered, or than its own line has
+    ///   carried: it was sent before those, or its numbers are others;
+    /// - old numbers only, and either other bytes than are remembered, or nothing is remembered to
+    ///   compare them with: they may be late, or of numbers that started over;
+    /// - the venue has said where the session ends, and no number before that is new in it.
+    Foreign,
 }
 
 /// What happened to the stream.

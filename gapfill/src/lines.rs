@@ -21,6 +21,9 @@ pub(crate) struct LineState {
     pub(crate) left_out: Ranges<Mono>,
     /// The old packets it repeats.
     pub(crate) repeats: Repeats,
+    /// Whether it was quiet and then heartbeat (or ended) below `next`, and has carried nothing
+    /// since that agrees with the numbering.
+    pub(crate) regressed: bool,
     /// Set while the line may still carry a numbering that was left behind.
     pub(crate) fence: Option<Fence>,
 }
@@ -63,6 +66,7 @@ impl LineState {
             advanced: Mono::NEVER,
             left_out: Ranges::new(LINE_GAPS),
             repeats: Repeats::None,
+            regressed: false,
             fence: None,
         }
     }
@@ -73,6 +77,7 @@ impl LineState {
         self.advanced = Mono::NEVER;
         self.left_out.clear();
         self.repeats = Repeats::None;
+        self.regressed = false;
         self.fence = None;
     }
 
@@ -112,6 +117,9 @@ impl LineState {
             self.advanced = now;
             self.repeats = Repeats::None;
         }
+        if range.end > next || range.first == next {
+            self.regressed = false;
+        }
     }
 
     /// The oldest range the line left out, when there is one too many.
@@ -142,9 +150,21 @@ impl LineState {
         (first.range.first < delivered).then(|| first.about + grace)
     }
 
+    /// Notes a heartbeat or end. True when it has to be taken for the line starting over: the
+    /// second in a row below what the line itself has shown, on a line that is quiet. The first may
+    /// have been overtaken by more than the grace.
+    pub(crate) fn beats(&mut self, first: SeqNo, quiet: bool) -> bool {
+        let below = quiet && self.has_reached(first);
+        let again = below && self.regressed;
+        self.regressed |= below;
+        again
+    }
+
     /// Notes a packet wholly below what the line has shown. True when it has to be taken for the
     /// line starting over.
     pub(crate) fn repeated(&mut self, range: SeqRange, old: Old) -> bool {
+        // Only what nothing can be compared with leaves open whether the line has started over.
+        self.regressed &= old == Old::Unknown;
         self.repeats = match (old, self.repeats) {
             (Old::Explained, _) => Repeats::None,
             (Old::Copy, _) => Repeats::Copies { end: range.end },
@@ -170,5 +190,6 @@ impl LineState {
             assert!(pair[0].about <= pair[1].about);
         }
         assert!(self.fence.is_none() || self.next.is_none(), "a fenced line is dark");
+        assert!(!self.regressed || self.next.is_some(), "a dark line has nothing to fall below");
     }
 }

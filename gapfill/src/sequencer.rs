@@ -11,7 +11,7 @@ use crate::lines::{LineState, Old};
 use crate::sessions::OldSessions;
 use crate::sink::Sink;
 use crate::stream::{Phase, Stream};
-use crate::{Config, Gaps, Notice, Output, State, Wholeness};
+use crate::{Config, Gaps, Heard, Notice, Output, State, Wholeness};
 
 /// Makes one stream of a partition's lines. See the crate's description for what it does when.
 #[derive(Clone, Debug)]
@@ -51,6 +51,8 @@ impl Sequencer {
     /// Takes a packet that arrived on `line` at `now`. Deadlines that `now` has reached are dealt
     /// with first. Time that goes back counts as no time passing. Read [`Sequencer::deadline`]
     /// afterwards.
+    ///
+    /// Returns whether the packet is evidence that the stream followed is alive.
     pub fn on_packet(
         &mut self,
         now: Mono,
@@ -58,24 +60,24 @@ impl Sequencer {
         packet: &Packet<'_>,
         counters: &mut Counters,
         out: &mut impl Output,
-    ) {
+    ) -> Heard {
         debug_assert!(self.config.lines[line.index()], "a packet of a line that isn't configured");
         debug_assert_eq!(packet.range.len(), packet.messages.len() as u64);
         let mut sink = self.sink(now, counters, out);
         count_packet(line, packet, &mut sink);
         self.pass_time(&mut sink);
-        if self.admits(line, packet, &mut sink) {
-            if self.is_next(packet) {
-                let range = packet.range;
-                self.lines[line.index()].carried(range, sink.now);
-                self.stream.deliver_in_order(line, packet.messages, &mut sink);
-            } else {
-                self.take(line, packet, &mut sink);
-            }
-        } else {
+        let heard = if !self.admits(line, packet, &mut sink) {
             sink.count(Counter::DiscardOldSession, packet.messages.len() as u64);
-        }
+            Heard::Foreign
+        } else if self.is_next(packet) {
+            self.lines[line.index()].carried(packet.range, sink.now);
+            self.stream.deliver_in_order(line, packet.messages, &mut sink);
+            Heard::Current
+        } else {
+            self.take(line, packet, &mut sink)
+        };
         self.settle(&mut sink);
+        heard
     }
 
     /// Time has come to `now`. Early and late calls do no harm.
@@ -259,7 +261,12 @@ impl Sequencer {
     }
 
     /// Takes any packet of the session in force.
-    fn take<O: Output>(&mut self, line: Line, packet: &Packet<'_>, sink: &mut Sink<'_, O>) {
+    fn take<O: Output>(
+        &mut self,
+        line: Line,
+        packet: &Packet<'_>,
+        sink: &mut Sink<'_, O>,
+    ) -> Heard {
         let found = match inspect(&self.stream, &self.lines[line.index()], line, packet) {
             Finding::Restarted => None,
             Finding::Known(found) => {
@@ -270,6 +277,7 @@ impl Sequencer {
             self.restart(line, sink);
             Known::default()
         });
+        let heard = self.hears(line, packet.range, &found);
         let contradicts = self.lines[line.index()].has_reached(packet.range.end);
         let range = self.stream.before_end(packet.range);
         self.lines[line.index()].carried(range, sink.now);
@@ -278,10 +286,32 @@ impl Sequencer {
             self.stream.phase = Phase::Open;
         }
         self.take_messages(line, packet, &found, sink);
-        // An end below what its own line has carried is no end; a grace later it is a restart.
+        // An end below what its own line has carried is no end; a grace later two are a restart.
         if packet.content == Content::End && !contradicts {
             self.stream.ends(packet.range.end);
         }
+        heard
+    }
+
+    /// Whether a packet that is about to be taken shows that the stream followed is alive.
+    fn hears(&self, line: Line, range: SeqRange, found: &Known) -> Heard {
+        let stream = &self.stream;
+        let before_end = stream.before_end(range);
+        let vouches = if stream.phase == Phase::Fresh {
+            // There is nothing yet that it could contradict.
+            true
+        } else if range.is_empty() {
+            // One that was sent after what was delivered, and after what its line carried, says so.
+            let regressed =
+                range.first < stream.expected || self.lines[line.index()].has_reached(range.first);
+            stream.end().is_none() && !regressed
+        } else if !before_end.is_empty() && before_end.end > stream.expected {
+            true
+        } else {
+            // All of it is old: a copy, or it could be anybody's.
+            stream.end().is_none() && found.copy && found.differ == 0
+        };
+        if vouches { Heard::Current } else { Heard::Foreign }
     }
 
     fn take_messages<O: Output>(
@@ -310,10 +340,14 @@ impl Sequencer {
         let state = &mut self.lines[line.index()];
         let quiet = state.is_quiet(now, grace);
         if range.is_empty() {
-            // The next number to come, below one that the line itself has carried.
-            return quiet && state.next.is_some_and(|next| range.first < next);
+            return state.beats(range.first, quiet);
         }
-        if state.next.is_none_or(|next| next < range.end) || range.end > self.stream.expected {
+        if state.next.is_none_or(|next| next < range.end) {
+            return false;
+        }
+        if range.end > self.stream.expected {
+            // It fills a gap.
+            state.regressed = false;
             return false;
         }
         // What the line left out itself is settled by the time it is quiet; what no line carried

@@ -3,6 +3,8 @@
 mod common;
 mod twin;
 
+use std::collections::BTreeMap;
+
 use candor_core::counters::Counter;
 use candor_core::limits::{HELD_MESSAGE_BYTES, WINDOW_MESSAGES};
 use candor_core::{Content, Line, Mono, Nanos, SessionId};
@@ -216,8 +218,8 @@ fn compare(bench: &Bench, twin: &mut Twin, what: &str) {
     }
 }
 
-/// Runs both; returns the bench for a closer look.
-fn run(given: &[Given]) -> Bench {
+/// Runs both; returns them for a closer look.
+fn run(given: &[Given]) -> (Bench, Twin) {
     let mut bench = Bench::new();
     let mut twin = Twin::new(GRACE.0, SESSION_GRACE.0);
     let mut compared = 0;
@@ -240,8 +242,15 @@ fn run(given: &[Given]) -> Bench {
         };
         let session = SessionId::from_number(given.session);
         let packet = packet(session, kind, given.first, given.messages.len(), &encoded);
+        let delivered = bench.all.len();
         bench.give(Line::from_index(given.line).unwrap(), &packet);
-        twin.packet(given);
+        let (vouches, why) = twin.packet(given);
+        *twin.counts.entry(why).or_default() += 1;
+        assert_eq!(bench.vouched(), vouches, "{why} {}", what());
+        if step % 2 == 0 && bench.all.len() > delivered {
+            // No deadline was due: it is this packet that delivered.
+            assert!(vouches, "{why} {}", what());
+        }
         compare(&bench, &mut twin, &what());
         assert_eq!(bench.all.len(), twin.delivered.len(), "{}", what());
         for (ours, theirs) in bench.all[compared..].iter().zip(&twin.delivered[compared..]) {
@@ -250,7 +259,7 @@ fn run(given: &[Given]) -> Bench {
         }
         compared = bench.all.len();
     }
-    bench
+    (bench, twin)
 }
 
 const MILD: Trouble = Trouble {
@@ -274,9 +283,9 @@ const MILD: Trouble = Trouble {
 #[test]
 fn mild_trouble_on_three_lines_loses_nothing() {
     let mut given = packets(1, 3000, Trouble { whole: Some(2), ..MILD });
-    // A heartbeat that is late by more than the grace, on a line that is quiet, is a restart.
+    // Two heartbeats that are late by more than the grace, on a line that is quiet, are a restart.
     given.retain(|given| given.kind == Kind::Data);
-    let mut bench = run(&given);
+    let (mut bench, _) = run(&given);
     bench.wait(Nanos::from_secs(1));
     assert!(bench.get(Counter::Applied) > 5000, "{}", bench.counts());
     assert!(bench.numbers().into_iter().eq(1..bench.expected()), "{}", bench.counts());
@@ -288,6 +297,7 @@ fn mild_trouble_on_three_lines_loses_nothing() {
 #[test]
 fn every_rule_is_tried() {
     let mut sum = candor_core::counters::Counters::new();
+    let mut tried = BTreeMap::new();
     for seed in 1..=24 {
         let trouble = Trouble {
             loss: 4 + seed % 9,
@@ -304,15 +314,39 @@ fn every_rule_is_tried() {
             lag: if seed % 6 == 0 { 2_500_000 } else { 0 },
             ..MILD
         };
-        let bench = run(&packets(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15), 700, trouble));
+        let (bench, twin) = run(&packets(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15), 700, trouble));
         for counter in COMPARED {
             sum.add(counter, bench.get(counter));
+        }
+        for (what, count) in twin.counts {
+            *tried.entry(what).or_insert(0) += count;
         }
     }
     for counter in COMPARED {
         assert_ne!(sum.get(counter), 0, "{} was never tried", counter.label());
     }
+    for what in EVIDENCE {
+        assert!(
+            tried.get(what).is_some_and(|count| *count > 0),
+            "{what} was never tried: {tried:?}"
+        );
+    }
 }
+
+/// What the twin has to say about evidence, and the restarts that heartbeats show.
+const EVIDENCE: [&str; 11] = [
+    "begins",
+    "new",
+    "beats",
+    "copy",
+    "left_behind",
+    "below_own",
+    "below_delivered",
+    "ends",
+    "differs",
+    "unknown",
+    "restarts_by_heartbeat",
+];
 
 fn troubles() -> impl Strategy<Value = Trouble> {
     let rare = |n: u64| prop_oneof![Just(0), n / 4..n];
@@ -348,6 +382,6 @@ proptest! {
 
     #[test]
     fn agrees_with_its_twin(seed in any::<u64>(), steps in 1..400u64, trouble in troubles()) {
-        run(&packets(seed, steps, trouble));
+        let _ = run(&packets(seed, steps, trouble));
     }
 }

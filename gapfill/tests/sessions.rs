@@ -259,15 +259,73 @@ fn number_reset_shown_by_a_heartbeat() {
     bench.heartbeat(B, 48);
     assert_eq!(bench.get(Counter::Restarts), 0);
     bench.heartbeat(B, 51);
+    // One may have been overtaken by more than the grace; the second in a row was not.
+    assert_eq!(notices(&bench.heartbeat(A, 1)), []);
+    assert_eq!(bench.state(), State::InSync);
     assert_eq!(notices(&bench.heartbeat(A, 1)), [RESTARTED]);
     assert_eq!((bench.state(), bench.sequencer.whole()), (State::InSync, Wholeness::Whole));
     assert_eq!(bench.expected(), 1);
     // To a number beyond 1: the start is missing.
     bench.data(A, 1, 9);
     bench.wait(Nanos::from_secs(1));
+    bench.heartbeat(A, 4);
     assert_eq!(notices(&bench.heartbeat(A, 4))[0], RESTARTED);
     bench.wait(GRACE);
     assert_eq!((bench.expected(), bench.sequencer.whole()), (4, Wholeness::StartMissing));
+    // The line counts from the restart on: one more is one.
+    bench.data(A, 4, 2);
+    bench.wait(Nanos::from_secs(1));
+    assert_eq!(notices(&bench.end(A, 2)), []);
+    assert_eq!(notices(&bench.end(A, 2))[0], RESTARTED, "ends show it just as well");
+}
+
+#[test]
+fn late_heartbeats_that_are_not_in_a_row_are_no_restart() {
+    let mut bench = Bench::new();
+    bench.bulk(A, 1, 2 * WINDOW);
+    bench.data(A, 2 * WINDOW + 3, 1);
+    bench.data(B, 2 * WINDOW + 1, 5);
+    let next = 2 * WINDOW + 4;
+    bench.wait(Nanos::from_secs(1));
+    for between in 0..6 {
+        bench.heartbeat(A, 48);
+        match between {
+            // What agrees with the numbering: the next number as the line has it,
+            0 => drop(bench.heartbeat(A, next)),
+            // an end there would do as well, and so does a copy,
+            1 => drop(bench.data(A, next - 1, 1)),
+            2 => drop(bench.data(A, 1, 2)),
+            // another line's copy that this line had left out,
+            3 => drop(bench.data(A, next - 3, 2)),
+            // and the line moving on, after which it isn't quiet for a grace.
+            4 => {
+                bench.data(A, next, 1);
+                bench.heartbeat(A, 48);
+                bench.heartbeat(A, 48);
+                bench.wait(Nanos::from_secs(1));
+            }
+            // Each line counts for itself.
+            _ => drop(bench.heartbeat(B, 48)),
+        }
+        assert_eq!(bench.get(Counter::Restarts), 0, "{between}");
+    }
+    // Numbers nothing can be compared with leave it open; what was left behind isn't heard.
+    bench.data(A, 5, 1);
+    assert_eq!(notices(&bench.heartbeat(A, 6))[0], RESTARTED);
+}
+
+#[test]
+fn a_late_heartbeat_and_a_filled_gap_are_no_restart() {
+    let mut bench = Bench::new();
+    bench.data(A, 1, 5);
+    bench.data(A, 8, 1);
+    bench.wait(Nanos::from_secs(1));
+    bench.heartbeat(A, 3);
+    bench.data(A, 6, 1);
+    bench.heartbeat(A, 3);
+    assert_eq!(bench.get(Counter::Restarts), 0);
+    bench.heartbeat(A, 3);
+    assert_eq!(bench.get(Counter::Restarts), 1);
 }
 
 #[test]

@@ -27,7 +27,8 @@ const LANES: &[&str] = &[
     "events",
     "losses",
 ];
-const BY_STATUS: &[&str] = &["status", "count", "share"];
+const PARTITIONS: &[&str] = &["partition_status", "partitions", "share"];
+const SYMBOLS: &[&str] = &["symbol_status", "symbols", "share"];
 
 /// Says what the handler as a whole is: alive or not, its lanes, how much is live and why the rest
 /// is not. Exits 0 when everything is live, 1 when anything is stale, 3 when the handler is gone.
@@ -56,8 +57,8 @@ impl StatusQuery {
         let answer = Answer::new()
             .one("handler", handler(&source, now))
             .many("lanes", LANES, lanes(&source, now))
-            .many("partitions", BY_STATUS, partitions.rows())
-            .many("symbols", BY_STATUS, symbols.rows());
+            .many("partitions", PARTITIONS, partitions.rows(PARTITIONS))
+            .many("symbols", SYMBOLS, symbols.rows(SYMBOLS));
         let all_live = partitions.all_live() && symbols.all_live();
         Ok(finish(&mut source, &answer, self.output.output, all_live))
     }
@@ -124,13 +125,13 @@ impl Tally {
         self.stale.is_empty()
     }
 
-    fn rows(&self) -> Vec<Row> {
+    fn rows(&self, columns: &[&'static str]) -> Vec<Row> {
         let total = self.live + self.stale.values().sum::<u64>();
         let row = |status: String, count: u64| {
             Row::new()
-                .with("status", Value::Text(status))
-                .with("count", Value::Number(count))
-                .with("share", Value::share(count, total))
+                .with(columns[0], Value::Text(status))
+                .with(columns[1], Value::Number(count))
+                .with(columns[2], Value::share(count, total))
         };
         let stale = self.stale.iter().filter_map(|(code, count)| {
             let reason = Reason::from_code(*code)?;

@@ -81,8 +81,11 @@ impl Top {
             let now = Counts::of(&mut source);
             let answer = picture(&mut source, &before, &now, &self.symbols);
             let drawn = match redraw {
-                // Home, then what is drawn, then clear what is left of the picture before.
-                true => emit(&format!("\x1b[H\x1b[2J{}", answer.table())),
+                // Home; each line, and what is left of the one before it; what is left below.
+                true => {
+                    let lines = answer.table().replace('\n', "\x1b[K\n");
+                    emit(&format!("\x1b[H{lines}\x1b[J"))
+                }
                 false if self.output.output == Output::Json => {
                     emit(&format!("{}\n", answer.json()))
                 }

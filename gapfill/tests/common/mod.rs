@@ -8,7 +8,7 @@ use candor_core::{
     ByteOrder, Content, Line, Loss, LossKind, Messages, Mono, Nanos, Packet, SeqNo, SeqRange,
     SessionId,
 };
-use candor_gapfill::{Config, Notice, Output, Sequencer, State};
+use candor_gapfill::{Config, Heard, Notice, Output, Sequencer, State};
 
 pub const GRACE: Nanos = Nanos::from_millis(1);
 pub const SESSION_GRACE: Nanos = Nanos::from_secs(5);
@@ -99,6 +99,8 @@ pub struct Bench {
     /// Which bytes `data` gives a number.
     pub life: u64,
     pub all: Vec<Delivered>,
+    /// What the last packet proved.
+    pub heard: Option<Heard>,
     out: Recorder,
 }
 
@@ -115,6 +117,7 @@ impl Bench {
             session: DAY,
             life: 0,
             all: Vec::new(),
+            heard: None,
             out: Recorder::default(),
         }
     }
@@ -167,7 +170,8 @@ impl Bench {
     }
 
     pub fn give(&mut self, line: Line, packet: &Packet<'_>) -> Vec<Item> {
-        self.sequencer.on_packet(self.now, line, packet, &mut self.counters, &mut self.out);
+        let Bench { sequencer, counters, out, now, .. } = self;
+        self.heard = Some(sequencer.on_packet(*now, line, packet, counters, out));
         self.after()
     }
 
@@ -186,6 +190,11 @@ impl Bench {
         let fates: u64 = FATES.iter().map(|fate| self.counters.get(*fate)).sum();
         assert_eq!(self.counters.get(Counter::Messages), fates, "{}", self.counts());
         assert_eq!(self.counters.get(Counter::Held), self.sequencer.held());
+    }
+
+    /// Whether the last packet showed that the stream followed is alive.
+    pub fn vouched(&self) -> bool {
+        self.heard.expect("a packet was given") == Heard::Current
     }
 
     pub fn get(&self, counter: Counter) -> u64 {

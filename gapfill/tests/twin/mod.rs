@@ -65,6 +65,8 @@ struct Side {
     /// Packets in a row that repeat old numbers: where the last one ended, and how many are
     /// unexplained (`None`: they are copies).
     repeats: Option<(u64, Option<u32>)>,
+    /// Heartbeats and ends below `next` since it last agreed with the numbering.
+    below: u32,
     fence: Option<(u64, u64)>,
 }
 
@@ -206,13 +208,14 @@ impl Twin {
         }
     }
 
-    pub fn packet(&mut self, given: &Given) {
+    /// Takes a packet; whether it is evidence of the stream followed, and why it is or isn't.
+    pub fn packet(&mut self, given: &Given) -> (bool, &'static str) {
         self.time(given.at);
         self.count("messages", given.messages.len() as u64);
         if self.refuses(given) {
             self.count("discard_old_session", given.messages.len() as u64);
             self.settle();
-            return;
+            return (false, "left_behind");
         }
         if self.started_over(given) {
             self.count("restarts", 1);
@@ -229,6 +232,7 @@ impl Twin {
                 side.fence = fence.filter(|_| line != given.line);
             }
         }
+        let heard = self.hears(given);
         self.note_line(given);
         self.run_to(given.first);
         let own_next = self.sides[given.line].next.unwrap();
@@ -240,6 +244,42 @@ impl Twin {
             self.run.ends_at = Some(given.first.max(self.run.known_end));
         }
         self.settle();
+        heard
+    }
+
+    fn hears(&self, given: &Given) -> (bool, &'static str) {
+        let numbers = given.first..given.first + given.messages.len() as u64;
+        let before_end = |number: &u64| self.run.ends_at.is_none_or(|end| *number < end);
+        if self.run.fresh {
+            return (true, "begins");
+        }
+        if numbers.clone().filter(before_end).any(|number| number >= self.run.expected) {
+            return (true, "new");
+        }
+        if self.run.ends_at.is_some() {
+            return (false, "ends");
+        }
+        if given.messages.is_empty() {
+            let own = self.sides[given.line].next.unwrap_or(0);
+            return match given.first {
+                first if first < own => (false, "below_own"),
+                first if first < self.run.expected => (false, "below_delivered"),
+                _ => (true, "beats"),
+            };
+        }
+        let genesis = self.run.genesis.as_deref();
+        let before = |number| match number {
+            1 => genesis,
+            _ => self.remembered(number).map(|(_, bytes)| bytes),
+        };
+        let pairs = numbers.zip(&given.messages);
+        let equal: Vec<bool> =
+            pairs.filter_map(|(n, bytes)| before(n).map(|before| before == bytes)).collect();
+        match (equal.contains(&true), equal.contains(&false)) {
+            (_, true) => (false, "differs"),
+            (true, false) => (true, "copy"),
+            (false, false) => (false, "unknown"),
+        }
     }
 
     fn refuses(&mut self, given: &Given) -> bool {
@@ -291,7 +331,11 @@ impl Twin {
         let end = given.first + given.messages.len() as u64;
         let quiet = self.now - self.sides[given.line].advanced > self.grace;
         if given.messages.is_empty() {
-            return quiet && given.first < next;
+            let below = &mut self.sides[given.line].below;
+            *below = if given.first >= next { 0 } else { *below + u32::from(quiet) };
+            let second = *below >= 2;
+            self.count("restarts_by_heartbeat", u64::from(second));
+            return second;
         }
         let (mut copy, mut known, mut inside) = (false, false, false);
         for (number, bytes) in (given.first..end).zip(&given.messages) {
@@ -312,6 +356,7 @@ impl Twin {
             inside |= self.run.lost.get(&number) == Some(&false);
         }
         if end > next || end > self.run.expected {
+            self.sides[given.line].below = 0;
             return false;
         }
         let side = &mut self.sides[given.line];
@@ -323,6 +368,9 @@ impl Twin {
         } else {
             None
         };
+        if copy || known || inside || !quiet {
+            side.below = 0;
+        }
         matches!(side.repeats, Some((_, Some(3..))))
     }
 

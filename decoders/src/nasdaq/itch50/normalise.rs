@@ -275,3 +275,36 @@ fn system(view: &SystemEvent) -> Result<Message, Reject> {
     };
     Ok(whole_market(&view.prefix, Event::System(event)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_symbol_is_found_where_the_specification_puts_it() {
+        let places: [(&[u8], usize); 4] = [(b"RHhYJKNO", 11), (b"L", 15), (b"AFP", 24), (b"QI", 0)];
+        for (kinds, at) in places {
+            for kind in kinds {
+                let at = match kind {
+                    b'Q' => 19,
+                    b'I' => 28,
+                    _ => at,
+                };
+                let mut message = [b'?'; 64];
+                message[0] = *kind;
+                message[at..at + 8].copy_from_slice(b"BRK.A   ");
+                let len = layout_len(*kind).unwrap();
+                assert_eq!(symbol_in(&message[..len]), Symbol::from_wire(b"BRK.A"));
+                assert_eq!(symbol_in(&message[..len - 1]), None);
+                message[at] = 0xff;
+                assert_eq!(symbol_in(&message[..len]), None);
+            }
+        }
+        for kind in b"SDEXUCBVWZ" {
+            let mut message = [b'A'; 64];
+            message[0] = *kind;
+            assert_eq!(symbol_in(&message), None);
+        }
+        assert_eq!(symbol_in(&[]), None);
+    }
+}

@@ -1,0 +1,341 @@
+//! The queries from outside: regions written here, the binary that reads them, its answers in both
+//! forms, and its exit codes.
+
+mod follow;
+mod world;
+
+use std::collections::BTreeSet;
+
+use candor_core::{Line, Loss, LossKind, Nanos, Reason, SeqNo, SeqRange, SessionId, Status};
+use candor_shm::{Endpoint, Unmapped};
+use serde_json::Value;
+use world::{World, live, now};
+
+/// Every query that answers once.
+const ONCE: [&[&str]; 8] = [
+    &["status"],
+    &["partitions"],
+    &["stale"],
+    &["why", "MSFT"],
+    &["get", "MSFT"],
+    &["loss"],
+    &["unmapped"],
+    &["top", "--for", "1"],
+];
+
+#[test]
+fn a_live_region_answers_zero() {
+    let world = World::new();
+    for query in ONCE {
+        let answer = world.run(query);
+        assert_eq!(answer.code(), 0, "{query:?}: {}{}", answer.out(), answer.err());
+        assert_eq!(answer.err(), "", "{query:?}");
+    }
+    let status = world.run(&["status", "-o", "json"]).json();
+    assert_eq!(status["handler"]["status"], "Live");
+    assert_eq!(status["handler"]["trading_date"], "2026-11-21");
+    assert_eq!(status["lanes"][0]["mode"], "native copy");
+    assert_eq!(status["lanes"][0]["frames"], 4_711);
+    assert_eq!(status["symbols"][0]["symbols"], 4);
+    let partitions = world.run(&["partitions", "-o", "json"]).json();
+    assert_eq!(partitions["partitions"][0]["expected"], 10);
+    assert_eq!(partitions["partitions"][0]["share_live_percent"], 100.0);
+    assert_eq!(partitions["partitions"][2]["line_a"], "239.1.1.3:26401");
+}
+
+/// The names of a JSON answer's fields, part by part, without their units.
+fn fields(answer: &Value) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for part in answer.as_object().unwrap().values() {
+        let row = part.as_array().map_or(part, |rows| &rows[0]);
+        for name in row.as_object().unwrap().keys() {
+            let bare = name.strip_suffix("_ns").or_else(|| name.strip_suffix("_percent"));
+            names.insert(bare.unwrap_or(name).replace('_', " "));
+        }
+    }
+    names
+}
+
+#[test]
+fn table_and_json_have_the_same_fields() {
+    let mut world = World::new();
+    world.publish(0, 1, Status::stale(Reason::SymbolQuarantined), 9);
+    some_losses(&mut world);
+    some_unmapped(&mut world);
+    for query in ONCE {
+        let table = world.run(query).out();
+        let json = world.run(&[query, &["-o", "json"]].concat()).json();
+        let names = fields(&json);
+        assert!(names.len() >= 4, "{query:?}: {names:?}");
+        for name in &names {
+            let column = table.contains(&name.to_uppercase());
+            let row = table.lines().any(|line| line.starts_with(&format!("{name}  ")));
+            assert!(column || row, "{query:?}: `{name}` is missing in\n{table}");
+        }
+        // And no column that JSON lacks.
+        for header in table.lines().filter(|line| is_header(line)) {
+            for column in header.split("  ").map(str::trim).filter(|column| !column.is_empty()) {
+                assert!(
+                    names.contains(&column.to_lowercase()),
+                    "{query:?}: `{column}` is missing in JSON"
+                );
+            }
+        }
+    }
+}
+
+fn is_header(line: &str) -> bool {
+    line == line.to_uppercase() && line.contains(char::is_alphabetic)
+}
+
+fn some_losses(world: &mut World) {
+    let loss = Loss {
+        kind: LossKind::OneLine,
+        range: SeqRange { first: SeqNo(5), end: SeqNo(8) },
+        session: SessionId::from_text(*b"20261121A "),
+        line: Some(Line::B),
+        filled_by: Some(Line::A),
+        at: now(),
+        missing_for: Nanos::from_micros(40),
+    };
+    world.lane.loss(1, &loss);
+    let gap = Loss { kind: LossKind::GapLost, line: None, filled_by: None, ..loss };
+    world.lane.loss(0, &gap);
+}
+
+fn some_unmapped(world: &mut World) {
+    let endpoint = Endpoint { group: [239, 9, 9, 9], port: 30_001 };
+    world.handler.set_unmapped(&[Unmapped { endpoint, packets: 6, bytes: 600, last: now() }]);
+}
+
+#[test]
+fn a_silent_partition_takes_its_symbols_with_it() {
+    let mut world = World::new();
+    world.lane.lease(1, now() - Nanos::from_secs(2));
+    for (query, code) in [
+        (&["status"][..], 1),
+        (&["partitions"], 1),
+        (&["stale"], 1),
+        (&["stale", "MSFT"], 0),
+        (&["stale", "TSLA"], 1),
+        (&["stale", "--reason", "silent"], 1),
+        (&["stale", "--reason", "Gap"], 0),
+        (&["get", "TSLA"], 1),
+        (&["get", "MSFT"], 0),
+        (&["why", "TSLA"], 1),
+        (&["why", "MSFT"], 0),
+        (&["top", "--for", "1"], 1),
+    ] {
+        let answer = world.run(query);
+        assert_eq!(answer.code(), code, "{query:?}: {}{}", answer.out(), answer.err());
+    }
+    let stale = world.run(&["stale", "-o", "json"]).json();
+    let symbols = stale["stale_symbols"].as_array().unwrap();
+    assert_eq!(symbols.len(), 1);
+    assert_eq!(
+        (&symbols[0]["symbol"], &symbols[0]["reason"]),
+        (&"XNAS:TSLA".into(), &"Silent".into())
+    );
+    let since = symbols[0]["since_ns"].as_u64().unwrap();
+    assert!((2_000_000_000..60_000_000_000).contains(&since), "since the lease ran out: {since}");
+    let why = world.run(&["why", "TSLA", "-o", "json"]).json();
+    assert_eq!(why["verdict"]["status"], "Stale(Silent)");
+    let chain = why["chain"].as_array().unwrap();
+    let broken: Vec<_> = chain.iter().filter(|link| link["holds"] == "no").collect();
+    assert_eq!(broken.len(), 1, "{chain:?}");
+    assert_eq!(broken[0]["term"], "partition's lease");
+    assert_eq!(broken[0]["otherwise"], "Stale(Silent)");
+    assert!(broken[0]["evidence"].as_str().unwrap().starts_with("ran out"), "{chain:?}");
+}
+
+#[test]
+fn each_word_shows_as_the_link_that_broke() {
+    let stale = Status::stale;
+    let mut world = World::new();
+    world.publish(0, 1, stale(Reason::SymbolQuarantined), 9);
+    let link = |world: &World| {
+        let why = world.run(&["why", "MSFT", "-o", "json"]).json();
+        let chain = why["chain"].as_array().unwrap().clone();
+        let first = chain.into_iter().find(|link| link["holds"] == "no").unwrap();
+        assert!(why["verdict"]["to_do"].as_str().unwrap().len() > 10);
+        (
+            why["verdict"]["status"].as_str().unwrap().to_owned(),
+            first["term"].as_str().unwrap().to_owned(),
+        )
+    };
+    let expect = |status: &str, term: &str| (format!("Stale({status})"), term.to_owned());
+    assert_eq!(link(&world), expect("SymbolQuarantined", "symbol's word"));
+    world.partition(0, stale(Reason::Gap));
+    assert_eq!(link(&world), expect("Gap", "partition's word"));
+    world.handler.set_status(stale(Reason::Halted), now());
+    assert_eq!(link(&world), expect("Halted", "handler's word"));
+    assert_eq!(world.run(&["status"]).code(), 1, "a halted handler is not gone");
+    world.die();
+    assert_eq!(link(&world).0, "Stale(WriterGone)");
+    world.handler.retire(now());
+    assert_eq!(link(&world), expect("WriterGone", "region in use"));
+}
+
+#[test]
+fn a_dead_handlers_region_still_answers_and_says_so() {
+    let mut world = World::new();
+    world.die();
+    for query in ONCE {
+        let answer = world.run(query);
+        assert_eq!(answer.code(), 3, "{query:?}: {}{}", answer.out(), answer.err());
+        assert!(!answer.out().is_empty(), "{query:?}");
+        assert!(answer.err().contains("gone"), "{query:?}: {}", answer.err());
+    }
+    let status = world.run(&["status", "-o", "json"]).json();
+    assert_eq!(status["handler"]["status"], "Stale(WriterGone)");
+    assert_eq!(status["lanes"][0]["lease_left_ns"], 0);
+    assert_eq!(world.run(&["tail"]).code(), 3);
+}
+
+/// The price every book here has.
+const PRICES: [&str; 4] = ["185.0000", "184.9900", "185.0100", "185.0050"];
+
+#[test]
+fn a_stale_price_is_never_shown_without_its_reason() {
+    type Spoil = fn(&mut World);
+    let reasons: [(Spoil, &str); 4] = [
+        (
+            |world| world.publish(0, 1, Status::stale(Reason::SymbolQuarantined), 9),
+            "SymbolQuarantined",
+        ),
+        (|world| world.partition(0, Status::stale(Reason::Gap)), "Gap"),
+        (|world| world.lane.lease(0, now()), "Silent"),
+        (World::die, "WriterGone"),
+    ];
+    for (spoil, reason) in reasons {
+        let mut world = World::new();
+        spoil(&mut world);
+        let queries: [&[&str]; 3] = [
+            &["get", "MSFT"],
+            &["get", "MSFT", "--watch", "--count", "1"],
+            &["top", "--for", "1", "--symbols", "MSFT"],
+        ];
+        for query in queries {
+            let answer = world.run(query);
+            // `top` answers for partitions.
+            assert!(answer.code() != 0 || query[0] == "top", "{query:?}");
+            let mut shown = 0;
+            let out = answer.out();
+            for line in out.lines().filter(|line| PRICES.iter().any(|price| line.contains(price))) {
+                assert!(line.contains(&format!("Stale({reason})")), "{query:?}: {line}");
+                shown += 1;
+            }
+            assert!(shown > 0, "{query:?}: {out}");
+            let json = world.run(&[query, &["-o", "json"]].concat()).out();
+            let prices = json.matches("185.0000").count();
+            let stale = json.matches(&format!("\"Stale({reason})\"")).count();
+            assert!(prices > 0 && stale >= prices, "{query:?}: {json}");
+        }
+    }
+    let world = World::new();
+    let live = world.run(&["get", "MSFT"]).out();
+    assert!(live.contains("Live") && !live.contains("Stale"), "{live}");
+}
+
+#[test]
+fn prices_have_exactly_the_venues_decimals_in_both_forms() {
+    let world = World::new();
+    let json = world.run(&["get", "MSFT", "-o", "json"]).json();
+    let quote = &json["quote"][0];
+    assert_eq!((&quote["bid"], &quote["ask"]), (&"185.0000".into(), &"185.0100".into()));
+    assert_eq!((&quote["bid_size"], &quote["ask_size"]), (&100.into(), &40.into()));
+    assert_eq!((&quote["last"], &quote["volume"]), (&"185.0050".into(), &1_000.into()));
+    let levels = json["levels"].as_array().unwrap();
+    assert_eq!(levels.len(), 2);
+    assert_eq!((&levels[1]["bid"], &levels[1]["ask"]), (&"184.9900".into(), &Value::Null));
+    assert_eq!(levels[0]["bid_orders"], 2);
+}
+
+#[test]
+fn symbols_are_found_by_venue_or_refused_with_the_way_out() {
+    let world = World::new();
+    let ambiguous = world.run(&["get", "AAPL"]);
+    assert_eq!(ambiguous.code(), 64);
+    let said = ambiguous.err();
+    assert!(said.contains("XNAS:AAPL") && said.contains("IEXG:AAPL"), "{said}");
+    assert_eq!(world.run(&["get", "IEXG:AAPL"]).code(), 0);
+    for unknown in ["NOPE", "XNAS:NOPE", "BATS:AAPL", "IEXG:MSFT"] {
+        for query in ["get", "why", "stale"] {
+            let answer = world.run(&[query, unknown]);
+            assert_eq!(answer.code(), 3, "{query} {unknown}");
+            assert_eq!(answer.out(), "");
+        }
+    }
+    assert!(world.run(&["get", "NOPE"]).err().contains("Unmapped"));
+    assert_eq!(world.run(&["get", ""]).code(), 64);
+    assert_eq!(world.run(&["stale", "--reason", "Tired"]).code(), 64);
+}
+
+#[test]
+fn losses_and_unmapped_multicast_are_listed() {
+    let mut world = World::new();
+    some_losses(&mut world);
+    let losses = world.run(&["loss", "-o", "json"]).json();
+    let losses = losses["losses"].as_array().unwrap();
+    assert_eq!(losses.len(), 2);
+    let one = losses.iter().find(|loss| loss["kind"] == "one-line").unwrap();
+    assert_eq!((&one["first"], &one["last"], &one["count"]), (&5.into(), &7.into(), &3.into()));
+    assert_eq!((&one["line"], &one["filled_by"]), (&"B".into(), &"A".into()));
+    assert_eq!((&one["partition"], &one["missing_for_ns"]), (&"XNAS:2".into(), &40_000.into()));
+    let gaps = world.run(&["loss", "--gaps", "-o", "json"]).json();
+    assert_eq!(gaps["losses"].as_array().unwrap().len(), 1);
+    for _ in 0..20 {
+        some_losses(&mut world);
+    }
+    let log = world.run(&["loss", "-o", "json"]).json();
+    assert_eq!(log["lanes"][0]["entries"], 42);
+    let read = log["losses"].as_array().unwrap().len() as u64;
+    assert_eq!(log["lanes"][0]["overwritten"].as_u64().unwrap() + read, 42);
+    some_unmapped(&mut world);
+    let unmapped = world.run(&["unmapped", "-o", "json"]);
+    assert_eq!(unmapped.code(), 1, "multicast that nobody takes is a symptom");
+    assert_eq!(unmapped.json()["unmapped"][0]["endpoint"], "239.9.9.9:30001");
+}
+
+#[test]
+fn what_is_no_region_of_ours_is_refused_by_name() {
+    let world = World::new();
+    let with = |path: &str| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_candor"));
+        world::Answer(command.args(["status", "--region", path]).output().unwrap())
+    };
+    let missing = with("/nonexistent/region");
+    assert_eq!(missing.code(), 3);
+    assert!(missing.err().contains("/nonexistent/region"), "{}", missing.err());
+    let path = world.path.with_extension("foreign");
+    std::fs::write(&path, vec![7; 8_192]).unwrap();
+    assert_eq!(with(path.to_str().unwrap()).code(), 78);
+    let mut bytes = std::fs::read(&world.path).unwrap();
+    bytes[8] = bytes[8].wrapping_add(1);
+    std::fs::write(&path, bytes).unwrap();
+    let other = with(path.to_str().unwrap());
+    assert_eq!(other.code(), 78);
+    assert!(other.err().contains("layout"), "{}", other.err());
+    std::fs::remove_file(&path).unwrap();
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_candor"));
+    assert_eq!(command.arg("status").output().unwrap().status.code(), Some(64));
+}
+
+#[test]
+fn the_region_is_found_through_the_configuration() {
+    let world = World::new();
+    let file = world.path.with_extension("toml");
+    let text = format!(
+        "[handler]\nname = \"mdh1\"\nregion = \"{}\"\n[source]\nkind = \"udp\"\ninterface = \"lo\"\n\
+         [[lane]]\nidle = \"block\"\n[[venue]]\nname = \"XNAS\"\nfeed = \"nasdaq-itch50\"\n\
+         [[venue.partition]]\nname = \"1\"\nlane = 0\n\
+         lines.A = {{ group = \"239.1.1.1\", port = 26401 }}\n",
+        world.path.display()
+    );
+    std::fs::write(&file, text).unwrap();
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_candor"));
+    let output = command.args(["get", "MSFT", "--config"]).arg(&file).output().unwrap();
+    std::fs::remove_file(&file).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(live().is_live());
+}
