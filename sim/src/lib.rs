@@ -3,11 +3,12 @@
 //! replay of captures ([`capture`]), the log of what was true when ([`truth`]), and the commands an
 //! operator of it gives ([`control`]).
 //!
-//! Nothing here reads a clock or opens a socket: the binary `candor-exchange` does, and the
-//! simulator does without.
+//! Nothing here reads a clock or opens a socket but [`cli`], the program `candor-exchange`; the
+//! simulator does without it.
 #![forbid(unsafe_code)]
 
 pub mod capture;
+pub mod cli;
 pub mod control;
 pub mod exchange;
 pub mod market;

@@ -4,19 +4,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Receiver;
 
+use crate::capture::Capture;
+use crate::control::{self, Command};
+use crate::exchange::{Exchange, ExchangeConfig, FlowConfig, TruthSink, session_name};
+use crate::market::MarketConfig;
 use candor_core::{Mono, Nanos, WireTime};
-use candor_sim::capture::Capture;
-use candor_sim::control::{self, Command};
-use candor_sim::exchange::{Exchange, ExchangeConfig, FlowConfig, TruthSink, session_name};
-use candor_sim::market::MarketConfig;
 use serde_json::json;
 
-use crate::args::RunArgs;
-use crate::clock;
-use crate::endpoints::Endpoints;
-use crate::listen::{Said, listen};
-use crate::truthfile::TruthFile;
-use crate::wire::Wire;
+use super::args::RunArgs;
+use super::clock;
+use super::endpoints::Endpoints;
+use super::listen::{Said, listen};
+use super::truthfile::TruthFile;
+use super::wire::Wire;
 
 /// Shortest wait: at high rates, messages of so much time share packets and system calls.
 const QUANTUM: Nanos = Nanos::from_micros(50);
@@ -34,7 +34,7 @@ const FAREWELL: Nanos = Nanos::from_secs(3);
 const BEGIN: WireTime = WireTime((9 * 60 + 30) * 60 * 1_000_000_000);
 
 /// Publishes until told to stop.
-pub(crate) fn run(args: &RunArgs) -> Result<(), String> {
+pub(super) fn run(args: &RunArgs) -> Result<(), String> {
     let partitions = args.shape.partitions();
     let endpoints = Endpoints::new(args.shape.group_base, args.shape.port_base, partitions)?;
     let mut wire = Wire::open(&args.interface, &endpoints, partitions)?;
@@ -115,8 +115,11 @@ fn publish(
     let duration = args.duration.map(|seconds| begun + Nanos::from_secs(seconds));
     let mut flush_at = begun + FLUSH;
     let mut farewell: Option<Mono> = None;
+    let mut turned = begun;
     while !stop.load(Ordering::Relaxed) && !exchange.wants_to_quit() {
         let now = clock::now();
+        wire.longest_turn = wire.longest_turn.max(now.since(turned));
+        turned = now;
         while let Ok(said) = commands.try_recv() {
             // Whoever asked may have gone.
             let _ = said.answer.try_send(answer(exchange, wire, now, &said.line));
@@ -170,7 +173,11 @@ fn answer(exchange: &mut Exchange, wire: &Wire, now: Mono, line: &str) -> String
     match control::parse(line) {
         Ok(Command::Status) => {
             let mut status = exchange.status();
-            status["wire"] = json!({ "packets_sent": wire.sent, "packets_refused": wire.failed });
+            status["wire"] = json!({
+                "packets_sent": wire.sent,
+                "packets_refused": wire.failed,
+                "longest_turn_ns": wire.longest_turn.0,
+            });
             status.to_string()
         }
         Ok(command) => match exchange.apply(now, &command) {

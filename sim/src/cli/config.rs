@@ -2,15 +2,15 @@
 
 use std::fmt::Write as _;
 
+use crate::market::{Market, MarketConfig};
 use candor_core::Line;
 use candor_decoders::Format;
-use candor_sim::market::{Market, MarketConfig};
 
-use crate::args::{ConfigArgs, SourceKind};
-use crate::endpoints::Endpoints;
+use super::args::{ConfigArgs, SourceKind};
+use super::endpoints::Endpoints;
 
 /// The configuration as text.
-pub(crate) fn config(args: &ConfigArgs) -> Result<String, String> {
+pub(super) fn config(args: &ConfigArgs) -> Result<String, String> {
     let partitions = args.shape.partitions();
     let endpoints = Endpoints::new(args.shape.group_base, args.shape.port_base, partitions)?;
     let lanes = args.lanes.clamp(1, partitions.max(1));

@@ -17,13 +17,13 @@ const LONGEST: u64 = 4_096;
 const CONNECTIONS: usize = 16;
 
 /// A line that was said, and where its answer goes.
-pub(crate) struct Said {
-    pub(crate) line: String,
-    pub(crate) answer: SyncSender<String>,
+pub(super) struct Said {
+    pub(super) line: String,
+    pub(super) answer: SyncSender<String>,
 }
 
 /// Starts to listen, on the socket too if there is to be one.
-pub(crate) fn listen(socket: Option<&Path>) -> Result<Receiver<Said>, String> {
+pub(super) fn listen(socket: Option<&Path>) -> Result<Receiver<Said>, String> {
     let (to, from) = sync_channel(64);
     if let Some(path) = socket {
         // A socket file outlives its process. One that answers belongs to a living exchange.
@@ -86,7 +86,7 @@ fn serve(from: impl Read, mut out: impl Write, to: &SyncSender<Said>) {
 }
 
 /// Sends one command to an exchange and returns its answer.
-pub(crate) fn ask(socket: &Path, command: &str) -> Result<String, String> {
+pub(super) fn ask(socket: &Path, command: &str) -> Result<String, String> {
     let said = |error: io::Error| format!("{}: {error}", socket.display());
     let mut stream = UnixStream::connect(socket).map_err(said)?;
     let line = command.replace('\n', " ");

@@ -5,14 +5,14 @@ use rustix::thread::clock_nanosleep_absolute;
 use rustix::time::{ClockId, Timespec, clock_gettime};
 
 /// Now, by the host's monotonic clock.
-pub(crate) fn now() -> Mono {
+pub(super) fn now() -> Mono {
     let now = clock_gettime(ClockId::Monotonic);
     // The monotonic clock counts from boot: neither part is negative.
     Mono(now.tv_sec.unsigned_abs() * 1_000_000_000 + now.tv_nsec.unsigned_abs())
 }
 
 /// Waits until `deadline`, or until a signal comes.
-pub(crate) fn wait_until(deadline: Mono) {
+pub(super) fn wait_until(deadline: Mono) {
     let request = Timespec {
         tv_sec: (deadline.0 / 1_000_000_000).cast_signed(),
         tv_nsec: (deadline.0 % 1_000_000_000).cast_signed(),

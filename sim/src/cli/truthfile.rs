@@ -11,14 +11,14 @@ const CHUNK: usize = 1 << 16;
 const CHUNKS: usize = 256;
 
 /// Collects writes and hands them to the thread in chunks.
-pub(crate) struct TruthFile {
+pub(super) struct TruthFile {
     chunk: Vec<u8>,
     to: Option<SyncSender<Vec<u8>>>,
     writer: Option<JoinHandle<io::Result<()>>>,
 }
 
 impl TruthFile {
-    pub(crate) fn create(path: &Path) -> io::Result<TruthFile> {
+    pub(super) fn create(path: &Path) -> io::Result<TruthFile> {
         let mut file = File::create(path)?;
         let (to, from) = sync_channel::<Vec<u8>>(CHUNKS);
         let writer =

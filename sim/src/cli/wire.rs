@@ -3,8 +3,8 @@
 use std::io::IoSlice;
 use std::net::{Ipv4Addr, SocketAddrV4};
 
-use candor_core::Line;
-use candor_sim::publisher::Outgoing;
+use crate::publisher::Outgoing;
+use candor_core::{Line, Nanos};
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;
 use rustix::net::addr::SocketAddrArg;
@@ -14,7 +14,7 @@ use rustix::net::{
     sendmmsg, socket_with, sockopt,
 };
 
-use crate::endpoints::Endpoints;
+use super::endpoints::Endpoints;
 
 /// Packets of one system call.
 const BATCH: usize = 64;
@@ -23,22 +23,25 @@ const BATCH: usize = 64;
 const SEND_BUFFER: usize = 8 << 20;
 
 /// The socket, and packets waiting for the next system call.
-pub(crate) struct Wire {
+pub(super) struct Wire {
     socket: OwnedFd,
     /// By partition and line.
     addresses: Vec<Vec<SocketAddrAny>>,
     batch: Vec<(usize, Outgoing)>,
     /// Packets the kernel took.
-    pub(crate) sent: u64,
+    pub(super) sent: u64,
     /// Packets the kernel refused; they are lost beyond the publisher's account.
-    pub(crate) failed: u64,
+    pub(super) failed: u64,
     /// Why, of the last of them.
-    pub(crate) last_error: Option<Errno>,
+    pub(super) last_error: Option<Errno>,
+    /// Longest time from one turn of the loop to the next: a message leaves line A at most one such
+    /// time after it was made, and any line at most two after its linger.
+    pub(super) longest_turn: Nanos,
 }
 
 impl Wire {
     /// A socket that sends from `interface`, an address or a name.
-    pub(crate) fn open(
+    pub(super) fn open(
         interface: &str,
         endpoints: &Endpoints,
         partitions: usize,
@@ -72,11 +75,12 @@ impl Wire {
             sent: 0,
             failed: 0,
             last_error: None,
+            longest_turn: Nanos::ZERO,
         })
     }
 
     /// Takes a packet for the next system call, which may be now.
-    pub(crate) fn push(
+    pub(super) fn push(
         &mut self,
         partition: usize,
         packet: Outgoing,
@@ -89,7 +93,7 @@ impl Wire {
     }
 
     /// Sends what waits. Nothing waits for the kernel: what it has no room for is lost, counted.
-    pub(crate) fn flush(&mut self, recycle: &mut impl FnMut(usize, Vec<u8>)) {
+    pub(super) fn flush(&mut self, recycle: &mut impl FnMut(usize, Vec<u8>)) {
         let mut done = 0;
         while done < self.batch.len() {
             match self.send(done) {

@@ -6,7 +6,7 @@ use candor_core::Line;
 
 /// The groups and ports of all partitions.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Endpoints {
+pub(super) struct Endpoints {
     group_base: Ipv4Addr,
     port_base: u16,
     /// Groups between the lines of a partition: a whole number of 256.
@@ -16,7 +16,7 @@ pub(crate) struct Endpoints {
 impl Endpoints {
     /// The endpoints from these bases: a partition adds one to the group and to the port, a line
     /// adds one to the group's third byte (more where 255 partitions need it).
-    pub(crate) fn new(
+    pub(super) fn new(
         group_base: Ipv4Addr,
         port_base: u16,
         partitions: usize,
@@ -35,13 +35,13 @@ impl Endpoints {
     }
 
     /// The group of a line, partitions counted from 0.
-    pub(crate) fn group(&self, partition: usize, line: Line) -> Ipv4Addr {
+    pub(super) fn group(&self, partition: usize, line: Line) -> Ipv4Addr {
         let line = self.stride * line.index() as u32;
         Ipv4Addr::from(u32::from(self.group_base).wrapping_add(line + partition as u32))
     }
 
     /// The port of a partition's lines.
-    pub(crate) fn port(&self, partition: usize) -> u16 {
+    pub(super) fn port(&self, partition: usize) -> u16 {
         self.port_base + partition as u16
     }
 }

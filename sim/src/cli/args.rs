@@ -3,25 +3,25 @@
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
+use crate::control;
+use crate::exchange::Speed;
+use crate::publisher::{Faults, LineConfig, Packing};
 use candor_core::limits::LINES;
 use candor_core::{Line, Nanos};
 use candor_decoders::Format;
-use candor_sim::control;
-use candor_sim::exchange::Speed;
-use candor_sim::publisher::{Faults, LineConfig, Packing};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// An exchange for tests and demonstrations: a synthetic market or a capture, published on
 /// redundant multicast lines with the faults you command.
 #[derive(Debug, Parser)]
 #[command(name = "candor-exchange", version)]
-pub(crate) struct Cli {
+pub(super) struct Cli {
     #[command(subcommand)]
-    pub(crate) command: Verb,
+    pub(super) command: Verb,
 }
 
 #[derive(Debug, Subcommand)]
-pub(crate) enum Verb {
+pub(super) enum Verb {
     /// Publish; commands are taken from standard input and the control socket
     Run(Box<RunArgs>),
     /// Print the handler's configuration for the same flags
@@ -39,99 +39,99 @@ pub(crate) enum Verb {
 
 /// What `run` and `config` must agree on.
 #[derive(Debug, Args)]
-pub(crate) struct Shape {
+pub(super) struct Shape {
     /// Partitions of the market
     #[arg(long, default_value_t = 4)]
-    pub(crate) partitions: usize,
+    pub(super) partitions: usize,
     /// Symbols over all partitions
     #[arg(long, default_value_t = 2_000)]
-    pub(crate) symbols: usize,
+    pub(super) symbols: usize,
     /// Multicast group of partition 1 on line A
     #[arg(long, default_value = "239.66.0.1")]
-    pub(crate) group_base: Ipv4Addr,
+    pub(super) group_base: Ipv4Addr,
     /// UDP port of partition 1
     #[arg(long, default_value_t = 26_400)]
-    pub(crate) port_base: u16,
+    pub(super) port_base: u16,
     /// The lines
     #[arg(long, value_delimiter = ',', default_value = "A,B", value_parser = line)]
-    pub(crate) lines: Vec<Line>,
+    pub(super) lines: Vec<Line>,
     /// Replay this capture (pcap or pcapng; plain, gzip or zstd) on one partition
     #[arg(long, requires = "feed")]
-    pub(crate) capture: Option<PathBuf>,
+    pub(super) capture: Option<PathBuf>,
     /// Feed of the capture
     #[arg(long, value_parser = feed)]
-    pub(crate) feed: Option<Format>,
+    pub(super) feed: Option<Format>,
 }
 
 impl Shape {
     /// Partitions published: a capture has one.
-    pub(crate) fn partitions(&self) -> usize {
+    pub(super) fn partitions(&self) -> usize {
         if self.capture.is_some() { 1 } else { self.partitions }
     }
 
     /// The format published.
-    pub(crate) fn format(&self) -> Format {
+    pub(super) fn format(&self) -> Format {
         self.feed.unwrap_or(Format::NasdaqItch50)
     }
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct RunArgs {
+pub(super) struct RunArgs {
     #[command(flatten)]
-    pub(crate) shape: Shape,
+    pub(super) shape: Shape,
     /// Address or name of the interface to send from; there is no default
     #[arg(long)]
-    pub(crate) interface: String,
+    pub(super) interface: String,
     /// Messages a second over all partitions
     #[arg(long, default_value_t = 10_000)]
-    pub(crate) rate: u64,
+    pub(super) rate: u64,
     /// Messages a second during the opening sequence [default: the rate, at least 50000]
     #[arg(long)]
-    pub(crate) opening_rate: Option<u64>,
+    pub(super) opening_rate: Option<u64>,
     /// Orders a side put on each book before the open
     #[arg(long, default_value_t = 3)]
-    pub(crate) prefill: usize,
+    pub(super) prefill: usize,
     /// No symbol is ever halted
     #[arg(long)]
-    pub(crate) no_halts: bool,
+    pub(super) no_halts: bool,
     /// Seed of everything random
     #[arg(long, default_value_t = 1)]
-    pub(crate) seed: u64,
+    pub(super) seed: u64,
     /// Session name of the market
     #[arg(long, default_value = "CANDOR0001")]
-    pub(crate) session: String,
+    pub(super) session: String,
     /// Pace of a capture: a factor of its own pace, or max
     #[arg(long, default_value = "1", value_parser = speed)]
-    pub(crate) speed: Speed,
+    pub(super) speed: Speed,
     /// Stop after so many seconds
     #[arg(long)]
-    pub(crate) duration: Option<u64>,
+    pub(super) duration: Option<u64>,
     /// End the session (and say so for three seconds) before stopping, and stop behind a capture
     #[arg(long)]
-    pub(crate) end: bool,
+    pub(super) end: bool,
     /// Say heartbeats only until the command `resume`
     #[arg(long)]
-    pub(crate) start_paused: bool,
+    pub(super) start_paused: bool,
     /// Idle time before a heartbeat
     #[arg(long, default_value = "1s", value_parser = length)]
-    pub(crate) heartbeat: Nanos,
+    pub(super) heartbeat: Nanos,
     /// How a line packs: LINE=BYTES/MESSAGES/LINGER [defaults: A=1300/40/0us, others 1100/27/50us]
     #[arg(long, value_parser = packing)]
-    pub(crate) packing: Vec<(Line, Packing)>,
+    pub(super) packing: Vec<(Line, Packing)>,
     /// Log of what was true when
     #[arg(long)]
-    pub(crate) truth: Option<PathBuf>,
+    pub(super) truth: Option<PathBuf>,
     /// Unix socket to take commands from
     #[arg(long)]
-    pub(crate) control: Option<PathBuf>,
+    pub(super) control: Option<PathBuf>,
     /// A command to begin with, such as "loss A 5%"; may be repeated
     #[arg(long = "command")]
-    pub(crate) commands: Vec<String>,
+    pub(super) commands: Vec<String>,
 }
 
 impl RunArgs {
     /// The lines as the publisher wants them.
-    pub(crate) fn lines(&self) -> [Option<LineConfig>; LINES] {
+    pub(super) fn lines(&self) -> [Option<LineConfig>; LINES] {
         Line::ALL.map(|line| {
             let own = self.packing.iter().rev().find(|(of, _)| *of == line).map(|(_, rule)| *rule);
             let usual = if line == Line::A { Packing::A } else { Packing::B };
@@ -143,7 +143,7 @@ impl RunArgs {
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 #[value(rename_all = "snake_case")]
-pub(crate) enum SourceKind {
+pub(super) enum SourceKind {
     /// The kernel's sockets
     Udp,
     /// AF_XDP
@@ -151,39 +151,39 @@ pub(crate) enum SourceKind {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct ConfigArgs {
+pub(super) struct ConfigArgs {
     #[command(flatten)]
-    pub(crate) shape: Shape,
+    pub(super) shape: Shape,
     /// How the handler receives
     #[arg(long, value_enum, default_value = "udp")]
-    pub(crate) source: SourceKind,
+    pub(super) source: SourceKind,
     /// The handler's interface
     #[arg(long)]
-    pub(crate) handler_interface: String,
+    pub(super) handler_interface: String,
     /// The handler's region file
     #[arg(long, default_value = "/dev/shm/candor-mdh1")]
-    pub(crate) region: String,
+    pub(super) region: String,
     /// The handler's name
     #[arg(long, default_value = "mdh1")]
-    pub(crate) name: String,
+    pub(super) name: String,
     /// Lanes; partitions are dealt to them in turn, and each polls the queue of its number
     #[arg(long, default_value_t = 1)]
-    pub(crate) lanes: usize,
+    pub(super) lanes: usize,
     /// Idle policy of the lanes: spin or block
     #[arg(long, default_value = "block")]
-    pub(crate) idle: String,
+    pub(super) idle: String,
     /// AF_XDP mode: zero-copy, copy or generic
     #[arg(long, default_value = "copy")]
-    pub(crate) mode: String,
+    pub(super) mode: String,
     /// Reorder grace in microseconds
     #[arg(long, default_value_t = 1_000)]
-    pub(crate) reorder_grace_us: u64,
+    pub(super) reorder_grace_us: u64,
     /// Silence bound in milliseconds
     #[arg(long, default_value_t = 3_000)]
-    pub(crate) silence_ms: u64,
+    pub(super) silence_ms: u64,
     /// Leave these partitions out (as a handler that was not told of them)
     #[arg(long, value_delimiter = ',')]
-    pub(crate) without: Vec<usize>,
+    pub(super) without: Vec<usize>,
 }
 
 fn line(text: &str) -> Result<Line, String> {

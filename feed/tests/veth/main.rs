@@ -1,0 +1,18 @@
+//! The handler end to end: the real program, AF_XDP on a veth pair between two network namespaces,
+//! the exchange on the other side, and readers in this process who are judged by what the exchange
+//! knows to be true. Needs root; without it each test says that it was skipped.
+#![allow(unreachable_pub, reason = "a test is a crate without a public face")]
+
+mod accounting;
+mod allocation;
+mod child;
+mod crash;
+mod lines;
+mod modes;
+mod sessions;
+mod silence;
+mod states;
+mod syscalls;
+mod udp;
+mod watch;
+mod world;

@@ -1,0 +1,328 @@
+//! A small world for one test: two network namespaces, an exchange in one, a handler in the other,
+//! and a folder for the region and the log of truth. Gone when dropped, whatever happened.
+
+mod namespaces;
+mod process;
+
+use std::fs;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use candor_core::counters::LaneCounter;
+use candor_core::{Mono, Nanos, Symbol, Venue};
+use candor_shm::{Handle, LaneInfo, PartitionInfo, Region, clock};
+use candor_sim::market::{Market, MarketConfig};
+use candor_sim::truth::Truth;
+use serde_json::Value;
+
+use crate::child;
+use namespaces::Namespaces;
+pub use namespaces::{HANDLER_INTERFACE, SENDER, inside};
+pub use process::{Halt, Process};
+
+/// How long anything is waited for before a test fails: the machine may have other things to do.
+pub const PATIENCE: Nanos = Nanos::from_secs(20);
+
+/// The lane's lease, the handler's default.
+pub const LEASE: Nanos = Nanos::from_millis(50);
+
+/// What a world is made of.
+pub struct Plan {
+    pub partitions: usize,
+    pub symbols: usize,
+    /// Messages a second over all partitions.
+    pub rate: u64,
+    pub silence: Nanos,
+    pub grace: Nanos,
+    pub heartbeat: Nanos,
+    pub source: &'static str,
+    pub idle: &'static str,
+    /// More flags of the exchange.
+    pub flags: &'static [&'static str],
+    /// The configuration as the exchange prints it, changed.
+    pub edit: fn(String) -> String,
+}
+
+impl Default for Plan {
+    fn default() -> Plan {
+        Plan {
+            partitions: 4,
+            symbols: 160,
+            rate: 8_000,
+            silence: Nanos::from_millis(600),
+            grace: Nanos::from_millis(1),
+            heartbeat: Nanos::from_millis(100),
+            source: "af_xdp",
+            idle: "block",
+            flags: &[],
+            edit: |text| text,
+        }
+    }
+}
+
+impl Plan {
+    fn shape(&self) -> Vec<String> {
+        let (partitions, symbols) = (self.partitions.to_string(), self.symbols.to_string());
+        ["--partitions", &partitions, "--symbols", &symbols].map(str::to_owned).to_vec()
+    }
+
+    /// The symbols of each partition, as the exchange lists them.
+    pub fn symbols(&self) -> Vec<Vec<Symbol>> {
+        let (partitions, symbols) = (self.partitions, self.symbols);
+        let market = Market::new(MarketConfig { partitions, symbols, ..MarketConfig::default() });
+        market.partitions.iter().map(|partition| partition.symbols().collect()).collect()
+    }
+}
+
+/// See the module's description.
+pub struct World {
+    pub plan: Plan,
+    // Dropped in this order: processes first, then where they ran.
+    pub handler: Option<Process>,
+    pub exchange: Option<Process>,
+    namespaces: Namespaces,
+    folder: PathBuf,
+    /// Held while the world exists: one at a time on this machine.
+    _turn: OwnedFd,
+}
+
+impl World {
+    /// A world without processes yet. `None` after saying why the test is skipped.
+    pub fn new(test: &str, plan: Plan) -> Option<World> {
+        let host = candor_af_xdp::probe::host().ok()?;
+        // CAP_NET_ADMIN, and CAP_SYS_ADMIN for the namespaces; the rest is root's anyway.
+        let needed: u64 = 1 << 12 | 1 << 21;
+        if host.capabilities & needed != needed {
+            println!("skipped: {test}: needs CAP_NET_ADMIN");
+            return None;
+        }
+        let turn = turn();
+        let memory = Path::new("/dev/shm");
+        let base = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
+        namespaces::sweep(&base);
+        let (namespaces, name) = Namespaces::new();
+        let folder = base.join(name);
+        fs::create_dir_all(&folder).unwrap();
+        let world = World { plan, handler: None, exchange: None, namespaces, folder, _turn: turn };
+        fs::write(world.path("handler.toml"), world.configuration()).unwrap();
+        Some(world)
+    }
+
+    /// The same with everything running and every symbol live.
+    pub fn running(test: &str, plan: Plan) -> Option<World> {
+        let mut world = World::new(test, plan)?;
+        world.start_handler();
+        world.start_exchange();
+        world.until_live();
+        Some(world)
+    }
+
+    /// A file of this world.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
+    pub fn receiving(&self) -> &str {
+        &self.namespaces.receiving
+    }
+
+    pub fn sending(&self) -> &str {
+        &self.namespaces.sending
+    }
+
+    fn configuration(&self) -> String {
+        let plan = &self.plan;
+        let region = self.path("region").display().to_string();
+        let mut flags = plan.shape();
+        for (flag, value) in [
+            ("--source", plan.source.to_owned()),
+            ("--handler-interface", HANDLER_INTERFACE.to_owned()),
+            ("--region", region),
+            ("--idle", plan.idle.to_owned()),
+            ("--silence-ms", (plan.silence.0 / 1_000_000).to_string()),
+            ("--reorder-grace-us", (plan.grace.0 / 1_000).to_string()),
+        ] {
+            flags.extend([flag.to_owned(), value]);
+        }
+        let text = candor_sim::cli::handler_config(&flags).unwrap();
+        // As long as the lane's lease, so that no partition is late without a stall being counted.
+        let text = text.replace("\nsilence_ms", "\nlate_ms = 50\nsilence_ms");
+        (plan.edit)(text)
+    }
+
+    /// Starts the handler without waiting for anything.
+    pub fn spawn_handler(&mut self) -> &mut Process {
+        let mut command = namespaces::launcher(self.receiving());
+        command.args([env!("CARGO_BIN_EXE_candor"), "run", "-c"]).arg(self.path("handler.toml"));
+        self.handler = Some(Process::spawn(command, &self.path("handler.log")));
+        self.handler.as_mut().unwrap()
+    }
+
+    /// Starts the handler and waits until it runs. Returns its region.
+    pub fn start_handler(&mut self) -> Region {
+        let before = Region::open(self.path("region")).map_or(0, |region| region.generation());
+        self.spawn_handler();
+        self.until_runs(before)
+    }
+
+    /// Starts the handler as a library in a process of this binary, whose lanes are counted.
+    pub fn start_counted_handler(&mut self) -> Region {
+        let launcher = namespaces::launcher(self.receiving());
+        let config = [self.path("handler.toml").display().to_string()];
+        let command = child::command(launcher, "handler", &config);
+        self.handler = Some(Process::spawn(command, &self.path("handler.log")));
+        self.until_runs(0)
+    }
+
+    fn until_runs(&mut self, before: u64) -> Region {
+        let path = self.path("region");
+        let handler = self.handler.as_mut().unwrap();
+        eventually("the handler runs", || {
+            assert!(handler.is_running(), "the handler ended:\n{}", handler.log());
+            let region = Region::open(&path).ok().filter(|region| region.generation() > before)?;
+            region.handler_status(clock::now()).is_live().then_some(region)
+        })
+    }
+
+    /// Starts the exchange and waits until it takes commands.
+    pub fn start_exchange(&mut self) {
+        let plan = &self.plan;
+        let mut arguments = vec!["run".to_owned()];
+        arguments.extend(plan.shape());
+        for (flag, value) in [
+            ("--interface", namespaces::EXCHANGE_INTERFACE.to_owned()),
+            ("--rate", plan.rate.to_string()),
+            ("--heartbeat", format!("{}us", plan.heartbeat.0 / 1_000)),
+            ("--truth", self.path("truth").display().to_string()),
+            ("--control", self.path("control").display().to_string()),
+        ] {
+            arguments.extend([flag.to_owned(), value]);
+        }
+        arguments.extend(plan.flags.iter().map(|flag| (*flag).to_owned()));
+        let launcher = namespaces::launcher(self.sending());
+        let command = child::command(launcher, "exchange", &arguments);
+        let mut exchange = Process::spawn(command, &self.path("exchange.log"));
+        let control = self.path("control");
+        eventually("the exchange listens", || {
+            assert!(exchange.is_running(), "the exchange ended:\n{}", exchange.log());
+            candor_sim::cli::ask(&control, "status").ok()
+        });
+        self.exchange = Some(exchange);
+    }
+
+    /// Gives the exchange a command; returns its answer and a moment before which it was not given.
+    pub fn tell(&self, command: &str) -> Mono {
+        let before = clock::now();
+        let answer = candor_sim::cli::ask(&self.path("control"), command);
+        answer.unwrap_or_else(|error| panic!("{command}: {error}"));
+        before
+    }
+
+    /// What the exchange says of itself.
+    pub fn status(&self) -> Value {
+        let answer = candor_sim::cli::ask(&self.path("control"), "status").unwrap();
+        serde_json::from_str(&answer).unwrap()
+    }
+
+    /// Stops the exchange; returns all that was true.
+    pub fn end_exchange(&mut self) -> Truth {
+        self.tell("quit");
+        let mut exchange = self.exchange.take().unwrap();
+        eventually("the exchange ends", || (!exchange.is_running()).then_some(()));
+        Truth::open(self.path("truth")).unwrap()
+    }
+
+    pub fn region(&self) -> Region {
+        Region::open(self.path("region")).unwrap()
+    }
+
+    /// Every symbol there is, by partition.
+    pub fn handles(&self, region: &Region) -> Vec<(Handle, Symbol)> {
+        (0..region.partition_count()).flat_map(|p| region.symbols(p).collect::<Vec<_>>()).collect()
+    }
+
+    /// Waits until every symbol of the exchange is live, none missing.
+    pub fn until_live(&self) {
+        let region = self.region();
+        let all: Vec<Symbol> = self.plan.symbols().into_iter().flatten().collect();
+        eventually("every symbol is live", || {
+            let live = |symbol| {
+                let handle = region.find(&venue(), symbol);
+                handle.is_some_and(|handle| region.read(handle).live().is_some())
+            };
+            all.iter().all(live).then_some(())
+        });
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            for process in [&self.handler, &self.exchange].into_iter().flatten() {
+                eprintln!("{}", process.log());
+            }
+        }
+        (self.handler, self.exchange) = (None, None);
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// The venue of the exchange's market.
+pub fn venue() -> Venue {
+    Venue::from_wire(b"XNAS").unwrap()
+}
+
+/// A partition now, counted from 0.
+pub fn partition(region: &Region, index: usize) -> PartitionInfo {
+    region.partition(index as u16, clock::now()).unwrap()
+}
+
+/// The only lane now.
+pub fn lane(region: &Region) -> LaneInfo {
+    region.lanes(clock::now()).next().unwrap()
+}
+
+/// How often the lane stood still for longer than its lease: the machine's doing, unless a test's.
+pub fn stalls(region: &Region) -> u64 {
+    lane(region).get(LaneCounter::Stalls)
+}
+
+/// Tries until there is an answer.
+pub fn eventually<T>(what: &str, mut attempt: impl FnMut() -> Option<T>) -> T {
+    let until = clock::now() + PATIENCE;
+    while clock::now() < until {
+        if let Some(found) = attempt() {
+            return found;
+        }
+        pause(Nanos::from_millis(2));
+    }
+    panic!("waited in vain: {what}");
+}
+
+/// Lets time pass.
+pub fn pause(length: Nanos) {
+    let _ = rustix::thread::nanosleep(&candor::clock::timespec(length));
+}
+
+/// Waits for the turn of this test. Each loads the whole machine and measures time on it.
+fn turn() -> OwnedFd {
+    let path = std::env::temp_dir().join("candor-veth.turn");
+    let file = fs::OpenOptions::new().create(true).truncate(false).write(true).open(path).unwrap();
+    rustix::fs::flock(&file, rustix::fs::FlockOperation::LockExclusive).unwrap();
+    file.into()
+}
+
+/// Runs a program to its end. Returns what it printed on both outputs, and its exit code.
+pub fn finished(mut command: Command) -> (String, i32) {
+    let output = command.output().unwrap();
+    let text = [output.stdout, output.stderr].concat();
+    (String::from_utf8_lossy(&text).into_owned(), output.status.code().unwrap_or(-1))
+}
+
+/// `candor` with these arguments in the handler's namespace.
+pub fn candor(world: &World, arguments: &[&str]) -> Command {
+    let mut command = namespaces::launcher(world.receiving());
+    command.arg(env!("CARGO_BIN_EXE_candor")).args(arguments);
+    command
+}
