@@ -1,0 +1,130 @@
+//! A region on the heap that may be Live, and sinks for a partition's machine: one that drops
+//! everything, one that publishes as the handler does.
+
+use candor_core::status::Scope;
+use candor_core::symbol::Text;
+use candor_core::{
+    BookView, Decimals, Loss, Message, Mono, Nanos, Proof, SeqNo, SessionId, Status, Symbol,
+    SymbolIndex, Venue, promote,
+};
+use candor_engine::{Notice, Sink};
+use candor_shm::{CreateError, HandlerWriter, LaneWriter, PartitionSpec, Region, RegionSpec, heap};
+
+/// A writer's live verdict: what the scopes of others say is left to the reader.
+#[must_use]
+pub fn live() -> Status {
+    let proof = Proof::NOTHING
+        .rule_out_scope(Scope::Handler)
+        .rule_out_scope(Scope::Partition)
+        .rule_out_scope(Scope::Symbol)
+        .left_to_reader();
+    promote(&proof)
+}
+
+/// A region of one lane and one partition, held by its writers.
+pub struct Heap {
+    /// The handler's half.
+    pub handler: HandlerWriter,
+    /// The lane's half.
+    pub lane: LaneWriter,
+    /// A reader of it.
+    pub region: Region,
+    /// The partition's venue.
+    pub venue: Venue,
+}
+
+/// A region with room for this many symbols. Its handler says it is live; its leases are for the
+/// caller to give.
+///
+/// # Errors
+/// When it can't be made.
+pub fn region(symbols: u32) -> Result<Heap, CreateError> {
+    let text = |text: &str| Text::from_wire(text.as_bytes()).unwrap_or_default();
+    let venue = Venue::from_wire(b"XNAS").unwrap_or_default();
+    let mut spec = RegionSpec::new(Text::from_wire(b"bench").unwrap_or_default());
+    spec.partitions.push(PartitionSpec {
+        venue,
+        name: text("1"),
+        feed: text("nasdaq-itch50"),
+        lane: 0,
+        symbols,
+        silence: Nanos::from_secs(3),
+        decimals: Decimals(4),
+        lines: [None; 3],
+    });
+    let (mut handler, mut lanes, region) = heap(&spec)?;
+    handler.set_status(live(), Mono(1));
+    Ok(Heap { handler, lane: lanes.swap_remove(0), region, venue })
+}
+
+/// The symbol of this number.
+#[must_use]
+pub fn name(number: u32) -> Symbol {
+    Symbol::from_wire(format!("S{number}").as_bytes()).unwrap_or_default()
+}
+
+/// Takes everything a partition says and keeps nothing but a count.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Drop {
+    /// Events seen.
+    pub events: u64,
+    /// Books seen.
+    pub published: u64,
+}
+
+impl Sink for Drop {
+    fn lease(&mut self, _: Mono) {}
+    fn status(&mut self, _: Status, _: u32, _: Mono, _: SessionId) {}
+    fn numbers(&mut self, _: SeqNo, _: SeqNo, _: Mono) {}
+    fn define(&mut self, _: SymbolIndex, _: &Symbol) {}
+    fn publish(&mut self, _: SymbolIndex, _: Status, _: u32, _: Mono, view: &BookView) {
+        std::hint::black_box(view);
+        self.published += 1;
+    }
+    fn event(&mut self, _: Option<SymbolIndex>, _: SeqNo, _: Mono, message: &Message) {
+        std::hint::black_box(message);
+        self.events += 1;
+    }
+    fn loss(&mut self, _: &Loss) {}
+    fn notice(&mut self, _: &Notice, _: Mono) {}
+    fn foreign(&mut self, _: &Symbol, _: u16) {}
+}
+
+/// Publishes partition 0 to a region, as a lane of the handler does.
+pub struct Publish<'a>(
+    /// The lane's writing half.
+    pub &'a mut LaneWriter,
+);
+
+impl Sink for Publish<'_> {
+    fn lease(&mut self, deadline: Mono) {
+        self.0.lease(0, deadline);
+    }
+    fn status(&mut self, status: Status, epoch: u32, since: Mono, session: SessionId) {
+        self.0.partition(0, status, epoch, since, session);
+    }
+    fn numbers(&mut self, expected: SeqNo, known_end: SeqNo, _: Mono) {
+        self.0.numbers(0, expected, known_end);
+    }
+    fn define(&mut self, index: SymbolIndex, symbol: &Symbol) {
+        self.0.define(0, index, symbol);
+    }
+    fn publish(
+        &mut self,
+        at: SymbolIndex,
+        status: Status,
+        epoch: u32,
+        since: Mono,
+        view: &BookView,
+    ) {
+        self.0.publish(0, at, status, epoch, since, view);
+    }
+    fn event(&mut self, index: Option<SymbolIndex>, seq: SeqNo, now: Mono, message: &Message) {
+        self.0.event(0, index, seq, now, message);
+    }
+    fn loss(&mut self, loss: &Loss) {
+        self.0.loss(0, loss);
+    }
+    fn notice(&mut self, _: &Notice, _: Mono) {}
+    fn foreign(&mut self, _: &Symbol, _: u16) {}
+}
