@@ -6,8 +6,8 @@ use candor_book::{Books, Fault};
 use candor_core::counters::Counters;
 use candor_core::limits::LINES;
 use candor_core::{
-    BookView, Event, Line, Message, Mono, Nanos, Reason, SeqNo, SessionId, Status, Symbol,
-    SymbolIndex, TradingState, counters::Counter,
+    BookView, Event, InstrumentKey, Line, Message, Mono, Nanos, Reason, SeqNo, SessionId, Side,
+    Status, Symbol, SymbolIndex, TradingState, counters::Counter,
 };
 use candor_decoders::{BookShape, Format};
 use candor_gapfill::{Heard, Notice, Output, Sequencer};
@@ -150,7 +150,8 @@ impl Partition {
         self.content.named_by_any_message = true;
     }
 
-    /// A packet of this partition: `payload` is what UDP carried, `at` when it reached the host.
+    /// A packet of this partition: `payload` is what UDP carried, `at` when it reached the host. One
+    /// that claims to come from the future came now: it must not vouch for longer than it can.
     pub fn on_packet(
         &mut self,
         now: Mono,
@@ -168,14 +169,21 @@ impl Partition {
             Err(reject) => return content.counters.reject(reject),
         };
         content.counters.add(Counter::PacketsAccepted, 1);
+        let at = at.min(now);
+        let epoch = content.epoch;
+        let ahead = packet.range.is_empty() || packet.range.end > self.sequencer.expected();
         let mut apply = Apply { content, sink };
         let heard = self.sequencer.on_packet(now, line, &packet, &mut self.sequencing, &mut apply);
         let current = heard == Heard::Current;
         let content = &mut self.content;
         if current {
             content.heard = content.heard.max(at);
-            let state = self.sequencer.state();
-            content.evidence.on_packet(now, at, content.config.late, state);
+            // A copy of what is known shows that the venue was alive, not where it is: a line that
+            // lags is prompt with what is long past.
+            if ahead || content.epoch != epoch {
+                let state = self.sequencer.state();
+                content.evidence.on_packet(now, at, content.config.late, state);
+            }
         }
         self.settle(sink);
         // The one place a lease is renewed: a packet of the stream followed, while in sync. It
@@ -330,7 +338,7 @@ impl Content {
         bytes: &[u8],
         sink: &mut impl Sink,
     ) -> Option<SymbolIndex> {
-        if message.key == candor_core::InstrumentKey::NONE || message.event == Event::Unknown {
+        if message.key == InstrumentKey::NONE || message.event == Event::Unknown {
             return None;
         }
         let named = match message.event {
@@ -347,18 +355,31 @@ impl Content {
         };
         let Some(symbol) = named else {
             self.counters.add(Counter::UndefinedInstrument, 1);
+            // Where a day was cut, whatever lies before the cut is missing anyway.
+            if !self.named_by_any_message {
+                self.symbols.miss(message.key);
+            }
             return None;
         };
         let index = match self.symbols.by_name(&symbol) {
             Some(index) => index,
             None => self.add(symbol, sink)?,
         };
+        let rebound = self.symbols.get(index).key != InstrumentKey::NONE;
         match self.symbols.bind(message.key, index) {
-            Bound::New | Bound::Same => {}
+            Bound::Same => {}
+            Bound::New if self.symbols.has_missed(message.key) => self.quarantine(index),
+            Bound::New => {}
             Bound::TakenFrom(old) => {
                 // A rename: nothing is inherited, and the old name is proven by nothing any more.
                 self.symbols.get_mut(old).named = false;
                 self.touch(old);
+                // What rests at the venue under the key is not in the new name's book.
+                let rests =
+                    [Side::Bid, Side::Ask].iter().any(|s| self.books.best(old, *s).is_some());
+                if rests || rebound {
+                    self.quarantine(index);
+                }
             }
             Bound::SecondKey => self.quarantine(index),
         }
@@ -391,20 +412,22 @@ impl Content {
         match self.books.apply(index, seq, message) {
             Ok(change) => {
                 let known = self.symbols.get_mut(index);
-                known.open_since = match (change.open, known.open_since) {
-                    (true, None) => Some(self.now),
-                    (true, since) => since,
-                    (false, _) => None,
-                };
+                let before = known.open_since;
+                // Only what says whether the transaction is complete opens or completes it: a trade
+                // report in its middle says nothing of that.
+                if let Event::SetLevel { complete, .. } = message.event {
+                    known.open_since = if complete { None } else { before.or(Some(self.now)) };
+                }
+                let completed = before.is_some() && known.open_since.is_none();
                 if change.unmatched {
                     self.counters.add(Counter::BreaksUnmatched, 1);
                 } else if matches!(message.event, Event::TradeBreak { .. }) {
                     self.counters.add(Counter::Breaks, 1);
                 }
-                if change.book || change.state {
+                if change.book || change.state || completed {
                     self.watch_crossing(index);
                 }
-                if change.any() || first {
+                if change.any() || first || completed {
                     self.touch(index);
                 }
             }

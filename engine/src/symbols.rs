@@ -59,6 +59,10 @@ pub(crate) struct Known {
 
 const VACANT: u32 = u32::MAX;
 
+/// How many keys without a definition are remembered a session. A venue that follows its own rules
+/// has none; beyond so many, every symbol defined later counts as one of them.
+const MISSED: usize = 64;
+
 /// Symbols by index, by key and by name.
 #[derive(Debug)]
 pub(crate) struct Symbols {
@@ -67,6 +71,10 @@ pub(crate) struct Symbols {
     by_key: Vec<(InstrumentKey, u32)>,
     by_name: Vec<u32>,
     mask: usize,
+    /// Keys whose messages could not be applied because nothing had defined them.
+    missed: Vec<InstrumentKey>,
+    /// There were more of them.
+    missed_more: bool,
 }
 
 /// Spreads a key over the table: Fibonacci hashing (Knuth, TAOCP 3, 6.4), no state, no seed.
@@ -94,7 +102,26 @@ impl Symbols {
             by_key: vec![(InstrumentKey::NONE, VACANT); cells],
             by_name: vec![VACANT; cells],
             mask: cells - 1,
+            missed: Vec::with_capacity(MISSED),
+            missed_more: false,
         }
+    }
+
+    /// A message under this key could not be applied: nothing says whose it is.
+    pub(crate) fn miss(&mut self, key: InstrumentKey) {
+        if self.missed.contains(&key) {
+            return;
+        }
+        if self.missed.len() < MISSED {
+            self.missed.push(key);
+        } else {
+            self.missed_more = true;
+        }
+    }
+
+    /// Whether a message under this key may have been missed in this session.
+    pub(crate) fn has_missed(&self, key: InstrumentKey) -> bool {
+        self.missed_more || self.missed.contains(&key)
     }
 
     pub(crate) fn get(&self, index: SymbolIndex) -> &Known {
@@ -198,6 +225,8 @@ impl Symbols {
     /// A new session: names stay, all that was learnt in the old one goes.
     pub(crate) fn new_session(&mut self, now: Mono) {
         self.by_key.fill((InstrumentKey::NONE, VACANT));
+        self.missed.clear();
+        self.missed_more = false;
         for known in &mut self.known {
             *known = Known {
                 key: InstrumentKey::NONE,

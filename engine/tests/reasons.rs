@@ -172,7 +172,7 @@ fn a_new_session_leaves_nothing_live_and_earns_it_again() {
     bench.send(Line::A, 2, &[add(1, 11, b'B', 100, 1_000_000)]);
     assert_eq!(bench.reason("AAPL"), Some(Reason::Unproven));
     assert_eq!(bench.count(Counter::UndefinedInstrument), 1);
-    bench.send(Line::A, 3, &[directory(1, "AAPL")]);
+    bench.send(Line::A, 3, &[directory(9, "AAPL")]);
     assert!(bench.status("AAPL").is_live());
     assert_eq!(bench.shown.best("AAPL", Side::Bid), None, "no book is carried over");
 }
@@ -280,7 +280,8 @@ fn halted_is_not_stale() {
 #[test]
 fn a_renamed_instrument_inherits_nothing() {
     let mut bench = Bench::open();
-    bench.send(Line::A, 4, &[directory(1, "NEWN")]);
+    bench.send(Line::A, 4, &[delete(1, 11), delete(1, 12)]);
+    bench.send(Line::A, 6, &[directory(1, "NEWN")]);
     assert_eq!(bench.reason("AAPL"), Some(Reason::Unproven));
     assert!(bench.status("NEWN").is_live());
     assert_eq!(bench.shown.best("NEWN", Side::Bid), None);

@@ -102,6 +102,7 @@
 //! | --- | --- | --- | --- | --- | --- |
 //! | data, the next number | Started → InSync | · | GapFilled → InSync | GapFilled, OneLine → InSync | (·) |
 //! | data, old numbers | Started, GapOpened → GapOpen | · | · | · | (·) |
+//! | data, what its line has carried | Started, GapOpened → GapOpen | (·) | (·) | (·) | (·) |
 //! | data, old and next | Started → InSync | · | GapFilled → InSync | GapFilled, OneLine → InSync | (·) |
 //! | data, ahead | Started, GapOpened → GapOpen | GapOpened → GapOpen | GapOpened | GapOpened | (·) |
 //! | data, ahead of the window | Started, GapOpened, GapLost → InSync | GapOpened, GapLost | GapOpened, GapLost, GapLost → InSync | GapOpened, GapLost, GapLost → InSync | (·) |
@@ -173,7 +174,7 @@ pub trait Output {
 pub enum Heard {
     /// It is of the stream followed: it carries a number, before the end, that was not delivered or
     /// given up yet; or old numbers only, at least one of them byte for byte as it is remembered and
-    /// none otherwise; or it is a heartbeat or end below neither what was delivered nor what its own
+    /// none otherwise, which bring its own line further than it was; or it is a heartbeat or end below neither what was delivered nor what its own
     /// line has carried. So is the packet that begins the stream, a new session or a restart.
     ///
     /// A line that lags carries copies of what another line has delivered before. They show that
@@ -187,6 +188,8 @@ pub enum Heard {
     ///   carried: it was sent before those, or its numbers are others;
     /// - old numbers only, and either other bytes than are remembered, or nothing is remembered to
     ///   compare them with: they may be late, or of numbers that started over;
+    /// - old numbers only, none of them beyond what its own line has carried: a publisher that is
+    ///   stuck, or a loop in a network, repeats those for ever;
     /// - the venue has said where the session ends, and no number before that is new in it.
     Foreign,
 }

@@ -94,6 +94,11 @@ impl LineState {
         self.next.is_some_and(|next| next > seq)
     }
 
+    /// Whether the line has not come to `end` yet.
+    pub(crate) fn falls_short_of(&self, end: SeqNo) -> bool {
+        self.next.is_none_or(|next| next < end)
+    }
+
     /// Whether the line has stood still for more than `grace`.
     pub(crate) fn is_quiet(&self, now: Mono, grace: Nanos) -> bool {
         now.since(self.advanced) > grace

@@ -308,8 +308,10 @@ impl Sequencer {
         } else if !before_end.is_empty() && before_end.end > stream.expected {
             true
         } else {
-            // All of it is old: a copy, or it could be anybody's.
-            stream.end().is_none() && found.copy && found.differ == 0
+            // All of it is old: a copy, or it could be anybody's. One that its line has carried
+            // before may be carried for ever, by a publisher that is stuck or a loop in a network.
+            let again = !self.lines[line.index()].falls_short_of(range.end);
+            stream.end().is_none() && found.copy && found.differ == 0 && !again
         };
         if vouches { Heard::Current } else { Heard::Foreign }
     }

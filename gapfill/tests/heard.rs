@@ -257,3 +257,24 @@ fn a_lagging_end_ends_all_the_same() {
     assert!(!bench.vouched());
     assert_eq!(bench.state(), State::Ended);
 }
+
+#[test]
+fn what_a_line_repeats_vouches_for_nothing() {
+    let mut bench = followed();
+    for _ in 0..3 {
+        bench.data(A, 50, 1);
+        assert!(!bench.vouched(), "a publisher that is stuck on its last packet");
+        bench.data(A, 1, 50);
+        assert!(!bench.vouched(), "or goes round");
+        bench.data(B, 49, 2);
+        assert!(!bench.vouched());
+    }
+    bench.data(C, 1, 50);
+    assert!(bench.vouched(), "a line heard for the first time");
+    bench.data(A, 50, 2);
+    assert!(bench.vouched(), "an old number and a new one");
+    bench.data(B, 51, 1);
+    assert!(bench.vouched(), "a copy that brings its line on");
+    bench.data(B, 51, 1);
+    assert!(!bench.vouched());
+}

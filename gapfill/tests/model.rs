@@ -334,11 +334,12 @@ fn every_rule_is_tried() {
 }
 
 /// What the twin has to say about evidence, and the restarts that heartbeats show.
-const EVIDENCE: [&str; 11] = [
+const EVIDENCE: [&str; 12] = [
     "begins",
     "new",
     "beats",
     "copy",
+    "again",
     "left_behind",
     "below_own",
     "below_delivered",

@@ -5,7 +5,7 @@ mod common;
 use candor_core::limits::WINDOW_MESSAGES;
 use candor_core::{LossKind, Nanos};
 use candor_gapfill::{Heard, Notice, State};
-use common::{A, B, Bench, DAY, GRACE, Item, NEXT, THIRD, content, notices};
+use common::{A, B, Bench, C, DAY, GRACE, Item, NEXT, THIRD, content, notices};
 
 /// A bench in this state, and the next number and the known end there.
 fn bench_in(state: &str) -> Bench {
@@ -36,7 +36,8 @@ fn apply(bench: &mut Bench, input: &str) -> Vec<Item> {
     let (next, end) = (bench.expected(), bench.sequencer.known_end().0);
     match input {
         "data, the next number" => bench.data(B, next, 1),
-        "data, old numbers" => bench.data(B, 2, 3),
+        "data, old numbers" => bench.data(C, 2, 3),
+        "data, what its line has carried" => bench.data(B, 2, 3),
         "data, old and next" => bench.data(B, next.max(3) - 2, 3),
         "data, ahead" => bench.data(A, end + 2, 1),
         "data, ahead of the window" => bench.data(A, end + 2 * WINDOW_MESSAGES as u64, 1),
@@ -101,7 +102,7 @@ fn every_cell_of_the_table_is_true() {
         .collect();
     let states = &rows[0][1..];
     assert_eq!(states, ["NotStarted", "InSync", "GapOpen", "GapOutlived", "Ended"]);
-    assert_eq!(rows.len(), 17, "rows of the table");
+    assert_eq!(rows.len(), 18, "rows of the table");
     let mut wrong = Vec::new();
     for row in &rows[1..] {
         assert_eq!(row.len(), states.len() + 1, "{row:?}");

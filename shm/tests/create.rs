@@ -222,6 +222,29 @@ fn a_successor_counts_on_and_retires_the_old_region_for_its_readers() {
 }
 
 #[test]
+fn a_handle_is_good_for_the_region_it_was_found_in_only() {
+    let folder = Folder::new();
+    let (mut handler, mut lanes) = create(folder.region(), &spec()).unwrap();
+    handler.set_status(live(), Mono(5));
+    bring_up(&mut lanes[0], "AAPL", Mono(u64::MAX));
+    let first = Region::open(folder.region()).unwrap();
+    let handle = first.find(&venue("XNAS"), &symbol("AAPL")).unwrap();
+    assert_eq!(first.read(handle).reason(), None);
+    // Another handler's region, or the same path after its file was removed: generation 1 again.
+    std::fs::remove_file(folder.region()).unwrap();
+    drop((handler, lanes));
+    let (mut handler, mut lanes) = create(folder.region(), &spec()).unwrap();
+    assert_eq!(handler.generation(), first.generation());
+    handler.set_status(live(), Mono(5));
+    bring_up(&mut lanes[0], "MSFT", Mono(u64::MAX));
+    let second = Region::open(folder.region()).unwrap();
+    let there = second.find(&venue("XNAS"), &symbol("MSFT")).unwrap();
+    assert_eq!((there.partition(), there.symbol()), (handle.partition(), handle.symbol()));
+    assert_eq!(second.read(there).reason(), None);
+    assert_eq!(second.read(handle).reason(), Some(Reason::WriterGone), "not MSFT's book for AAPL");
+}
+
+#[test]
 fn a_handler_that_retires_is_gone_at_once() {
     let folder = Folder::new();
     let (mut handler, mut lanes) = create(folder.region(), &spec()).unwrap();

@@ -3,7 +3,7 @@
 
 mod support;
 
-use candor_core::{Mono, Reason, SeqNo, SessionId, Status, SymbolIndex, TradingDate};
+use candor_core::{Mono, Nanos, Reason, SeqNo, SessionId, Status, SymbolIndex, TradingDate};
 use candor_shm::{Defined, Handle, HandlerWriter, LaneWriter, Read, Region, heap};
 use support::{SESSION, book, live, partition, spec, symbol, venue};
 
@@ -378,6 +378,25 @@ fn a_fresh_region_is_stale_and_has_no_prices() {
     assert_eq!(region.read_at(handle, NOW).reason(), Some(Reason::NoMap));
     let partition = region.partition(0, NOW).unwrap();
     assert_eq!(partition.status.reason(), Some(Reason::NoMap));
+}
+
+#[test]
+fn a_lease_longer_than_any_that_is_given_is_none() {
+    let mut spec = spec();
+    spec.process_lease = Nanos::from_millis(50);
+    let (mut handler, mut lanes, region) = heap(&spec).unwrap();
+    handler.set_status(live(), Mono(5));
+    let given = |now: Mono, more| Mono(now.0 + 50_000_000 + more);
+    support::bring_up(&mut lanes[0], "AAPL", given(NOW, 0));
+    let handle = region.find(&venue("XNAS"), &symbol("AAPL")).unwrap();
+    assert_eq!(region.read_at(handle, NOW).reason(), None);
+    // The clocks of two processors may be a little apart.
+    lanes[0].renew(given(NOW, 1_000_000));
+    assert_eq!(region.read_at(handle, NOW).reason(), None);
+    // A reader in a time namespace of its own, an hour behind, would wait for an hour.
+    lanes[0].renew(given(NOW, 3_600_000_000_000));
+    assert_eq!(region.read_at(handle, NOW).reason(), Some(Reason::WriterGone));
+    assert_eq!(region.handler_status(NOW).reason(), Some(Reason::WriterGone));
 }
 
 #[test]

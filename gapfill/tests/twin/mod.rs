@@ -248,7 +248,8 @@ impl Twin {
     }
 
     fn hears(&self, given: &Given) -> (bool, &'static str) {
-        let numbers = given.first..given.first + given.messages.len() as u64;
+        let end = given.first + given.messages.len() as u64;
+        let numbers = given.first..end;
         let before_end = |number: &u64| self.run.ends_at.is_none_or(|end| *number < end);
         if self.run.fresh {
             return (true, "begins");
@@ -277,6 +278,9 @@ impl Twin {
             pairs.filter_map(|(n, bytes)| before(n).map(|before| before == bytes)).collect();
         match (equal.contains(&true), equal.contains(&false)) {
             (_, true) => (false, "differs"),
+            (true, false) if self.sides[given.line].next.is_some_and(|next| next >= end) => {
+                (false, "again")
+            }
             (true, false) => (true, "copy"),
             (false, false) => (false, "unknown"),
         }

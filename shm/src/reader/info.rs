@@ -166,7 +166,7 @@ impl Region {
         let lane_lease = Mono(self.lane_record(place.lane).lease.load(Ordering::Acquire));
         // ORDER: pairs with the release store of the word; its time was stored before it.
         let terms = partition_terms(record, record.state.load(Ordering::Acquire));
-        let handler = self.handler_terms(self.generation, lane_lease, || now);
+        let handler = self.handler_terms(true, lane_lease, || now);
         let Verdict { status, since } = verdict::of_partition(&handler, &terms);
         let numbers = seqlock::read(&record.lock, || {
             let session = session_of(load_all(&record.session));

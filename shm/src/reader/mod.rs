@@ -36,6 +36,9 @@ use crate::writer::Shared;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
 pub struct Handle {
     generation: u64,
+    /// When its region was made: two paths, or one path after its file was removed, have regions of
+    /// one generation, and a handle is good for the one it was found in only.
+    made: Mono,
     partition: u16,
     contested: bool,
     symbol: SymbolIndex,
@@ -126,6 +129,8 @@ pub struct Region {
     memory: Arc<Memory>,
     generation: u64,
     created: Mono,
+    /// How long a lane vouches for itself at a time.
+    lease_length: Nanos,
     expected: Option<TradingDate>,
 }
 
@@ -135,12 +140,15 @@ impl Region {
             memory: Arc::new(memory),
             generation: 0,
             created: Mono::NEVER,
+            lease_length: Nanos(0),
             expected: None,
         };
         let header = region.header();
         let generation = header.generation.load(Ordering::Relaxed);
         let created = Mono(header.created.load(Ordering::Relaxed));
+        let lease_length = Nanos(header.process_lease.load(Ordering::Relaxed));
         region.generation = generation;
+        region.lease_length = lease_length;
         region.created = created;
         region
     }
@@ -217,7 +225,8 @@ impl Region {
     }
 
     fn handle(&self, partition: u16, symbol: SymbolIndex) -> Handle {
-        Handle { generation: self.generation, partition, contested: false, symbol }
+        let (generation, made) = (self.generation, self.created);
+        Handle { generation, made, partition, contested: false, symbol }
     }
 
     fn venue_of(&self, place: &PartitionPlan) -> Venue {
@@ -310,7 +319,8 @@ impl Region {
                 SymbolTerms::Copied { state: content.state, since: content.since, contested }
             }
         };
-        let terms = self.handler_terms(handle.generation, lane_lease, now);
+        let same_region = (handle.generation, handle.made) == (self.generation, self.created);
+        let terms = self.handler_terms(same_region, lane_lease, now);
         let Verdict { status, since } = verdict::of_symbol(&terms, &partition, &symbol);
         let written = copied.map(|(content, _)| content).filter(|c| c.state.code != 0);
         let last =
@@ -326,7 +336,7 @@ impl Region {
 
     fn handler_terms(
         &self,
-        generation: u64,
+        same_region: bool,
         lane_lease: Mono,
         now: impl FnOnce() -> Mono,
     ) -> HandlerTerms {
@@ -339,12 +349,13 @@ impl Region {
         HandlerTerms {
             now: now(),
             created: self.created,
-            same_generation: generation == self.generation,
+            same_region,
             same_date: self.expected.is_none_or(|date| date == self.trading_date()),
             retired,
             state,
             since,
             lease: lane_lease,
+            lease_length: self.lease_length,
         }
     }
 
@@ -356,7 +367,7 @@ impl Region {
             .zip(&self.plan().lanes)
             .map(|(lane, _)| Mono(self.lane_record(lane).lease.load(Ordering::Acquire)));
         let latest = leases.max().unwrap_or(Mono::NEVER);
-        verdict::of_handler(&self.handler_terms(self.generation, latest, || now)).status
+        verdict::of_handler(&self.handler_terms(true, latest, || now)).status
     }
 
     /// When the handler, or its successor, gave this region up; `None` while it is in use.

@@ -2,7 +2,7 @@
 //!
 //! | term | rules out | otherwise |
 //! | --- | --- | --- |
-//! | header not retired, generation the handle's, lane lease beyond now | `WriterGone` | `WriterGone` |
+//! | header not retired, region the handle's, lane lease beyond now and by no more than it is ever given | `WriterGone` | `WriterGone` |
 //! | handler's state word | what it does not name, of the handler | the reason it names |
 //! | trading date the expected one | `NoMap` | `NoMap` |
 //! | partition's state word | what it does not name, of the partition | the reason it names |
@@ -22,19 +22,24 @@ use candor_core::{Mono, Nanos, Proof, Reason, Status, promote};
 
 use crate::layout::State;
 
+/// How far the clocks of two processors may be apart.
+const CLOCKS_APART: Nanos = Nanos::from_millis(1);
+
 /// What was loaded about the handler and a lane.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct HandlerTerms {
     pub(super) now: Mono,
     /// When the region was made: the `since` of last resort.
     pub(super) created: Mono,
-    pub(super) same_generation: bool,
+    pub(super) same_region: bool,
     pub(super) same_date: bool,
     pub(super) retired: Mono,
     pub(super) state: State,
     pub(super) since: Mono,
     /// The lease of the lane in question.
     pub(super) lease: Mono,
+    /// How long a lane vouches for itself at a time.
+    pub(super) lease_length: Nanos,
 }
 
 /// What was loaded about a partition.
@@ -130,11 +135,15 @@ fn handler(case: &mut Case, terms: &HandlerTerms) {
     case.establish(term(Scope::Handler, terms.state.code, terms.since));
     if terms.retired != Mono::NEVER {
         case.stand(Some((Reason::WriterGone, terms.retired)));
-    } else if !terms.same_generation {
+    } else if !terms.same_region {
         case.stand(Some((Reason::WriterGone, terms.created)));
     } else if terms.lease <= terms.now {
         let since = if terms.lease == Mono::NEVER { terms.created } else { terms.lease };
         case.stand(Some((Reason::WriterGone, since)));
+    } else if terms.lease > terms.now + terms.lease_length + CLOCKS_APART {
+        // Nobody vouches for that long: writer and reader don't share a clock (a time namespace of
+        // its own, say), or the word is broken. Its end would come late, or never.
+        case.stand(Some((Reason::WriterGone, terms.created)));
     }
     if !terms.same_date {
         case.stand(Some((Reason::NoMap, terms.created)));
