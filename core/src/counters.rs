@@ -143,6 +143,17 @@ counters! {
     Misdirected = "misdirected",
     /// Frames with an invalid descriptor.
     RxInvalid = "rx_invalid",
+    /// Datagrams longer than a receive buffer, refused whole.
+    TooLong = "too_long",
+    /// Fragments of datagrams, left to the kernel's stack. Counted for the whole handler, on lane 0.
+    Fragments = "fragments",
+    /// Frames the XDP program could not make sense of. Counted for the whole handler, on lane 0.
+    Malformed = "malformed",
+    /// Frames of ours that had no room for metadata and were left to the kernel's stack. Counted for
+    /// the whole handler, on lane 0.
+    MetaFailed = "meta_failed",
+    /// Symbols seen here that are at home on another partition, whose lane could not be told.
+    ClaimsDropped = "claims_dropped",
     /// Records written to the event ring.
     Events = "events",
     /// Publications of a symbol's slot.

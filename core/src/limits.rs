@@ -46,6 +46,11 @@ pub const LANES: usize = 64;
 /// (`symbols_full`), so that a reader finds it nowhere: Stale(Unmapped).
 pub const SYMBOLS: usize = 16_384;
 
+/// Keys without a definition that are remembered a session, so that a symbol defined later is known to
+/// have missed messages. A venue that follows its own rules has none. Reached: every symbol defined
+/// afterwards counts as one that has (`undefined_instrument` counts the messages).
+pub const UNDEFINED_KEYS: usize = 64;
+
 /// Resting orders of a partition unless configured. Whole Nasdaq peaks below two million. Reached:
 /// the symbol whose order found no place is quarantined (`orders_full`).
 pub const ORDERS: usize = 1 << 21;

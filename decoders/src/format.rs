@@ -73,6 +73,14 @@ impl Format {
         }
     }
 
+    /// The time zone the venue's trading dates are counted in, by its name in the tz database.
+    #[must_use]
+    pub const fn zone(self) -> &'static str {
+        match self {
+            Format::IexDeep | Format::IexTops | Format::NasdaqItch50 => "America/New_York",
+        }
+    }
+
     /// Understands a datagram's payload whole: the packet has exactly as many messages as numbers,
     /// and every byte belongs to one. Which refusals there are, the framing's own file says:
     /// [`tp::frame`], [`moldudp64::frame`].

@@ -10,7 +10,7 @@ use candor_core::{
     Status, Symbol, SymbolIndex, TradingState, counters::Counter,
 };
 use candor_decoders::{BookShape, Format};
-use candor_gapfill::{Heard, Notice, Output, Sequencer};
+use candor_gapfill::{Heard, Notice, Output, Sequencer, Wholeness};
 
 use crate::evidence::Evidence;
 use crate::symbols::{Bound, Symbols};
@@ -283,7 +283,10 @@ impl Partition {
     /// Makes what is now known visible, in an order in which no reader can see more than is proven.
     fn settle(&mut self, sink: &mut impl Sink) {
         let content = &mut self.content;
-        let status = content.evidence.status(self.sequencer.state(), self.sequencer.whole());
+        // While the session's start is missing nothing has been proven, grace or not.
+        let starting = self.sequencer.gaps().first().is_some_and(|gap| gap.start);
+        let whole = if starting { Wholeness::StartMissing } else { self.sequencer.whole() };
+        let status = content.evidence.status(self.sequencer.state(), whole);
         let session = self.sequencer.session();
         let changed = status != content.status || session != content.session;
         if status != content.status {

@@ -1,6 +1,7 @@
 //! The symbols of one partition: how messages name them, which slot they have, and what is known
 //! of each. All tables are fixed; none grows.
 
+use candor_core::limits::UNDEFINED_KEYS;
 use candor_core::{InstrumentKey, Mono, Reason, Status, Symbol, SymbolIndex};
 
 /// Which partition of a venue each listed symbol belongs to; shared by the venue's partitions.
@@ -59,10 +60,6 @@ pub(crate) struct Known {
 
 const VACANT: u32 = u32::MAX;
 
-/// How many keys without a definition are remembered a session. A venue that follows its own rules
-/// has none; beyond so many, every symbol defined later counts as one of them.
-const MISSED: usize = 64;
-
 /// Symbols by index, by key and by name.
 #[derive(Debug)]
 pub(crate) struct Symbols {
@@ -102,7 +99,7 @@ impl Symbols {
             by_key: vec![(InstrumentKey::NONE, VACANT); cells],
             by_name: vec![VACANT; cells],
             mask: cells - 1,
-            missed: Vec::with_capacity(MISSED),
+            missed: Vec::with_capacity(UNDEFINED_KEYS),
             missed_more: false,
         }
     }
@@ -112,7 +109,7 @@ impl Symbols {
         if self.missed.contains(&key) {
             return;
         }
-        if self.missed.len() < MISSED {
+        if self.missed.len() < UNDEFINED_KEYS {
             self.missed.push(key);
         } else {
             self.missed_more = true;

@@ -88,7 +88,8 @@ fn gap() -> Status {
 fn late_join() -> Status {
     let mut bench = Bench::new(&[("AAPL", 0)]);
     bench.subscribe(true);
-    bench.send(Line::A, 50_000, &[directory(1, "AAPL"), add(1, 11, b'B', 100, 1_000_000)]);
+    bench.send(Line::A, 9, &[directory(1, "AAPL"), add(1, 11, b'B', 100, 1_000_000)]);
+    assert_eq!(bench.reason("AAPL"), Some(Reason::Recovering), "from the first packet on");
     bench.pass(GRACE + Nanos(1));
     bench.status("AAPL")
 }

@@ -110,17 +110,14 @@ fn nanos(at: Timespec) -> u64 {
     seconds.saturating_mul(1_000_000_000).saturating_add(nanos)
 }
 
-/// The date, in UTC, of a wall-clock time in nanoseconds since the Unix epoch; 0 where that lies
-/// beyond the calendar.
-///
-/// The hosts this runs on keep UTC; a venue whose trading date starts elsewhere in the day is
-/// given its date by the configuration.
+/// The date in a time zone, by its name in the tz database, at a wall-clock time in nanoseconds since
+/// the Unix epoch. `None` for a zone nobody knows and beyond the calendar.
 #[must_use]
-pub fn date(wall: u64) -> TradingDate {
-    let Ok(at) = Timestamp::from_nanosecond(i128::from(wall)) else { return TradingDate(0) };
-    let date = at.to_zoned(TimeZone::UTC).date();
+pub fn date(wall: u64, zone: &str) -> Option<TradingDate> {
+    let at = Timestamp::from_nanosecond(i128::from(wall)).ok()?;
+    let date = at.to_zoned(TimeZone::get(zone).ok()?).date();
     let number = i32::from(date.year()) * 10_000 + i32::from(date.month()) * 100;
-    TradingDate(u32::try_from(number + i32::from(date.day())).unwrap_or(0))
+    u32::try_from(number + i32::from(date.day())).ok().map(TradingDate)
 }
 
 /// A wall-clock time as `2026-11-21T09:30:00.123456789Z`.
@@ -180,37 +177,31 @@ mod tests {
         let first = clock.now();
         assert!(first > Mono::NEVER);
         assert!(clock.now() >= first);
-        assert!(date(wall()).0 > 20_200_101);
+        assert!(date(wall(), "UTC") > Some(TradingDate(20_200_101)));
     }
 
     #[test]
-    #[expect(clippy::inconsistent_digit_grouping, reason = "yyyy_mm_dd reads as a date")]
-    fn dates_follow_the_calendar() {
-        for (days, date_is) in [
-            (0, 1970_01_01),
-            (11_016, 2000_02_29),
-            (11_017, 2000_03_01),
-            (20_778, 2026_11_21),
-            (47_540, 2100_02_28),
-            (47_541, 2100_03_01),
-        ] {
-            assert_eq!(date(days * 86_400_000_000_000).0, date_is);
-            assert!(is_date(TradingDate(date_is)));
+    fn a_date_is_the_venues_own() {
+        // In the night of UTC it is still the evening before in New York, and not so in London.
+        let wall = 1_795_318_200_000_000_000;
+        assert_eq!(display(wall), "2026-11-22T03:30:00.000000000Z");
+        assert_eq!(date(wall, "America/New_York"), Some(TradingDate(20_261_121)));
+        assert_eq!(date(wall, "Europe/London"), Some(TradingDate(20_261_122)));
+        assert_eq!(date(wall, "Nowhere/At_All"), None);
+        // New York's midnight is an hour nearer to UTC's in summer.
+        let summer = 1_783_915_200_000_000_000;
+        assert_eq!(display(summer), "2026-07-13T04:00:00.000000000Z");
+        assert_eq!(date(summer, "America/New_York"), Some(TradingDate(20_260_713)));
+        assert_eq!(date(summer - 1, "America/New_York"), Some(TradingDate(20_260_712)));
+    }
+
+    #[test]
+    fn a_date_is_a_day_of_the_calendar() {
+        for good in [20_000_229, 20_261_121, 20_280_229] {
+            assert!(is_date(TradingDate(good)), "{good}");
         }
-        assert_eq!(display(1_795_253_400_123_456_789), "2026-11-21T09:30:00.123456789Z");
-        for bad in [0, 2026_02_29, 2100_02_29, 2026_13_01, 2026_00_10, 2026_04_31, 2026_04_00] {
+        for bad in [0, 20_260_229, 21_000_229, 20_261_301, 20_260_010, 20_260_431, 20_260_400] {
             assert!(!is_date(TradingDate(bad)), "{bad}");
-        }
-    }
-
-    #[test]
-    fn every_day_of_four_centuries_is_a_date_and_follows_the_last() {
-        let mut last = 0;
-        for days in 0..146_097 {
-            let today = date(days * 86_400_000_000_000);
-            assert!(today.0 > last);
-            assert!(is_date(today));
-            last = today.0;
         }
     }
 }

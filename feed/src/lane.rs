@@ -60,6 +60,8 @@ struct Progress {
     idle_cycles: u64,
     stalls: u64,
     misdirected: u64,
+    misdirected_before: u64,
+    disturbances: u64,
 }
 
 impl Lane {
@@ -81,6 +83,8 @@ impl Lane {
             idle_cycles: 0,
             stalls: 0,
             misdirected: 0,
+            misdirected_before: 0,
+            disturbances: 0,
         };
         self.start(&mut progress);
         let mut outcome = Ok(());
@@ -124,6 +128,11 @@ impl Lane {
             // We stood still for longer than we vouched for. Readers saw it by themselves; now
             // nothing that waited in a queue meanwhile proves where the venue is.
             progress.stalls += 1;
+            self.stall(now, progress);
+        }
+        let disturbances = self.links.disturbances();
+        if disturbances != progress.disturbances {
+            progress.disturbances = disturbances;
             self.stall(now, progress);
         }
         if now >= progress.next_counts {
@@ -203,6 +212,12 @@ impl Lane {
         if counts.dropped() > progress.counts.dropped() {
             self.stall(now, progress);
         }
+        let misdirected = progress.misdirected + counts.misdirected;
+        if misdirected > progress.misdirected_before {
+            // Somebody else's packets came here, or ours went nowhere: every lane may miss some.
+            self.links.disturb();
+        }
+        progress.misdirected_before = misdirected;
         progress.counts = counts;
     }
 
@@ -235,6 +250,11 @@ impl Lane {
             (LaneCounter::FillRingEmpty, counts.fill_ring_empty),
             (LaneCounter::RxDropped, counts.rx_dropped),
             (LaneCounter::RxInvalid, counts.rx_invalid),
+            (LaneCounter::TooLong, counts.too_long),
+            (LaneCounter::Fragments, counts.fragments),
+            (LaneCounter::Malformed, counts.malformed),
+            (LaneCounter::MetaFailed, counts.meta_failed),
+            (LaneCounter::ClaimsDropped, self.links.claims_dropped()),
         ] {
             self.writer.lane_counter(counter, value);
         }

@@ -9,6 +9,7 @@
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod day;
 pub mod doctor;
 pub mod exit;
 pub mod interface;

@@ -1,6 +1,7 @@
 //! From a partition's machine to the region: the engine's [`Sink`], written down.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use candor_core::{BookView, Loss, Message, Mono, SeqNo, SessionId, Status, Symbol, SymbolIndex};
 use candor_engine::{Notice, Sink};
@@ -9,15 +10,50 @@ use crossbeam_queue::ArrayQueue;
 
 use crate::log::{Log, Told};
 
-/// What leaves a lane besides what it publishes: bounded queues, never waited for.
+/// What leaves a lane besides what it publishes: bounded queues, never waited for, and one word
+/// that says that frames may have been missed.
 #[derive(Clone, Debug)]
 pub struct Links {
     /// By a partition's number in the region: the inbox of the lane that owns it, for symbols seen
-    /// elsewhere that the map gives to it. Full: the claim is made again with the symbol's next
-    /// definition; meanwhile the symbol is stale where it was seen.
+    /// elsewhere that the map gives to it. Full: counted; the region's directory still marks the
+    /// name as contested, so that its readers see `WrongPartition`.
     pub inboxes: Vec<Arc<ArrayQueue<Claim>>>,
     /// What operators are told of. Full: counted, and said in one line.
     pub log: Arc<Log>,
+    counts: Arc<Counts>,
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    claims_dropped: AtomicU64,
+    disturbances: AtomicU64,
+}
+
+impl Links {
+    /// Links to these inboxes and this log.
+    #[must_use]
+    pub fn new(inboxes: Vec<Arc<ArrayQueue<Claim>>>, log: Arc<Log>) -> Links {
+        Links { inboxes, log, counts: Arc::default() }
+    }
+
+    /// Frames may have been missed that no counter of a lane shows: an interface was without its
+    /// program, packets came to the wrong lane. Every lane takes nothing for fresh that arrived
+    /// before it hears of this.
+    pub fn disturb(&self) {
+        self.counts.disturbances.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How often that was said.
+    #[must_use]
+    pub fn disturbances(&self) -> u64 {
+        self.counts.disturbances.load(Ordering::Relaxed)
+    }
+
+    /// Claims that found their inbox full.
+    #[must_use]
+    pub fn claims_dropped(&self) -> u64 {
+        self.counts.claims_dropped.load(Ordering::Relaxed)
+    }
 }
 
 /// A symbol was seen on a partition that the map gives to `home`.
@@ -82,8 +118,10 @@ impl Sink for Publisher<'_> {
     }
 
     fn foreign(&mut self, symbol: &Symbol, home: u16) {
-        if let Some(inbox) = self.links.inboxes.get(usize::from(home)) {
-            let _ = inbox.push(Claim { symbol: *symbol, home });
+        if let Some(inbox) = self.links.inboxes.get(usize::from(home))
+            && inbox.push(Claim { symbol: *symbol, home }).is_err()
+        {
+            self.links.counts.claims_dropped.fetch_add(1, Ordering::Relaxed);
         }
     }
 }

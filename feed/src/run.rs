@@ -18,10 +18,11 @@ use crossbeam_queue::ArrayQueue;
 
 use crate::clock::{self, Clock};
 use crate::config::{self, Config};
+use crate::day::Day;
 use crate::exit::{Exit, Failure};
 use crate::lane::Lane;
 use crate::log::Log;
-use crate::publish::Links;
+use crate::publish::{Claim, Links};
 use crate::source::{self, Source};
 use crate::watch::{self, Keeper};
 
@@ -39,11 +40,12 @@ pub fn run(config: &Config) -> Result<Exit, Failure> {
         signal_hook::flag::register(signal, Arc::clone(&stop))
             .map_err(|error| Failure::host(format!("can't watch signal {signal}: {error}")))?;
     }
+    let day = Day::of(config, clock::wall())?;
     let opened = source::open(config)?;
     for refused in &opened.refused {
         tracing::warn!("{refused}");
     }
-    let spec = spec(config)?;
+    let spec = spec(config, day)?;
     let (mut handler, writers) =
         candor_shm::create(&config.handler.region, &spec).map_err(refuse_region)?;
     for (index, lane) in opened.lanes.iter().enumerate() {
@@ -52,9 +54,11 @@ pub fn run(config: &Config) -> Result<Exit, Failure> {
     }
     let region = Region::open(&config.handler.region)
         .map_err(|error| Failure::host(format!("can't read the region just made: {error}")))?;
-    let log = Arc::new(Log::new());
+    let inboxes: Vec<_> = config.lanes.iter().map(|_| Arc::new(ArrayQueue::new(INBOX))).collect();
+    let owner = |partition: &config::Partition| Arc::clone(&inboxes[usize::from(partition.lane)]);
+    let links = Links::new(config.partitions.iter().map(owner).collect(), Arc::new(Log::new()));
     let failed = Arc::new(AtomicBool::new(false));
-    let lanes = lanes(config, opened.lanes, writers, &stop, &log);
+    let lanes = lanes(config, opened.lanes, writers, &inboxes, &links, &stop);
     let mut threads = Vec::with_capacity(lanes.len());
     for lane in lanes {
         let core = config.lanes[lane.index].core;
@@ -79,7 +83,8 @@ pub fn run(config: &Config) -> Result<Exit, Failure> {
         region,
         watch: opened.watch,
         joins: opened.joins,
-        log: &log,
+        links: &links,
+        day,
     };
     keeper.run(&stop);
     for thread in threads {
@@ -87,7 +92,7 @@ pub fn run(config: &Config) -> Result<Exit, Failure> {
         let _ = thread.join();
     }
     handler.retire(clock.now());
-    log.write(|partition| watch::name(config, partition));
+    links.log.write(|partition| watch::name(config, partition));
     tracing::info!("stopped; every symbol is stale");
     if failed.load(Ordering::Relaxed) {
         return Err(Failure::host("a lane's source failed; see the log above"));
@@ -133,18 +138,10 @@ fn lanes(
     config: &Config,
     sources: Vec<Box<dyn Source>>,
     writers: Vec<LaneWriter>,
+    inboxes: &[Arc<ArrayQueue<Claim>>],
+    links: &Links,
     stop: &Arc<AtomicBool>,
-    log: &Arc<Log>,
 ) -> Vec<Lane> {
-    let inboxes: Vec<_> = config.lanes.iter().map(|_| Arc::new(ArrayQueue::new(INBOX))).collect();
-    let links = Links {
-        inboxes: config
-            .partitions
-            .iter()
-            .map(|partition| Arc::clone(&inboxes[usize::from(partition.lane)]))
-            .collect(),
-        log: Arc::clone(log),
-    };
     let venues = venues(config);
     let mut lanes = Vec::with_capacity(sources.len());
     for (index, (source, writer)) in sources.into_iter().zip(writers).enumerate() {
@@ -225,11 +222,11 @@ fn engine_config(
 }
 
 /// The region a configuration asks for.
-fn spec(config: &Config) -> Result<RegionSpec, Failure> {
+fn spec(config: &Config, day: Day) -> Result<RegionSpec, Failure> {
     let name = Text::from_wire(config.handler.name.as_str().as_bytes())
         .ok_or_else(|| Failure::config("the handler has no name"))?;
     let mut spec = RegionSpec::new(name);
-    spec.trading_date = config.handler.trading_date.unwrap_or_else(|| clock::date(clock::wall()));
+    spec.trading_date = day.date();
     spec.process_lease = config.handler.process_lease;
     spec.config_digest = config.digest;
     spec.group = config.handler.group.as_deref().map(group).transpose()?;

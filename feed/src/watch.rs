@@ -5,13 +5,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use candor_core::{Mono, Nanos, Reason};
+use candor_core::{Mono, Nanos, Reason, Status};
 use candor_shm::{Endpoint, HandlerWriter, Region, Unmapped};
 
-use crate::clock::Clock;
+use crate::clock::{self, Clock};
 use crate::config::Config;
+use crate::day::Day;
 use crate::join::Joins;
-use crate::log::Log;
+use crate::publish::Links;
 use crate::source::Watch;
 
 /// How often signals and the log are looked at.
@@ -33,7 +34,8 @@ pub(crate) struct Keeper<'a> {
     pub(crate) region: Region,
     pub(crate) watch: Option<Watch>,
     pub(crate) joins: Joins,
-    pub(crate) log: &'a Log,
+    pub(crate) links: &'a Links,
+    pub(crate) day: Day,
 }
 
 impl Keeper<'_> {
@@ -41,22 +43,36 @@ impl Keeper<'_> {
     pub(crate) fn run(mut self, stop: &AtomicBool) {
         let mut clock = Clock::new();
         let mut next_look = Mono::NEVER;
+        let mut over = false;
         let mut renewed = vec![Mono::NEVER; self.config.partitions.len()];
         while !stop.load(Ordering::Relaxed) {
-            self.log.write(|partition| name(self.config, partition));
+            self.links.log.write(|partition| name(self.config, partition));
             let now = clock.now();
             if now >= next_look {
                 next_look = now + LOOK_EVERY;
                 self.look();
                 self.renew(now, &mut renewed);
+                if !over && self.day.is_over(clock::wall()) {
+                    over = true;
+                    self.end_day(now);
+                }
             }
             pause();
         }
     }
 
+    /// The map was for one day. It is never used for the next.
+    fn end_day(&mut self, now: Mono) {
+        self.handler.set_status(Status::stale(Reason::NoMap), now);
+        let date = self.day.date();
+        tracing::error!(%date, "the trading date is over; start with today's configuration");
+    }
+
     fn look(&mut self) {
         let Some(watch) = self.watch.as_mut() else { return };
         for incident in watch.check() {
+            // Nobody knows what passed while the program was off.
+            self.links.disturb();
             let restored = incident.restored;
             tracing::error!(interface = incident.interface, restored, "{}", incident.text);
         }

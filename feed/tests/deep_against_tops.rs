@@ -56,8 +56,8 @@ fn best(levels: impl Iterator<Item = Level>) -> (i64, u64) {
         running += level.size;
         let lot = match level.price.0 {
             ..=2_500_000 => 100,
-            ..=10_000_000 => 40,
-            ..=100_000_000 => 10,
+            2_500_001..=10_000_000 => 40,
+            10_000_001..=100_000_000 => 10,
             _ => 1,
         };
         if running >= lot {
@@ -101,7 +101,7 @@ impl Follower {
         let shape = if format == Format::IexDeep { Shape::ByLevel } else { Shape::Quotes };
         Follower {
             writer: lanes.remove(0),
-            links: Links { inboxes: Vec::new(), log: Arc::new(Log::new()) },
+            links: Links::new(Vec::new(), Arc::new(Log::new())),
             now: Mono(1),
             region,
             _handler: handler,

@@ -1,24 +1,19 @@
-//! Captures: the messages of a pcap or pcapng file, plain, gzip or zstd, and the same messages cut
-//! anew for several lines.
+//! Captures: the messages of a pcap or pcapng file's packets, and the same messages cut anew for
+//! several lines.
 
 use std::collections::VecDeque;
-use std::fs::File;
-use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::io::{self, Read};
 use std::path::Path;
 
+use candor_capture::{Frame, Item, Kind, OpenError};
 use candor_core::limits::LINES;
 use candor_core::{Line, Mono, Nanos, SeqNo, SessionId, WireTime};
 use candor_decoders::iex::tp;
 use candor_decoders::nasdaq::moldudp64;
 use candor_decoders::{Format, net};
-use pcap_parser::traits::PcapReaderIterator;
-use pcap_parser::{Block, PcapBlockOwned, PcapError, create_reader};
 use thiserror::Error;
 
 use crate::publisher::{Framing, LineConfig, Publisher, PublisherConfig, WireClock};
-
-/// Buffer of the reader: more than any block of a capture.
-const BUFFER: usize = 1 << 20;
 
 /// One message of a capture.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -44,6 +39,15 @@ pub enum CaptureError {
     Broken(String),
 }
 
+impl From<OpenError> for CaptureError {
+    fn from(error: OpenError) -> CaptureError {
+        match error {
+            OpenError::Io(error) => CaptureError::Io(error),
+            OpenError::NoCapture | OpenError::Broken(_) => CaptureError::Broken(error.to_string()),
+        }
+    }
+}
+
 /// What a capture held besides the messages given out.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct CaptureCounts {
@@ -59,102 +63,84 @@ pub struct CaptureCounts {
 
 /// The messages of a capture in the order of their numbers: the first session's, each number once.
 pub struct Capture {
-    reader: Box<dyn PcapReaderIterator + Send>,
+    file: candor_capture::Capture,
+    /// A frame of another link layer, made Ethernet.
+    relinked: Vec<u8>,
+    stream: Stream,
+    over: bool,
+}
+
+/// The messages as they come out of frames.
+struct Stream {
     format: Format,
-    /// Nanoseconds of one unit of a frame's fraction of a second; 1,000 in most pcap files.
-    unit: u64,
-    /// Of each pcapng interface: units a second, seconds to add.
-    interfaces: Vec<(u64, i64)>,
     framing: Option<Framing>,
     session: SessionId,
     next: SeqNo,
     ready: VecDeque<CaptureMessage>,
     counts: CaptureCounts,
-    over: bool,
 }
 
 impl Capture {
-    /// Opens a capture of this feed. Compression is told by the file's first bytes.
+    /// Opens a capture of this feed. What it is and how it is compressed is told by its content.
     ///
     /// # Errors
     /// [`CaptureError`].
     pub fn open(path: impl AsRef<Path>, format: Format) -> Result<Capture, CaptureError> {
-        let mut file = File::open(path)?;
-        let mut magic = [0; 4];
-        let known = file.read(&mut magic)?;
-        file.seek(SeekFrom::Start(0))?;
-        let file = BufReader::with_capacity(BUFFER, file);
-        match &magic[..known] {
-            [0x28, 0xb5, 0x2f, 0xfd] => {
-                let decoder = ruzstd::decoding::StreamingDecoder::new(file);
-                let decoder = decoder.map_err(|error| CaptureError::Broken(error.to_string()))?;
-                Capture::read(decoder, format)
-            }
-            [0x1f, 0x8b, ..] => Capture::read(flate2::bufread::MultiGzDecoder::new(file), format),
-            _ => Capture::read(file, format),
-        }
+        Capture::new(candor_capture::Capture::open(path.as_ref())?, format)
     }
 
-    /// Reads a capture that is not compressed.
+    /// Reads a capture from its first byte on.
     ///
     /// # Errors
-    /// [`CaptureError::Broken`] where it begins like none.
+    /// [`CaptureError`].
     pub fn read(
         bytes: impl Read + Send + 'static,
         format: Format,
     ) -> Result<Capture, CaptureError> {
-        let reader = create_reader(BUFFER, Whole(bytes)).map_err(broken)?;
-        Ok(Capture {
-            reader,
+        Capture::new(candor_capture::Capture::read(bytes)?, format)
+    }
+
+    fn new(file: candor_capture::Capture, format: Format) -> Result<Capture, CaptureError> {
+        if file.kind() == Kind::Messages {
+            return Err(CaptureError::Broken("it holds messages without packets".to_owned()));
+        }
+        let stream = Stream {
             format,
-            unit: 1_000,
-            interfaces: Vec::new(),
             framing: None,
             session: SessionId::NONE,
             next: SeqNo::FIRST,
             ready: VecDeque::new(),
             counts: CaptureCounts::default(),
-            over: false,
-        })
+        };
+        Ok(Capture { file, relinked: Vec::new(), stream, over: false })
     }
 
     /// The framing and session of the messages; `None` before the first.
     #[must_use]
     pub fn framing(&self) -> Option<Framing> {
-        self.framing
+        self.stream.framing
     }
 
     /// What was read so far.
     #[must_use]
     pub fn counts(&self) -> CaptureCounts {
-        self.counts
+        self.stream.counts
     }
 
-    /// Reads one block of the file; false at its end.
+    /// Reads one frame of the file; false at its end.
     fn advance(&mut self) -> Result<bool, CaptureError> {
-        // The frame is copied out, because the reader lends it and must be moved on.
-        let mut frame = Vec::new();
-        let (used, at) = match self.reader.next() {
-            Ok((used, block)) => {
-                (used, stamp(&block, &mut self.unit, &mut self.interfaces, &mut frame))
-            }
-            Err(PcapError::Eof) => return Ok(false),
-            Err(PcapError::Incomplete(_)) => {
-                self.reader.refill().map_err(broken)?;
-                return Ok(true);
-            }
-            Err(error) => return Err(broken(error)),
-        };
-        self.reader.consume(used);
-        if let Some(at) = at {
-            self.counts.frames += 1;
-            if self.take(at, &frame).is_none() {
-                self.counts.foreign += 1;
+        let more = self.file.advance().map_err(OpenError::Broken)?.is_some();
+        if let Some(Item::Frame(Frame { at, link, bytes, .. })) = self.file.item() {
+            self.stream.counts.frames += 1;
+            if self.stream.take(Nanos(at), link.ethernet(bytes, &mut self.relinked)).is_none() {
+                self.stream.counts.foreign += 1;
             }
         }
-        Ok(true)
+        Ok(more)
     }
+}
 
+impl Stream {
     /// Takes the messages of one frame; `None` where it is no packet of the feed.
     fn take(&mut self, at: Nanos, frame: &[u8]) -> Option<()> {
         let datagram = net::udp(frame).ok()?;
@@ -188,7 +174,7 @@ impl Iterator for Capture {
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
-            if let Some(message) = self.ready.pop_front() {
+            if let Some(message) = self.stream.ready.pop_front() {
                 return Some(Ok(message));
             }
             if self.over {
@@ -205,45 +191,6 @@ impl Iterator for Capture {
     }
 }
 
-/// Notes what a block says about times, and copies out a frame with its time.
-fn stamp(
-    block: &PcapBlockOwned<'_>,
-    unit: &mut u64,
-    interfaces: &mut Vec<(u64, i64)>,
-    frame: &mut Vec<u8>,
-) -> Option<Nanos> {
-    match block {
-        PcapBlockOwned::LegacyHeader(header) => {
-            *unit = if header.is_nanosecond_precision() { 1 } else { 1_000 };
-            None
-        }
-        PcapBlockOwned::Legacy(packet) => {
-            let seconds = u64::from(packet.ts_sec) * 1_000_000_000;
-            frame.extend_from_slice(packet.data);
-            Some(Nanos(seconds + u64::from(packet.ts_usec) * *unit))
-        }
-        PcapBlockOwned::NG(Block::SectionHeader(_)) => {
-            interfaces.clear();
-            None
-        }
-        PcapBlockOwned::NG(Block::InterfaceDescription(interface)) => {
-            let resolution = interface.ts_resolution().filter(|units| *units > 0);
-            interfaces.push((resolution.unwrap_or(1_000_000), interface.ts_offset()));
-            None
-        }
-        PcapBlockOwned::NG(Block::EnhancedPacket(packet)) => {
-            let (units, offset) = *interfaces.get(packet.if_id as usize)?;
-            let time = u64::from(packet.ts_high) << 32 | u64::from(packet.ts_low);
-            let nanos = u128::from(time) * 1_000_000_000 / u128::from(units);
-            let nanos = i128::try_from(nanos).ok()? + i128::from(offset) * 1_000_000_000;
-            // The block pads its data to four bytes.
-            frame.extend_from_slice(packet.data.get(..packet.caplen as usize)?);
-            u64::try_from(nanos).ok().map(Nanos)
-        }
-        PcapBlockOwned::NG(_) => None,
-    }
-}
-
 fn framing(format: Format, payload: &[u8], session: SessionId) -> Option<Framing> {
     match format {
         Format::NasdaqItch50 => Some(Framing::MoldUdp64(moldudp64::session_name(session))),
@@ -255,30 +202,6 @@ fn framing(format: Format, payload: &[u8], session: SessionId) -> Option<Framing
                 session: header.session.get(),
             }))
         }
-    }
-}
-
-fn broken<T: core::fmt::Debug>(error: PcapError<T>) -> CaptureError {
-    CaptureError::Broken(format!("{error:?}"))
-}
-
-/// Fills the buffer it is given where the inner reader stops at a block of its compression: the
-/// capture's reader takes a short read for the end of the file's first block.
-struct Whole<R>(R);
-
-impl<R: Read> Read for Whole<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let mut filled = 0;
-        while filled < buffer.len() {
-            match self.0.read(&mut buffer[filled..]) {
-                Ok(0) => break,
-                Ok(more) => filled += more,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if filled == 0 => return Err(error),
-                Err(_) => break,
-            }
-        }
-        Ok(filled)
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use candor_capture::write::{self, Shape};
 use candor_core::{Line, Mono, SeqNo, WireTime};
 use candor_decoders::net::{Route, udp_frame};
 use candor_decoders::{Format, nasdaq::moldudp64};
@@ -80,12 +81,9 @@ const SESSION: [u8; 10] = *b"CAPTURED01";
 
 /// A pcap file of two lines with a hole at number 4, foreign frames, and another session behind.
 fn pcap(nanos: bool) -> Vec<u8> {
-    let mut file = Vec::new();
-    let magic: u32 = if nanos { 0xa1b2_3c4d } else { 0xa1b2_c3d4 };
-    for word in [magic, 0x0004_0002, 0, 0, 65_535, 1] {
-        file.extend_from_slice(&word.to_le_bytes());
-    }
-    let mut frame = |fraction: u32, session: [u8; 10], first: u64, count: u64, line: u8| {
+    let mut frames = Vec::new();
+    let unit = if nanos { 1 } else { 1_000 };
+    let mut frame = |fraction: u64, session: [u8; 10], first: u64, count: u64, line: u8| {
         let mut payload = [0; 512];
         let mut writer = moldudp64::Writer::new(&mut payload, session, SeqNo(first)).unwrap();
         (first..first + count).for_each(|seq| writer.push(&seq.to_be_bytes()).unwrap());
@@ -99,10 +97,7 @@ fn pcap(nanos: bool) -> Vec<u8> {
         };
         let mut buffer = [0; 1_024];
         let frame = udp_frame(&mut buffer, &route, writer.finish()).unwrap();
-        for word in [100, fraction, frame.len() as u32, frame.len() as u32] {
-            file.extend_from_slice(&word.to_le_bytes());
-        }
-        file.extend_from_slice(frame);
+        frames.push((100_000_000_000 + fraction * unit, frame.to_vec()));
     };
     frame(1, SESSION, 1, 2, 1);
     frame(2, SESSION, 1, 1, 2);
@@ -110,11 +105,8 @@ fn pcap(nanos: bool) -> Vec<u8> {
     frame(4, SESSION, 4, 0, 1);
     frame(5, *b"ANOTHER001", 1, 9, 1);
     frame(6, SESSION, 5, 1, 1);
-    for word in [100u32, 7, 3, 3] {
-        file.extend_from_slice(&word.to_le_bytes());
-    }
-    file.extend_from_slice(b"odd");
-    file
+    frames.push((100_000_000_000 + 7 * unit, b"odd".to_vec()));
+    write::pcap(&frames, Shape { big_endian: false, nanos })
 }
 
 #[test]
@@ -158,11 +150,8 @@ fn what_is_no_capture_or_breaks_off_is_an_error_in_words() {
 
 #[test]
 fn gzip_is_told_by_its_first_bytes() {
-    use std::io::Write;
-    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    packed.write_all(&pcap(true)).unwrap();
     let path = std::env::temp_dir().join(format!("candor-sim-{}.pcap.gz", std::process::id()));
-    std::fs::write(&path, packed.finish().unwrap()).unwrap();
+    std::fs::write(&path, write::gzip(&pcap(true))).unwrap();
     let capture = Capture::open(&path, Format::NasdaqItch50).unwrap();
     assert_eq!(capture.map(Result::unwrap).count(), 4);
     std::fs::remove_file(path).unwrap();

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use candor_capture::{Frame, Item};
 use candor_core::counters::{Counter, Counters};
 use candor_core::{Line, Mono, Reject};
 use candor_decoders::{Format, net};
 
 use crate::exit::Failure;
 
-use super::capture::{Capture, Item, Link};
-use super::input::Broken;
+use super::capture::{Broken, Capture};
 use super::lines::{Endpoint, Groups, Identity, Seen};
 use super::machine::Machine;
 use super::messages::Packer;
@@ -192,8 +192,8 @@ impl<'a> Driver<'a> {
     fn take(&mut self, item: Item<'_>) {
         self.anything = true;
         match item {
-            Item::Frame { at, link, bytes } => self.frame(at, link, bytes),
-            Item::Message(message) => {
+            Item::Frame(frame) => self.frame(&frame),
+            Item::Message { bytes: message, .. } => {
                 self.decide();
                 if self.packer.push(message) {
                     self.pack();
@@ -231,11 +231,11 @@ impl<'a> Driver<'a> {
         self.deliver(at, Line::A, packet);
     }
 
-    fn frame(&mut self, at: u64, link: Link, bytes: &[u8]) {
+    fn frame(&mut self, frame: &Frame<'_>) {
+        let at = frame.at;
         self.frames.total += 1;
         let mut relinked = std::mem::take(&mut self.relinked);
-        let frame = ethernet(link, bytes, &mut relinked);
-        match net::udp(frame) {
+        match net::udp(frame.link.ethernet(frame.bytes, &mut relinked)) {
             Err(reject) => {
                 self.frames.not_udp += 1;
                 self.rejects.reject(reject);
@@ -387,30 +387,6 @@ impl<'a> Driver<'a> {
             anything: self.anything,
         }
     }
-}
-
-/// The frame as Ethernet carries it: other link layers' packets get a header in `relinked`.
-fn ethernet<'b>(link: Link, bytes: &'b [u8], relinked: &'b mut Vec<u8>) -> &'b [u8] {
-    const IPV4: [u8; 2] = [0x08, 0x00];
-    let (kind, packet) = match link {
-        Link::Ethernet => return bytes,
-        Link::Raw => (IPV4, bytes),
-        Link::Cooked => match (bytes.get(14..16), bytes.get(16..)) {
-            (Some(&[high, low]), Some(packet)) => ([high, low], packet),
-            _ => return &[],
-        },
-        Link::Cooked2 => match (bytes.get(..2), bytes.get(20..)) {
-            (Some(&[high, low]), Some(packet)) => ([high, low], packet),
-            _ => return &[],
-        },
-        // An interface of a kind nobody reads: refused as a frame that is none.
-        Link::Other => return &[],
-    };
-    relinked.clear();
-    relinked.extend_from_slice(&[0; 12]);
-    relinked.extend_from_slice(&kind);
-    relinked.extend_from_slice(packet);
-    relinked
 }
 
 /// The venue's name unless one is given.

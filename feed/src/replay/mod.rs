@@ -6,14 +6,11 @@
 
 mod capture;
 mod driver;
-mod input;
 mod lines;
 mod machine;
 mod messages;
-mod pcapng;
 mod report;
 mod tally;
-mod zstd;
 
 use std::path::PathBuf;
 
@@ -21,9 +18,9 @@ use candor_core::Nanos;
 use candor_decoders::Format;
 use candor_engine::Capacity;
 
+pub use capture::Broken;
 pub(crate) use driver::venue_of;
 pub use driver::{Frames, Other, Progress, Replayed, run};
-pub use input::Broken;
 pub use lines::{Endpoint, LineOption};
 pub use machine::Machine;
 pub use report::{write_books, write_counts};

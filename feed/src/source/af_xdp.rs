@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use candor_af_xdp::{Queue, ReceiveError, WaitError, Waiter};
 use candor_core::{Line, Mono, Nanos};
+use candor_ebpf::ProgramCounters;
 
 use super::{Arrival, Polled, Source, SourceCounts, SourceError};
 use crate::config::XdpMode;
@@ -41,10 +42,42 @@ pub struct AfXdp {
     batch: u32,
     mode: XdpMode,
     counts: Counts,
-    /// Frames of ours on queues without a socket, kept up by the watch; the first lane reports it.
-    misdirected: Option<Arc<AtomicU64>>,
+    /// What never came to a queue; the first lane's to report.
+    elsewhere: Option<Arc<Elsewhere>>,
     /// An interface was removed: there is nothing left to poll.
     gone: bool,
+}
+
+/// Frames that the XDP program left to the host, over all interfaces and queues, by cause. Only the
+/// handler's own thread can ask the program; this is how one lane knows.
+#[derive(Default)]
+pub(super) struct Elsewhere {
+    misdirected: AtomicU64,
+    fragments: AtomicU64,
+    malformed: AtomicU64,
+    meta_failed: AtomicU64,
+}
+
+impl Elsewhere {
+    /// Takes over what the program has counted since the handler was ready. To be called by one
+    /// thread. Each count stands alone, so no order is kept among them.
+    pub(super) fn set(&self, now: &ProgramCounters, before: &ProgramCounters) {
+        for (count, now, before) in [
+            (&self.misdirected, now.no_socket, before.no_socket),
+            (&self.fragments, now.fragments, before.fragments),
+            (&self.malformed, now.malformed, before.malformed),
+            (&self.meta_failed, now.meta_failed, before.meta_failed),
+        ] {
+            count.store(now.saturating_sub(before), Ordering::Relaxed);
+        }
+    }
+
+    fn fill(&self, counts: &mut SourceCounts) {
+        counts.misdirected = self.misdirected.load(Ordering::Relaxed);
+        counts.fragments = self.fragments.load(Ordering::Relaxed);
+        counts.malformed = self.malformed.load(Ordering::Relaxed);
+        counts.meta_failed = self.meta_failed.load(Ordering::Relaxed);
+    }
 }
 
 #[derive(Clone, Copy, Default)]
@@ -60,7 +93,7 @@ impl AfXdp {
         queues: Vec<Queue>,
         batch: u32,
         mode: XdpMode,
-        misdirected: Option<Arc<AtomicU64>>,
+        elsewhere: Option<Arc<Elsewhere>>,
     ) -> AfXdp {
         AfXdp {
             waiter: Waiter::new(queues.len()),
@@ -69,7 +102,7 @@ impl AfXdp {
             batch: batch.max(1),
             mode,
             counts: Counts::default(),
-            misdirected,
+            elsewhere,
             gone: false,
         }
     }
@@ -151,8 +184,8 @@ impl Source for AfXdp {
         self.read_kernel();
         let mut counts = self.counts.kernel;
         counts.rx_invalid += self.counts.strange;
-        if let Some(misdirected) = &self.misdirected {
-            counts.misdirected = misdirected.load(Ordering::Relaxed);
+        if let Some(elsewhere) = &self.elsewhere {
+            elsewhere.fill(&mut counts);
         }
         counts
     }

@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 use std::os::fd::AsFd;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use candor_af_xdp::{self as af_xdp, BindMode, OpenError, Options, Queue};
 use candor_core::Nanos;
@@ -13,7 +12,7 @@ use candor_ebpf::{
     ProgramCounters, Unmapped,
 };
 
-use super::af_xdp::{AfXdp, mode_text};
+use super::af_xdp::{AfXdp, Elsewhere, mode_text};
 use crate::config::{AfXdpConfig, Config, HugePages, SourceKind, XdpMode};
 use crate::exit::Failure;
 use crate::join::Joins;
@@ -24,9 +23,10 @@ use crate::{clock, interface, privilege};
 pub struct Watch {
     interfaces: Vec<Interface>,
     mode: XdpMode,
-    /// Frames on queues without a socket before the handler was ready: they are nobody's fault.
-    before: u64,
-    misdirected: Arc<AtomicU64>,
+    /// What the program had counted before the handler was ready: frames on queues that had no
+    /// socket yet are nobody's fault.
+    before: ProgramCounters,
+    elsewhere: Arc<Elsewhere>,
 }
 
 struct Interface {
@@ -126,12 +126,13 @@ fn open_in(config: &Config, settings: &AfXdpConfig, mode: XdpMode) -> Result<Ope
     }
     // Last, so that nothing comes before there is somebody to take it.
     let joins = Joins::open(config.subscribed_lines())?;
-    let misdirected = Arc::new(AtomicU64::new(0));
-    let mut watch = Watch { interfaces, mode, before: 0, misdirected: Arc::clone(&misdirected) };
-    watch.before = watch.counters()?.no_socket;
+    let elsewhere = Arc::new(Elsewhere::default());
+    let before = ProgramCounters::default();
+    let mut watch = Watch { interfaces, mode, before, elsewhere: Arc::clone(&elsewhere) };
+    watch.before = watch.counters()?;
     let lanes = lanes.into_iter().enumerate().map(|(index, queues)| {
-        let misdirected = (index == 0).then(|| Arc::clone(&misdirected));
-        AfXdp::new(queues, config.source.batch, mode, misdirected)
+        let elsewhere = (index == 0).then(|| Arc::clone(&elsewhere));
+        AfXdp::new(queues, config.source.batch, mode, elsewhere)
     });
     Ok(Opened { lanes: lanes.collect(), watch, joins, refused: Vec::new() })
 }
@@ -253,6 +254,8 @@ impl Watch {
     /// has taken it off. To be called about twice a second: until it is back nothing of ours
     /// arrives there. An incident is reported once when it is noticed and, if it could not be
     /// healed at once, again with each try that fails.
+    ///
+    /// Also tells the first lane's source what the program has left to the host since.
     pub fn check(&mut self) -> Vec<Incident> {
         let mut incidents = Vec::new();
         for interface in &mut self.interfaces {
@@ -273,8 +276,7 @@ impl Watch {
             incidents.push(Incident { interface: interface.name.clone(), restored, text });
         }
         if let Ok(counters) = self.counters() {
-            let misdirected = counters.no_socket.saturating_sub(self.before);
-            self.misdirected.store(misdirected, Ordering::Relaxed);
+            self.elsewhere.set(&counters, &self.before);
         }
         incidents
     }

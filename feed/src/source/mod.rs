@@ -58,6 +58,12 @@ pub struct SourceCounts {
     pub misdirected: u64,
     /// Datagrams longer than a receive buffer; refused, never cut.
     pub too_long: u64,
+    /// Fragments, which are never reassembled (kernel bypass only: sockets never see them).
+    pub fragments: u64,
+    /// Frames the XDP program could not make sense of.
+    pub malformed: u64,
+    /// Frames of ours that had no room for metadata and went to the kernel's stack.
+    pub meta_failed: u64,
     /// Frames that are no datagram at all (captures only: the program filters before a lane sees
     /// them).
     pub not_udp: u64,

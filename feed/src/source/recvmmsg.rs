@@ -1,7 +1,6 @@
-//! Many datagrams in one system call: `recvmmsg(2)` with the two pieces of ancillary data a lane
-//! needs, the kernel's receive time and its count of drops. The one file of this crate with unsafe
-//! code.
-#![expect(unsafe_code, reason = "rustix has neither recvmmsg nor these two socket options")]
+//! Many datagrams in one system call: `recvmmsg(2)` with the kernel's receive time as ancillary
+//! data, and beside it the kernel's count of drops. The one file of this crate with unsafe code.
+#![expect(unsafe_code, reason = "rustix has neither recvmmsg nor these socket options")]
 
 use std::os::fd::{AsRawFd, BorrowedFd};
 
@@ -11,8 +10,12 @@ use rustix::io::Errno;
 /// is refused and counted, never cut.
 pub(super) const DATAGRAM_BYTES: usize = 9_216;
 
-/// Room for a time stamp and a drop count.
+/// Room for a time stamp, and to spare.
 const CONTROL_BYTES: usize = 64;
+
+/// From `asm-generic/socket.h`, which every architecture this runs on takes it from; libc has not
+/// got it.
+const SO_MEMINFO: i32 = 55;
 
 /// Aligned as the kernel wants ancillary data.
 #[derive(Clone, Copy)]
@@ -37,8 +40,6 @@ pub(super) struct Datagram<'a> {
     pub(super) payload: Option<&'a [u8]>,
     /// When the kernel received it, by the wall clock in nanoseconds since the Unix epoch.
     pub(super) stamp: Option<u64>,
-    /// How many datagrams the socket had dropped by then, modulo 2³².
-    pub(super) dropped: Option<u32>,
 }
 
 impl Batch {
@@ -83,10 +84,9 @@ impl Batch {
         };
         match usize::try_from(got) {
             Ok(got) => Ok(got),
-            Err(_) => match Errno::from_io_error(&std::io::Error::last_os_error()) {
-                Some(Errno::AGAIN | Errno::INTR) => Ok(0),
-                Some(errno) => Err(errno),
-                None => Err(Errno::IO),
+            Err(_) => match last_error() {
+                Errno::AGAIN | Errno::INTR => Ok(0),
+                errno => Err(errno),
             },
         }
     }
@@ -99,17 +99,16 @@ impl Batch {
         let cut = header.msg_hdr.msg_flags & libc::MSG_TRUNC != 0;
         let payload = self.payloads.get(at..at + len).filter(|_| !cut);
         let control_len = header.msg_hdr.msg_controllen.min(CONTROL_BYTES);
-        let (stamp, dropped) = ancillary(&self.controls.get(index)?.0[..control_len]);
-        Some(Datagram { payload, stamp, dropped })
+        let stamp = ancillary(&self.controls.get(index)?.0[..control_len]);
+        Some(Datagram { payload, stamp })
     }
 }
 
-/// Walks ancillary data as `cmsg(3)` lays it out: a length, a level, a type, then the data, each
-/// entry aligned to the word.
-fn ancillary(mut bytes: &[u8]) -> (Option<u64>, Option<u32>) {
+/// Looks for the receive time in ancillary data as `cmsg(3)` lays it out: a length, a level, a
+/// type, then the data, each entry aligned to the word.
+fn ancillary(mut bytes: &[u8]) -> Option<u64> {
     const WORD: usize = size_of::<usize>();
     const HEADER: usize = WORD + 8;
-    let (mut stamp, mut dropped) = (None, None);
     // BOUND: every turn takes at least a header off the bytes.
     while let Some((len, rest)) = bytes.split_first_chunk::<WORD>() {
         let len = usize::from_ne_bytes(*len);
@@ -119,13 +118,11 @@ fn ancillary(mut bytes: &[u8]) -> (Option<u64>, Option<u32>) {
         let level = i32::from_ne_bytes([l0, l1, l2, l3]);
         let kind = i32::from_ne_bytes([k0, k1, k2, k3]);
         if level == libc::SOL_SOCKET && kind == libc::SCM_TIMESTAMPNS {
-            stamp = time(data);
-        } else if level == libc::SOL_SOCKET && kind == libc::SO_RXQ_OVFL {
-            dropped = data.first_chunk().map(|count| u32::from_ne_bytes(*count));
+            return time(data);
         }
         bytes = bytes.get(len.next_multiple_of(WORD)..).unwrap_or(&[]);
     }
-    (stamp, dropped)
+    None
 }
 
 /// A `timespec` as nanoseconds.
@@ -138,13 +135,44 @@ fn time(data: &[u8]) -> Option<u64> {
     seconds.checked_mul(1_000_000_000)?.checked_add(nanos)
 }
 
-/// Asks the kernel for a receive time and a drop count with every datagram, and for datagrams of
-/// this socket's own memberships only.
+/// Asks the kernel for a receive time with every datagram, and for datagrams of this socket's own
+/// memberships only.
 pub(super) fn ask(socket: BorrowedFd<'_>) -> Result<(), Errno> {
-    set(socket, libc::SOL_SOCKET, libc::SO_RXQ_OVFL, &1i32.to_ne_bytes())?;
     set(socket, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, &1i32.to_ne_bytes())?;
     // Otherwise a bound socket also gets what other processes of this host have joined.
     set(socket, libc::IPPROTO_IP, libc::IP_MULTICAST_ALL, &0i32.to_ne_bytes())
+}
+
+/// How many datagrams the kernel has dropped on this socket since it was made, modulo 2³²: for want
+/// of room in its receive buffer, of memory, or for a checksum that doesn't hold.
+///
+/// Unlike `SO_RXQ_OVFL`, which tells the same number with the next datagram that gets through, this
+/// can be asked when nothing comes any more.
+pub(super) fn drops(socket: BorrowedFd<'_>) -> Result<u32, Errno> {
+    /// Nine numbers since Linux 4.12, when the option came. A kernel with more fills what it is
+    /// given.
+    const NUMBERS: usize = libc::SK_MEMINFO_DROPS as usize + 1;
+    let mut numbers = [0u32; NUMBERS];
+    let mut len = libc::socklen_t::try_from(size_of_val(&numbers)).map_err(|_| Errno::INVAL)?;
+    // SAFETY: the kernel writes at most `len` bytes to the start of `numbers`, which has that many,
+    // is borrowed exclusively and holds integers, for which any bytes are valid; it writes how many
+    // these were to `len`, and keeps neither pointer behind the call.
+    let result = unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            SO_MEMINFO,
+            numbers.as_mut_ptr().cast(),
+            &raw mut len,
+        )
+    };
+    if result != 0 {
+        return Err(last_error());
+    }
+    match usize::try_from(len) {
+        Ok(len) if len == size_of_val(&numbers) => Ok(numbers[NUMBERS - 1]),
+        _ => Err(Errno::OPNOTSUPP),
+    }
 }
 
 /// Joins or leaves a group on an interface, from any sender or from one.
@@ -185,7 +213,11 @@ fn set(socket: BorrowedFd<'_>, level: i32, option: i32, value: &[u8]) -> Result<
     if result == 0 {
         return Ok(());
     }
-    Err(Errno::from_io_error(&std::io::Error::last_os_error()).unwrap_or(Errno::IO))
+    Err(last_error())
+}
+
+fn last_error() -> Errno {
+    Errno::from_io_error(&std::io::Error::last_os_error()).unwrap_or(Errno::IO)
 }
 
 #[cfg(test)]
@@ -211,19 +243,20 @@ mod tests {
         for order in [[&stamp, &drops, &other], [&other, &drops, &stamp], [&drops, &other, &stamp]]
         {
             let bytes: Vec<u8> = order.into_iter().flatten().copied().collect();
-            assert_eq!(ancillary(&bytes), (Some(7_000_000_009), Some(3)));
+            assert_eq!(ancillary(&bytes), Some(7_000_000_009));
         }
-        assert_eq!(ancillary(&[]), (None, None));
+        assert_eq!(ancillary(&[]), None);
     }
 
     #[test]
     fn broken_ancillary_data_ends_the_walk() {
-        for cut in 0..20 {
-            let whole = entry(libc::SOL_SOCKET, libc::SO_RXQ_OVFL, &3u32.to_ne_bytes());
-            assert_eq!(ancillary(&whole[..cut.min(19)]).1, None);
+        let whole = entry(libc::SOL_SOCKET, libc::SCM_TIMESTAMPNS, &[1; 16]);
+        assert!(ancillary(&whole).is_some());
+        for cut in 0..whole.len() {
+            assert_eq!(ancillary(&whole[..cut]), None);
         }
         // A length of zero, or past the end, must neither loop nor read.
-        assert_eq!(ancillary(&[0; 64]), (None, None));
-        assert_eq!(ancillary(&[0xff; 64]), (None, None));
+        assert_eq!(ancillary(&[0; 64]), None);
+        assert_eq!(ancillary(&[0xff; 64]), None);
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! Arrival is when the kernel received the datagram, by its own stamp turned from the wall clock
 //! into ours ([`crate::clock::Arrivals`]). Drops are the kernel's own count
-//! for each socket, which it reports with the next datagram that gets through.
+//! for each socket, asked for by [`Source::counts`]: one system call a socket, and the very last
+//! datagram of a burst is missed as soon as the first.
 
 use std::net::SocketAddrV4;
 use std::os::fd::{AsFd, OwnedFd};
@@ -83,11 +84,15 @@ impl Udp {
         let mut joins = Joins::default();
         for (partition, line, config) in lines {
             let fd = open(config, receive_buffer)?;
+            // Before the first datagram can come: from here on every drop is counted.
+            let dropped = recvmmsg::drops(fd.as_fd()).map_err(|error| {
+                Failure::host(format!("the kernel does not count a socket's drops: {error}"))
+            })?;
             joins.adopt(partition, line, config, fd.as_fd())?;
             let data = EventData::new_u64(sockets.len() as u64);
             epoll::add(&epoll, &fd, data, EventFlags::IN)
                 .map_err(|error| Failure::host(format!("epoll_ctl failed: {error}")))?;
-            sockets.push(Socket { fd, partition, line, dropped: 0 });
+            sockets.push(Socket { fd, partition, line, dropped });
         }
         let udp = Udp {
             sockets,
@@ -142,11 +147,6 @@ impl Source for Udp {
         }
         for index in 0..got {
             let Some(datagram) = self.batch.get(index) else { break };
-            if let Some(dropped) = datagram.dropped {
-                let more = dropped.wrapping_sub(socket.dropped);
-                self.counts.rx_ring_full += u64::from(more);
-                socket.dropped = dropped;
-            }
             let Some(payload) = datagram.payload else {
                 self.counts.too_long += 1;
                 continue;
@@ -170,6 +170,14 @@ impl Source for Udp {
     }
 
     fn counts(&mut self) -> SourceCounts {
+        for socket in &mut self.sockets {
+            // An open socket always answers; if one did not, its count would stand still, and what
+            // is missing would show as a gap or as silence.
+            if let Ok(dropped) = recvmmsg::drops(socket.fd.as_fd()) {
+                self.counts.rx_ring_full += u64::from(dropped.wrapping_sub(socket.dropped));
+                socket.dropped = dropped;
+            }
+        }
         self.counts
     }
 

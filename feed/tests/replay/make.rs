@@ -1,10 +1,11 @@
 //! Captures made here: messages, packets, frames, files. And a folder that goes away.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use candor_capture::write::{self, Section, Shape, Stamped};
+pub(crate) use candor_capture::write::{gzip, lengths, zstd};
 use candor_core::{SeqNo, WireTime};
 use candor_decoders::nasdaq::itch50::{AddOrder, OrderDelete, Prefix, StockDirectory, SystemEvent};
 use candor_decoders::nasdaq::moldudp64::{self, Writer};
@@ -174,82 +175,23 @@ pub(crate) fn frame(group: u8, port: u16, payload: &[u8]) -> Vec<u8> {
 /// Frames and when they were captured, in microseconds.
 pub(crate) type Frames = Vec<(u64, Vec<u8>)>;
 
+/// The same with times in nanoseconds.
+fn stamped(frames: &Frames) -> Vec<Stamped> {
+    frames.iter().map(|(at, frame)| (at * 1_000, frame.clone())).collect()
+}
+
 /// A pcap file with microseconds, little-endian.
 pub(crate) fn pcap(frames: &Frames) -> Vec<u8> {
-    let mut file = Vec::new();
-    file.extend(0xa1b2_c3d4_u32.to_le_bytes());
-    file.extend([2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
-    file.extend(65_535u32.to_le_bytes());
-    file.extend(1u32.to_le_bytes());
-    for (at, frame) in frames {
-        for word in [at / 1_000_000, at % 1_000_000, frame.len() as u64, frame.len() as u64] {
-            file.extend((word as u32).to_le_bytes());
-        }
-        file.extend(frame);
-    }
-    file
+    write::pcap(&stamped(frames), Shape { big_endian: false, nanos: false })
 }
 
 /// The same with nanoseconds, big-endian.
 pub(crate) fn pcap_big(frames: &Frames) -> Vec<u8> {
-    let mut file = Vec::new();
-    file.extend(0xa1b2_3c4d_u32.to_be_bytes());
-    file.extend([0, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0]);
-    file.extend(65_535u32.to_be_bytes());
-    file.extend(1u32.to_be_bytes());
-    for (at, frame) in frames {
-        let nanos = at % 1_000_000 * 1_000;
-        for word in [at / 1_000_000, nanos, frame.len() as u64, frame.len() as u64] {
-            file.extend((word as u32).to_be_bytes());
-        }
-        file.extend(frame);
-    }
-    file
+    write::pcap(&stamped(frames), Shape { big_endian: true, nanos: true })
 }
 
 /// The same as pcapng, in either byte order, with blocks nobody reads in between.
 pub(crate) fn pcapng(frames: &Frames, big: bool) -> Vec<u8> {
-    let word = |n: u32| if big { n.to_be_bytes() } else { n.to_le_bytes() };
-    let half = |n: u16| if big { n.to_be_bytes() } else { n.to_le_bytes() };
-    let block = |kind: u32, body: &[u8]| {
-        let mut body = body.to_vec();
-        body.resize(body.len().next_multiple_of(4), 0);
-        let len = word(body.len() as u32 + 12);
-        [&word(kind)[..], &len, &body, &len].concat()
-    };
-    let mut file = Vec::new();
-    let section = [&word(0x1a2b_3c4d)[..], &half(1), &half(0), &[0xff; 8]].concat();
-    file.extend(block(0x0a0d_0d0a, &section));
-    // Ethernet, with nanoseconds.
-    let interface =
-        [&half(1)[..], &half(0), &word(0), &half(9), &half(1), &[9, 0, 0, 0], &[0; 4]].concat();
-    file.extend(block(1, &interface));
-    for (at, frame) in frames {
-        let nanos = at * 1_000;
-        let len = word(frame.len() as u32);
-        let time = [word((nanos >> 32) as u32), word(nanos as u32)].concat();
-        file.extend(block(6, &[&word(0)[..], &time, &len, &len, frame].concat()));
-        file.extend(block(5, &[0; 40]));
-    }
-    file
-}
-
-/// Nasdaq's file of messages.
-pub(crate) fn lengths(messages: &[Vec<u8>]) -> Vec<u8> {
-    let mut file = Vec::new();
-    for message in messages {
-        file.extend((message.len() as u16).to_be_bytes());
-        file.extend(message);
-    }
-    file
-}
-
-pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    encoder.write_all(bytes).unwrap();
-    encoder.finish().unwrap()
-}
-
-pub(crate) fn zstd(bytes: &[u8]) -> Vec<u8> {
-    ruzstd::encoding::compress_to_vec(bytes, ruzstd::encoding::CompressionLevel::Fastest)
+    let section = Section { big_endian: big, strangers: true, ..Section::PLAIN };
+    write::pcapng(&stamped(frames), section)
 }

@@ -1,14 +1,15 @@
 //! AF_XDP on a veth pair in a network namespace of its own. Needs root; says so where it isn't.
 
 use std::collections::BTreeMap;
-use std::net::UdpSocket;
+use std::net::{Ipv4Addr, UdpSocket};
 use std::path::Path;
 use std::process::Command;
 
 use candor::config::{self, Config};
 use candor::exit::Exit;
-use candor::source::{self, Opened};
+use candor::source::{self, Opened, SourceCounts};
 use candor_core::{Line, Nanos};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, ipproto, socket_with, sockopt};
 
 use crate::scene::{Rig, Scene, drain, take};
 use crate::{suite, udp};
@@ -203,6 +204,70 @@ fn frames_on_a_queue_nobody_polls_are_misdirected() {
         assert_eq!(watch.check(), []);
         let missed = opened.lanes[0].counts().misdirected;
         assert_eq!(delivered + missed, 64, "{delivered} delivered, {missed} misdirected");
+    });
+}
+
+/// A socket that sends UDP headers as they are given, sound or not.
+fn raw_sender(interface_name: &str) -> UdpSocket {
+    let (family, kind) = (AddressFamily::INET, SocketType::RAW);
+    let socket = socket_with(family, kind, SocketFlags::CLOEXEC, Some(ipproto::UDP)).unwrap();
+    let index = candor::interface::index(interface_name).unwrap();
+    let any = Ipv4Addr::UNSPECIFIED;
+    sockopt::set_ip_multicast_if_with_ifindex(&socket, &any, &any, index).unwrap();
+    socket.into()
+}
+
+#[test]
+fn what_the_program_leaves_to_the_host_is_counted_by_cause_on_the_first_lane() {
+    within("what_the_program_leaves_to_the_host", || {
+        let mut scene = Scene::new("cx1");
+        // More than the link's 1,500 bytes: three fragments.
+        scene.send([239, 77, 1, 1], 26401, &[1; 3_000]);
+        scene.send([239, 77, 1, 1], 26401, b"whole");
+        let config = configuration(&scene, COPY, "[0, 1]\n[[lane]]\nqueues = []");
+        for (kind, mode) in [(COPY, "native copy"), (GENERIC, "generic copy")] {
+            let mut config = config.clone();
+            config.source.kind = configuration(&scene, kind, "[0]").source.kind;
+            let mut opened = source::open(&config).unwrap_or_else(|f| panic!("{f}"));
+            let mut watch = opened.watch.take().unwrap();
+            let [first, second] = &mut opened.lanes[..] else { panic!("two lanes") };
+            assert_eq!(first.mode(), mode);
+            udp::send(&udp::sender("cx0"), &scene.sent);
+            // Ports, a length shorter than the header itself, a checksum.
+            let header = [99u16, 26401, 7, 0].map(u16::to_be_bytes).concat();
+            raw_sender("cx0").send_to(&header, (Ipv4Addr::new(239, 77, 1, 1), 0)).unwrap();
+
+            let got = take(&mut **first, 1);
+            assert_eq!(got.len(), 1, "{mode}");
+            assert_eq!(got[0].payload, b"whole");
+            assert_eq!(first.counts(), SourceCounts::default(), "{mode}: the watch has not looked");
+            assert_eq!(watch.check(), []);
+            let expected = SourceCounts { fragments: 3, malformed: 1, ..SourceCounts::default() };
+            assert_eq!(first.counts(), expected, "{mode}");
+            assert_eq!(watch.check(), []);
+            assert_eq!(first.counts(), expected, "{mode}: nothing is counted twice");
+            assert_eq!(second.counts(), SourceCounts::default(), "{mode}");
+        }
+    });
+}
+
+#[test]
+fn a_frame_too_long_is_counted_and_hurts_no_other() {
+    within("a_frame_too_long", || {
+        assert!(ip("link set cx0 mtu 12000") && ip("link set cx1 mtu 12000"));
+        let mut scene = Scene::new("cx1");
+        scene.send([239, 77, 1, 1], 26401, b"before");
+        scene.send([239, 77, 1, 1], 26401, &[1; 9_000]);
+        scene.send([239, 77, 1, 1], 26401, &[2; 9_217]);
+        scene.send([239, 77, 1, 1], 26401, b"behind");
+        for kind in [COPY, "kind = \"udp\""] {
+            let mut rig = rig(&scene, kind);
+            let got = take(&mut *rig.source, 3);
+            let lens: Vec<usize> = got.iter().map(|got| got.payload.len()).collect();
+            assert_eq!(lens, [6, 9_000, 6], "{kind}");
+            let expected = SourceCounts { too_long: 1, ..SourceCounts::default() };
+            assert_eq!(rig.source.counts(), expected, "{kind}");
+        }
     });
 }
 

@@ -5,16 +5,15 @@ use std::path::PathBuf;
 use candor::exit::Exit;
 use candor::source::capture::{Capture, Endpoints, Unmapped};
 use candor::source::{Source, SourceCounts, SourceError};
+use candor_capture::write::{Shape, gzip, pcap, zstd};
 use candor_core::{Content, Line, Mono};
 use candor_decoders::Format;
 
-use crate::files::{
-    BEGIN, Shape, Temporary, frame, frames, gzip, pcap, pcapng, system_event, zstd,
-};
+use crate::files::{BEGIN, Temporary, frame, frames, pcapng, system_event};
 use crate::scene::{Got, Rig, Scene, drain};
 use crate::suite;
 
-const PLAIN: Shape = Shape { big_endian: false, nanos: true };
+const PLAIN: Shape = Shape::PLAIN;
 
 fn endpoints(scene: &Scene) -> Endpoints {
     let mut endpoints = Endpoints::new();

@@ -9,15 +9,13 @@
 //! A file that is cut off or broken delivers everything before that place, then an error that names
 //! the offset in the decompressed file.
 
-mod inflate;
 mod itch;
-mod pcap;
 
 use std::collections::BTreeMap;
-use std::io::{Cursor, Read};
 use std::net::Ipv4Addr;
 use std::path::Path;
 
+use candor_capture::{Broken, Frame, Item, Kind, Link};
 use candor_core::{Line, Mono, Nanos};
 use candor_decoders::{Format, net};
 
@@ -25,7 +23,6 @@ use super::{Arrival, Polled, Source, SourceCounts, SourceError};
 use crate::config::Config;
 use crate::exit::Failure;
 use itch::Itch;
-use pcap::{Broken, Pcap, Step};
 
 /// Groups and ports that are remembered as unmapped. Reached: further ones are counted together.
 const UNMAPPED: usize = 1024;
@@ -86,18 +83,15 @@ pub struct Unmapped {
 
 /// A capture being replayed.
 pub struct Capture {
-    file: String,
-    frames: Frames,
+    path: String,
+    file: candor_capture::Capture,
+    /// What packs messages without packets, and whose they are.
+    itch: Option<(Itch, u16)>,
     sorter: Sorter,
     batch: u32,
     /// What ends it, once everything before it has been delivered.
     broken: Option<SourceError>,
     ended: bool,
-}
-
-enum Frames {
-    Pcap(Pcap),
-    Itch { itch: Itch, partition: u16 },
 }
 
 /// Everything but the file: which frame is whose, and when.
@@ -116,33 +110,17 @@ impl Capture {
     /// When the file is absent, empty, or no capture; when it is a file of bare messages and
     /// `endpoints` names no partition for them.
     pub fn open(path: &Path, endpoints: Endpoints, batch: u32) -> Result<Capture, Failure> {
-        let file = path.display().to_string();
-        let failed = |error: std::io::Error| Failure::data(format!("{file}: {error}"));
-        let mut bytes = inflate::open(path).map_err(failed)?;
-        let mut head = Vec::new();
-        bytes.by_ref().take(64).read_to_end(&mut head).map_err(failed)?;
-        let messages = itch::recognise(&head);
-        let bytes = Box::new(Cursor::new(head).chain(bytes));
-        let frames = if messages {
-            let Some(partition) = endpoints.messages else {
+        let name = path.display().to_string();
+        let file = candor_capture::Capture::open(path)
+            .map_err(|error| Failure::data(format!("{name}: {error}")))?;
+        let itch = match (file.kind(), endpoints.messages) {
+            (Kind::Pcap | Kind::PcapNg, _) => None,
+            (Kind::Messages, Some(partition)) => Some((Itch::new(), partition)),
+            (Kind::Messages, None) => {
                 return Err(Failure::config(format!(
-                    "{file} holds ITCH messages without groups and ports: configure exactly one \
-                     partition with feed = \"nasdaq-itch50\" for them"
+                    "{name} holds ITCH messages without groups and ports: configure exactly \
+                     one partition with feed = \"nasdaq-itch50\" for them"
                 )));
-            };
-            Frames::Itch { itch: Itch::open(bytes), partition }
-        } else {
-            match Pcap::open(bytes) {
-                Ok(Some(pcap)) => Frames::Pcap(pcap),
-                Ok(None) => {
-                    return Err(Failure::data(format!(
-                        "{file} is no capture: pcap, pcapng and Nasdaq's length-prefixed ITCH are \
-                         read, plain or compressed by gzip or zstd"
-                    )));
-                }
-                Err(Broken { what, offset }) => {
-                    return Err(Failure::data(format!("{file}: {what} at offset {offset}")));
-                }
             }
         };
         let sorter = Sorter {
@@ -152,7 +130,8 @@ impl Capture {
             counts: SourceCounts::default(),
             unmapped: BTreeMap::new(),
         };
-        Ok(Capture { file, frames, sorter, batch: batch.max(1), broken: None, ended: false })
+        let batch = batch.max(1);
+        Ok(Capture { path: name, file, itch, sorter, batch, broken: None, ended: false })
     }
 
     /// How often the capture's times went back.
@@ -172,17 +151,18 @@ impl Capture {
             .collect()
     }
 
-    fn step(&mut self, deliver: &mut dyn FnMut(Arrival<'_>)) -> Result<Step, SourceError> {
-        let sorter = &mut self.sorter;
-        let step = match &mut self.frames {
-            Frames::Pcap(pcap) => pcap.step(&mut |frame| sorter.frame(&frame, deliver)),
-            Frames::Itch { itch, partition } => itch.step(&mut |at, payload| {
-                let at = sorter.clock(Some(at));
+    /// Takes the next frame or packet; `false` at the end.
+    fn step(&mut self, deliver: &mut dyn FnMut(Arrival<'_>)) -> Result<bool, SourceError> {
+        let Capture { file, sorter, .. } = self;
+        let step = match &mut self.itch {
+            Some((itch, partition)) => itch.step(file, &mut |at, payload| {
+                let at = sorter.clock(at);
                 deliver(Arrival { partition: *partition, line: Line::A, at, payload });
             }),
+            None => sorter.step(file, deliver),
         };
         step.map_err(|Broken { what, offset }| SourceError::Capture {
-            file: self.file.clone(),
+            file: self.path.clone(),
             what,
             offset,
         })
@@ -190,7 +170,26 @@ impl Capture {
 }
 
 impl Sorter {
-    fn frame(&mut self, frame: &pcap::Frame<'_>, deliver: &mut dyn FnMut(Arrival<'_>)) {
+    fn step(
+        &mut self,
+        file: &mut candor_capture::Capture,
+        deliver: &mut dyn FnMut(Arrival<'_>),
+    ) -> Result<bool, Broken> {
+        if file.advance()?.is_none() {
+            return Ok(false);
+        }
+        if let Some(Item::Frame(frame)) = file.item() {
+            if frame.link != Link::ETHERNET {
+                let what =
+                    format!("frames of link type {}; only Ethernet (1) is read", frame.link.0);
+                return Err(Broken { what, offset: file.offset() });
+            }
+            self.frame(&frame, deliver);
+        }
+        Ok(true)
+    }
+
+    fn frame(&mut self, frame: &Frame<'_>, deliver: &mut dyn FnMut(Arrival<'_>)) {
         let at = self.clock(frame.at);
         let datagram = match net::udp(frame.bytes) {
             Ok(datagram) => datagram,
@@ -219,8 +218,9 @@ impl Sorter {
         }
     }
 
-    fn clock(&mut self, at: Option<u64>) -> Mono {
-        let at = at.map_or(self.last, Mono);
+    fn clock(&mut self, at: u64) -> Mono {
+        // 0 stands for "never".
+        let at = Mono(at.max(1));
         if at < self.last {
             self.held += 1;
         }
@@ -235,15 +235,13 @@ impl Source for Capture {
             return Err(error.clone());
         }
         let mut frames = 0;
-        // A file may be all blocks without frames: they count for the batch, too.
         for _ in 0..self.batch {
             if self.ended {
                 break;
             }
             match self.step(deliver) {
-                Ok(Step::Frame) => frames += 1,
-                Ok(Step::Other) => {}
-                Ok(Step::End) => self.ended = true,
+                Ok(true) => frames += 1,
+                Ok(false) => self.ended = true,
                 Err(error) if frames == 0 => {
                     self.broken = Some(error.clone());
                     return Err(error);

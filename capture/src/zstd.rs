@@ -15,7 +15,7 @@ const WINDOW_MAX: u64 = 1 << 27;
 const END: [u8; 7] = [1, 0, 0, 0, 0, 0, 0];
 
 /// Reads what a sequence of frames decompresses to.
-pub(super) struct Frames<R> {
+pub(crate) struct Frames<R> {
     source: R,
     decoder: FrameDecoder,
     within: bool,
@@ -24,7 +24,7 @@ pub(super) struct Frames<R> {
 }
 
 impl<R: Read> Frames<R> {
-    pub(super) fn new(source: R) -> Frames<R> {
+    pub(crate) fn new(source: R) -> Frames<R> {
         let mut decoder = FrameDecoder::new();
         decoder.set_max_window_size(WINDOW_MAX);
         Frames { source, decoder, within: false, broken: None }

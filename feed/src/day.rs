@@ -1,0 +1,110 @@
+//! The trading date a handler runs for, and when it is over.
+//!
+//! The configuration is the map of one day. Yesterday's is never used for today: a handler whose
+//! configuration names another date than the venues' today does not start, and one that runs past
+//! its day says `NoMap` until it is started anew.
+
+use candor_core::TradingDate;
+
+use crate::clock;
+use crate::config::Config;
+use crate::exit::Failure;
+
+/// A handler's trading date, in the time zone of its venues.
+#[derive(Clone, Copy, Debug)]
+pub struct Day {
+    date: TradingDate,
+    zone: &'static str,
+}
+
+impl Day {
+    /// The day of this configuration at this wall-clock time, nanoseconds since the Unix epoch.
+    ///
+    /// # Errors
+    /// When the configuration names a date that is not today, or its venues have no today in common.
+    pub fn of(config: &Config, wall: u64) -> Result<Day, Failure> {
+        let mut zones: Vec<&'static str> =
+            config.partitions.iter().map(|partition| partition.feed.zone()).collect();
+        zones.sort_unstable();
+        zones.dedup();
+        let [zone] = zones[..] else {
+            return Err(Failure::config(format!(
+                "the venues' trading dates are counted in different time zones ({}): run a handler \
+                 for each",
+                zones.join(", ")
+            )));
+        };
+        let date = clock::date(wall, zone)
+            .ok_or_else(|| Failure::host("the host's clock is beyond the calendar; set it"))?;
+        match config.handler.trading_date {
+            Some(named) if named != date => Err(Failure::config(format!(
+                "the configuration is for {named}, and today is {date} in {zone}: one day's map is \
+                 not another's. Load today's configuration, or take `trading_date` out if this one \
+                 is good for any day"
+            ))),
+            _ => Ok(Day { date, zone }),
+        }
+    }
+
+    /// The trading date.
+    #[must_use]
+    pub const fn date(&self) -> TradingDate {
+        self.date
+    }
+
+    /// Whether the venues' clocks show another date than this by now.
+    #[must_use]
+    pub fn is_over(&self, wall: u64) -> bool {
+        clock::date(wall, self.zone) != Some(self.date)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exit::Exit;
+    use std::path::Path;
+
+    const TEXT: &str = r#"
+[handler]
+name = "h"
+region = "/dev/shm/h"
+trading_date = "2026-11-20"
+[source]
+kind = "udp"
+interface = "lo"
+[[lane]]
+idle = "block"
+[[venue]]
+name = "XNAS"
+feed = "nasdaq-itch50"
+[[venue.partition]]
+name = "1"
+lane = 0
+subscribe = true
+lines.A = { group = "239.1.1.1", port = 26400 }
+"#;
+
+    /// Four in the morning UTC of 2026-11-21: the evening of the 20th in New York.
+    const EVENING: u64 = 1_795_233_600_000_000_000;
+    const HOUR: u64 = 3_600_000_000_000;
+
+    #[test]
+    fn another_days_configuration_is_refused_and_a_day_ends() {
+        assert_eq!(clock::display(EVENING), "2026-11-21T04:00:00.000000000Z");
+        let config = crate::config::parse_text(Path::new("c.toml"), TEXT).unwrap();
+        let day = Day::of(&config, EVENING).unwrap();
+        assert_eq!(day.date(), TradingDate(20_261_120));
+        assert!(!day.is_over(EVENING + HOUR - 1));
+        assert!(day.is_over(EVENING + HOUR), "midnight in New York");
+        assert!(day.is_over(EVENING - 24 * HOUR), "a clock that was set back is no proof either");
+        for other in [EVENING + HOUR, EVENING - 24 * HOUR] {
+            let refused = Day::of(&config, other).unwrap_err();
+            assert_eq!(refused.exit, Exit::Config);
+            assert!(refused.message.contains("2026-11-20"), "{}", refused.message);
+        }
+        let any = TEXT.replace("trading_date = \"2026-11-20\"\n", "");
+        let config = crate::config::parse_text(Path::new("c.toml"), &any).unwrap();
+        assert_eq!(Day::of(&config, EVENING + HOUR).unwrap().date(), TradingDate(20_261_121));
+    }
+}
