@@ -2,7 +2,7 @@
 //!
 //! Deadlines and leases are made of [`Mono`] alone, so a step of the wall clock moves none of
 //! them. The wall clock is read for two purposes only: to show a date or a time to a person, and
-//! to choose the trading date where the configuration names none.
+//! to know the trading date.
 
 use candor_core::{Mono, Nanos, TradingDate};
 use jiff::Timestamp;

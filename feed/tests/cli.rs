@@ -6,7 +6,6 @@ use std::process::{Command, Output};
 const CONFIG: &str = r#"[handler]
 name = "mdh1"
 region = "/dev/shm/candor-cli-test"
-trading_date = "2026-11-20"
 [source]
 kind = "KIND"
 interface = "INTERFACE"
@@ -84,7 +83,7 @@ fn a_refused_configuration_exits_78_whatever_the_command() {
         let output = candor(&[command], &file);
         assert_eq!(output.status.code(), Some(78), "{command}");
         assert_eq!(text(&output.stdout), "");
-        assert!(text(&output.stderr).contains(":8: unknown key `strct` in [source]"));
+        assert!(text(&output.stderr).contains(":7: unknown key `strct` in [source]"));
     }
 }
 

@@ -34,7 +34,7 @@ impl Check {
 fn table(config: &Config) -> String {
     let mut out = String::new();
     let handler = &config.handler;
-    let date = handler.trading_date.map_or("the host's date".to_owned(), |date| date.to_string());
+    let date = handler.trading_date.map_or("today at the venue".to_owned(), |date| date.to_string());
     let mut row = |name: &str, value: String| {
         let _ = writeln!(out, "{name:<13} {value}");
     };

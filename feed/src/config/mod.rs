@@ -49,7 +49,7 @@ pub struct Handler {
     pub name: Text<16>,
     /// The region's file.
     pub region: PathBuf,
-    /// The trading date; `None` takes the host's date at start.
+    /// The trading date; `None` takes the venue's today at start.
     pub trading_date: Option<TradingDate>,
     /// How long the process vouches for itself at a time: readers see stale this long after it
     /// stops.

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, UdpSocket};
 use std::path::Path;
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 
+use candor::clock::timespec;
 use candor::config::{self, Config};
 use candor::exit::Exit;
 use candor::source::{self, Opened, SourceCounts};
@@ -60,7 +62,7 @@ fn settle() {
         if up("cx0") && up("cx1") {
             return;
         }
-        let _ = rustix::thread::nanosleep(&candor::clock::timespec(Nanos::from_millis(10)));
+        let _ = rustix::thread::nanosleep(&timespec(Nanos::from_millis(10)));
     }
     panic!("the pair never came up");
 }
@@ -104,8 +106,13 @@ fn rig(scene: &Scene, kind: &str) -> Rig {
     Rig { source, keep: Box::new((joins, watch)), host_clock: true }
 }
 
+/// One test at a time: a program comes off its interface when the last descriptor of it closes, and
+/// a child that another test is just starting has a copy of all this process has open.
+static ALONE: Mutex<()> = Mutex::new(());
+
 /// Runs a test on a thread of its own, since a namespace is a thread's.
 fn within(test: &'static str, body: impl FnOnce() + Send + 'static) {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let run = move || {
         if namespace(test).is_some() {
             body();
@@ -224,29 +231,35 @@ fn what_the_program_leaves_to_the_host_is_counted_by_cause_on_the_first_lane() {
         // More than the link's 1,500 bytes: three fragments.
         scene.send([239, 77, 1, 1], 26401, &[1; 3_000]);
         scene.send([239, 77, 1, 1], 26401, b"whole");
-        let config = configuration(&scene, COPY, "[0, 1]\n[[lane]]\nqueues = []");
         for (kind, mode) in [(COPY, "native copy"), (GENERIC, "generic copy")] {
-            let mut config = config.clone();
-            config.source.kind = configuration(&scene, kind, "[0]").source.kind;
+            let config = configuration(&scene, kind, "[0]\n[[lane]]\nqueues = [1]");
             let mut opened = source::open(&config).unwrap_or_else(|f| panic!("{f}"));
             let mut watch = opened.watch.take().unwrap();
             let [first, second] = &mut opened.lanes[..] else { panic!("two lanes") };
-            assert_eq!(first.mode(), mode);
-            udp::send(&udp::sender("cx0"), &scene.sent);
+            assert_eq!((first.mode(), second.mode()), (mode, mode));
             // Ports, a length shorter than the header itself, a checksum.
             let header = [99u16, 26401, 7, 0].map(u16::to_be_bytes).concat();
             raw_sender("cx0").send_to(&header, (Ipv4Addr::new(239, 77, 1, 1), 0)).unwrap();
-
-            let got = take(&mut **first, 1);
+            udp::send(&udp::sender("cx0"), &scene.sent);
+            let mut got = take(&mut **first, 1);
+            // It came by one queue or the other.
+            got.extend(drain(&mut **second));
             assert_eq!(got.len(), 1, "{mode}");
             assert_eq!(got[0].payload, b"whole");
+
             assert_eq!(first.counts(), SourceCounts::default(), "{mode}: the watch has not looked");
-            assert_eq!(watch.check(), []);
             let expected = SourceCounts { fragments: 3, malformed: 1, ..SourceCounts::default() };
-            assert_eq!(first.counts(), expected, "{mode}");
+            // The kernel may still be busy with what came by the other queue.
+            for _ in 0..100 {
+                assert_eq!(watch.check(), []);
+                if first.counts() == expected {
+                    break;
+                }
+                let _ = rustix::thread::nanosleep(&timespec(Nanos::from_millis(10)));
+            }
             assert_eq!(watch.check(), []);
-            assert_eq!(first.counts(), expected, "{mode}: nothing is counted twice");
-            assert_eq!(second.counts(), SourceCounts::default(), "{mode}");
+            assert_eq!(first.counts(), expected, "{mode}: each counted, and once");
+            assert_eq!(second.counts(), SourceCounts::default(), "{mode}: the first lane reports");
         }
     });
 }

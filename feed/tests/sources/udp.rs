@@ -105,14 +105,15 @@ fn a_drop_is_counted_though_nothing_more_comes() {
     let socket = sender("lo");
     let mut one = Scene::new("lo");
     one.send([239, 77, 1, 2], 26401, &[7; 1_000]);
-    // A socket's drops are known the moment they happen, to the very datagram, with nothing polled.
-    let mut fitted = 0u64;
+    // Drops are known when they happen, to the very datagram, with nothing polled and nothing more
+    // on its way.
+    let mut sent = 0u64;
     while udp.counts().dropped() == 0 {
         send(&socket, &one.sent);
-        fitted += 1;
-        assert!(fitted < 2_000, "the buffer must overflow for this test to mean anything");
+        sent += 1;
+        assert!(sent < 2_000, "the buffer must overflow for this test to mean anything");
     }
-    fitted -= 1;
+    let fitted = sent - 1;
     assert_eq!(udp.counts().rx_ring_full, 1);
     for more in 2..5 {
         send(&socket, &one.sent);
