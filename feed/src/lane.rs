@@ -60,7 +60,8 @@ struct Progress {
     idle_cycles: u64,
     stalls: u64,
     misdirected: u64,
-    misdirected_before: u64,
+    /// Frames that reached no lane or the wrong one, when last looked at.
+    astray: u64,
     disturbances: u64,
 }
 
@@ -83,7 +84,7 @@ impl Lane {
             idle_cycles: 0,
             stalls: 0,
             misdirected: 0,
-            misdirected_before: 0,
+            astray: 0,
             disturbances: 0,
         };
         self.start(&mut progress);
@@ -212,12 +213,12 @@ impl Lane {
         if counts.dropped() > progress.counts.dropped() {
             self.stall(now, progress);
         }
-        let misdirected = progress.misdirected + counts.misdirected;
-        if misdirected > progress.misdirected_before {
+        let astray = progress.misdirected + counts.misdirected + counts.meta_failed;
+        if astray > progress.astray {
             // Somebody else's packets came here, or ours went nowhere: every lane may miss some.
             self.links.disturb();
         }
-        progress.misdirected_before = misdirected;
+        progress.astray = astray;
         progress.counts = counts;
     }
 
