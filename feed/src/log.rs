@@ -5,7 +5,7 @@
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use candor_core::{LossKind, SessionId, Status};
+use candor_core::{LossKind, Reason, SessionId, Status};
 use candor_engine::Notice;
 use crossbeam_queue::ArrayQueue;
 
@@ -40,15 +40,18 @@ impl Log {
         Log { queue: ArrayQueue::new(ROOM), missed: AtomicU64::new(0) }
     }
 
-    /// Tells of a partition, unless it is what happens all day: one line's losses, and gaps that
-    /// the other line fills in time, are in the loss log and the counters.
+    /// Tells of a partition, unless it is what happens every day: it is joined and left; one line's
+    /// losses, and gaps that the other line fills in time, are in the loss log and the counters.
     pub fn push(&self, partition: u16, told: Told) {
         let everyday = match told {
             Told::Notice(Notice::GapOpened { .. }) => true,
             Told::Notice(Notice::Loss(loss)) => {
                 matches!(loss.kind, LossKind::OneLine | LossKind::GapFilled)
             }
-            _ => false,
+            Told::Status { status, .. } => {
+                matches!(status.reason(), Some(Reason::Unsubscribed | Reason::NotStarted))
+            }
+            Told::Notice(_) => false,
         };
         if !everyday && self.queue.push((partition, told)).is_err() {
             self.missed.fetch_add(1, Ordering::Relaxed);
@@ -120,7 +123,7 @@ fn write_notice(notice: &Notice, f: &mut fmt::Formatter<'_>) -> fmt::Result {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use candor_core::{Line, Loss, Mono, Nanos, Reason, SeqNo, SeqRange};
+    use candor_core::{Line, Loss, Mono, Nanos, SeqNo, SeqRange};
 
     #[test]
     fn an_operator_reads_sentences() {

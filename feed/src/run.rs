@@ -1,9 +1,10 @@
 //! `candor run`: from a configuration to lanes that publish, until a signal says stop.
 //!
-//! Order matters. What can be refused is refused before anything exists: configuration, interfaces,
-//! privileges, sockets. Then the region is made, which takes it over from a dead handler and is
-//! refused by a living one. Only then do lanes start. On the way out every partition is
-//! unsubscribed, every lease ends, and the region says that its writer is gone.
+//! Order matters. The configuration's day is checked first, then the region's path is claimed, so that
+//! a handler beside a living one is refused before it touches an interface; then interfaces,
+//! privileges and sockets. Whatever is refused up to here leaves nothing behind. Only then is the
+//! region made, and only then do lanes start. On the way out every partition is unsubscribed, every
+//! lease ends, and the region says that its writer is gone.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -41,13 +42,13 @@ pub fn run(config: &Config) -> Result<Exit, Failure> {
             .map_err(|error| Failure::host(format!("can't watch signal {signal}: {error}")))?;
     }
     let day = Day::of(config, clock::wall())?;
+    let claim = candor_shm::claim(&config.handler.region).map_err(refuse_region)?;
     let opened = source::open(config)?;
     for refused in &opened.refused {
         tracing::warn!("{refused}");
     }
     let spec = spec(config, day)?;
-    let (mut handler, writers) =
-        candor_shm::create(&config.handler.region, &spec).map_err(refuse_region)?;
+    let (mut handler, writers) = claim.create(&spec).map_err(refuse_region)?;
     for (index, lane) in opened.lanes.iter().enumerate() {
         handler.set_mode(index as u16, lane.mode());
         tracing::info!(lane = index, mode = lane.mode(), "receiving");

@@ -84,7 +84,18 @@ impl Keeper<'_> {
                     bytes: entry.bytes,
                     last: Mono(entry.last_ns),
                 };
-                let table: Vec<Unmapped> = unmapped.iter().map(entry).collect();
+                // Configured and not subscribed is not unmapped.
+                let config = self.config;
+                let named = |seen: &Unmapped| {
+                    config.partitions.iter().flat_map(|partition| partition.lines()).any(
+                        |(_, at)| {
+                            at.group.octets() == seen.endpoint.group
+                                && at.port == seen.endpoint.port
+                        },
+                    )
+                };
+                let table: Vec<Unmapped> =
+                    unmapped.iter().map(entry).filter(|seen| !named(seen)).collect();
                 self.handler.set_unmapped(&table);
             }
             Err(error) => tracing::warn!(%error, "can't read what multicast is unmapped"),

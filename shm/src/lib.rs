@@ -80,5 +80,7 @@ pub use self::{
         PartitionInfo, Read, Region, RegionInfo, Subscription, UnmappedInfo, View, Word,
     },
     spec::{Endpoint, PartitionSpec, RegionSpec},
-    writer::{CreateError, Defined, HandlerWriter, LaneWriter, Unmapped, create, heap},
+    writer::{
+        Claim, CreateError, Defined, HandlerWriter, LaneWriter, Unmapped, claim, create, heap,
+    },
 };

@@ -29,6 +29,27 @@ fn abandoned(path: &Path) {
 }
 
 #[test]
+fn a_refused_region_leaves_nothing_and_a_claim_keeps_others_out() {
+    let folder = Folder::new();
+    let lock = folder.path().join("region.lock");
+    fs::write(folder.region(), [7; 4096]).unwrap();
+    assert!(matches!(refusal(&folder.region()), CreateError::Foreign { .. }));
+    assert!(!lock.exists());
+    fs::remove_file(folder.region()).unwrap();
+    let claim = candor_shm::claim(folder.region()).unwrap();
+    assert!(matches!(refusal(&folder.region()), CreateError::InUse { .. }));
+    assert!(lock.exists() && !folder.region().exists());
+    drop(claim);
+    assert!(!lock.exists());
+    let writers = candor_shm::claim(folder.region()).unwrap().create(&spec()).unwrap();
+    assert!(lock.exists() && folder.region().exists());
+    drop(writers);
+    // The next handler's claim, given up, leaves the last region and its lock.
+    drop(candor_shm::claim(folder.region()).unwrap());
+    assert!(lock.exists() && folder.region().exists());
+}
+
+#[test]
 fn a_symbolic_link_is_refused_and_left_alone() {
     let folder = Folder::new();
     let target = folder.path().join("elsewhere");

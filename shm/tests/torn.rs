@@ -203,7 +203,7 @@ fn no_read_is_ever_torn() {
         }
     }
     drop(writer);
-    eprintln!("{tally:?}; events: {followed} followed, {missed} missed");
+    eprintln!("shown: {tally:?}; events: {followed} followed, {missed} missed");
     assert!(tally.live > 0, "nothing was ever live");
     assert!(tally.stale > 0, "nothing was ever stale");
     assert!(followed > 0, "no event was followed");
@@ -257,5 +257,5 @@ fn a_writer_stopped_or_killed_anywhere_is_stale_within_its_lease() {
     let (handler, _lanes) = create(folder.region(), &spec()).unwrap();
     assert_eq!(handler.generation(), 2);
     assert!(!region.is_current());
-    eprintln!("{tally:?}");
+    eprintln!("shown: {tally:?}");
 }

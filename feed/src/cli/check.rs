@@ -6,7 +6,9 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::{ConfigArg, Output, OutputArg, print};
+use crate::clock;
 use crate::config::{self, Config, Lane, SourceKind};
+use crate::day::Day;
 use crate::exit::{Exit, Failure};
 
 /// Checks a configuration and shows in short what it says. Looks at no interface and needs no
@@ -34,7 +36,11 @@ impl Check {
 fn table(config: &Config) -> String {
     let mut out = String::new();
     let handler = &config.handler;
-    let date = handler.trading_date.map_or("today at the venue".to_owned(), |date| date.to_string());
+    let date = match (handler.trading_date, Day::of(config, clock::wall())) {
+        (None, _) => "today at the venue".to_owned(),
+        (Some(date), Ok(_)) => date.to_string(),
+        (Some(date), Err(_)) => format!("{date}, which is not today: `run` refuses it today"),
+    };
     let mut row = |name: &str, value: String| {
         let _ = writeln!(out, "{name:<13} {value}");
     };

@@ -15,7 +15,7 @@ use rustix::fs::{
 use rustix::io::Errno;
 
 use super::fill::{Birth, fill, plan, writers};
-use super::{HandlerWriter, LaneWriter, Shared};
+use super::{HandlerWriter, LaneWriter, Plan, Shared};
 use crate::atomic::Ordering;
 use crate::clock;
 use crate::layout::record::Record;
@@ -139,35 +139,85 @@ pub fn create(
     path: impl AsRef<Path>,
     spec: &RegionSpec,
 ) -> Result<(HandlerWriter, Vec<LaneWriter>), CreateError> {
-    let path = path.as_ref();
-    let plan = plan(spec).map_err(CreateError::Spec)?;
-    let lock = lock(path)?;
-    let old = old(path)?;
-    let generation = old
-        .as_ref()
-        .map_or(1, |old| old.header().generation.load(Ordering::Relaxed).saturating_add(1));
-    let temporary = beside(path, ".new");
-    let file = fresh(&temporary, plan.length, spec.group)?;
-    let map = Mapping::writable(&file, plan.length).map_err(refused(&temporary, "map"))?;
-    let birth = Birth {
-        generation,
-        created: clock::now(),
-        wall_offset: clock::wall_offset(),
-        pid: std::process::id(),
-    };
-    fill(&map, &plan, spec, &birth);
-    rename(&temporary, path).map_err(refused(path, "rename the new region into place"))?;
-    if let Some(old) = old {
-        // After the rename, so that a reader who sees it finds the new region at once. Its handler
-        // is dead (we hold the lock), so its leases have run out or will within one lease; this is
-        // the shorter way. Whoever retired it first stands.
-        let retired = &old.header().retired;
-        if retired.load(Ordering::Relaxed) == 0 {
-            retired.store(clock::now().0.max(1), Ordering::Release);
+    claim(path)?.create(spec)
+}
+
+/// Takes the path for a region that is made later ([`Claim::create`]): from here on no other handler
+/// can, and what would refuse the region is known.
+///
+/// # Errors
+/// See [`CreateError`].
+pub fn claim(path: impl AsRef<Path>) -> Result<Claim, CreateError> {
+    let path = path.as_ref().to_owned();
+    let lock = lock(&path)?;
+    let mut claim = Claim { path, lock: Some(lock), old: None };
+    claim.old = old(&claim.path)?;
+    Ok(claim)
+}
+
+/// A path that is taken for a region which is not made yet. Dropped, it leaves the path as it was.
+pub struct Claim {
+    path: PathBuf,
+    /// `None` once it has gone to the region.
+    lock: Option<File>,
+    /// The header of the region that is there already.
+    old: Option<Mapping>,
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        if self.lock.is_some() && self.old.is_none() {
+            // No region, no lock beside it. Whoever has opened this file in the meantime finds, once
+            // it has locked it, that it is no longer the one at the path.
+            let _ = unlink(beside(&self.path, ".lock"));
         }
     }
-    let (handler, lanes, _) = writers(Shared { map, plan, _lock: Some(lock) }, spec);
-    Ok((handler, lanes))
+}
+
+impl Claim {
+    /// Makes the region.
+    ///
+    /// # Errors
+    /// See [`CreateError`].
+    pub fn create(
+        mut self,
+        spec: &RegionSpec,
+    ) -> Result<(HandlerWriter, Vec<LaneWriter>), CreateError> {
+        let plan = plan(spec).map_err(CreateError::Spec)?;
+        let (map, old) = (self.build(&plan, spec)?, self.old.take());
+        if let Some(old) = old {
+            // After the rename, so that a reader who sees it finds the new region at once. Its handler
+            // is dead (we hold the lock), so its leases have run out or will within one lease; this is
+            // the shorter way. Whoever retired it first stands.
+            let retired = &old.header().retired;
+            if retired.load(Ordering::Relaxed) == 0 {
+                retired.store(clock::now().0.max(1), Ordering::Release);
+            }
+        }
+        let (handler, lanes, _) = writers(Shared { map, plan, _lock: self.lock.take() }, spec);
+        Ok((handler, lanes))
+    }
+
+    /// The region in place, whole.
+    fn build(&self, plan: &Plan, spec: &RegionSpec) -> Result<Mapping, CreateError> {
+        let generation = self
+            .old
+            .as_ref()
+            .map_or(1, |old| old.header().generation.load(Ordering::Relaxed).saturating_add(1));
+        let temporary = beside(&self.path, ".new");
+        let file = fresh(&temporary, plan.length, spec.group)?;
+        let map = Mapping::writable(&file, plan.length).map_err(refused(&temporary, "map"))?;
+        let birth = Birth {
+            generation,
+            created: clock::now(),
+            wall_offset: clock::wall_offset(),
+            pid: std::process::id(),
+        };
+        fill(&map, plan, spec, &birth);
+        rename(&temporary, &self.path)
+            .map_err(refused(&self.path, "rename the new region into place"))?;
+        Ok(map)
+    }
 }
 
 /// The same region over memory of this process, its writers and a reader: for tests and for the
