@@ -48,6 +48,12 @@ fn config(kind: &str, interface: &str, extra: &str) -> String {
     CONFIG.replace("KIND", kind).replace("INTERFACE", interface).replace("EXTRA", extra)
 }
 
+/// The same with a region of its own, for what claims one: tests run side by side.
+fn config_to_run(name: &str, kind: &str, interface: &str, extra: &str) -> String {
+    let region = format!("/dev/shm/candor-cli-test-{name}-{}", std::process::id());
+    config(kind, interface, extra).replace("/dev/shm/candor-cli-test", &region)
+}
+
 fn candor(arguments: &[&str], file: &File) -> Output {
     Command::new(env!("CARGO_BIN_EXE_candor"))
         .args(arguments)
@@ -118,7 +124,7 @@ fn a_wrong_command_line_exits_64_and_help_exits_0() {
 fn an_absent_interface_exits_78_and_names_those_present() {
     for kind in ["udp", "af_xdp"] {
         let extra = if kind == "udp" { "" } else { "mode = \"copy\"" };
-        let file = File::new(kind, &config(kind, "nosuch0", extra));
+        let file = File::new(kind, &config_to_run(kind, kind, "nosuch0", extra));
         let output = candor(&["run"], &file);
         let error = text(&output.stderr);
         assert_eq!(output.status.code(), Some(78), "{error}");
@@ -158,7 +164,10 @@ fn without(test: &str, capabilities: &str, arguments: &[&str], file: &File) -> O
 #[test]
 fn a_missing_privilege_exits_77_and_is_named_alone() {
     let test = "a_missing_privilege";
-    let file = File::new("privilege", &config("af_xdp", "lo", "mode = \"generic\"\nframes = 4096"));
+    let file = File::new(
+        "privilege",
+        &config_to_run("privilege", "af_xdp", "lo", "mode = \"generic\"\nframes = 4096"),
+    );
     let names = ["CAP_NET_RAW", "CAP_NET_ADMIN", "CAP_BPF", "RLIMIT_MEMLOCK"];
     for (taken, missing) in [
         ("-net_raw", &names[..1]),
@@ -183,7 +192,7 @@ fn a_missing_privilege_exits_77_and_is_named_alone() {
 #[test]
 fn a_receive_buffer_beyond_the_limit_exits_77_and_names_it() {
     let extra = "receive_buffer = 1000000000";
-    let file = File::new("rmem", &config("udp", "lo", extra));
+    let file = File::new("rmem", &config_to_run("rmem", "udp", "lo", extra));
     let test = "a_receive_buffer_beyond_the_limit";
     let Some(output) = without(test, "-net_admin", &["run"], &file) else { return };
     let error = text(&output.stderr);
