@@ -120,6 +120,16 @@ pub fn date(wall: u64, zone: &str) -> Option<TradingDate> {
     u32::try_from(number + i32::from(date.day())).ok().map(TradingDate)
 }
 
+/// How long it is from a wall-clock time to the next midnight in a time zone. `None` as for [`date`].
+#[must_use]
+pub fn until_midnight(wall: u64, zone: &str) -> Option<Nanos> {
+    let at = Timestamp::from_nanosecond(i128::from(wall)).ok()?;
+    let zone = TimeZone::get(zone).ok()?;
+    let tomorrow = at.to_zoned(zone.clone()).date().tomorrow().ok()?;
+    let midnight = tomorrow.to_zoned(zone).ok()?.timestamp().as_nanosecond();
+    u64::try_from(midnight - at.as_nanosecond()).ok().map(Nanos)
+}
+
 /// A wall-clock time as `2026-11-21T09:30:00.123456789Z`.
 #[must_use]
 pub fn display(wall: u64) -> String {

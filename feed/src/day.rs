@@ -4,7 +4,7 @@
 //! configuration names another date than the venues' today does not start, and one that runs past
 //! its day says `NoMap` until it is started anew.
 
-use candor_core::TradingDate;
+use candor_core::{Nanos, TradingDate};
 
 use crate::clock;
 use crate::config::Config;
@@ -52,6 +52,16 @@ impl Day {
         self.date
     }
 
+    /// How long the day still lasts: no lane vouches for anything beyond it. Zero when that can't be
+    /// told.
+    #[must_use]
+    pub fn left(&self, wall: u64) -> Nanos {
+        if self.is_over(wall) {
+            return Nanos::ZERO;
+        }
+        clock::until_midnight(wall, self.zone).unwrap_or(Nanos::ZERO)
+    }
+
     /// Whether the venues' clocks show another date than this by now.
     #[must_use]
     pub fn is_over(&self, wall: u64) -> bool {
@@ -96,6 +106,9 @@ lines.A = { group = "239.1.1.1", port = 26400 }
         let day = Day::of(&config, EVENING).unwrap();
         assert_eq!(day.date(), TradingDate(20_261_120));
         assert!(!day.is_over(EVENING + HOUR - 1));
+        assert_eq!(day.left(EVENING), Nanos(HOUR));
+        assert_eq!(day.left(EVENING + HOUR - 1), Nanos(1));
+        assert_eq!(day.left(EVENING + HOUR), Nanos::ZERO);
         assert!(day.is_over(EVENING + HOUR), "midnight in New York");
         assert!(day.is_over(EVENING - 24 * HOUR), "a clock that was set back is no proof either");
         for other in [EVENING + HOUR, EVENING - 24 * HOUR] {

@@ -43,6 +43,9 @@ pub(crate) struct Lane {
     pub(crate) inbox: Arc<ArrayQueue<Claim>>,
     pub(crate) links: Links,
     pub(crate) lease: Nanos,
+    /// The end of the trading date: no lease reaches beyond it, so that a map is never used for the
+    /// next day, whether or not anything runs then that would say so.
+    pub(crate) day_ends: Mono,
     pub(crate) idle: Idle,
     pub(crate) stop: Arc<AtomicBool>,
 }
@@ -107,7 +110,7 @@ impl Lane {
         // What happened before the first cycle is no stall: the lease begins here.
         let now = progress.clock.now();
         progress.lease_until = now + self.lease;
-        self.writer.renew(progress.lease_until);
+        self.writer.renew(progress.lease_until.min(self.day_ends));
     }
 
     fn leave(&mut self, progress: &mut Progress) {
@@ -150,7 +153,7 @@ impl Lane {
             self.flush(progress);
         }
         progress.lease_until = now + self.lease;
-        self.writer.renew(progress.lease_until);
+        self.writer.renew(progress.lease_until.min(self.day_ends));
         if polled == 0 {
             progress.idle_cycles += 1;
             if self.idle == Idle::Block {

@@ -12,7 +12,7 @@ use std::thread;
 
 use candor_core::status::Scope;
 use candor_core::symbol::Text;
-use candor_core::{Proof, Reason, Status, Symbol, promote};
+use candor_core::{Mono, Proof, Reason, Status, Symbol, promote};
 use candor_engine::{Capacity, Partition, VenueSymbols};
 use candor_shm::{CreateError, Endpoint, LaneWriter, PartitionSpec, Region, RegionSpec};
 use crossbeam_queue::ArrayQueue;
@@ -59,7 +59,9 @@ pub fn run(config: &Config) -> Result<Exit, Failure> {
     let owner = |partition: &config::Partition| Arc::clone(&inboxes[usize::from(partition.lane)]);
     let links = Links::new(config.partitions.iter().map(owner).collect(), Arc::new(Log::new()));
     let failed = Arc::new(AtomicBool::new(false));
-    let lanes = lanes(config, opened.lanes, writers, &inboxes, &links, &stop);
+    let mut clock = Clock::new();
+    let day_ends = clock.now() + day.left(clock::wall());
+    let lanes = lanes(config, opened.lanes, writers, &inboxes, &links, day_ends, &stop);
     let mut threads = Vec::with_capacity(lanes.len());
     for lane in lanes {
         let core = config.lanes[lane.index].core;
@@ -70,7 +72,6 @@ pub fn run(config: &Config) -> Result<Exit, Failure> {
             .map_err(|error| Failure::host(format!("can't start a lane's thread: {error}")))?;
         threads.push(thread);
     }
-    let mut clock = Clock::new();
     handler.set_status(handler_status(), clock.now());
     tracing::info!(
         region = %config.handler.region.display(),
@@ -141,6 +142,7 @@ fn lanes(
     writers: Vec<LaneWriter>,
     inboxes: &[Arc<ArrayQueue<Claim>>],
     links: &Links,
+    day_ends: Mono,
     stop: &Arc<AtomicBool>,
 ) -> Vec<Lane> {
     let venues = venues(config);
@@ -168,6 +170,7 @@ fn lanes(
             inbox: Arc::clone(&inboxes[index]),
             links: links.clone(),
             lease: config.handler.process_lease,
+            day_ends,
             idle: config.lanes[index].idle,
             stop: Arc::clone(stop),
         });
