@@ -373,10 +373,25 @@ impl Books {
         }
     }
 
+    /// Forgets one symbol's book, trades, statistics and state: what is applied to it from here on
+    /// builds it anew. Looks at every trade that is remembered.
+    pub fn restart_symbol(&mut self, symbol: SymbolIndex) {
+        self.clear_symbol(symbol);
+        self.summaries[symbol.0 as usize] = Summary::EMPTY;
+        self.trades.forget_symbol(symbol.0);
+    }
+
+    /// The symbol's book was just built from a snapshot of everything before `since`: it is as of the
+    /// number before that, and its statistics cover the numbers from `since` on.
+    pub fn cover(&mut self, symbol: SymbolIndex, since: SeqNo) {
+        assert!(since >= SeqNo::FIRST, "numbers begin at 1");
+        self.summaries[symbol.0 as usize].cover(since);
+    }
+
     /// Begins a new session: nothing is known of any symbol any more but that it exists.
     ///
-    /// Writes 104 bytes for each symbol in use and 32 for each there could be (quotes: 96 and 48),
-    /// 2.2 MB for 16,384, and nothing else: the order table isn't touched, its entries are swept out
+    /// Writes 112 bytes for each symbol in use and 32 for each there could be (quotes: 104 and 48),
+    /// 2.4 MB for 16,384, and nothing else: the order table isn't touched, its entries are swept out
     /// as orders are added.
     pub fn reset(&mut self) {
         for symbol in 0..self.symbols {

@@ -38,6 +38,8 @@ struct Known {
     trading: TradingState,
     halted: bool,
     round_lot: u32,
+    /// Behind which number the statistics begin.
+    forgotten: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -47,6 +49,8 @@ struct Traded {
     sets_last: bool,
     counts: bool,
     broken: bool,
+    /// Forgotten with its symbol's book.
+    erased: bool,
 }
 
 fn demand(holds: bool, otherwise: Fault) -> Result<(), Fault> {
@@ -241,7 +245,8 @@ impl Books {
             Event::TradeBreak { trade } => {
                 let forgotten = self.trades.len().saturating_sub(self.capacity.trades);
                 let broken = self.trades[forgotten..].iter_mut().rev().find(|traded| {
-                    traded.symbol == symbol && traded.trade.id == trade && !traded.broken
+                    let unbroken = !traded.broken && !traded.erased;
+                    traded.symbol == symbol && traded.trade.id == trade && unbroken
                 });
                 change.trade = broken.is_some();
                 change.unmatched = broken.is_none();
@@ -328,12 +333,12 @@ impl Books {
     ) -> Result<bool, Fault> {
         let volume = u128::from(self.stats(symbol).volume) + u128::from(trade.size);
         demand(!counts || volume <= u128::from(u64::MAX), Fault::BadSize)?;
-        self.trades.push(Traded { symbol, trade, sets_last, counts, broken: false });
+        self.trades.push(Traded { symbol, trade, sets_last, counts, broken: false, erased: false });
         Ok(sets_last || counts)
     }
 
     fn traded(&self, symbol: u32) -> impl Iterator<Item = &Traded> {
-        self.trades.iter().filter(move |traded| traded.symbol == symbol)
+        self.trades.iter().filter(move |traded| traded.symbol == symbol && !traded.erased)
     }
 
     fn stats(&self, symbol: u32) -> Stats {
@@ -347,6 +352,7 @@ impl Books {
             volume: counted().map(|traded| traded.trade.size).sum(),
             trades: counted().count() as u32,
             broken: self.traded(symbol).filter(|traded| traded.broken).count() as u32,
+            since: self.symbols[symbol as usize].forgotten + 1,
         }
     }
 
@@ -401,6 +407,22 @@ impl Books {
     pub fn clear_symbol(&mut self, symbol: SymbolIndex) {
         self.orders.retain(|_, place| place.0 != symbol.0);
         self.levels.retain(|place, _| place.0 != symbol.0);
+    }
+
+    /// Forgets one symbol's book, trades, statistics and state.
+    pub fn restart_symbol(&mut self, symbol: SymbolIndex) {
+        self.clear_symbol(symbol);
+        for traded in self.trades.iter_mut().filter(|traded| traded.symbol == symbol.0) {
+            traded.erased = true;
+        }
+        self.symbols[symbol.0 as usize] = Known::default();
+    }
+
+    /// The symbol is as of the number before `since`; its statistics begin there.
+    pub fn cover(&mut self, symbol: SymbolIndex, since: SeqNo) {
+        let known = &mut self.symbols[symbol.0 as usize];
+        known.seq = since.0 - 1;
+        known.forgotten = known.seq;
     }
 
     /// Begins a new session: nothing is known of any symbol any more but that it exists.

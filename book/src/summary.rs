@@ -21,7 +21,7 @@ pub(crate) struct Summary {
 }
 
 // Books::reset states its cost in this.
-const _: () = assert!(size_of::<Summary>() == 96);
+const _: () = assert!(size_of::<Summary>() == 104);
 
 impl Summary {
     pub(crate) const EMPTY: Summary = Summary {
@@ -34,6 +34,12 @@ impl Summary {
         last: BookView::EMPTY.last,
         stats: BookView::EMPTY.stats,
     };
+
+    /// This is as of the number before `since`; the statistics cover the numbers from there on.
+    pub(crate) fn cover(&mut self, since: SeqNo) {
+        self.seq = since.0 - 1;
+        self.stats.since = since.0;
+    }
 
     /// The message that changed this symbol last.
     #[inline]

@@ -66,6 +66,14 @@ impl Trades {
         None
     }
 
+    /// Forgets the trades of one symbol. Looks at every record.
+    pub(crate) fn forget_symbol(&mut self, symbol: u32) {
+        for record in &mut self.records[..self.len] {
+            // One that is broken can't be broken again: nothing finds it.
+            record.broken |= record.symbol == symbol;
+        }
+    }
+
     /// Forgets everything. O(1).
     pub(crate) fn reset(&mut self) {
         self.next = 0;

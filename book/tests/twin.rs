@@ -49,6 +49,8 @@ fn op(random: &mut Random, shape: Shape, symbols: u64, prices: u64) -> Op {
         0 => return Op::Reset,
         1..4 => return Op::ClearSymbol(symbol),
         4..14 => return Op::AddSymbol,
+        14..17 => return Op::RestartSymbol(symbol),
+        17 => return Op::Cover(symbol, 1 + random.below(1_000)),
         _ => {}
     }
     let event = match random.below(100) {

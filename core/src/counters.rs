@@ -46,7 +46,7 @@ counters! {
     Ends = "ends",
     /// Messages in accepted packets.
     Messages = "messages",
-    /// Messages applied, each number once.
+    /// Messages delivered in order, each number once: applied to books, or held back for a snapshot.
     Applied = "applied",
     /// Messages that were applied or held already, from another line or the same.
     Duplicate = "duplicate",
@@ -118,6 +118,34 @@ counters! {
     BreaksUnmatched = "breaks_unmatched",
     /// Trade breaks applied.
     Breaks = "breaks",
+    /// Requests for missing numbers handed to the venue's retransmit service.
+    RetransmitRequests = "retransmit_requests",
+    /// Packets that came in answer to them.
+    RetransmitPackets = "retransmit_packets",
+    /// Messages of those that were missing.
+    RetransmitFilled = "retransmit_filled",
+    /// Requests that were not answered in time.
+    RetransmitTimeouts = "retransmit_timeouts",
+    /// Requests that were refused, by the venue or by our own budget.
+    RetransmitRefused = "retransmit_refused",
+    /// Gaps that retransmission could not heal: too long, or out of patience.
+    RetransmitGivenUp = "retransmit_given_up",
+    /// Messages of an answer whose number was not missing, or that were of no use otherwise, discarded.
+    DiscardUnasked = "discard_unasked",
+    /// Messages held beyond a gap when a snapshot that contains them was spliced in, discarded.
+    DiscardInSnapshot = "discard_in_snapshot",
+    /// Snapshots asked for.
+    SnapshotRequests = "snapshot_requests",
+    /// Snapshots spliced: the books are whole again.
+    SnapshotsSpliced = "snapshots_spliced",
+    /// Snapshots that ended before the gap did, or were of other numbers, unused.
+    SnapshotsUnusable = "snapshots_unusable",
+    /// Snapshots that were refused, broke off, or took too long.
+    SnapshotsFailed = "snapshots_failed",
+    /// Messages held back for a snapshot right now.
+    HeldBack = "held_back",
+    /// Times the holdback was full: the snapshot's cycle began anew.
+    HoldbackFull = "holdback_full",
 }
 
 counters! {

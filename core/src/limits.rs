@@ -35,6 +35,34 @@ pub const LINE_GAPS: usize = 64;
 /// Reached: the oldest is forgotten.
 pub const OLD_SESSIONS: usize = 8;
 
+/// Messages held back for a snapshot that are applied in one call once it is spliced in: some 0.4 ms
+/// of a lane. The rest follows in the next; what comes meanwhile is held back behind them.
+pub const REPLAY_MESSAGES: usize = 4_096;
+
+/// Bytes of one buffer on the way from the recovery thread to a lane: a block of a snapshot's messages
+/// ([`REPLAY_MESSAGES`] would fill nine), or payloads that answer requests. A longer payload is not
+/// taken; services answer in datagrams and segments of some 1,400 bytes.
+pub const RECOVERY_BUFFER_BYTES: usize = 16 * 1024;
+
+/// Such buffers of a lane: 1 MiB. A lane gives them back as it goes, at worst a millisecond later, so
+/// that a snapshot passes at a gigabyte a second. Reached: nothing more is read from the services'
+/// sockets until half of them are back, and the kernel holds the venue up.
+pub const RECOVERY_BUFFERS: usize = 64;
+
+/// What a lane takes from the recovery thread in one cycle at most: 8 buffers hold some 3,500 messages,
+/// about what [`REPLAY_MESSAGES`] allows. The rest waits for the next cycle.
+pub const RECOVERY_REPLIES_A_CYCLE: usize = 8;
+
+/// Requests of a partition on their way to the recovery thread: eight for missing numbers, a snapshot
+/// and the end of the one before, and as many again from before it looked. Reached: the lane answers by
+/// itself that the request was refused (`retransmit_refused`, `snapshots_failed`).
+pub const RECOVERY_ACTIONS: usize = 20;
+
+/// Replies without bytes on their way to a lane, for each of its partitions: a refusal of each of its
+/// requests, and the beginning and end of a snapshot. Reached: the reply is dropped, and the partition's
+/// own deadline takes its place.
+pub const RECOVERY_REPLIES: usize = 24;
+
 /// Partitions of one handler: more than OPRA (96), CME (some 100 channels) and Cboe together.
 /// A configuration with more is refused.
 pub const PARTITIONS: usize = 1024;

@@ -1,6 +1,6 @@
 //! One entry of the loss log: what was missing, where, and who filled it.
 
-use crate::{Line, Mono, Nanos, SeqRange, SessionId};
+use crate::{Line, Mono, Nanos, Origin, SeqRange, SessionId};
 
 /// What became of missing numbers.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
@@ -15,6 +15,9 @@ pub enum LossKind {
     GapOutlived = 3,
     /// Given up.
     GapLost = 4,
+    /// Contained in a snapshot that took the place of the books: from the first number that was
+    /// not applied by then to the first that was again.
+    Spliced = 5,
 }
 
 impl LossKind {
@@ -26,6 +29,7 @@ impl LossKind {
             LossKind::GapFilled => "gap-filled",
             LossKind::GapOutlived => "gap-outlived",
             LossKind::GapLost => "gap-lost",
+            LossKind::Spliced => "spliced",
         }
     }
 
@@ -37,6 +41,7 @@ impl LossKind {
             2 => Some(LossKind::GapFilled),
             3 => Some(LossKind::GapOutlived),
             4 => Some(LossKind::GapLost),
+            5 => Some(LossKind::Spliced),
             _ => None,
         }
     }
@@ -53,8 +58,8 @@ pub struct Loss {
     pub session: SessionId,
     /// The line that did not carry them; `None` when no line did.
     pub line: Option<Line>,
-    /// The line that carried the last of them; `None` while or if none did.
-    pub filled_by: Option<Line>,
+    /// Who carried the last of them; `None` while or if nobody did.
+    pub filled_by: Option<Origin>,
     /// When this was established.
     pub at: Mono,
     /// How long they had been missing then.

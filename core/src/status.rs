@@ -76,7 +76,7 @@ reasons! {
     /// A gap has outlived the reorder grace.
     Gap = 20, Partition, "Gap", "messages are missing on every line";
     /// The partition's books are being rebuilt.
-    Recovering = 21, Partition, "Recovering", "the start of the session was not seen; the books are not whole";
+    Recovering = 21, Partition, "Recovering", "the books are not whole: the session's start is missing, or they are being rebuilt";
     /// The venue's session changed under us, or restarted.
     SessionChanged = 22, Partition, "SessionChanged", "the venue's session has changed";
     /// Two lines carry different bytes under one number.

@@ -32,7 +32,8 @@ pub struct Trade {
     pub id: u64,
 }
 
-/// Statistics of this session, from the messages of this session alone.
+/// Statistics of this session, from the messages of this session alone. A snapshot carries none:
+/// behind one they begin anew, and so does the last trade.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[repr(C)]
 pub struct Stats {
@@ -48,6 +49,8 @@ pub struct Stats {
     pub trades: u32,
     /// Trades broken.
     pub broken: u32,
+    /// The first number they cover, and the last trade with them: 1 for the whole session.
+    pub since: u64,
 }
 
 /// A symbol's book as of one sequence number. Prices are in units of `decimals`.
@@ -98,6 +101,7 @@ impl BookView {
             volume: 0,
             trades: 0,
             broken: 0,
+            since: 1,
         },
     };
 

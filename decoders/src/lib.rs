@@ -50,6 +50,7 @@ pub mod format;
 pub mod iex;
 pub mod nasdaq;
 pub mod net;
+pub mod stream;
 pub mod view;
 
 pub use format::{BookShape, Format};

@@ -53,9 +53,13 @@ impl Evidence {
     }
 
     /// The partition's verdict. Silence is left to the lease, which needs no code to run out.
-    pub(crate) fn status(&self, state: State, whole: Wholeness) -> Status {
+    /// `rebuilding` says that there are no books until a snapshot is spliced in: whatever else is
+    /// missing, that is what is waited for.
+    pub(crate) fn status(&self, state: State, whole: Wholeness, rebuilding: bool) -> Status {
         let late = self.behind || self.fresh_since.is_some();
-        let gap = state == State::GapOutlived || whole == Wholeness::LostInside;
+        let missing = state == State::GapOutlived || whole == Wholeness::LostInside;
+        // What is missing of the start is said by another name.
+        let gap = missing && whole != Wholeness::StartMissing && !rebuilding;
         let proof = Proof::NOTHING
             .rule_out_scope(Scope::Handler)
             .rule_out_scope(Scope::Symbol)
@@ -64,7 +68,7 @@ impl Evidence {
             .rule_out(Reason::Silent, true)
             .rule_out(Reason::Ended, state != State::Ended)
             .rule_out(Reason::Gap, !gap)
-            .rule_out(Reason::Recovering, whole != Wholeness::StartMissing)
+            .rule_out(Reason::Recovering, whole != Wholeness::StartMissing && !rebuilding)
             .rule_out(Reason::SessionChanged, !self.session_changed)
             .rule_out(Reason::LinesDiffer, !self.lines_differ)
             .rule_out(Reason::Late, !late)
@@ -82,7 +86,7 @@ impl Known {
             .rule_out(Reason::Unmapped, true)
             .rule_out(Reason::WrongPartition, !self.misplaced)
             .rule_out(Reason::Unproven, self.named)
-            .rule_out(Reason::SymbolRecovering, true)
+            .rule_out(Reason::SymbolRecovering, !self.recovering)
             .rule_out(Reason::SymbolQuarantined, !self.broken && !self.crossed && !self.torn)
             .left_to_reader();
         promote(&proof)

@@ -10,6 +10,11 @@
 //! [`Partition::deadline`] has come. `now` never goes back (asserted). What comes out goes to a
 //! [`Sink`], in the order in which it must become visible to readers.
 //!
+//! After each call take [`Partition::next_action`] until there is none: requests to the venue's
+//! services. What those answer comes back by [`Partition::on_retransmit`], [`Partition::on_refused`]
+//! and [`Partition::on_snapshot`]; without services ([`Services`]) there are no requests, and what no
+//! line carries stays missing.
+//!
 //! # The rules of status
 //! A reader composes the verdict from words at three scopes, each of which can only take Live away:
 //!
@@ -24,13 +29,16 @@
 //! partition stops being Live at once, whether or not anything ever writes to it again.
 #![forbid(unsafe_code)]
 
+mod content;
 mod evidence;
 mod partition;
+mod rebuild;
+mod recovery;
 mod sink;
 mod symbols;
 
 pub use candor_book::Capacity;
 pub use candor_gapfill::Notice;
-pub use partition::{Config, Partition};
-pub use sink::Sink;
+pub use partition::{Config, Partition, Services};
+pub use sink::{Sink, Step};
 pub use symbols::VenueSymbols;

@@ -2,18 +2,18 @@
 
 use std::sync::Arc;
 
-use candor_book::{Books, Fault};
+use candor_book::Books;
 use candor_core::counters::Counters;
 use candor_core::limits::LINES;
 use candor_core::{
-    BookView, Event, InstrumentKey, Line, Message, Mono, Nanos, Reason, SeqNo, SessionId, Side,
-    Status, Symbol, SymbolIndex, TradingState, counters::Counter,
+    Line, Mono, Nanos, SeqNo, SessionId, Status, Symbol, SymbolIndex, counters::Counter,
 };
-use candor_decoders::{BookShape, Format};
-use candor_gapfill::{Heard, Notice, Output, Sequencer, Wholeness};
+use candor_decoders::Format;
+use candor_gapfill::retransmit::Retransmit;
+use candor_gapfill::{Heard, Sequencer, State, Wholeness};
 
-use crate::evidence::Evidence;
-use crate::symbols::{Bound, Symbols};
+use crate::content::{Apply, Content};
+use crate::rebuild::Hold;
 use crate::{Sink, VenueSymbols};
 
 /// What a partition is made from.
@@ -39,87 +39,50 @@ pub struct Config {
     pub capacity: candor_book::Capacity,
     /// What the venue's partitions are known to carry; empty where nothing is listed.
     pub venue: Arc<VenueSymbols>,
+    /// What the venue does for those who miss messages.
+    pub services: Services,
+}
+
+/// Which of the venue's services may be asked, and how. Without any, what no line carries is missing
+/// until the next session.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Services {
+    /// Asking for missing messages.
+    pub retransmit: Option<candor_gapfill::retransmit::Policy>,
+    /// Fetching snapshots.
+    pub snapshot: Option<candor_snapshot::Config>,
 }
 
 /// One partition: everything between its packets and what readers may believe of its symbols.
 pub struct Partition {
-    sequencer: Sequencer,
-    sequencing: Counters,
-    content: Content,
-}
-
-/// All that is not sequencing: what is applied to when the sequencer says a message is new.
-struct Content {
-    config: Config,
-    books: Books,
-    symbols: Symbols,
-    evidence: Evidence,
-    counters: Counters,
-    epoch: u32,
-    status: Status,
-    since: Mono,
-    session: SessionId,
-    /// When a packet was heard last that shows the stream followed to be alive.
-    heard: Mono,
-    /// Whether a message that repeats its symbol defines it where nothing has.
-    named_by_any_message: bool,
-    now: Mono,
-    dirty: Vec<SymbolIndex>,
-    /// When the first of the dirty symbols has waited too long for its transaction's end.
-    torn_at: Option<Mono>,
-    view: BookView,
-}
-
-struct Apply<'a, S> {
-    content: &'a mut Content,
-    sink: &'a mut S,
-}
-
-impl<S: Sink> Output for Apply<'_, S> {
-    fn message(&mut self, seq: SeqNo, _line: Line, bytes: &[u8]) {
-        self.content.on_message(seq, bytes, self.sink);
-    }
-
-    fn notice(&mut self, notice: Notice) {
-        self.content.on_notice(&notice, self.sink);
-    }
+    pub(crate) sequencer: Sequencer,
+    pub(crate) sequencing: Counters,
+    pub(crate) retransmit: Option<Retransmit>,
+    /// Neither retransmission nor a snapshot has anything to do.
+    pub(crate) quiet: bool,
+    /// One of them may have something to be asked for.
+    pub(crate) has_acted: bool,
+    pub(crate) content: Content,
 }
 
 impl Partition {
     /// A partition nobody has heard of yet. Allocates all it will ever need.
     #[must_use]
     pub fn new(config: Config) -> Partition {
-        let shape = match config.format.book() {
-            BookShape::ByOrder => candor_book::Shape::ByOrder,
-            BookShape::ByLevel => candor_book::Shape::ByLevel,
-            BookShape::Quotes => candor_book::Shape::Quotes,
-        };
         let sequencer = Sequencer::new(candor_gapfill::Config {
             lines: config.lines,
             grace: config.grace,
             session_grace: config.session_grace,
+            keep_start: config.services.retransmit.is_some(),
+            start_limit: config.services.retransmit.map_or(0, |policy| policy.limit),
         });
-        let symbols = config.capacity.symbols;
         Partition {
             sequencer,
             sequencing: Counters::new(),
-            content: Content {
-                books: Books::new(shape, config.capacity, config.format.decimals()),
-                symbols: Symbols::new(symbols),
-                evidence: Evidence::NONE,
-                counters: Counters::new(),
-                epoch: 1,
-                status: Status::stale(Reason::Unsubscribed),
-                since: Mono::NEVER,
-                session: SessionId::NONE,
-                heard: Mono::NEVER,
-                named_by_any_message: false,
-                now: Mono::NEVER,
-                dirty: Vec::with_capacity(symbols),
-                torn_at: None,
-                view: BookView::EMPTY,
-                config,
-            },
+            retransmit: config.services.retransmit.map(Retransmit::new),
+            quiet: true,
+            has_acted: false,
+            content: Content::new(config),
         }
     }
 
@@ -136,9 +99,14 @@ impl Partition {
         content.publish_dirty(sink);
     }
 
-    /// The partition's lines are joined, or no longer are.
+    /// The partition's lines are joined, or no longer are. Joined again, its books are what they
+    /// were: Stale(Late) until a packet that arrives after `now` shows that nothing is missing.
     pub fn subscribe(&mut self, now: Mono, subscribed: bool, sink: &mut impl Sink) {
         self.content.advance(now);
+        let again = subscribed && !self.content.evidence.subscribed;
+        if again && self.sequencer.state() != State::NotStarted {
+            self.content.evidence.fresh_since = Some(now);
+        }
         self.content.evidence.subscribed = subscribed;
         self.settle(sink);
     }
@@ -186,13 +154,10 @@ impl Partition {
             }
         }
         self.settle(sink);
-        // The one place a lease is renewed: a packet of the stream followed, while in sync. It
-        // vouches from when it arrived, not from when we came to look at it.
-        let content = &self.content;
-        if current && content.status.is_live() {
-            sink.lease(content.heard + content.config.silence);
+        if current {
+            self.vouch(sink);
         }
-        sink.numbers(self.sequencer.expected(), self.sequencer.known_end(), content.heard);
+        self.show_numbers(sink);
     }
 
     /// The deadline has come, or some other moment: both are harmless.
@@ -200,8 +165,9 @@ impl Partition {
         self.content.advance(now);
         let mut apply = Apply { content: &mut self.content, sink };
         self.sequencer.on_deadline(now, &mut self.sequencing, &mut apply);
+        self.recover_on_time(sink);
         self.settle(sink);
-        sink.numbers(self.sequencer.expected(), self.sequencer.known_end(), self.content.heard);
+        self.show_numbers(sink);
     }
 
     /// When to call [`Partition::on_deadline`] at the latest; `None` while nothing is waited for.
@@ -209,10 +175,8 @@ impl Partition {
     pub fn deadline(&self) -> Option<Mono> {
         // One past: a transaction is torn when it has been open for longer than the grace.
         let torn = self.content.torn_at.map(|at| at + Nanos(1));
-        match (self.sequencer.deadline(), torn) {
-            (Some(one), Some(other)) => Some(one.min(other)),
-            (one, other) => one.or(other),
-        }
+        let own = self.sequencer.deadline().into_iter().chain(torn);
+        if self.quiet { own.min() } else { own.chain(self.recovery_deadline()).min() }
     }
 
     /// The lane stood still or the kernel dropped frames: packets may be lost that nothing has
@@ -275,18 +239,37 @@ impl Partition {
     /// Asserts what must always hold. For tests and the simulator; walks everything.
     pub fn check(&self) {
         self.sequencer.check();
+        if let Some(retransmit) = &self.retransmit {
+            retransmit.check();
+        }
         self.content.books.check();
+        self.content.check_rebuild();
         let dirty = self.content.symbols.indices().filter(|i| self.content.symbols.get(*i).dirty);
         assert_eq!(dirty.count(), self.content.dirty.len(), "the dirty list is the dirty marks");
     }
 
+    /// The one place a lease is renewed: a packet of the stream followed was heard, and we are in sync.
+    /// It vouches from when it arrived, not from when we came to look at it.
+    fn vouch(&self, sink: &mut impl Sink) {
+        let content = &self.content;
+        if content.status.is_live() {
+            sink.lease(content.heard + content.config.silence);
+        }
+    }
+
+    pub(crate) fn show_numbers(&self, sink: &mut impl Sink) {
+        sink.numbers(self.sequencer.expected(), self.sequencer.known_end(), self.content.heard);
+    }
+
     /// Makes what is now known visible, in an order in which no reader can see more than is proven.
-    fn settle(&mut self, sink: &mut impl Sink) {
+    pub(crate) fn settle(&mut self, sink: &mut impl Sink) {
+        self.recover(sink);
         let content = &mut self.content;
         // While the session's start is missing nothing has been proven, grace or not.
         let starting = self.sequencer.gaps().first().is_some_and(|gap| gap.start);
         let whole = if starting { Wholeness::StartMissing } else { self.sequencer.whole() };
-        let status = content.evidence.status(self.sequencer.state(), whole);
+        let rebuilding = content.rebuild.hold == Hold::All;
+        let status = content.evidence.status(self.sequencer.state(), whole, rebuilding);
         let session = self.sequencer.session();
         let changed = status != content.status || session != content.session;
         if status != content.status {
@@ -301,256 +284,8 @@ impl Partition {
         content.publish_dirty(sink);
         if changed && status.is_live() {
             sink.status(status, content.epoch, content.since, session);
+            // What was heard while it was stale counts from when it was heard.
+            self.vouch(sink);
         }
-    }
-}
-
-impl Content {
-    fn advance(&mut self, now: Mono) {
-        assert!(now >= self.now, "time went back: the caller's clock must not");
-        self.now = now;
-    }
-
-    fn on_message(&mut self, seq: SeqNo, bytes: &[u8], sink: &mut impl Sink) {
-        self.evidence.session_changed = false;
-        let message = match self.config.format.decode(bytes) {
-            Ok(message) => message,
-            Err(reject) => {
-                // A number was used up and we don't know what for: no book here is proven any more.
-                self.counters.reject(reject);
-                self.evidence.unreadable = true;
-                return;
-            }
-        };
-        if message.event == Event::Unknown {
-            self.counters.add(Counter::UnknownType, 1);
-        } else if self.config.format.layout_len(message.kind).is_some_and(|len| bytes.len() > len) {
-            self.counters.add(Counter::LongerMessage, 1);
-        }
-        let index = self.resolve(&message, bytes, sink);
-        if let Some(index) = index {
-            self.apply(index, seq, &message);
-        }
-        sink.event(index, seq, self.now, &message);
-    }
-
-    /// Which symbol a message is about, learning its name where the message or its key says it.
-    fn resolve(
-        &mut self,
-        message: &Message,
-        bytes: &[u8],
-        sink: &mut impl Sink,
-    ) -> Option<SymbolIndex> {
-        if message.key == InstrumentKey::NONE || message.event == Event::Unknown {
-            return None;
-        }
-        let named = match message.event {
-            Event::Definition { symbol, .. } => Some(symbol),
-            _ => {
-                if let Some(index) = self.symbols.by_key(message.key) {
-                    return Some(index);
-                }
-                match self.named_by_any_message {
-                    true => self.config.format.symbol_in(message, bytes),
-                    false => self.config.format.symbol_of(message.key),
-                }
-            }
-        };
-        let Some(symbol) = named else {
-            self.counters.add(Counter::UndefinedInstrument, 1);
-            // Where a day was cut, whatever lies before the cut is missing anyway.
-            if !self.named_by_any_message {
-                self.symbols.miss(message.key);
-            }
-            return None;
-        };
-        let index = match self.symbols.by_name(&symbol) {
-            Some(index) => index,
-            None => self.add(symbol, sink)?,
-        };
-        let rebound = self.symbols.get(index).key != InstrumentKey::NONE;
-        match self.symbols.bind(message.key, index) {
-            Bound::Same => {}
-            Bound::New if self.symbols.has_missed(message.key) => self.quarantine(index),
-            Bound::New => {}
-            Bound::TakenFrom(old) => {
-                // A rename: nothing is inherited, and the old name is proven by nothing any more.
-                self.symbols.get_mut(old).named = false;
-                self.touch(old);
-                // What rests at the venue under the key is not in the new name's book.
-                let rests =
-                    [Side::Bid, Side::Ask].iter().any(|s| self.books.best(old, *s).is_some());
-                if rests || rebound {
-                    self.quarantine(index);
-                }
-            }
-            Bound::SecondKey => self.quarantine(index),
-        }
-        Some(index)
-    }
-
-    fn add(&mut self, symbol: Symbol, sink: &mut impl Sink) -> Option<SymbolIndex> {
-        let Some(index) = self.symbols.add(symbol, self.now) else {
-            self.counters.add(Counter::SymbolsFull, 1);
-            return None;
-        };
-        let book = self.books.add_symbol();
-        assert_eq!(book, Some(index), "books and symbols count alike");
-        self.counters.add(Counter::Symbols, 1);
-        if let Some(home) = self.config.venue.home(&symbol)
-            && home != self.config.index
-        {
-            self.symbols.get_mut(index).misplaced = true;
-            self.counters.add(Counter::WrongPartition, 1);
-            sink.foreign(&symbol, home);
-        }
-        sink.define(index, &symbol);
-        self.touch(index);
-        Some(index)
-    }
-
-    fn apply(&mut self, index: SymbolIndex, seq: SeqNo, message: &Message) {
-        let first = !self.symbols.get(index).named;
-        self.symbols.get_mut(index).named = true;
-        match self.books.apply(index, seq, message) {
-            Ok(change) => {
-                let known = self.symbols.get_mut(index);
-                let before = known.open_since;
-                // Only what says whether the transaction is complete opens or completes it: a trade
-                // report in its middle says nothing of that.
-                if let Event::SetLevel { complete, .. } = message.event {
-                    known.open_since = if complete { None } else { before.or(Some(self.now)) };
-                }
-                let completed = before.is_some() && known.open_since.is_none();
-                if change.unmatched {
-                    self.counters.add(Counter::BreaksUnmatched, 1);
-                } else if matches!(message.event, Event::TradeBreak { .. }) {
-                    self.counters.add(Counter::Breaks, 1);
-                }
-                if change.book || change.state || completed {
-                    self.watch_crossing(index);
-                }
-                if change.any() || first || completed {
-                    self.touch(index);
-                }
-            }
-            Err(fault) => {
-                self.counters.add(counter_of(fault), 1);
-                self.quarantine(index);
-                // Two symbols claim one order: either may be the wrong one.
-                if let Fault::WrongSymbol { owner } | Fault::DuplicateOrder { owner } = fault {
-                    self.quarantine(owner);
-                }
-            }
-        }
-    }
-
-    /// A crossed book makes its symbol stale for as long as it lasts, where the venue can't cross:
-    /// while it trades, between two transactions.
-    fn watch_crossing(&mut self, index: SymbolIndex) {
-        let trading = self.books.trading_state(index) == TradingState::Trading;
-        let known = self.symbols.get_mut(index);
-        if known.open_since.is_some() {
-            return;
-        }
-        let crossed = trading && self.books.is_crossed(index);
-        if crossed && !known.crossed {
-            self.counters.add(Counter::Crossed, 1);
-        }
-        known.crossed = crossed;
-    }
-
-    fn quarantine(&mut self, index: SymbolIndex) {
-        let known = self.symbols.get_mut(index);
-        if !known.broken {
-            known.broken = true;
-            self.counters.add(Counter::Quarantined, 1);
-        }
-        self.touch(index);
-    }
-
-    fn touch(&mut self, index: SymbolIndex) {
-        let known = self.symbols.get_mut(index);
-        if !known.dirty {
-            known.dirty = true;
-            debug_assert!(self.dirty.len() < self.dirty.capacity());
-            self.dirty.push(index);
-        }
-    }
-
-    fn on_notice(&mut self, notice: &Notice, sink: &mut impl Sink) {
-        match notice {
-            Notice::SessionChanged { to, .. } => self.new_session(*to, sink),
-            Notice::Restarted { session, .. } => self.new_session(*session, sink),
-            Notice::LinesDiffer { .. } => self.evidence.lines_differ = true,
-            Notice::Loss(loss) => sink.loss(loss),
-            Notice::Started { .. }
-            | Notice::GapOpened { .. }
-            | Notice::OldSession { .. }
-            | Notice::Ended { .. } => {}
-        }
-        sink.notice(notice, self.now);
-    }
-
-    /// Everything earned in the old session is gone. The new epoch is published before anything
-    /// else happens: from there on no slot of the old one is Live, whatever it says.
-    fn new_session(&mut self, session: SessionId, sink: &mut impl Sink) {
-        assert!(self.epoch < u32::MAX, "epochs ended");
-        self.epoch += 1;
-        self.evidence.new_session();
-        self.status = Status::stale(Reason::SessionChanged);
-        self.since = self.now;
-        self.session = session;
-        self.heard = Mono::NEVER;
-        sink.status(self.status, self.epoch, self.now, session);
-        self.books.reset();
-        self.symbols.new_session(self.now);
-        self.dirty.clear();
-    }
-
-    fn publish_dirty(&mut self, sink: &mut impl Sink) {
-        let mut kept = 0;
-        self.torn_at = None;
-        for at in 0..self.dirty.len() {
-            let index = self.dirty[at];
-            let known = self.symbols.get_mut(index);
-            // Between two states of a transaction there is no book to show. What was published
-            // stays the true book as of the number it carries, for as long as a number may be late.
-            known.torn = false;
-            if let Some(since) = known.open_since {
-                let torn_at = since + self.config.grace;
-                known.torn = self.now > torn_at;
-                if !known.torn {
-                    self.torn_at = Some(self.torn_at.map_or(torn_at, |other| other.min(torn_at)));
-                }
-                // A demotion never waits.
-                let verdict = known.verdict();
-                if !known.torn && (verdict.is_live() || verdict == known.status) {
-                    self.dirty[kept] = index;
-                    kept += 1;
-                    continue;
-                }
-            }
-            known.dirty = false;
-            let status = known.verdict();
-            if status != known.status {
-                known.status = status;
-                known.since = self.now;
-            }
-            let since = known.since;
-            self.books.view(index, &mut self.view);
-            sink.publish(index, status, self.epoch, since, &self.view);
-        }
-        self.dirty.truncate(kept);
-    }
-}
-
-fn counter_of(fault: Fault) -> Counter {
-    match fault {
-        Fault::UnknownOrder | Fault::WrongSymbol { .. } => Counter::UnknownOrder,
-        Fault::DuplicateOrder { .. } => Counter::DuplicateOrder,
-        Fault::OrdersFull => Counter::OrdersFull,
-        Fault::LevelsFull => Counter::LevelsFull,
-        Fault::BadPrice | Fault::BadSize | Fault::WrongShape => Counter::BadSize,
     }
 }

@@ -2,6 +2,41 @@
 
 use candor_core::{BookView, Loss, Message, Mono, SeqNo, SessionId, Status, Symbol, SymbolIndex};
 use candor_gapfill::Notice;
+use candor_snapshot::Failure;
+
+/// A step of recovery.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Step {
+    /// What is missing before `end` can't be had by asking for it again.
+    RetransmitGivenUp {
+        /// The number behind the last of it.
+        end: SeqNo,
+    },
+    /// A snapshot is asked for.
+    SnapshotAsked {
+        /// The first number it need not contain.
+        needs: SeqNo,
+        /// Only some symbols' books are to be rebuilt.
+        symbols_only: bool,
+    },
+    /// It begins to arrive: the books are emptied.
+    SnapshotBegun,
+    /// It was refused, broke off, or was of no use; another one follows.
+    SnapshotFailed {
+        /// Why.
+        why: Failure,
+    },
+    /// It was joined to the stream: the books are whole.
+    Spliced {
+        /// The first number it didn't contain.
+        next: SeqNo,
+    },
+    /// It was joined to the stream at a number that is past for us: ours were not the venue's.
+    Resynced {
+        /// The number the stream goes on from.
+        next: SeqNo,
+    },
+}
 
 /// Receives what a partition has to say, in the order in which it must become visible: a demotion
 /// before the data that caused it, a promotion after.
@@ -37,6 +72,9 @@ pub trait Sink {
 
     /// Something happened to the sequence: a session, a restart, lines that differ.
     fn notice(&mut self, notice: &Notice, now: Mono);
+
+    /// Recovery took a step. For those who tell people; the statuses say what may be used.
+    fn step(&mut self, _step: &Step, _now: Mono) {}
 
     /// A symbol was seen here that the map gives to partition `home`.
     fn foreign(&mut self, symbol: &Symbol, home: u16);

@@ -44,6 +44,8 @@ pub(crate) struct Known {
     pub(crate) misplaced: bool,
     /// Its book broke the venue's rules and has not been rebuilt since.
     pub(crate) broken: bool,
+    /// Its book is being rebuilt from a snapshot.
+    pub(crate) recovering: bool,
     /// Its book is crossed while the venue says it trades.
     pub(crate) crossed: bool,
     /// Since when the venue's transaction is not complete and the book is between two states;
@@ -56,6 +58,13 @@ pub(crate) struct Known {
     /// What was published last, and since when that holds.
     pub(crate) status: Status,
     pub(crate) since: Mono,
+}
+
+impl Known {
+    /// Its book is not to be believed: only a snapshot brings it back.
+    pub(crate) fn is_sick(&self) -> bool {
+        self.broken || self.crossed
+    }
 }
 
 const VACANT: u32 = u32::MAX;
@@ -181,6 +190,7 @@ impl Symbols {
             named: false,
             misplaced: false,
             broken: false,
+            recovering: false,
             crossed: false,
             open_since: None,
             torn: false,
@@ -229,6 +239,7 @@ impl Symbols {
                 key: InstrumentKey::NONE,
                 named: false,
                 broken: false,
+                recovering: false,
                 crossed: false,
                 open_since: None,
                 torn: false,

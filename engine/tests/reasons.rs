@@ -3,7 +3,7 @@
 mod common;
 
 use candor_core::counters::Counter;
-use candor_core::{Line, Nanos, Reason, Side, Status};
+use candor_core::{Action, Line, Nanos, Reason, Side, SnapshotPart, Status};
 use common::{Bench, GRACE, LATE, SILENCE, add, delete, directory, trading};
 
 /// How a reason comes about in this crate, or who else makes it.
@@ -30,8 +30,7 @@ fn made_by(reason: Reason) -> Where {
         Reason::Unmapped => Here(unmapped),
         Reason::WrongPartition => Here(wrong_partition),
         Reason::Unproven => Here(unproven),
-        // Books are rebuilt from snapshots; nothing here rebuilds one yet.
-        Reason::SymbolRecovering => Outside,
+        Reason::SymbolRecovering => Here(rebuilt_alone),
         Reason::SymbolQuarantined => Here(unknown_order),
         Reason::Lapped => Outside,
     }
@@ -44,6 +43,28 @@ fn every_reason_happens() {
             assert_eq!(make(), Status::stale(reason), "{reason}");
         }
     }
+}
+
+/// `tests/recovery.rs` goes on from here.
+fn rebuilt_alone() -> Status {
+    let snapshot = Some(candor_snapshot::Config {
+        holdback_bytes: 1 << 16,
+        begin: Nanos::from_secs(1),
+        idle: Nanos::from_secs(1),
+        whole: Nanos::from_secs(1),
+        confirm: Nanos::from_secs(1),
+        retry: Nanos::from_secs(1),
+        retry_max: Nanos::from_secs(1),
+    });
+    let services = candor_engine::Services { retransmit: None, snapshot };
+    let config = candor_engine::Config { services, ..common::config(&[("AAPL", 0)]) };
+    let mut bench = Bench::with(config);
+    bench.subscribe(true);
+    bench.send(Line::A, 1, &[directory(1, "AAPL"), delete(1, 999)]);
+    let Some(Action::Snapshot(ask)) = bench.partition.next_action() else { panic!("no request") };
+    let begin = SnapshotPart::Begin { session: ask.session };
+    bench.partition.on_snapshot(bench.now, ask.cycle, &begin, &mut bench.shown);
+    bench.status("AAPL")
 }
 
 fn unsubscribed() -> Status {

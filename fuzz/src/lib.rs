@@ -11,6 +11,9 @@ pub mod moldudp64;
 pub mod net;
 pub mod packet;
 pub mod seeds;
+pub mod services;
+pub mod snap;
+pub mod soupbintcp;
 pub mod tops;
 
 /// The tables of the specifications, read slowly.
@@ -18,21 +21,46 @@ pub mod tops;
 mod slow;
 
 use candor_core::{Event, InstrumentKey, Message, Packet, Reject};
+use candor_decoders::stream::Framing;
 use candor_decoders::{Format, View};
 
 /// What a target does with the fuzzer's bytes.
 pub type Check = fn(&[u8]);
 
 /// Every target's name and check.
-pub const TARGETS: [(&str, Check); 7] = [
+pub const TARGETS: [(&str, Check); 10] = [
     ("deep", deep::check),
     ("iex_tp", iex_tp::check),
     ("itch50", itch50::check),
     ("moldudp64", moldudp64::check),
     ("net", net::check),
     ("packet", packet::check),
+    ("services", services::check),
+    ("snap", snap::check),
+    ("soupbintcp", soupbintcp::check),
     ("tops", tops::check),
 ];
+
+/// What holds of a stream of packets, wherever it is cut: whole packets one behind the other, which
+/// `each` is given, and in front of every cut the same ones.
+fn stream_is_split(framing: Framing, bytes: &[u8], each: impl Fn(&[u8])) {
+    let mut ends = Vec::new();
+    let mut frames = framing.split(bytes);
+    while let Ok(Some(packet)) = frames.take_next() {
+        lies_within(packet, bytes);
+        assert!((3..=framing.longest).contains(&packet.len()));
+        ends.push(frames.consumed());
+        assert_eq!(packet, &bytes[frames.consumed() - packet.len()..frames.consumed()]);
+        each(packet);
+    }
+    for cut in [0, 1, bytes.len() / 3, bytes.len() / 2, bytes.len().saturating_sub(1)] {
+        let cut = cut.min(bytes.len());
+        let mut frames = framing.split(&bytes[..cut]);
+        while let Ok(Some(_)) = frames.take_next() {}
+        let before = ends.iter().rev().find(|end| **end <= cut).copied().unwrap_or(0);
+        assert_eq!(frames.consumed(), before);
+    }
+}
 
 /// Panics unless `inner` is part of `outer`'s own memory: nothing is ever read past what came in.
 fn lies_within(inner: &[u8], outer: &[u8]) {

@@ -8,9 +8,11 @@ use candor_decoders::iex::admin::{
 };
 use candor_decoders::iex::deep::{PriceLevel, SecurityEvent};
 use candor_decoders::iex::tops::QuoteUpdate;
-use candor_decoders::iex::{gapfill, tp};
+use candor_decoders::iex::{gapfill, snap, tp};
+use candor_decoders::nasdaq::glimpse::EndOfSnapshot;
+use candor_decoders::nasdaq::soupbintcp;
 use candor_decoders::nasdaq::{itch50, moldudp64};
-use candor_decoders::{View, net};
+use candor_decoders::{IntoBytes, View, net};
 
 /// A target, the seed's name, and its bytes.
 pub type Seed = (&'static str, String, Vec<u8>);
@@ -39,6 +41,7 @@ pub fn all() -> Vec<Seed> {
         ("itch", mold(&itch)),
     ];
     framings(&mut seeds, &packed);
+    services(&mut seeds, &deep, &itch);
     for (choice, (name, payload)) in packed.iter().enumerate() {
         let choice = choice as u8;
         let bytes = |tail: &[u8]| [&[choice], tail].concat();
@@ -83,6 +86,68 @@ fn framings(seeds: &mut Vec<Seed>, packed: &[(&str, Vec<u8>); 3]) {
     options[14] += 1;
     options[17] += 4;
     add("net", "options", &options);
+}
+
+fn services(seeds: &mut Vec<Seed>, deep: &[Vec<u8>], itch: &[Vec<u8>]) {
+    let mut add = |target, name: &str, bytes: &[u8]| {
+        seeds.push((target, name.to_owned(), bytes.to_vec()));
+    };
+    let (glimpse, image) = (glimpse(), snap_image());
+    add("soupbintcp", "snapshot", &glimpse);
+    let mut buffer = [0; 64];
+    let rejected = soupbintcp::FromServer::Rejected(soupbintcp::Rejection::NotAuthorised);
+    add("soupbintcp", "rejected", rejected.encode(&mut buffer).unwrap_or_default());
+    let login = soupbintcp::Login {
+        user: *b"user  ",
+        password: *b"password  ",
+        session: SESSION,
+        next: SeqNo(1),
+    };
+    let login = soupbintcp::FromClient::Login(login);
+    add("soupbintcp", "login", login.encode(&mut buffer).unwrap_or_default());
+    add("soupbintcp", "end", EndOfSnapshot::of(SeqNo(9)).as_bytes());
+    add("soupbintcp", "number", b"  18446744073709551615");
+
+    add("snap", "snapshot", &image);
+    let error = snap::FromServer::Error(snap::Error::NotYet);
+    add("snap", "error", error.encode(&mut buffer).unwrap_or_default());
+    let request = snap::Request { token: [b't'; 40], channel: 1, session: 7, lowest: SeqNo(9) };
+    add("snap", "request", &request.encode().expect("a small number"));
+
+    // Ask, connect, listen; of what the first byte chooses.
+    let told = |which: u8, listen: u8, said: &[u8]| {
+        let parts = said.chunks(200).flat_map(|part| [&[listen, part.len() as u8], part].concat());
+        [which, 64, 2].into_iter().chain(parts).collect::<Vec<u8>>()
+    };
+    let (segment, datagram) = (segment(tp::DEEP_1_0, &deep[..3]), mold(&itch[..3]));
+    add("services", "glimpse", &told(0x11, 6, &glimpse));
+    add("services", "snap", &told(0x12, 6, &image));
+    add("services", "mold_udp", &told(2, 7, &datagram));
+    add("services", "iex_udp", &told(0, 7, &segment));
+    add("services", "iex_tcp", &told(0x21, 15, &segment));
+}
+
+fn glimpse() -> Vec<u8> {
+    use soupbintcp::FromServer::{Accepted, Debug, Heartbeat, Sequenced};
+    let end = EndOfSnapshot::of(SeqNo(9));
+    let packets = [
+        Debug(b"hello"),
+        Accepted { session: SESSION, next: SeqNo(1) },
+        Heartbeat,
+        Sequenced(b"Rabc"),
+        Sequenced(end.as_bytes()),
+    ];
+    let mut buffer = [0; 64];
+    packets.iter().flat_map(|at| at.encode(&mut buffer).unwrap_or_default().to_vec()).collect()
+}
+
+fn snap_image() -> Vec<u8> {
+    use snap::FromServer::{Data, End, Start};
+    let stream = stream(tp::DEEP_1_0);
+    let packets =
+        [Start { image_len: 5 }, Data { stream, message: b"8abc" }, End { last: SeqNo(9) }];
+    let mut buffer = [0; 64];
+    packets.iter().flat_map(|at| at.encode(&mut buffer).unwrap_or_default().to_vec()).collect()
 }
 
 fn stream(protocol: u16) -> tp::Stream {

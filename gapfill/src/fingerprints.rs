@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 use alloc::vec;
 
-use candor_core::{Line, SeqNo, limits::FINGERPRINTS};
+use candor_core::{Line, Origin, SeqNo, limits::FINGERPRINTS};
 
 /// A hash of a message. Words of eight bytes are folded by one 64 × 64 → 128 bit multiplication
 /// each (the step wyhash is made of), the last one filled with zeroes, the length mixed in first.
@@ -30,18 +30,27 @@ pub(crate) fn print_of(bytes: &[u8]) -> u32 {
 }
 
 /// The prints of the last [`FINGERPRINTS`] numbers. A cell is eight bytes: the print in the upper
-/// half, then two bits for the line, then the 30 low bits of the lap (number / FINGERPRINTS), which
-/// two numbers share only when 2⁴⁴ lie between them.
+/// half, then three bits for who carried it, then the 29 low bits of the lap (number / FINGERPRINTS),
+/// which two numbers share only when 2⁴³ lie between them.
 #[derive(Clone, Debug)]
 pub(crate) struct Fingerprints {
     cells: Box<[u64]>,
 }
 
-const LAP_BITS: u32 = 30;
+const LAP_BITS: u32 = 29;
 const LAP_MASK: u64 = (1 << LAP_BITS) - 1;
-/// Its line bits are 3, which is no line's index.
+/// What stands for the retransmit service, where a line has its index.
+const RETRANSMIT: u64 = 6;
+/// Its origin bits are 7, which is nobody's.
 const EMPTY: u64 = u64::MAX;
-const _: () = assert!(candor_core::limits::LINES <= 3);
+const _: () = assert!(candor_core::limits::LINES as u64 <= RETRANSMIT);
+
+const fn code_of(origin: Origin) -> u64 {
+    match origin {
+        Origin::Line(line) => line.index() as u64,
+        Origin::Retransmit => RETRANSMIT,
+    }
+}
 
 fn place(seq: SeqNo) -> (usize, u64) {
     let slot = seq.0 % FINGERPRINTS as u64;
@@ -56,21 +65,24 @@ impl Fingerprints {
 
     /// Remembers a message; what was remembered a lap ago is forgotten.
     #[inline]
-    pub(crate) fn put(&mut self, seq: SeqNo, line: Line, print: u32) {
+    pub(crate) fn put(&mut self, seq: SeqNo, origin: Origin, print: u32) {
         let (slot, lap) = place(seq);
-        self.cells[slot] = (u64::from(print) << 32) | ((line.index() as u64) << LAP_BITS) | lap;
+        self.cells[slot] = (u64::from(print) << 32) | (code_of(origin) << LAP_BITS) | lap;
     }
 
-    /// The line and the print of the message remembered under this number.
+    /// Who carried the message remembered under this number, and its print.
     #[inline]
-    pub(crate) fn get(&self, seq: SeqNo) -> Option<(Line, u32)> {
+    pub(crate) fn get(&self, seq: SeqNo) -> Option<(Origin, u32)> {
         let (slot, lap) = place(seq);
         let cell = self.cells[slot];
         if cell & LAP_MASK != lap {
             return None;
         }
-        let line = Line::from_index(((cell >> LAP_BITS) & 3) as usize)?;
-        Some((line, (cell >> 32) as u32))
+        let origin = match (cell >> LAP_BITS) & 7 {
+            RETRANSMIT => Origin::Retransmit,
+            index => Origin::Line(Line::from_index(index as usize)?),
+        };
+        Some((origin, (cell >> 32) as u32))
     }
 
     /// Forgets everything: 128 KiB written, once a session.
@@ -118,15 +130,17 @@ mod tests {
         let lap = FINGERPRINTS as u64;
         let mut ring = Fingerprints::new();
         assert_eq!(ring.get(SeqNo(7)), None);
-        ring.put(SeqNo(7), Line::B, 5);
-        assert_eq!(ring.get(SeqNo(7)), Some((Line::B, 5)));
+        ring.put(SeqNo(7), Origin::Line(Line::B), 5);
+        assert_eq!(ring.get(SeqNo(7)), Some((Origin::Line(Line::B), 5)));
         assert_eq!(ring.get(SeqNo(7 + lap)), None);
-        ring.put(SeqNo(7 + lap), Line::C, u32::MAX);
+        ring.put(SeqNo(7 + lap), Origin::Line(Line::C), u32::MAX);
         assert_eq!(ring.get(SeqNo(7)), None);
-        assert_eq!(ring.get(SeqNo(7 + lap)), Some((Line::C, u32::MAX)));
-        ring.put(SeqNo(u64::MAX), Line::C, u32::MAX);
-        assert_eq!(ring.get(SeqNo(u64::MAX)), Some((Line::C, u32::MAX)));
+        assert_eq!(ring.get(SeqNo(7 + lap)), Some((Origin::Line(Line::C), u32::MAX)));
+        ring.put(SeqNo(u64::MAX), Origin::Retransmit, u32::MAX);
+        assert_eq!(ring.get(SeqNo(u64::MAX)), Some((Origin::Retransmit, u32::MAX)));
         assert_eq!(ring.get(SeqNo(lap - 1)), None);
+        // An empty cell is nobody's, in whichever lap.
+        assert_eq!(ring.get(SeqNo(u64::MAX - 1)), None);
         ring.clear();
         assert_eq!(ring.get(SeqNo(7 + lap)), None);
     }

@@ -86,6 +86,42 @@ impl Gaps {
         self.first().is_some_and(|gap| gap.outlived)
     }
 
+    /// Whether this number is missing.
+    #[must_use]
+    pub fn has(&self, seq: SeqNo) -> bool {
+        self.ranges.find(seq).is_some()
+    }
+
+    /// How many numbers of `range` are missing.
+    #[must_use]
+    pub fn missing_in(&self, range: SeqRange) -> u64 {
+        self.ranges.as_slice().iter().map(|entry| entry.range.intersect(range).len()).sum()
+    }
+
+    /// The gaps that have outlived the grace, lowest first.
+    pub fn outlived(&self) -> impl Iterator<Item = Gap> + '_ {
+        self.iter().take_while(|gap| gap.outlived)
+    }
+
+    /// Whether `seq` is missing and can be filled without a gap more than the set may hold: one
+    /// that is filled in its middle becomes two.
+    pub(crate) fn has_room_to_fill(&self, seq: SeqNo) -> bool {
+        let Some(entry) = self.ranges.find(seq) else {
+            return false;
+        };
+        let splits = entry.range.first < seq && seq.next() < entry.range.end;
+        !splits || self.ranges.as_slice().len() < limits::OPEN_GAPS
+    }
+
+    /// Nothing before `next` is missing any more. A gap that reaches beyond is cut.
+    pub(crate) fn forget_before(&mut self, next: SeqNo) {
+        self.ranges.cut(SeqRange { first: SeqNo(0), end: next });
+        for entry in self.ranges.as_mut_slice() {
+            entry.about.of.first = entry.about.of.first.max(next);
+        }
+        self.missing = self.iter().map(|gap| gap.range.len()).sum();
+    }
+
     /// Whether there are more gaps than the set may hold: the caller must give up the lowest
     /// before it does anything else.
     pub(crate) fn is_over(&self) -> bool {
@@ -200,6 +236,8 @@ impl Gaps {
 
 #[cfg(test)]
 mod tests {
+    extern crate std;
+
     use super::*;
 
     fn range(first: u64, end: u64) -> SeqRange {
@@ -231,6 +269,26 @@ mod tests {
         assert_eq!(gaps.give_up_first(SeqNo(17)), Some(range(17, 19)));
         assert_eq!(gaps.give_up_first(SeqNo(99)), None);
         assert_eq!(gaps.missing(), 0);
+        gaps.check();
+    }
+
+    #[test]
+    fn what_a_snapshot_contains_is_not_missing() {
+        let mut gaps = Gaps::new();
+        gaps.open(range(10, 20), Mono(5), false);
+        gaps.fill(SeqNo(14));
+        gaps.open(range(30, 33), Mono(6), false);
+        gaps.forget_before(SeqNo(17));
+        gaps.check();
+        let left: std::vec::Vec<_> = gaps.iter().map(|gap| (gap.range, gap.of)).collect();
+        assert_eq!(left, [(range(17, 20), range(17, 20)), (range(30, 33), range(30, 33))]);
+        assert_eq!((gaps.missing(), gaps.missing_in(range(18, 31))), (6, 3));
+        for seq in [17, 18] {
+            assert_eq!(gaps.fill(SeqNo(seq)), None);
+        }
+        assert_eq!(gaps.fill(SeqNo(19)).map(|gap| gap.of), Some(range(17, 20)));
+        gaps.forget_before(SeqNo(33));
+        assert!(gaps.is_empty());
         gaps.check();
     }
 

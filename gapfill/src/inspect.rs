@@ -1,7 +1,7 @@
 //! A look at a packet that covers numbers already known, before anything is done with it: is it
 //! another copy, does it contradict another line, or has its line started over?
 
-use candor_core::{Line, Packet, SeqNo, SeqRange};
+use candor_core::{Line, Origin, Packet, SeqNo, SeqRange};
 
 use crate::lines::LineState;
 use crate::stream::Stream;
@@ -31,8 +31,9 @@ pub(crate) struct Known {
     pub(crate) copy: bool,
     /// At least one is remembered, equal or not.
     pub(crate) remembered: bool,
-    /// At least one was given up in the middle of the run, so that no line carried it before.
-    pub(crate) lost_inside: bool,
+    /// At least one was passed over by every line: given up in the middle of the run, filled by a
+    /// retransmission, or contained in a snapshot.
+    pub(crate) passed_over: bool,
 }
 
 /// Compares the packet with what is remembered.
@@ -65,9 +66,12 @@ pub(crate) fn inspect(
             None => match stream.lost_as(seq) {
                 Some(start) => {
                     found.too_late += 1;
-                    found.lost_inside |= !start;
+                    found.passed_over |= !start;
                 }
-                None => found.duplicate += 1,
+                None => {
+                    found.duplicate += 1;
+                    found.passed_over |= stream.uncarried.find(seq).is_some();
+                }
             },
         }
     }
@@ -77,6 +81,10 @@ pub(crate) fn inspect(
 /// Whether `line`, whose copy of `seq` differs from the one that came `by` a line, carried other
 /// bytes under that number itself. Number 1 is special: a line that comes back to it from beyond
 /// has started over, whoever delivered it first.
-fn contradicts_itself(state: &LineState, seq: SeqNo, by: Option<Line>, line: Line) -> bool {
-    if seq == SeqNo::FIRST { state.has_reached(SeqNo::FIRST) } else { by == Some(line) }
+fn contradicts_itself(state: &LineState, seq: SeqNo, by: Option<Origin>, line: Line) -> bool {
+    if seq == SeqNo::FIRST {
+        state.has_reached(SeqNo::FIRST)
+    } else {
+        by == Some(Origin::Line(line))
+    }
 }

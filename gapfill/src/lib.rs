@@ -5,7 +5,9 @@
 //! reorders and packs them in its own way. A [`Sequencer`] takes the packets of all lines, message
 //! by message, and calls [`Output::message`] with the next number as soon as any line has carried
 //! it. It does no IO and reads no clock; after [`Sequencer::new`] it allocates nothing. It does not
-//! ask the venue for anything: it keeps the set of what is missing ([`Gaps`]) for whoever does.
+//! ask the venue for anything: it keeps the set of what is missing ([`Gaps`]) for [`retransmit`],
+//! which does, and takes what comes of it: answers ([`Sequencer::on_retransmit`]) and the number from
+//! which a snapshot goes on ([`Sequencer::splice`]).
 //!
 //! # How to drive it
 //!
@@ -14,14 +16,14 @@
 //! do no harm: a packet deals with the deadlines before it first.
 //!
 //! ```
-//! use candor_core::{ByteOrder, Content, Line, Messages, Mono, Nanos, Packet, SeqNo, SeqRange};
-//! use candor_core::{SessionId, counters::Counters};
+//! use candor_core::{ByteOrder, Content, Line, Messages, Mono, Nanos, Origin, Packet, SeqNo};
+//! use candor_core::{SeqRange, SessionId, counters::Counters};
 //! use candor_gapfill::{Config, Heard, Notice, Output, Sequencer, State};
 //!
 //! struct Print;
 //! impl Output for Print {
-//!     fn message(&mut self, seq: SeqNo, line: Line, bytes: &[u8]) {
-//!         println!("{seq} from {line}: {bytes:?}");
+//!     fn message(&mut self, seq: SeqNo, origin: Origin, bytes: &[u8]) {
+//!         println!("{seq} from {}: {bytes:?}", origin.label());
 //!     }
 //!     fn notice(&mut self, notice: Notice) {
 //!         println!("{notice:?}");
@@ -32,6 +34,8 @@
 //!     lines: [true, true, false],
 //!     grace: Nanos::from_millis(1),
 //!     session_grace: Nanos::from_secs(5),
+//!     keep_start: false,
+//!     start_limit: 0,
 //! });
 //! let mut counters = Counters::new();
 //! let packet = |first, wire: &'static [u8], count| Packet {
@@ -52,8 +56,8 @@
 //!
 //! # What always holds
 //!
-//! - A number is delivered at most once in a session (or since its numbers restarted), and only
-//!   after every number before it was delivered or given up.
+//! - A number is delivered at most once in a session (or since its numbers restarted, or a resync),
+//!   and only after every number before it was delivered, given up, or contained in a snapshot.
 //! - `messages = applied + duplicate + every discard + held`, after every call.
 //! - The numbers from [`Sequencer::expected`] up to [`Sequencer::known_end`] are exactly the held
 //!   ones and those of the gap set. [`Sequencer::check`] asserts this and more.
@@ -67,13 +71,23 @@
 //!   given up, lowest first and no further than needed, only when a message would not fit the
 //!   window or when there are more than [`limits::OPEN_GAPS`].
 //! - **Missing start.** A session first heard beyond number 1 is a gap like any other for one grace;
-//!   then it is given up. One that is longer than the window is given up at once.
+//!   then it is given up, unless starts of that length are kept ([`Config::keep_start`]). One that
+//!   is longer than the window is given up at once.
+//! - **Answers** of the retransmit service fill what is missing in the session in force, and do
+//!   nothing else: no number they show exists by their word, no gap is given up for them, and they
+//!   are no evidence. One that contradicts a remembered number is refused whole. So is, for the
+//!   [`Config::session_grace`] after a restart, every answer: it may be of the numbering before.
+//! - **Splice.** A snapshot contains every number before `next`: what is missing of those is neither
+//!   filled nor lost, and nothing counts as given up any more. What the lines have shown, and the
+//!   venue's end, stand: an end before `next` moves to it. [`Sequencer::resync`] believes nothing
+//!   but the session, and an end that was reached.
 //! - **Second copies.** The prints of the last [`limits::FINGERPRINTS`] numbers are kept, and of
 //!   number 1 for the whole session. A copy with other bytes from another line is
 //!   [`Notice::LinesDiffer`]: the first copy stands, the later one is discarded.
 //! - **Lines.** A jump in one line's own numbers is that line's loss ([`LossKind::OneLine`]) when the
-//!   grace has passed and another line delivered them. What the line itself carries later, what no
-//!   line carried, and what came before its first packet are not.
+//!   grace has passed and another line delivered them. What the line itself carries later, what came
+//!   before its first packet, and what no line had carried when it was given up, filled by an answer
+//!   or contained in a snapshot are not.
 //! - **Sessions.** Another session name is followed at once, unless it is one of the last
 //!   [`limits::OLD_SESSIONS`] left behind.
 //! - **Restart.** The numbers start over under the same name when a line comes back to number 1 with
@@ -94,7 +108,7 @@
 //! # Table
 //!
 //! What is said and the state after it; `·` is nothing and no change, and in parentheses stands
-//! what a packet brings about that is [`Heard::Foreign`]. In the states with a gap, 6 is missing
+//! what a packet brings about that is [`Heard::Foreign`]; `—` must not happen. In the states with a gap, 6 is missing
 //! and 7 is held; the heartbeats below the line's own come on a line that has been quiet for longer
 //! than the grace. A test reads this table and tries each cell.
 //!
@@ -117,12 +131,22 @@
 //! | the grace passes | · | · | GapOutlived → GapOutlived | · | · |
 //! | a new session | Started → InSync | SessionChanged → InSync | SessionChanged → InSync | SessionChanged → InSync | SessionChanged → InSync |
 //! | a session left behind | Started, GapOpened → GapOpen | (OldSession) | (OldSession) | (OldSession) | (OldSession) |
+//! | an answer, what is missing | · | · | GapFilled → InSync | GapFilled → InSync | · |
+//! | an answer, straddling | · | · | GapFilled → InSync | GapFilled → InSync | · |
+//! | an answer, ahead | · | · | · | · | · |
+//! | an answer, other bytes beside it | · | · | · | · | · |
+//! | an answer of another session | · | · | · | · | · |
+//! | an answer that is an end | · | · | · | · | · |
+//! | a snapshot up to the next number | — | · | · | · | · |
+//! | a snapshot up to the known end | — | · | → InSync | → InSync | · |
+//! | a snapshot beyond it | — | · | → InSync | → InSync | · |
+//! | a snapshot of the past | — | · | → InSync | → InSync | · |
 #![no_std]
 #![forbid(unsafe_code)]
 
 extern crate alloc;
 
-use candor_core::{Line, Loss, Mono, Nanos, SeqNo, SeqRange, SessionId, limits::LINES};
+use candor_core::{Line, Loss, Mono, Nanos, Origin, SeqNo, SeqRange, SessionId, limits::LINES};
 #[cfg(doc)]
 use candor_core::{LossKind, limits};
 
@@ -131,6 +155,8 @@ pub mod gaps;
 mod inspect;
 mod lines;
 mod ranges;
+mod recover;
+pub mod retransmit;
 mod sequencer;
 mod sessions;
 mod sink;
@@ -138,6 +164,7 @@ mod stream;
 mod window;
 
 pub use gaps::{Gap, Gaps};
+pub use retransmit::{Policy, Retransmit};
 pub use sequencer::Sequencer;
 
 /// How often, at most, [`Notice::LinesDiffer`] repeats while lines go on to differ. The counter
@@ -154,12 +181,18 @@ pub struct Config {
     pub grace: Nanos,
     /// How long after a restart a line may go on with the old numbering.
     pub session_grace: Nanos,
+    /// Whether a missing start is kept as any other gap, so that a retransmission can fill it,
+    /// rather than given up after one grace.
+    pub keep_start: bool,
+    /// How many numbers may be missing of a start that is kept. One that is longer than the window is
+    /// given up at once whatever stands here.
+    pub start_limit: u64,
 }
 
 /// Where a [`Sequencer`] puts what it finds: each message once and in order, and what happened.
 pub trait Output {
-    /// The next message of the stream. `line` is the one whose copy this is.
-    fn message(&mut self, seq: SeqNo, line: Line, bytes: &[u8]);
+    /// The next message of the stream. `origin` says whose copy this is.
+    fn message(&mut self, seq: SeqNo, origin: Origin, bytes: &[u8]);
     /// Something happened. Comes before the messages that follow from it.
     fn notice(&mut self, notice: Notice);
 }

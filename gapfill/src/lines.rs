@@ -89,6 +89,13 @@ impl LineState {
         self.fence = next.map(|next| Fence { next, until, said: false });
     }
 
+    /// Forgets where the line stands. What it may still carry of a numbering left behind stays so.
+    pub(crate) fn forget(&mut self) {
+        let fence = self.fence;
+        self.reset();
+        self.fence = fence;
+    }
+
     /// Whether the line has shown a number of at least `seq`.
     pub(crate) fn has_reached(&self, seq: SeqNo) -> bool {
         self.next.is_some_and(|next| next > seq)

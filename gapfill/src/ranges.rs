@@ -87,6 +87,21 @@ impl<T: Copy> Ranges<T> {
         self.list.get(at).is_some_and(|entry| !entry.range.intersect(range).is_empty())
     }
 
+    /// The parts of `range` that are not in the list, lowest first.
+    pub(crate) fn without(&self, range: SeqRange) -> impl Iterator<Item = SeqRange> + '_ {
+        let inside = self.list[self.position(range)..]
+            .iter()
+            .map(move |entry| entry.range.intersect(range))
+            .take_while(|part| !part.is_empty());
+        let behind = SeqRange { first: range.end, end: range.end };
+        let mut first = range.first;
+        inside.chain(core::iter::once(behind)).filter_map(move |part| {
+            let before = SeqRange { first, end: part.first };
+            first = part.end;
+            (!before.is_empty()).then_some(before)
+        })
+    }
+
     /// Takes the numbers of `range` out. One range may become two; what is known is known of both.
     pub(crate) fn cut(&mut self, range: SeqRange) {
         assert!(!self.is_over(), "the owner of the ranges left one too many");
@@ -162,6 +177,10 @@ mod tests {
                 if first < end {
                     assert_eq!(ranges.overlaps(range(first, end)), hit, "{first}..{end}");
                 }
+                let rest: BTreeSet<u64> = (first..end).filter(|n| !set.contains(n)).collect();
+                let parts = ranges.without(range(first, end));
+                let parts: BTreeSet<u64> = parts.flat_map(|r| r.first.0..r.end.0).collect();
+                assert_eq!(parts, rest, "{first}..{end}");
                 set.retain(|n| !(first..end).contains(n));
                 if first < end {
                     ranges.cut(range(first, end));

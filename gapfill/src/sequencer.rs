@@ -22,13 +22,15 @@ pub struct Sequencer {
     /// When the next thing happens that no packet causes.
     wake: Option<Mono>,
     /// `None` until the first packet.
-    session: Option<SessionId>,
+    pub(crate) session: Option<SessionId>,
     old: OldSessions,
-    stream: Stream,
-    lines: [LineState; LINES],
+    pub(crate) stream: Stream,
+    pub(crate) lines: [LineState; LINES],
     /// What the numbering before the last restart carried; looked at until `before_until`.
     before: Fingerprints,
     before_until: Mono,
+    /// Until then an answer may be of the numbering before the last restart.
+    pub(crate) answers_from: Mono,
 }
 
 impl Sequencer {
@@ -45,6 +47,7 @@ impl Sequencer {
             lines: core::array::from_fn(|_| LineState::new()),
             before: Fingerprints::new(),
             before_until: Mono::NEVER,
+            answers_from: Mono::NEVER,
         }
     }
 
@@ -159,7 +162,7 @@ impl Sequencer {
         }
     }
 
-    fn sink<'a, O: Output>(
+    pub(crate) fn sink<'a, O: Output>(
         &mut self,
         now: Mono,
         counters: &'a mut Counters,
@@ -214,6 +217,7 @@ impl Sequencer {
         sink.count(Counter::SessionChanges, 1);
         sink.notice(Notice::SessionChanged { from, to });
         self.before_until = Mono::NEVER;
+        self.answers_from = Mono::NEVER;
         self.stream.reset(sink);
         for line in &mut self.lines {
             line.reset();
@@ -356,7 +360,7 @@ impl Sequencer {
         // is no repetition.
         let old = if found.copy {
             Old::Copy
-        } else if quiet && !found.remembered && !found.lost_inside {
+        } else if quiet && !found.remembered && !found.passed_over {
             Old::Unknown
         } else {
             Old::Explained
@@ -373,6 +377,7 @@ impl Sequencer {
         let quiet = self.lines[line.index()].is_quiet(sink.now, self.config.grace);
         core::mem::swap(&mut self.before, &mut self.stream.prints);
         self.before_until = if quiet { Mono::NEVER } else { sink.now + self.config.grace };
+        self.answers_from = until;
         self.stream.reset(sink);
         for other in Line::ALL {
             let state = &mut self.lines[other.index()];
@@ -385,15 +390,16 @@ impl Sequencer {
     }
 
     /// What time alone brings about.
-    fn pass_time<O: Output>(&mut self, sink: &mut Sink<'_, O>) {
+    pub(crate) fn pass_time<O: Output>(&mut self, sink: &mut Sink<'_, O>) {
         if self.wake.is_some_and(|wake| sink.now >= wake) {
-            self.stream.outlive(self.config.grace, sink);
+            let Config { grace, keep_start, start_limit, .. } = self.config;
+            self.stream.outlive(grace, if keep_start { start_limit } else { 0 }, sink);
             self.settle_lines(sink);
         }
     }
 
     /// The end of every call: what follows from the numbers delivered in it.
-    fn settle<O: Output>(&mut self, sink: &mut Sink<'_, O>) {
+    pub(crate) fn settle<O: Output>(&mut self, sink: &mut Sink<'_, O>) {
         self.settle_lines(sink);
         self.stream.settle_end(sink);
         sink.counters.set(Counter::Held, self.stream.window.held());
@@ -432,17 +438,14 @@ impl Sequencer {
         since: Mono,
         sink: &mut Sink<'_, O>,
     ) {
-        let mut rest = range;
-        // BOUND: the ranges given up that are remembered.
-        for lost in self.stream.lost.as_slice() {
-            let hit = lost.range.intersect(rest);
-            if !hit.is_empty() {
-                let before = SeqRange::between(rest.first, hit.first);
-                self.lost_on_line_only(line, before, since, sink);
-                rest = SeqRange::between(hit.end, rest.end);
+        let Stream { lost, uncarried, watched_from, .. } = &self.stream;
+        let range = range.intersect(SeqRange::between(*watched_from, range.end));
+        // BOUND: the ranges remembered of either kind.
+        for received in lost.without(range) {
+            for carried in uncarried.without(received) {
+                self.lost_on_line_only(line, carried, since, sink);
             }
         }
-        self.lost_on_line_only(line, rest, since, sink);
     }
 
     fn lost_on_line_only<O: Output>(

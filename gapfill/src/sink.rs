@@ -1,7 +1,7 @@
 //! Where a call's counts and notices go, with what each of them has to say: when and which session.
 
 use candor_core::counters::{Counter, Counters};
-use candor_core::{Line, Loss, LossKind, Mono, SeqRange, SessionId};
+use candor_core::{Loss, LossKind, Mono, Origin, SeqRange, SessionId};
 
 use crate::{Notice, Output};
 
@@ -28,7 +28,7 @@ impl<O: Output> Sink<'_, O> {
         kind: LossKind,
         range: SeqRange,
         since: Mono,
-        filled_by: Option<Line>,
+        filled_by: Option<Origin>,
     ) {
         self.loss(Loss {
             kind,

@@ -3,7 +3,7 @@
 
 use candor_core::counters::Counter;
 use candor_core::limits::{OPEN_GAPS, WINDOW_MESSAGES};
-use candor_core::{Line, LossKind, Mono, Nanos, SeqNo, SeqRange};
+use candor_core::{Line, LossKind, Mono, Nanos, Origin, SeqNo, SeqRange};
 
 use crate::fingerprints::{Fingerprints, print_of};
 use crate::gaps::{Gaps, Opened};
@@ -41,6 +41,11 @@ pub(crate) struct Stream {
     /// What was given up lately; `true` marks the start. Full: the lowest is forgotten, and a late
     /// copy of it counts as a duplicate.
     pub(crate) lost: Ranges<bool>,
+    /// What no line had carried when it went into the books: filled by retransmission, or contained
+    /// in a snapshot. Full: the lowest is forgotten, and counts as lost on a line that lags so far.
+    pub(crate) uncarried: Ranges<()>,
+    /// Before this number nothing is known of what any line carried.
+    pub(crate) watched_from: SeqNo,
     pub(crate) prints: Fingerprints,
     /// The print of number 1, kept for the whole run: it tells a late copy from a restart.
     pub(crate) genesis: Option<u32>,
@@ -58,6 +63,8 @@ impl Stream {
             gaps: Gaps::new(),
             window: Window::new(),
             lost: Ranges::new(OPEN_GAPS),
+            uncarried: Ranges::new(OPEN_GAPS),
+            watched_from: SeqNo::FIRST,
             prints: Fingerprints::new(),
             genesis: None,
             differ_said: None,
@@ -74,6 +81,8 @@ impl Stream {
         self.gaps.clear();
         self.window.clear();
         self.lost.clear();
+        self.uncarried.clear();
+        self.watched_from = SeqNo::FIRST;
         self.prints.clear();
         self.genesis = None;
         self.differ_said = None;
@@ -121,20 +130,21 @@ impl Stream {
         messages: impl Iterator<Item = &'p [u8]>,
         sink: &mut Sink<'_, O>,
     ) {
+        let origin = Origin::Line(line);
         debug_assert!(self.gaps.is_empty());
         debug_assert_eq!(self.phase, Phase::Open);
         let before = self.expected;
         for bytes in messages {
             let seq = self.expected;
-            self.remember(seq, line, bytes);
+            self.remember(seq, origin, bytes);
             self.expected = seq.next();
-            sink.out.message(seq, line, bytes);
+            sink.out.message(seq, origin, bytes);
         }
         self.known_end = self.expected;
         sink.count(Counter::Applied, self.expected.distance_from(before));
     }
 
-    /// Takes one message, wherever its number lies.
+    /// Takes one message of a line, wherever its number lies.
     pub(crate) fn take<O: Output>(
         &mut self,
         seq: SeqNo,
@@ -155,42 +165,79 @@ impl Stream {
             self.take_again(seq, line, print_of(bytes), sink);
             return;
         }
+        self.take_new(seq, Origin::Line(line), bytes, sink);
+        self.keep_bound(sink);
+    }
+
+    /// Takes a message that is neither delivered nor held and lies within the window.
+    pub(crate) fn take_new<O: Output>(
+        &mut self,
+        seq: SeqNo,
+        origin: Origin,
+        bytes: &[u8],
+        sink: &mut Sink<'_, O>,
+    ) {
+        debug_assert!(seq >= self.expected);
+        debug_assert!(seq.distance_from(self.expected) < WINDOW);
         if seq == self.expected {
-            self.received(seq, line, sink);
-            self.remember(seq, line, bytes);
-            self.expected = seq.next();
+            self.received(seq, origin, sink);
+            self.remember(seq, origin, bytes);
+            self.deliver_one(seq, origin);
             sink.count(Counter::Applied, 1);
-            sink.out.message(seq, line, bytes);
+            sink.out.message(seq, origin, bytes);
             self.drain(sink);
-        } else if self.window.hold(seq, line, bytes).is_ok() {
-            self.remember(seq, line, bytes);
-            self.received(seq, line, sink);
+        } else if self.window.hold(seq, origin, bytes).is_ok() {
+            self.remember(seq, origin, bytes);
+            self.received(seq, origin, sink);
         } else {
             sink.count(Counter::DiscardTooLongToHold, 1);
             self.exists(seq.next(), sink);
         }
-        self.keep_bound(sink);
+    }
+
+    /// The next number is on its way out.
+    fn deliver_one(&mut self, seq: SeqNo, origin: Origin) {
+        debug_assert_eq!(seq, self.expected);
+        self.expected = seq.next();
+        if origin == Origin::Retransmit {
+            self.nobody_carried(SeqRange { first: seq, end: self.expected });
+        }
+    }
+
+    /// `range`, the last numbers before the next one expected, is in the books and came by no line.
+    pub(crate) fn nobody_carried(&mut self, range: SeqRange) {
+        debug_assert_eq!(range.end, self.expected);
+        if let Some(last) = self.uncarried.last_mut()
+            && last.range.end == range.first
+        {
+            last.range.end = range.end;
+        } else if !range.is_empty() {
+            self.uncarried.push(range, ());
+        }
+        if self.uncarried.is_over() {
+            self.uncarried.pop_first();
+        }
     }
 
     /// Remembers a message that is delivered or held.
     #[inline]
-    fn remember(&mut self, seq: SeqNo, line: Line, bytes: &[u8]) {
+    fn remember(&mut self, seq: SeqNo, origin: Origin, bytes: &[u8]) {
         let print = print_of(bytes);
         if seq == SeqNo::FIRST {
             self.genesis = Some(print);
         }
-        self.prints.put(seq, line, print);
+        self.prints.put(seq, origin, print);
     }
 
     /// A number that was missing, or the next one that exists, has been received.
-    fn received<O: Output>(&mut self, seq: SeqNo, line: Line, sink: &mut Sink<'_, O>) {
+    fn received<O: Output>(&mut self, seq: SeqNo, origin: Origin, sink: &mut Sink<'_, O>) {
         if seq == self.known_end {
             self.known_end = seq.next();
             return;
         }
         if let Some(gap) = self.gaps.fill(seq) {
             sink.count(Counter::GapsFilled, 1);
-            sink.gap(LossKind::GapFilled, gap.of, gap.opened, Some(line));
+            sink.gap(LossKind::GapFilled, gap.of, gap.opened, Some(origin));
         }
     }
 
@@ -210,10 +257,10 @@ impl Stream {
         }
     }
 
-    /// The print under this number, and whose copy it is of. Of number 1 the line may be forgotten.
-    pub(crate) fn known_print(&self, seq: SeqNo) -> Option<(Option<Line>, u32)> {
+    /// The print under this number, and whose copy it is of. Of number 1 that may be forgotten.
+    pub(crate) fn known_print(&self, seq: SeqNo) -> Option<(Option<Origin>, u32)> {
         match self.prints.get(seq) {
-            Some((line, print)) => Some((Some(line), print)),
+            Some((origin, print)) => Some((Some(origin), print)),
             None if seq == SeqNo::FIRST => self.genesis.map(|print| (None, print)),
             None => None,
         }
@@ -283,10 +330,10 @@ impl Stream {
     fn drain<O: Output>(&mut self, sink: &mut Sink<'_, O>) {
         let before = self.expected;
         // BOUND: the window.
-        while let Some((line, bytes)) = self.window.take(self.expected) {
+        while let Some((origin, bytes)) = self.window.take(self.expected) {
             let seq = self.expected;
-            self.expected = seq.next();
-            sink.out.message(seq, line, bytes);
+            sink.out.message(seq, origin, bytes);
+            self.deliver_one(seq, origin);
         }
         sink.count(Counter::Applied, self.expected.distance_from(before));
         debug_assert!(self.expected <= self.known_end);
@@ -300,11 +347,17 @@ impl Stream {
         }
     }
 
-    /// Says which gaps have outlived the grace, and gives the start up.
-    pub(crate) fn outlive<O: Output>(&mut self, grace: Nanos, sink: &mut Sink<'_, O>) {
+    /// Says which gaps have outlived the grace, and gives the start up where more than
+    /// `start_limit` numbers are missing of it.
+    pub(crate) fn outlive<O: Output>(
+        &mut self,
+        grace: Nanos,
+        start_limit: u64,
+        sink: &mut Sink<'_, O>,
+    ) {
         // BOUND: each turn marks or removes a gap.
         while let Some(gap) = self.gaps.due(sink.now, grace) {
-            if gap.start {
+            if gap.start && self.gaps.missing_in(gap.of) > start_limit {
                 self.give_up(gap.range.end, sink);
             } else {
                 self.gaps.outlive(&gap);
@@ -332,6 +385,50 @@ impl Stream {
         }
     }
 
+    /// Whether this number is missing and can be taken without giving anything up for it.
+    pub(crate) fn wants(&self, seq: SeqNo) -> bool {
+        seq.distance_from(self.expected) < WINDOW && self.gaps.has_room_to_fill(seq)
+    }
+
+    /// Everything before `next` is in the books, by a snapshot.
+    pub(crate) fn splice<O: Output>(&mut self, next: SeqNo, sink: &mut Sink<'_, O>) {
+        assert_ne!(self.phase, Phase::Fresh);
+        assert!(next >= self.expected);
+        let contained = SeqRange { first: self.expected, end: next };
+        sink.count(Counter::DiscardInSnapshot, self.window.drop_from(contained));
+        self.gaps.forget_before(next);
+        self.lost.clear();
+        self.whole = Wholeness::Whole;
+        self.expected = next;
+        self.known_end = self.known_end.max(next);
+        self.nobody_carried(contained);
+        self.phase = match self.phase {
+            Phase::Fresh | Phase::Open => Phase::Open,
+            Phase::Ending(end) => Phase::Ending(end.max(next)),
+            Phase::Ended(end) => Phase::Ended(end.max(next)),
+        };
+        self.drain(sink);
+    }
+
+    /// Everything before `next` is in the books, by a snapshot, and what else is known is not
+    /// believed.
+    pub(crate) fn resync<O: Output>(&mut self, next: SeqNo, sink: &mut Sink<'_, O>) {
+        assert_ne!(self.phase, Phase::Fresh);
+        let phase = match self.phase {
+            Phase::Fresh | Phase::Open | Phase::Ending(_) => Phase::Open,
+            Phase::Ended(_) => Phase::Ended(next),
+        };
+        let contained = SeqRange::between(self.expected, next);
+        sink.count(Counter::DiscardInSnapshot, self.window.drop_from(contained));
+        self.reset(sink);
+        self.phase = phase;
+        self.expected = next;
+        self.known_end = next;
+        self.watched_from = next;
+        assert!(self.gaps.is_empty());
+        assert_eq!(self.window.held(), 0);
+    }
+
     /// Asserts what the type promises.
     pub(crate) fn check(&self) {
         self.gaps.check();
@@ -353,6 +450,12 @@ impl Stream {
             assert!(lost.range.end <= self.expected);
         }
         assert_eq!(self.whole == Wholeness::Whole, self.lost.is_empty());
+        self.uncarried.check();
+        for range in self.uncarried.as_slice() {
+            assert!(range.range.end <= self.expected);
+        }
+        assert!(SeqNo::FIRST <= self.watched_from);
+        assert!(self.watched_from <= self.expected);
         match self.phase {
             Phase::Fresh => assert_eq!(self.known_end, SeqNo::FIRST),
             Phase::Open => {}

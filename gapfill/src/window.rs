@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use alloc::vec;
 
 use candor_core::limits::{HELD_MESSAGE_BYTES, WINDOW_MESSAGES};
-use candor_core::{Line, SeqNo, SeqRange};
+use candor_core::{Line, Origin, SeqNo, SeqRange};
 
 const WORDS: usize = WINDOW_MESSAGES / 64;
 const _: () = assert!(WINDOW_MESSAGES.is_multiple_of(64));
@@ -24,9 +24,11 @@ pub(crate) struct Window {
 
 #[derive(Clone, Copy, Debug)]
 struct About {
-    line: Line,
+    origin: Origin,
     len: u8,
 }
+
+const NOTHING: About = About { origin: Origin::Line(Line::A), len: 0 };
 
 fn cell(seq: SeqNo) -> (usize, usize, u64) {
     let cell = (seq.0 % WINDOW_MESSAGES as u64) as usize;
@@ -38,7 +40,7 @@ impl Window {
     pub(crate) fn new() -> Window {
         Window {
             taken: vec![0; WORDS].into_boxed_slice(),
-            about: vec![About { line: Line::A, len: 0 }; WINDOW_MESSAGES].into_boxed_slice(),
+            about: vec![NOTHING; WINDOW_MESSAGES].into_boxed_slice(),
             bytes: vec![[0; HELD_MESSAGE_BYTES]; WINDOW_MESSAGES].into_boxed_slice(),
             held: 0,
         }
@@ -60,33 +62,50 @@ impl Window {
     ///
     /// # Errors
     /// When the message is longer than a cell.
-    pub(crate) fn hold(&mut self, seq: SeqNo, line: Line, bytes: &[u8]) -> Result<(), TooLong> {
+    pub(crate) fn hold(&mut self, seq: SeqNo, origin: Origin, bytes: &[u8]) -> Result<(), TooLong> {
         let (cell, word, bit) = cell(seq);
         assert_eq!(self.taken[word] & bit, 0, "a cell held twice");
         let room = self.bytes[cell].get_mut(..bytes.len()).ok_or(TooLong)?;
         room.copy_from_slice(bytes);
-        self.about[cell] = About { line, len: bytes.len() as u8 };
+        self.about[cell] = About { origin, len: bytes.len() as u8 };
         self.taken[word] |= bit;
         self.held += 1;
         Ok(())
     }
 
     /// Frees the cell of this number and returns what was in it.
-    pub(crate) fn take(&mut self, seq: SeqNo) -> Option<(Line, &[u8])> {
+    pub(crate) fn take(&mut self, seq: SeqNo) -> Option<(Origin, &[u8])> {
         let (cell, word, bit) = cell(seq);
         if self.taken[word] & bit == 0 {
             return None;
         }
         self.taken[word] &= !bit;
         self.held -= 1;
-        let About { line, len } = self.about[cell];
-        Some((line, &self.bytes[cell][..usize::from(len)]))
+        let About { origin, len } = self.about[cell];
+        Some((origin, &self.bytes[cell][..usize::from(len)]))
     }
 
     /// Drops all that is held.
     pub(crate) fn clear(&mut self) {
         self.taken.fill(0);
         self.held = 0;
+    }
+
+    /// Drops what is held of `range`, which must begin at the next number expected. Returns how many
+    /// messages that were.
+    pub(crate) fn drop_from(&mut self, range: SeqRange) -> u64 {
+        let before = self.held;
+        if range.len() >= WINDOW_MESSAGES as u64 {
+            self.clear();
+            return before;
+        }
+        // BOUND: the window.
+        for number in range.first.0..range.end.0 {
+            let (_, word, bit) = cell(SeqNo(number));
+            self.held -= u64::from(self.taken[word] & bit != 0);
+            self.taken[word] &= !bit;
+        }
+        before - self.held
     }
 
     /// How many numbers of `range` are held; a range longer than the window counts as one of the
@@ -110,19 +129,35 @@ pub(crate) struct TooLong;
 mod tests {
     use super::*;
 
+    const B: Origin = Origin::Line(Line::B);
+
     #[test]
     fn what_is_held_comes_back_once() {
         let mut window = Window::new();
         let seq = SeqNo(WINDOW_MESSAGES as u64 * 3 + 5);
         let longest = [7u8; HELD_MESSAGE_BYTES];
-        assert_eq!(window.hold(seq, Line::B, &longest), Ok(()));
-        assert_eq!(window.hold(seq.next(), Line::B, &[7; HELD_MESSAGE_BYTES + 1]), Err(TooLong));
-        assert_eq!(window.hold(SeqNo(seq.0 + 2), Line::A, &[]), Ok(()));
+        assert_eq!(window.hold(seq, B, &longest), Ok(()));
+        assert_eq!(window.hold(seq.next(), B, &[7; HELD_MESSAGE_BYTES + 1]), Err(TooLong));
+        assert_eq!(window.hold(SeqNo(seq.0 + 2), Origin::Retransmit, &[]), Ok(()));
         assert_eq!((window.held(), window.recount()), (2, 2));
         assert_eq!(window.count(SeqRange::of(seq, 2).unwrap()), 1);
-        assert_eq!(window.take(seq), Some((Line::B, &longest[..])));
+        assert_eq!(window.take(seq), Some((B, &longest[..])));
         assert_eq!(window.take(seq), None);
-        assert_eq!(window.take(SeqNo(seq.0 + 2)), Some((Line::A, &[][..])));
+        assert_eq!(window.take(SeqNo(seq.0 + 2)), Some((Origin::Retransmit, &[][..])));
         assert_eq!(window.held(), 0);
+    }
+
+    #[test]
+    fn what_is_dropped_is_counted_and_the_rest_stays() {
+        let mut window = Window::new();
+        let from = SeqNo(WINDOW_MESSAGES as u64 - 3);
+        for ahead in [1, 2, 5, 7] {
+            assert_eq!(window.hold(SeqNo(from.0 + ahead), B, b"x"), Ok(()));
+        }
+        assert_eq!(window.drop_from(SeqRange::of(from, 6).unwrap()), 3);
+        assert_eq!((window.held(), window.recount()), (1, 1));
+        assert!(window.has(SeqNo(from.0 + 7)));
+        assert_eq!(window.drop_from(SeqRange::of(from, 1 << 40).unwrap()), 1);
+        assert_eq!((window.held(), window.recount()), (0, 0));
     }
 }

@@ -6,8 +6,9 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
 use candor_core::counters::{Counter, Counters};
-use candor_core::{Content, Line, Mono, SeqNo};
-use candor_gapfill::{Notice, Output, Sequencer};
+use candor_core::{Answer, Content, Mono, Origin, Refusal, Refused, SeqNo};
+use candor_gapfill::{Notice, Output, Retransmit, Sequencer};
+use common::recovery::POLICY;
 use common::{A, B, C, CONFIG, DAY, NEXT, THIRD, content, encode, packet};
 
 thread_local! {
@@ -37,7 +38,7 @@ static COUNTING: Counting = Counting;
 struct Ignore(u64);
 
 impl Output for Ignore {
-    fn message(&mut self, _: SeqNo, _: Line, bytes: &[u8]) {
+    fn message(&mut self, _: SeqNo, _: Origin, bytes: &[u8]) {
         self.0 += bytes.len() as u64;
     }
 
@@ -47,6 +48,7 @@ impl Output for Ignore {
 #[test]
 fn nothing_allocates_after_construction() {
     let mut sequencer = Sequencer::new(CONFIG);
+    let mut machine = Retransmit::new(POLICY);
     let mut counters = Counters::new();
     let mut out = Ignore(0);
     let encoded: Vec<Vec<u8>> =
@@ -82,7 +84,29 @@ fn nothing_allocates_after_construction() {
         let data = kind == Content::Data;
         let wire = if data { &encoded[life][..] } else { &[] };
         let packet = packet(session, kind, first, if data { 2 } else { 0 }, wire);
-        let _ = sequencer.on_packet(Mono(now), line, &packet, &mut counters, &mut out);
+        match round % 40 {
+            // An answer or a snapshot in its place, now and then.
+            33 if data => {
+                let answer = sequencer.on_retransmit(Mono(now), &packet, &mut counters, &mut out);
+                if let Answer::Filled { range } = answer {
+                    machine.on_answer(Mono(now), range);
+                }
+            }
+            37 if round % 1000 == 37 => {
+                sequencer.splice(Mono(now), SeqNo(first), &mut counters, &mut out);
+            }
+            _ => {
+                let _ = sequencer.on_packet(Mono(now), line, &packet, &mut counters, &mut out);
+            }
+        }
+        let (session, gaps) = (sequencer.session(), sequencer.gaps());
+        machine.on_change(Mono(now), session, gaps, &mut counters);
+        machine.on_deadline(Mono(now), gaps, &mut counters);
+        while let Some(ask) = machine.next_ask(&mut counters) {
+            let why = if round % 3 == 0 { Refusal::Busy } else { Refusal::Expired };
+            let refused = Refused { session, range: ask.range, why };
+            machine.on_refused(Mono(now), &refused, gaps, &mut counters);
+        }
         if sequencer.deadline().is_some_and(|due| due.0 <= now) {
             sequencer.on_deadline(Mono(now), &mut counters, &mut out);
         }
@@ -96,6 +120,13 @@ fn nothing_allocates_after_construction() {
         Counter::Restarts,
         Counter::SessionChanges,
         Counter::DiscardAfterEnd,
+        Counter::DiscardInSnapshot,
+        Counter::DiscardUnasked,
+        Counter::RetransmitFilled,
+        Counter::RetransmitRequests,
+        Counter::RetransmitTimeouts,
+        Counter::RetransmitRefused,
+        Counter::RetransmitGivenUp,
     ] {
         assert_ne!(counters.get(tried), 0, "{} was not tried", tried.label());
     }

@@ -7,8 +7,9 @@ use std::collections::BTreeMap;
 
 use candor_core::counters::Counter;
 use candor_core::limits::{HELD_MESSAGE_BYTES, WINDOW_MESSAGES};
-use candor_core::{Content, Line, Mono, Nanos, SessionId};
-use common::{Bench, GRACE, SESSION_GRACE, content, encode, packet};
+use candor_core::{Answer, Content, Line, Mono, Nanos, Origin, SessionId};
+use candor_gapfill::{Config, State};
+use common::{Bench, CONFIG, GRACE, SESSION_GRACE, content, encode, packet};
 use proptest::prelude::*;
 use twin::{Given, Kind, Twin};
 
@@ -51,6 +52,8 @@ struct Trouble {
     end: u64,
     pause: u64,
     lag: u64,
+    answer: u64,
+    splice: u64,
 }
 
 /// What the venue publishes: the present session and the life of its numbers.
@@ -131,6 +134,20 @@ fn packets(seed: u64, steps: u64, trouble: Trouble) -> Vec<Given> {
             }
             now += 5_100_000;
         }
+        if random.one_in(trouble.answer) {
+            for _ in 0..=random.below(4) {
+                let at = now + random.below(3_000_000);
+                all.push(answer(&venue, &mut random, step, at));
+            }
+        }
+        if random.one_in(trouble.splice) {
+            let kind = if random.one_in(4) { Kind::Resync } else { Kind::Splice };
+            let beyond = if random.one_in(8) { 2 * WINDOW_MESSAGES as u64 } else { 8 };
+            let first = (venue.tip + random.below(beyond)).saturating_sub(random.below(60)).max(1);
+            let at = now + random.below(100_000);
+            let session = venue.session;
+            all.push(Given { at, line: 0, session, kind, first, messages: vec![] });
+        }
         if random.one_in(trouble.old_session) && step > 0 {
             let session = 1 + random.below(step);
             let line = random.below(3) as usize;
@@ -140,6 +157,21 @@ fn packets(seed: u64, steps: u64, trouble: Trouble) -> Vec<Given> {
     }
     all.sort_by_key(|given| given.at);
     all
+}
+
+/// What the retransmit service sends: numbers lately published, most of them right.
+fn answer(venue: &Venue, random: &mut Random, step: u64, at: u64) -> Given {
+    let back = if random.one_in(9) { 2000 } else { 60 };
+    let first = venue.tip.saturating_sub(random.below(back)).max(1);
+    let count = if random.one_in(4) { 0 } else { 1 + random.below(20) };
+    let mut messages: Vec<_> = (first..first + count).map(|seq| venue.message(seq)).collect();
+    if random.one_in(8)
+        && let Some(message) = messages.last_mut()
+    {
+        message.push(b'?');
+    }
+    let session = if random.one_in(12) { 1 + random.below(step + 1) } else { venue.session };
+    Given { at, line: 0, session, kind: Kind::Answer, first, messages }
 }
 
 /// What the venue sends on one line now: in this line's own packing.
@@ -178,7 +210,7 @@ fn publish(
 }
 
 /// Every counter the twin keeps too.
-const COMPARED: [Counter; 21] = [
+const COMPARED: [Counter; 25] = [
     Counter::Messages,
     Counter::Applied,
     Counter::Duplicate,
@@ -200,6 +232,10 @@ const COMPARED: [Counter; 21] = [
     Counter::SessionChanges,
     Counter::Restarts,
     Counter::Held,
+    Counter::RetransmitPackets,
+    Counter::RetransmitFilled,
+    Counter::DiscardUnasked,
+    Counter::DiscardInSnapshot,
 ];
 
 fn compare(bench: &Bench, twin: &mut Twin, what: &str) {
@@ -218,10 +254,54 @@ fn compare(bench: &Bench, twin: &mut Twin, what: &str) {
     }
 }
 
-/// Runs both; returns them for a closer look.
-fn run(given: &[Given]) -> (Bench, Twin) {
-    let mut bench = Bench::new();
-    let mut twin = Twin::new(GRACE.0, SESSION_GRACE.0);
+/// Gives both the same. Whether it was evidence of the stream followed, where it is a line's packet.
+fn give(bench: &mut Bench, twin: &mut Twin, given: &Given, what: &str) -> Option<bool> {
+    let encoded = encode(&given.messages);
+    let content = match given.kind {
+        Kind::Data | Kind::Answer => Content::Data,
+        Kind::Heartbeat => Content::Heartbeat,
+        Kind::End => Content::End,
+        Kind::Splice | Kind::Resync => {
+            if bench.sequencer.state() != State::NotStarted {
+                let of = if given.kind == Kind::Splice { Bench::splice } else { Bench::resync };
+                of(bench, given.first);
+                let of = if given.kind == Kind::Splice { Twin::splice } else { Twin::resync };
+                of(twin, given.at, given.first);
+            }
+            return None;
+        }
+    };
+    let session = SessionId::from_number(given.session);
+    let packet = packet(session, content, given.first, given.messages.len(), &encoded);
+    if given.kind == Kind::Answer {
+        let (state, session) = (bench.state(), bench.sequencer.session());
+        let (answer, _) = bench.give_answer(&packet);
+        let filled = answer == Answer::Filled { range: packet.range };
+        assert!(filled || answer == Answer::Useless, "{what}");
+        assert_eq!(twin.answer(given), filled, "{what}");
+        assert_eq!(bench.sequencer.session(), session, "{what}");
+        assert!(state != State::Ended || bench.state() == State::Ended, "{what}");
+        return None;
+    }
+    bench.give(Line::from_index(given.line).unwrap(), &packet);
+    let (vouches, why) = twin.packet(given);
+    *twin.counts.entry(why).or_default() += 1;
+    assert_eq!(bench.vouched(), vouches, "{why} {what}");
+    Some(vouches)
+}
+
+/// As the twin counts them: lines by their index, then the service.
+fn origin_index(origin: Origin) -> usize {
+    match origin {
+        Origin::Line(line) => line.index(),
+        Origin::Retransmit => twin::SERVICE,
+    }
+}
+
+/// Runs both; returns them for a closer look. `start_limit` 0: a missing start is not kept.
+fn run(given: &[Given], start_limit: u64) -> (Bench, Twin) {
+    let mut bench = Bench::with(Config { keep_start: start_limit > 0, start_limit, ..CONFIG });
+    let mut twin = Twin::new(GRACE.0, SESSION_GRACE.0, start_limit);
     let mut compared = 0;
     for (step, given) in given.iter().enumerate() {
         let what = || format!("at packet {step}: {given:?}");
@@ -234,27 +314,16 @@ fn run(given: &[Given]) -> (Bench, Twin) {
             }
         }
         bench.now = Mono(given.at);
-        let encoded = encode(&given.messages);
-        let kind = match given.kind {
-            Kind::Data => Content::Data,
-            Kind::Heartbeat => Content::Heartbeat,
-            Kind::End => Content::End,
-        };
-        let session = SessionId::from_number(given.session);
-        let packet = packet(session, kind, given.first, given.messages.len(), &encoded);
         let delivered = bench.all.len();
-        bench.give(Line::from_index(given.line).unwrap(), &packet);
-        let (vouches, why) = twin.packet(given);
-        *twin.counts.entry(why).or_default() += 1;
-        assert_eq!(bench.vouched(), vouches, "{why} {}", what());
+        let heard = give(&mut bench, &mut twin, given, &what());
         if step % 2 == 0 && bench.all.len() > delivered {
             // No deadline was due: it is this packet that delivered.
-            assert!(vouches, "{why} {}", what());
+            assert!(heard != Some(false), "{}", what());
         }
         compare(&bench, &mut twin, &what());
         assert_eq!(bench.all.len(), twin.delivered.len(), "{}", what());
         for (ours, theirs) in bench.all[compared..].iter().zip(&twin.delivered[compared..]) {
-            let ours = (ours.seq, ours.line.index(), &ours.bytes);
+            let ours = (ours.seq, origin_index(ours.origin), &ours.bytes);
             assert_eq!(ours, (theirs.0, theirs.1, &theirs.2), "{}", what());
         }
         compared = bench.all.len();
@@ -278,6 +347,8 @@ const MILD: Trouble = Trouble {
     end: 0,
     pause: 0,
     lag: 0,
+    answer: 0,
+    splice: 0,
 };
 
 #[test]
@@ -285,7 +356,7 @@ fn mild_trouble_on_three_lines_loses_nothing() {
     let mut given = packets(1, 3000, Trouble { whole: Some(2), ..MILD });
     // Two heartbeats that are late by more than the grace, on a line that is quiet, are a restart.
     given.retain(|given| given.kind == Kind::Data);
-    let (mut bench, _) = run(&given);
+    let (mut bench, _) = run(&given, 0);
     bench.wait(Nanos::from_secs(1));
     assert!(bench.get(Counter::Applied) > 5000, "{}", bench.counts());
     assert!(bench.numbers().into_iter().eq(1..bench.expected()), "{}", bench.counts());
@@ -312,9 +383,12 @@ fn every_rule_is_tried() {
             end: if seed % 3 == 1 { 900 } else { 0 },
             pause: 20,
             lag: if seed % 6 == 0 { 2_500_000 } else { 0 },
+            answer: if seed % 3 == 0 { 4 } else { 0 },
+            splice: if seed % 4 == 2 { 60 } else { 0 },
             ..MILD
         };
-        let (bench, twin) = run(&packets(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15), 700, trouble));
+        let given = packets(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15), 700, trouble);
+        let (bench, twin) = run(&given, (seed % 2) * 40);
         for counter in COMPARED {
             sum.add(counter, bench.get(counter));
         }
@@ -354,8 +428,9 @@ fn troubles() -> impl Strategy<Value = Trouble> {
     (
         (2..40u64, rare(100), rare(20), rare(20), rare(200), rare(30), rare(60)),
         (rare(400), rare(400), rare(100), rare(300), rare(900), rare(60), rare(8)),
+        (rare(20), rare(80)),
     )
-        .prop_map(|(a, b)| {
+        .prop_map(|(a, b, (answer, splice))| {
             let (loss, burst, duplicate, late, repeat, too_long, differ) = a;
             let (jump, session, old_session, restart, end, pause, lag) = b;
             Trouble {
@@ -374,6 +449,8 @@ fn troubles() -> impl Strategy<Value = Trouble> {
                 end,
                 pause,
                 lag: lag * 500_000,
+                answer,
+                splice,
             }
         })
 }
@@ -382,7 +459,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
 
     #[test]
-    fn agrees_with_its_twin(seed in any::<u64>(), steps in 1..400u64, trouble in troubles()) {
-        let _ = run(&packets(seed, steps, trouble));
+    fn agrees_with_its_twin(seed in any::<u64>(), steps in 1..400u64, trouble in troubles(), start in 0..60u64) {
+        let _ = run(&packets(seed, steps, trouble), start);
     }
 }

@@ -82,7 +82,10 @@ fn gap_both_lines() {
     let items = bench.data(B, 5, 1);
     let Notice::Loss(loss) = notices(&items)[0] else { panic!("{items:?}") };
     assert_eq!((loss.kind, loss.range), (LossKind::GapFilled, range(5, 6)));
-    assert_eq!((loss.filled_by, loss.missing_for), (Some(B), Nanos::from_millis(301)));
+    assert_eq!(
+        (loss.filled_by, loss.missing_for),
+        (Some(candor_core::Origin::Line(B)), Nanos::from_millis(301))
+    );
     assert_eq!(numbers(&items), [5, 6, 7]);
     assert_eq!(bench.state(), State::InSync);
     assert_eq!(bench.sequencer.whole(), Wholeness::Whole);

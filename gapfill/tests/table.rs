@@ -3,9 +3,9 @@
 mod common;
 
 use candor_core::limits::WINDOW_MESSAGES;
-use candor_core::{LossKind, Nanos};
+use candor_core::{Content, LossKind, Nanos};
 use candor_gapfill::{Heard, Notice, State};
-use common::{A, B, Bench, C, DAY, GRACE, Item, NEXT, THIRD, content, notices};
+use common::{A, B, Bench, C, DAY, GRACE, Item, NEXT, THIRD, content, notices, packet};
 
 /// A bench in this state, and the next number and the known end there.
 fn bench_in(state: &str) -> Bench {
@@ -62,6 +62,24 @@ fn apply(bench: &mut Bench, input: &str) -> Vec<Item> {
             bench.session = THIRD;
             bench.data(A, 9, 1)
         }
+        "an answer, what is missing" => bench.retransmit(next, 1).1,
+        "an answer, straddling" => bench.retransmit(next.max(3) - 2, 9).1,
+        "an answer, ahead" => bench.retransmit(end + 2, 2).1,
+        "an answer, other bytes beside it" => {
+            bench.answer(next.max(3) - 1, &[content(1, next.max(3) - 1), content(0, next)]).1
+        }
+        "an answer of another session" => {
+            bench.session = NEXT;
+            bench.retransmit(next, 1).1
+        }
+        "an answer that is an end" => {
+            let packet = packet(bench.session, Content::End, end, 0, &[]);
+            bench.give_answer(&packet).1
+        }
+        "a snapshot up to the next number" => bench.splice(next),
+        "a snapshot up to the known end" => bench.splice(end),
+        "a snapshot beyond it" => bench.splice(end + 5),
+        "a snapshot of the past" => bench.splice(next - 2),
         other => panic!("no input {other}"),
     }
 }
@@ -78,6 +96,7 @@ fn name(notice: &Notice) -> &'static str {
             LossKind::GapFilled => "GapFilled",
             LossKind::GapOutlived => "GapOutlived",
             LossKind::GapLost => "GapLost",
+            LossKind::Spliced => "Spliced",
         },
         Notice::GapOpened { .. } => "GapOpened",
         Notice::SessionChanged { .. } => "SessionChanged",
@@ -102,11 +121,17 @@ fn every_cell_of_the_table_is_true() {
         .collect();
     let states = &rows[0][1..];
     assert_eq!(states, ["NotStarted", "InSync", "GapOpen", "GapOutlived", "Ended"]);
-    assert_eq!(rows.len(), 18, "rows of the table");
+    assert_eq!(rows.len(), 28, "rows of the table");
     let mut wrong = Vec::new();
     for row in &rows[1..] {
         assert_eq!(row.len(), states.len() + 1, "{row:?}");
         for (state, cell) in states.iter().zip(&row[1..]) {
+            if *cell == "—" {
+                // There is no session that a snapshot could be of: the caller's fault.
+                assert_eq!(*state, "NotStarted");
+                assert!(row[0].starts_with("a snapshot"));
+                continue;
+            }
             let mut bench = bench_in(state);
             let before = bench.state();
             assert_eq!(format!("{before:?}"), *state);

@@ -1,30 +1,24 @@
-//! Every event of one lane as it happens: `follow REGION [LANE]`.
+//! Every event of one lane as it happens: `follow REGION LANE`.
 
-use std::error::Error;
-
-use candor_core::Mono;
 use candor_shm::{Next, Region, clock};
 
-fn main() -> Result<(), Box<dyn Error>> {
-    let mut arguments = std::env::args().skip(1);
-    let path = arguments.next().ok_or("follow REGION [LANE]")?;
-    let region = Region::open(path).map_err(|error| error.to_string())?;
-    let lane = arguments.next().map_or(Ok(0), |lane| lane.parse())?;
-    let mut events = region.events(lane).ok_or("no such lane")?;
-    let mut looked = Mono::NEVER;
-    loop {
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [path, lane] = &arguments[..] else { return Err("REGION LANE".into()) };
+    let region = Region::open(path)?;
+    let mut events = region.events(lane.parse()?).ok_or("no such lane")?;
+    for turn in 0u64.. {
         match events.next() {
             Next::Record(record) => println!("{} {:?}", record.seq, record.event),
             Next::Lapped { missed } => println!("Lapped: {missed} events missed; read the slots"),
-            // An empty ring says nothing about its writer: ask the lease, now and then.
-            Next::Nothing if clock::now().since(looked).0 > 10_000_000 => {
-                looked = clock::now();
-                let status = region.handler_status(looked);
-                if !status.is_live() {
-                    return Err(format!("the handler is {status:?}").into());
+            Next::Nothing if turn % 4096 != 0 => std::hint::spin_loop(),
+            // An empty ring says nothing about its writer: the lease does, and is asked now and then.
+            Next::Nothing => {
+                if let Some(reason) = region.handler_status(clock::now()).reason() {
+                    return Err(format!("the handler is Stale({reason})").into());
                 }
             }
-            Next::Nothing => std::hint::spin_loop(),
         }
     }
+    Ok(())
 }

@@ -1,10 +1,10 @@
 //! An entry of the loss log as one 64-byte record, and back.
 //!
-//! Payload words: 0 = partition (bits 0-15), kind (16-23), line plus one (24-31), line that filled
-//! it plus one (32-39); 1 and 2 = first number and number behind the last; 3 and 4 = session, upper
+//! Payload words: 0 = partition (bits 0-15), kind (16-23), line plus one (24-31), who filled
+//! it plus one (32-39; lines by their index, 16 the venue's retransmit service); 1 and 2 = first number and number behind the last; 3 and 4 = session, upper
 //! and lower half; 5 = when, monotonic ns; 6 = how long missing, ns.
 
-use candor_core::{Line, Loss, LossKind, Mono, Nanos, SeqNo, SeqRange, SessionId};
+use candor_core::{Line, Loss, LossKind, Mono, Nanos, Origin, SeqNo, SeqRange, SessionId};
 
 use crate::ring::PAYLOAD;
 
@@ -31,7 +31,7 @@ pub(crate) fn encode(partition: u16, loss: &Loss) -> [u64; PAYLOAD] {
     let head = u64::from(partition)
         | (loss.kind as u64) << 16
         | line_code(loss.line) << 24
-        | line_code(loss.filled_by) << 32;
+        | loss.filled_by.map_or(0, |by| u64::from(by.code()) + 1) << 32;
     let session = loss.session.0;
     [
         head,
@@ -52,7 +52,7 @@ pub(crate) fn decode(number: u64, payload: [u64; PAYLOAD]) -> Option<LossRecord>
         range: SeqRange::between(SeqNo(first), SeqNo(end)),
         session: SessionId(u128::from(upper) << 64 | u128::from(lower)),
         line: line_of((head >> 24) as u8),
-        filled_by: line_of((head >> 32) as u8),
+        filled_by: ((head >> 32) as u8).checked_sub(1).and_then(Origin::from_code),
         at: Mono(at),
         missing_for: Nanos(missing_for),
     };

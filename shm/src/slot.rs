@@ -72,6 +72,7 @@ pub(crate) fn store(slot: &Slot, state: State, since: Mono, view: &BookView) {
         store_changed(&slot.last[1], view.last.size);
         store_changed(&slot.last[2], view.last.time.0);
         store_changed(&slot.last[3], view.last.id);
+        store_changed(&slot.stats_since, view.stats.since);
         store_changed(&slot.open, view.stats.open.0.cast_unsigned());
         store_changed(&slot.high, view.stats.high.0.cast_unsigned());
         store_changed(&slot.low, view.stats.low.0.cast_unsigned());
@@ -133,6 +134,7 @@ pub(crate) fn load_content(slot: &Slot) -> Content {
         volume: load(&slot.volume),
         trades: trades as u32,
         broken: (trades >> 32) as u32,
+        since: load(&slot.stats_since),
     };
     Content { state: State::of(load(&slot.state)), since: Mono(load(&slot.since)), book }
 }

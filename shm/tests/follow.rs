@@ -5,8 +5,8 @@ mod support;
 
 use candor_core::counters::{Counter, Counters, LaneCounter};
 use candor_core::{
-    Event, InstrumentKey, Line, Loss, LossKind, Message, Mono, Nanos, Reason, Reject, SeqNo,
-    SeqRange, SessionId, Status, SymbolIndex, WireTime,
+    Event, InstrumentKey, Line, Loss, LossKind, Message, Mono, Nanos, Origin, Reason, Reject,
+    SeqNo, SeqRange, SessionId, Status, SymbolIndex, WireTime,
 };
 use candor_shm::{Endpoint, EventRecord, LossRecord, Next, Unmapped, heap};
 use support::{SESSION, book, live, partition, spec, symbol, venue};
@@ -84,7 +84,7 @@ fn the_loss_log_is_read_from_its_oldest_entry() {
         range: SeqRange::between(SeqNo(n), SeqNo(n + 3)),
         session: SessionId(u128::from(n) << 64 | 5),
         line: Some(Line::B),
-        filled_by: n.is_multiple_of(2).then_some(Line::A),
+        filled_by: n.is_multiple_of(2).then_some(Origin::Line(Line::A)),
         at: Mono(n + 1),
         missing_for: Nanos(n + 2),
     };

@@ -21,6 +21,8 @@ pub(crate) enum Op {
     AddSymbol,
     Apply(u32, Event),
     ClearSymbol(u32),
+    RestartSymbol(u32),
+    Cover(u32, u64),
     Reset,
 }
 
@@ -70,11 +72,19 @@ impl Pair {
                 self.real.clear_symbol(SymbolIndex(symbol));
                 self.twin.clear_symbol(SymbolIndex(symbol));
             }
+            Op::RestartSymbol(symbol) if (symbol as usize) < self.twin.symbols() => {
+                self.real.restart_symbol(SymbolIndex(symbol));
+                self.twin.restart_symbol(SymbolIndex(symbol));
+            }
+            Op::Cover(symbol, since) if (symbol as usize) < self.twin.symbols() => {
+                self.real.cover(SymbolIndex(symbol), SeqNo(since));
+                self.twin.cover(SymbolIndex(symbol), SeqNo(since));
+            }
             Op::Reset => {
                 self.real.reset();
                 self.twin.reset();
             }
-            Op::Apply(..) | Op::ClearSymbol(_) => {}
+            Op::Apply(..) | Op::ClearSymbol(_) | Op::RestartSymbol(_) | Op::Cover(..) => {}
         }
     }
 

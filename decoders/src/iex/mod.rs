@@ -1,4 +1,5 @@
-//! IEX: DEEP 1.0 (price levels) and TOPS 1.6 (best bid and offer) over IEX-TP.
+//! IEX: DEEP 1.0 (price levels) and TOPS 1.6 (best bid and offer) over IEX-TP, the gap-fill request,
+//! and SNAP, which sends snapshots.
 //!
 //! IEX splits nothing: one stream a feed carries every symbol, and every message spells its symbol.
 //! The instrument's key is those eight bytes as they are, spaces included, read as a little-endian
@@ -7,6 +8,7 @@
 pub mod admin;
 pub mod deep;
 pub mod gapfill;
+pub mod snap;
 pub mod tops;
 pub mod tp;
 

@@ -89,6 +89,20 @@ pub fn segment(payload: &[u8]) -> Result<(&Segment, &[u8]), Reject> {
     Segment::ref_from_prefix(payload).map_err(|_| Reject::ShortHeader)
 }
 
+/// The length in bytes, header included, of the segment that starts with `head`, where segments come
+/// one behind the other over TCP; `None` while too little of it is there to say.
+///
+/// # Errors
+/// [`Reject::BadVersion`]: what follows is no segment.
+#[inline]
+pub fn segment_len(head: &[u8]) -> Result<Option<usize>, Reject> {
+    match segment(head) {
+        Ok((header, _)) if header.version != VERSION => Err(Reject::BadVersion),
+        Ok((header, _)) => Ok(Some(HEADER_LEN + usize::from(header.payload_len.get()))),
+        Err(_) => Ok(None),
+    }
+}
+
 /// Understands a segment of this message protocol whole.
 ///
 /// # Errors

@@ -7,6 +7,7 @@ mod golden_iex;
 mod golden_itch;
 mod net;
 mod pcap;
+mod services;
 mod slow;
 mod tables;
 

@@ -12,7 +12,7 @@ use candor_core::{
 };
 use candor_decoders::Format;
 use candor_decoders::nasdaq::moldudp64;
-use candor_engine::{Capacity, Config, Notice, Partition, Sink, VenueSymbols};
+use candor_engine::{Capacity, Config, Notice, Partition, Sink, Step, VenueSymbols};
 
 pub const GRACE: Nanos = Nanos::from_millis(1);
 pub const SILENCE: Nanos = Nanos::from_secs(3);
@@ -31,6 +31,7 @@ pub struct Shown {
     pub losses: Vec<Loss>,
     pub notices: Vec<Notice>,
     pub claims: Vec<(Symbol, u16)>,
+    pub steps: Vec<Step>,
     pub expected: SeqNo,
     pub heard: Mono,
 }
@@ -71,6 +72,9 @@ impl Sink for Shown {
     }
     fn notice(&mut self, notice: &Notice, _now: Mono) {
         self.notices.push(*notice);
+    }
+    fn step(&mut self, step: &Step, _now: Mono) {
+        self.steps.push(*step);
     }
     fn foreign(&mut self, symbol: &Symbol, home: u16) {
         self.claims.push((*symbol, home));
@@ -135,6 +139,7 @@ pub fn config(listed: &[(&str, u16)]) -> Config {
         lines: [true, true, false],
         grace: GRACE,
         session_grace: Nanos::from_secs(2),
+        services: candor_engine::Services::default(),
         silence: SILENCE,
         late: LATE,
         capacity: capacity(),
@@ -240,6 +245,8 @@ impl Bench {
             Counter::DiscardWithSession,
             Counter::DiscardLinesDiffer,
             Counter::DiscardAfterEnd,
+            Counter::DiscardUnasked,
+            Counter::DiscardInSnapshot,
         ]
         .into_iter()
         .map(|counter| self.count(counter))

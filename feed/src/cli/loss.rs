@@ -94,6 +94,6 @@ fn row(source: &mut Source, record: &LossRecord) -> Row {
         .with("last", loss.range.last().map_or(Value::Absent, |last| Value::Number(last.0)))
         .with("count", Value::Number(loss.range.len()))
         .with("line", line(loss.line))
-        .with("filled_by", line(loss.filled_by))
+        .with("filled_by", loss.filled_by.map_or(Value::Absent, |by| Value::text(by.label())))
         .with("missing_for", Value::Length(Some(loss.missing_for)))
 }

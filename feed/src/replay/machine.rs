@@ -34,6 +34,7 @@ impl Machine {
             lines: [true; LINES],
             grace: options.grace,
             session_grace: SESSION_GRACE,
+            services: candor_engine::Services::default(),
             silence: Nanos(options.feed.heartbeat_interval().0 * 3),
             late: Nanos::from_secs(1),
             capacity: Capacity { symbols, orders, levels, trades },

@@ -213,7 +213,7 @@ fn gaps(machine: &Machine) -> Vec<GapRow> {
         session: gap.session.to_string(),
         first: gap.range.first.0,
         last: gap.range.end.0.saturating_sub(1),
-        filled_by: gap.filled_by.map(letter),
+        filled_by: gap.filled_by.map(|by| by.label().to_owned()),
         state: gap.state.label(),
         missing_for_ns: gap.missing_for.0,
     };
@@ -227,7 +227,7 @@ fn one_line_losses(machine: &Machine) -> Vec<LossRow> {
         line: letter(loss.line),
         first: loss.range.first.0,
         last: loss.range.end.0.saturating_sub(1),
-        filled_by: loss.filled_by.map(letter),
+        filled_by: loss.filled_by.map(|by| by.label().to_owned()),
     };
     machine.one_line_losses().iter().map(row).collect()
 }

@@ -3,7 +3,7 @@
 use candor_core::{
     BookView, LossKind, Message, Mono, SeqNo, SeqRange, SessionId, Status, Symbol, SymbolIndex,
 };
-use candor_core::{Line, Nanos};
+use candor_core::{Line, Nanos, Origin};
 use candor_engine::{Notice, Sink};
 
 /// What became of missing numbers.
@@ -39,8 +39,8 @@ pub struct Gap {
     pub range: SeqRange,
     /// The session they belong to.
     pub session: SessionId,
-    /// The line that carried the last of them, if one did.
-    pub filled_by: Option<Line>,
+    /// Who carried the last of them, if anybody did.
+    pub filled_by: Option<Origin>,
     /// What became of them.
     pub state: GapState,
     /// How long they were missing before that; zero while they still are.
@@ -56,8 +56,8 @@ pub struct OneLineLoss {
     pub range: SeqRange,
     /// The session they belong to.
     pub session: SessionId,
-    /// The line that carried them.
-    pub filled_by: Option<Line>,
+    /// Who carried them.
+    pub filled_by: Option<Origin>,
 }
 
 /// Everything counted of one partition.
@@ -158,6 +158,8 @@ impl Sink for Tally {
                 self.close(range);
                 self.gaps.push(ended(GapState::Filled));
             }
+            // A capture comes with no service to ask for a snapshot.
+            LossKind::Spliced => {}
             LossKind::GapLost => {
                 self.close(range);
                 self.gaps.push(ended(GapState::Lost));

@@ -2,18 +2,25 @@
 //! what came out.
 #![allow(dead_code, unreachable_pub)] // each test binary uses its own part
 
+pub mod recovery;
+
 use candor_core::counters::{Counter, Counters};
 use candor_core::limits::LINES;
 use candor_core::{
-    ByteOrder, Content, Line, Loss, LossKind, Messages, Mono, Nanos, Packet, SeqNo, SeqRange,
-    SessionId,
+    Answer, ByteOrder, Content, Line, Loss, LossKind, Messages, Mono, Nanos, Origin, Packet, SeqNo,
+    SeqRange, SessionId,
 };
 use candor_gapfill::{Config, Heard, Notice, Output, Sequencer, State};
 
 pub const GRACE: Nanos = Nanos::from_millis(1);
 pub const SESSION_GRACE: Nanos = Nanos::from_secs(5);
-pub const CONFIG: Config =
-    Config { lines: [true; LINES], grace: GRACE, session_grace: SESSION_GRACE };
+pub const CONFIG: Config = Config {
+    lines: [true; LINES],
+    grace: GRACE,
+    session_grace: SESSION_GRACE,
+    keep_start: false,
+    start_limit: 0,
+};
 pub const DAY: SessionId = SessionId::from_text(*b"20191230A ");
 pub const NEXT: SessionId = SessionId::from_text(*b"20191230B ");
 pub const THIRD: SessionId = SessionId::from_text(*b"20191230C ");
@@ -23,7 +30,7 @@ pub const B: Line = Line::B;
 pub const C: Line = Line::C;
 
 /// The sum that must equal `Messages`.
-pub const FATES: [Counter; 9] = [
+pub const FATES: [Counter; 11] = [
     Counter::Applied,
     Counter::Duplicate,
     Counter::Held,
@@ -33,12 +40,14 @@ pub const FATES: [Counter; 9] = [
     Counter::DiscardWithSession,
     Counter::DiscardLinesDiffer,
     Counter::DiscardAfterEnd,
+    Counter::DiscardUnasked,
+    Counter::DiscardInSnapshot,
 ];
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Delivered {
     pub seq: u64,
-    pub line: Line,
+    pub origin: Origin,
     pub bytes: Vec<u8>,
 }
 
@@ -53,8 +62,8 @@ pub enum Item {
 pub struct Recorder(pub Vec<Item>);
 
 impl Output for Recorder {
-    fn message(&mut self, seq: SeqNo, line: Line, bytes: &[u8]) {
-        self.0.push(Item::Message(Delivered { seq: seq.0, line, bytes: bytes.to_vec() }));
+    fn message(&mut self, seq: SeqNo, origin: Origin, bytes: &[u8]) {
+        self.0.push(Item::Message(Delivered { seq: seq.0, origin, bytes: bytes.to_vec() }));
     }
 
     fn notice(&mut self, notice: Notice) {
@@ -175,6 +184,37 @@ impl Bench {
         self.after()
     }
 
+    /// An answer of the retransmit service.
+    pub fn answer(&mut self, first: u64, messages: &[Vec<u8>]) -> (Answer, Vec<Item>) {
+        let encoded = encode(messages);
+        let packet = packet(self.session, Content::Data, first, messages.len(), &encoded);
+        self.give_answer(&packet)
+    }
+
+    /// An answer of these numbers, as the venue sent them on its lines.
+    pub fn retransmit(&mut self, first: u64, count: u64) -> (Answer, Vec<Item>) {
+        let messages: Vec<_> = (first..first + count).map(|seq| content(self.life, seq)).collect();
+        self.answer(first, &messages)
+    }
+
+    pub fn give_answer(&mut self, packet: &Packet<'_>) -> (Answer, Vec<Item>) {
+        let Bench { sequencer, counters, out, now, .. } = self;
+        let answer = sequencer.on_retransmit(*now, packet, counters, out);
+        (answer, self.after())
+    }
+
+    pub fn splice(&mut self, next: u64) -> Vec<Item> {
+        let Bench { sequencer, counters, out, now, .. } = self;
+        sequencer.splice(*now, SeqNo(next), counters, out);
+        self.after()
+    }
+
+    pub fn resync(&mut self, next: u64) -> Vec<Item> {
+        let Bench { sequencer, counters, out, now, .. } = self;
+        sequencer.resync(*now, SeqNo(next), counters, out);
+        self.after()
+    }
+
     fn after(&mut self) -> Vec<Item> {
         self.sequencer.check();
         self.account();
@@ -250,7 +290,7 @@ pub fn notices(items: &[Item]) -> Vec<Notice> {
 
 /// The losses among these items: kind, numbers, the line that lost them, the line that filled them.
 pub fn losses(items: &[Item]) -> Vec<(LossKind, SeqRange, Option<Line>, Option<Line>)> {
-    let told = |loss: Loss| (loss.kind, loss.range, loss.line, loss.filled_by);
+    let told = |loss: Loss| (loss.kind, loss.range, loss.line, loss.filled_by.and_then(line_of));
     notices(items)
         .into_iter()
         .filter_map(|notice| match notice {
@@ -258,6 +298,14 @@ pub fn losses(items: &[Item]) -> Vec<(LossKind, SeqRange, Option<Line>, Option<L
             _ => None,
         })
         .collect()
+}
+
+/// The line, where it was one.
+fn line_of(origin: Origin) -> Option<Line> {
+    match origin {
+        Origin::Line(line) => Some(line),
+        Origin::Retransmit => None,
+    }
 }
 
 /// From `first` up to and without `end`.

@@ -8,13 +8,24 @@ use candor_core::limits::{
     FINGERPRINTS, HELD_MESSAGE_BYTES, LINE_GAPS, OLD_SESSIONS, OPEN_GAPS, WINDOW_MESSAGES,
 };
 
+mod recovery;
+
 const WINDOW: u64 = WINDOW_MESSAGES as u64;
+
+/// Who carried a message, where a line has its index: the retransmit service.
+pub const SERVICE: usize = 3;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Kind {
     Data,
     Heartbeat,
     End,
+    /// Not a line's packet: an answer of the retransmit service.
+    Answer,
+    /// No packet: a snapshot that goes on with `first`.
+    Splice,
+    /// The same, and nothing else known is believed.
+    Resync,
 }
 
 /// A packet as the twin sees it.
@@ -55,6 +66,9 @@ struct Run {
     lost: BTreeMap<u64, bool>,
     start_lost: bool,
     inside_lost: bool,
+    /// Delivered, or contained in a snapshot, and carried by no line until then.
+    uncarried: BTreeMap<u64, ()>,
+    watched_from: u64,
 }
 
 #[derive(Default)]
@@ -74,6 +88,9 @@ struct Side {
 pub struct Twin {
     grace: u64,
     session_grace: u64,
+    /// Numbers missing of a start that is kept.
+    start_limit: u64,
+    answers_from: u64,
     session: Option<u64>,
     old: VecDeque<u64>,
     run: Run,
@@ -107,15 +124,16 @@ fn together(a: Missing, b: Missing) -> bool {
 }
 
 impl Twin {
-    pub fn new(grace: u64, session_grace: u64) -> Twin {
-        let mut twin = Twin { grace, session_grace, ..Twin::default() };
+    pub fn new(grace: u64, session_grace: u64, start_limit: u64) -> Twin {
+        let mut twin = Twin { grace, session_grace, start_limit, ..Twin::default() };
         twin.start_over();
         twin
     }
 
     fn start_over(&mut self) {
         self.count("discard_with_session", self.run.held.len() as u64);
-        self.run = Run { fresh: true, expected: 1, known_end: 1, ..Run::default() };
+        self.run =
+            Run { fresh: true, expected: 1, known_end: 1, watched_from: 1, ..Run::default() };
     }
 
     fn count(&mut self, what: &'static str, n: u64) {
@@ -165,7 +183,8 @@ impl Twin {
             else {
                 break;
             };
-            if missing.start {
+            let with_it = self.run.missing.values().filter(|m| m.id == missing.id).count() as u64;
+            if missing.start && with_it > self.start_limit {
                 self.give_up(number, u64::MAX);
             } else {
                 self.count("gaps_outlived", 1);
@@ -203,7 +222,9 @@ impl Twin {
 
     fn line_lost(&mut self, line: usize, number: u64) {
         self.sides[line].left_out.remove(&number);
-        if number < self.run.expected && !self.run.lost.contains_key(&number) {
+        let by_a_line =
+            !self.run.lost.contains_key(&number) && !self.run.uncarried.contains_key(&number);
+        if number < self.run.expected && by_a_line && number >= self.run.watched_from {
             self.count(["lost_on_line_a", "lost_on_line_b", "lost_on_line_c"][line], 1);
         }
     }
@@ -222,6 +243,7 @@ impl Twin {
             let late = self.now - self.sides[given.line].advanced <= self.grace;
             let until = if late { self.now + self.grace } else { 0 };
             self.before = (std::mem::take(&mut self.run.memory), until);
+            self.answers_from = self.now + self.session_grace;
             self.start_over();
             for line in 0..3 {
                 let side = &mut self.sides[line];
@@ -303,6 +325,7 @@ impl Twin {
             self.count("session_changes", 1);
             self.start_over();
             self.before.1 = 0;
+            self.answers_from = 0;
             self.sides = Default::default();
             return false;
         }
@@ -358,6 +381,7 @@ impl Twin {
                 }
             }
             inside |= self.run.lost.get(&number) == Some(&false);
+            inside |= self.run.uncarried.contains_key(&number);
         }
         if end > next || end > self.run.expected {
             self.sides[given.line].below = 0;
@@ -465,6 +489,9 @@ impl Twin {
     fn deliver(&mut self, line: usize, bytes: Vec<u8>) {
         self.count("applied", 1);
         self.delivered.push((self.run.expected, line, bytes));
+        if line == SERVICE {
+            self.nobody_carried(self.run.expected..self.run.expected + 1);
+        }
         self.run.expected += 1;
     }
 
@@ -478,6 +505,11 @@ impl Twin {
         if number < self.run.expected || self.run.held.contains_key(&number) {
             return self.again(number, bytes);
         }
+        self.accept(number, line, bytes);
+        self.keep_bound();
+    }
+
+    fn accept(&mut self, number: u64, line: usize, bytes: &[u8]) {
         if number == self.run.expected || bytes.len() <= HELD_MESSAGE_BYTES {
             if number == 1 {
                 self.run.genesis = Some(bytes.to_vec());
@@ -499,7 +531,19 @@ impl Twin {
             self.count("discard_too_long_to_hold", 1);
             self.run_to(number + 1);
         }
-        self.keep_bound();
+    }
+
+    fn nobody_carried(&mut self, numbers: std::ops::Range<u64>) {
+        self.run.uncarried.extend(numbers.map(|number| (number, ())));
+        let pieces = runs(&self.run.uncarried, |(), ()| true);
+        for (from, to) in &pieces[..pieces.len().saturating_sub(OPEN_GAPS)] {
+            self.run.uncarried.retain(|n, ()| !(*from..*to).contains(n));
+        }
+    }
+
+    fn known(&self, number: u64) -> Option<&[u8]> {
+        let genesis = self.run.genesis.as_deref().filter(|_| number == 1);
+        self.remembered(number).map(|(_, bytes)| bytes).or(genesis)
     }
 
     fn again(&mut self, number: u64, bytes: &[u8]) {

@@ -83,6 +83,7 @@ pub fn book(n: u64) -> BookView {
         volume: n + 6,
         trades: n as u32,
         broken: (n / 2) as u32,
+        since: n + 7,
     };
     view
 }

@@ -1,0 +1,379 @@
+//! What a partition's messages mean: symbols, books, and what may be believed of each.
+
+use candor_book::{Books, Fault};
+use candor_core::counters::{Counter, Counters};
+use candor_core::{
+    BookView, Event, InstrumentKey, LossKind, Message, Mono, Origin, Reason, SeqNo, SessionId,
+    Side, Status, Symbol, SymbolIndex, TradingState,
+};
+use candor_decoders::BookShape;
+use candor_gapfill::{Notice, Output};
+
+use crate::evidence::Evidence;
+use crate::rebuild::{Hold, Rebuild};
+use crate::symbols::{Bound, Symbols};
+use crate::{Config, Sink};
+
+/// All that is not sequencing: what is applied to when the sequencer says a message is new.
+pub(crate) struct Content {
+    pub(crate) config: Config,
+    pub(crate) books: Books,
+    pub(crate) symbols: Symbols,
+    pub(crate) evidence: Evidence,
+    pub(crate) counters: Counters,
+    pub(crate) epoch: u32,
+    pub(crate) status: Status,
+    pub(crate) since: Mono,
+    pub(crate) session: SessionId,
+    /// When a packet was heard last that shows the stream followed to be alive.
+    pub(crate) heard: Mono,
+    /// Whether a message that repeats its symbol defines it where nothing has.
+    pub(crate) named_by_any_message: bool,
+    pub(crate) now: Mono,
+    pub(crate) dirty: Vec<SymbolIndex>,
+    /// When the first of the dirty symbols has waited too long for its transaction's end.
+    pub(crate) torn_at: Option<Mono>,
+    pub(crate) rebuild: Rebuild,
+    pub(crate) view: BookView,
+}
+
+pub(crate) struct Apply<'a, S> {
+    pub(crate) content: &'a mut Content,
+    pub(crate) sink: &'a mut S,
+}
+
+impl<S: Sink> Output for Apply<'_, S> {
+    fn message(&mut self, seq: SeqNo, _origin: Origin, bytes: &[u8]) {
+        self.content.on_message(seq, bytes, self.sink);
+    }
+
+    fn notice(&mut self, notice: Notice) {
+        self.content.on_notice(&notice, self.sink);
+    }
+}
+
+impl Content {
+    /// Nothing is known yet. Allocates all it will ever need.
+    pub(crate) fn new(config: Config) -> Content {
+        let shape = match config.format.book() {
+            BookShape::ByOrder => candor_book::Shape::ByOrder,
+            BookShape::ByLevel => candor_book::Shape::ByLevel,
+            BookShape::Quotes => candor_book::Shape::Quotes,
+        };
+        let symbols = config.capacity.symbols;
+        Content {
+            books: Books::new(shape, config.capacity, config.format.decimals()),
+            symbols: Symbols::new(symbols),
+            evidence: Evidence::NONE,
+            counters: Counters::new(),
+            epoch: 1,
+            status: Status::stale(Reason::Unsubscribed),
+            since: Mono::NEVER,
+            session: SessionId::NONE,
+            heard: Mono::NEVER,
+            named_by_any_message: false,
+            now: Mono::NEVER,
+            dirty: Vec::with_capacity(symbols),
+            torn_at: None,
+            rebuild: Rebuild::new(&config),
+            view: BookView::EMPTY,
+            config,
+        }
+    }
+
+    pub(crate) fn advance(&mut self, now: Mono) {
+        assert!(now >= self.now, "time went back: the caller's clock must not");
+        self.now = now;
+    }
+
+    /// The next message of the stream.
+    #[inline]
+    pub(crate) fn on_message(&mut self, seq: SeqNo, bytes: &[u8], sink: &mut impl Sink) {
+        if self.rebuild.hold != Hold::Nothing {
+            self.hold_back(seq, bytes, sink);
+            if self.rebuild.hold == Hold::All {
+                return;
+            }
+        }
+        self.apply_message(seq, bytes, sink);
+    }
+
+    /// Applies a message to the books, unless its own is being rebuilt.
+    pub(crate) fn apply_message(&mut self, seq: SeqNo, bytes: &[u8], sink: &mut impl Sink) {
+        self.evidence.session_changed = false;
+        let message = match self.config.format.decode(bytes) {
+            Ok(message) => message,
+            Err(reject) => {
+                // A number was used up and we don't know what for: no book here is proven any more.
+                self.counters.reject(reject);
+                self.evidence.unreadable = true;
+                self.rebuild.lacks(seq, seq.next(), self.now);
+                return;
+            }
+        };
+        if message.event == Event::Unknown {
+            self.counters.add(Counter::UnknownType, 1);
+        } else if self.config.format.layout_len(message.kind).is_some_and(|len| bytes.len() > len) {
+            self.counters.add(Counter::LongerMessage, 1);
+        }
+        let index = self.resolve(&message, bytes, sink);
+        if let Some(index) = index.filter(|index| !self.symbols.get(*index).recovering) {
+            let _ = self.apply(index, seq, &message);
+        }
+        sink.event(index, seq, self.now, &message);
+    }
+
+    /// Which symbol a message is about, learning its name where the message or its key says it.
+    pub(crate) fn resolve(
+        &mut self,
+        message: &Message,
+        bytes: &[u8],
+        sink: &mut impl Sink,
+    ) -> Option<SymbolIndex> {
+        if message.key == InstrumentKey::NONE || message.event == Event::Unknown {
+            return None;
+        }
+        let named = match message.event {
+            Event::Definition { symbol, .. } => Some(symbol),
+            _ => {
+                if let Some(index) = self.symbols.by_key(message.key) {
+                    return Some(index);
+                }
+                match self.named_by_any_message {
+                    true => self.config.format.symbol_in(message, bytes),
+                    false => self.config.format.symbol_of(message.key),
+                }
+            }
+        };
+        let Some(symbol) = named else {
+            self.counters.add(Counter::UndefinedInstrument, 1);
+            // Where a day was cut, whatever lies before the cut is missing anyway.
+            if !self.named_by_any_message {
+                self.symbols.miss(message.key);
+            }
+            return None;
+        };
+        let index = match self.symbols.by_name(&symbol) {
+            Some(index) => index,
+            None => self.add(symbol, sink)?,
+        };
+        let rebound = self.symbols.get(index).key != InstrumentKey::NONE;
+        match self.symbols.bind(message.key, index) {
+            Bound::Same => {}
+            Bound::New if self.symbols.has_missed(message.key) => self.quarantine(index),
+            Bound::New => {}
+            Bound::TakenFrom(old) => {
+                // A rename: nothing is inherited, and the old name is proven by nothing any more.
+                self.symbols.get_mut(old).named = false;
+                self.touch(old);
+                // What rests at the venue under the key is not in the new name's book.
+                let rests =
+                    [Side::Bid, Side::Ask].iter().any(|s| self.books.best(old, *s).is_some());
+                if rests || rebound {
+                    self.quarantine(index);
+                }
+            }
+            Bound::SecondKey => self.quarantine(index),
+        }
+        Some(index)
+    }
+
+    pub(crate) fn add(&mut self, symbol: Symbol, sink: &mut impl Sink) -> Option<SymbolIndex> {
+        let Some(index) = self.symbols.add(symbol, self.now) else {
+            self.counters.add(Counter::SymbolsFull, 1);
+            return None;
+        };
+        let book = self.books.add_symbol();
+        assert_eq!(book, Some(index), "books and symbols count alike");
+        self.counters.add(Counter::Symbols, 1);
+        if let Some(home) = self.config.venue.home(&symbol)
+            && home != self.config.index
+        {
+            self.symbols.get_mut(index).misplaced = true;
+            self.counters.add(Counter::WrongPartition, 1);
+            sink.foreign(&symbol, home);
+        }
+        sink.define(index, &symbol);
+        self.touch(index);
+        Some(index)
+    }
+
+    ///
+    /// # Errors
+    /// The venue broke its own rules; the symbols concerned are quarantined.
+    pub(crate) fn apply(
+        &mut self,
+        index: SymbolIndex,
+        seq: SeqNo,
+        message: &Message,
+    ) -> Result<(), Fault> {
+        let first = !self.symbols.get(index).named;
+        self.symbols.get_mut(index).named = true;
+        match self.books.apply(index, seq, message) {
+            Ok(change) => {
+                let known = self.symbols.get_mut(index);
+                let before = known.open_since;
+                // Only what says whether the transaction is complete opens or completes it: a trade
+                // report in its middle says nothing of that.
+                if let Event::SetLevel { complete, .. } = message.event {
+                    known.open_since = if complete { None } else { before.or(Some(self.now)) };
+                }
+                let completed = before.is_some() && known.open_since.is_none();
+                if change.unmatched {
+                    self.counters.add(Counter::BreaksUnmatched, 1);
+                } else if matches!(message.event, Event::TradeBreak { .. }) {
+                    self.counters.add(Counter::Breaks, 1);
+                }
+                if change.book || change.state || completed {
+                    self.watch_crossing(index);
+                }
+                if change.any() || first || completed {
+                    self.touch(index);
+                }
+                Ok(())
+            }
+            Err(fault) => {
+                self.counters.add(counter_of(fault), 1);
+                self.quarantine(index);
+                // Two symbols claim one order: either may be the wrong one.
+                if let Fault::WrongSymbol { owner } | Fault::DuplicateOrder { owner } = fault {
+                    self.quarantine(owner);
+                }
+                self.rebuild.sick_needs = self.rebuild.sick_needs.max(seq.next());
+                Err(fault)
+            }
+        }
+    }
+
+    /// A crossed book makes its symbol stale for as long as it lasts, where the venue can't cross:
+    /// while it trades, between two transactions.
+    fn watch_crossing(&mut self, index: SymbolIndex) {
+        let trading = self.books.trading_state(index) == TradingState::Trading;
+        let known = self.symbols.get_mut(index);
+        if known.open_since.is_some() {
+            return;
+        }
+        let crossed = trading && self.books.is_crossed(index);
+        let was_sick = known.is_sick();
+        if crossed && !known.crossed {
+            self.counters.add(Counter::Crossed, 1);
+        }
+        known.crossed = crossed;
+        let is_sick = known.is_sick();
+        self.rebuild.count_sick(was_sick, is_sick);
+    }
+
+    fn quarantine(&mut self, index: SymbolIndex) {
+        let known = self.symbols.get_mut(index);
+        let was_sick = known.is_sick();
+        if !known.broken {
+            known.broken = true;
+            self.counters.add(Counter::Quarantined, 1);
+        }
+        self.rebuild.count_sick(was_sick, true);
+        self.touch(index);
+    }
+
+    pub(crate) fn touch(&mut self, index: SymbolIndex) {
+        let known = self.symbols.get_mut(index);
+        if !known.dirty {
+            known.dirty = true;
+            debug_assert!(self.dirty.len() < self.dirty.capacity());
+            self.dirty.push(index);
+        }
+    }
+
+    pub(crate) fn on_notice(&mut self, notice: &Notice, sink: &mut impl Sink) {
+        match notice {
+            Notice::SessionChanged { to, .. } => self.new_session(*to, sink),
+            Notice::Restarted { session, .. } => self.new_session(*session, sink),
+            Notice::LinesDiffer { seq, .. } => {
+                self.evidence.lines_differ = true;
+                self.rebuild.lacks(*seq, seq.next(), self.now);
+            }
+            Notice::Loss(loss) => {
+                sink.loss(loss);
+                if loss.kind == LossKind::GapLost {
+                    self.lost(loss.range);
+                }
+            }
+            Notice::Started { .. }
+            | Notice::GapOpened { .. }
+            | Notice::OldSession { .. }
+            | Notice::Ended { .. } => {}
+        }
+        sink.notice(notice, self.now);
+    }
+
+    /// Everything earned in the old session is gone. The new epoch is published before anything
+    /// else happens: from there on no slot of the old one is Live, whatever it says.
+    fn new_session(&mut self, session: SessionId, sink: &mut impl Sink) {
+        self.evidence.new_session();
+        self.session = session;
+        self.heard = Mono::NEVER;
+        self.rebuild.new_session(self.now, &mut self.counters);
+        self.new_epoch(Reason::SessionChanged, sink);
+    }
+
+    /// From here on no slot of before is Live, whatever it says, and no book is known.
+    pub(crate) fn new_epoch(&mut self, reason: Reason, sink: &mut impl Sink) {
+        assert!(self.epoch < u32::MAX, "epochs ended");
+        self.epoch += 1;
+        self.status = Status::stale(reason);
+        self.since = self.now;
+        sink.status(self.status, self.epoch, self.now, self.session);
+        self.books.reset();
+        self.symbols.new_session(self.now);
+        self.dirty.clear();
+    }
+
+    pub(crate) fn publish_dirty(&mut self, sink: &mut impl Sink) {
+        let mut kept = 0;
+        self.torn_at = None;
+        if self.rebuild.hold == Hold::All {
+            // There are no books to show; the partition is stale until there are.
+            return;
+        }
+        for at in 0..self.dirty.len() {
+            let index = self.dirty[at];
+            let known = self.symbols.get_mut(index);
+            // Between two states of a transaction there is no book to show. What was published
+            // stays the true book as of the number it carries, for as long as a number may be late.
+            known.torn = false;
+            if let Some(since) = known.open_since {
+                let torn_at = since + self.config.grace;
+                known.torn = self.now > torn_at;
+                if !known.torn {
+                    self.torn_at = Some(self.torn_at.map_or(torn_at, |other| other.min(torn_at)));
+                }
+                // A demotion never waits.
+                let verdict = known.verdict();
+                if !known.torn && (verdict.is_live() || verdict == known.status) {
+                    self.dirty[kept] = index;
+                    kept += 1;
+                    continue;
+                }
+            }
+            known.dirty = false;
+            let status = known.verdict();
+            if status != known.status {
+                known.status = status;
+                known.since = self.now;
+            }
+            let since = known.since;
+            self.books.view(index, &mut self.view);
+            sink.publish(index, status, self.epoch, since, &self.view);
+        }
+        self.dirty.truncate(kept);
+    }
+}
+
+fn counter_of(fault: Fault) -> Counter {
+    match fault {
+        Fault::UnknownOrder | Fault::WrongSymbol { .. } => Counter::UnknownOrder,
+        Fault::DuplicateOrder { .. } => Counter::DuplicateOrder,
+        Fault::OrdersFull => Counter::OrdersFull,
+        Fault::LevelsFull => Counter::LevelsFull,
+        Fault::BadPrice | Fault::BadSize | Fault::WrongShape => Counter::BadSize,
+    }
+}

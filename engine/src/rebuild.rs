@@ -1,0 +1,360 @@
+//! Books out of a snapshot: emptied when it begins, built from its messages, and joined to the
+//! stream exactly at its number. Until then the partition, or the symbols concerned, are stale.
+//!
+//! | what is wrong | what the snapshot is for | meanwhile |
+//! | --- | --- | --- |
+//! | numbers that nobody can send again, lines that differ, a message nobody can read | all books | Stale(Gap) or the like, from `Begin` on Stale(Recovering) |
+//! | the book of some symbols broke the venue's rules | those symbols | they are Stale(SymbolQuarantined), then Stale(SymbolRecovering); the others go on |
+
+use candor_core::counters::Counters;
+use candor_core::limits::REPLAY_MESSAGES;
+use candor_core::{Event, Loss, LossKind, Messages, Mono, Nanos, Reason, Reject, SeqNo, SeqRange};
+use candor_snapshot::{self as snapshot, Snapshots, Splice};
+
+use crate::content::Content;
+use crate::{Config, Sink, Step};
+
+/// How long symbols that are sick after a snapshot wait for the next; doubles each time, unless none
+/// was for as long.
+const SICK_AGAIN: Nanos = Nanos::from_secs(1);
+const SICK_AGAIN_MAX: Nanos = Nanos::from_secs(64);
+
+/// What happens to the messages of the stream.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Hold {
+    /// They are applied.
+    Nothing,
+    /// They are held back: there are no books to apply them to.
+    All,
+    /// They are held back, and applied to the symbols that are not being rebuilt.
+    Sick,
+}
+
+/// What a snapshot is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Extent {
+    /// All books.
+    All,
+    /// The books that broke the venue's rules.
+    Sick,
+}
+
+/// A snapshot on its way into the stream.
+#[derive(Debug)]
+pub(crate) struct Splicing {
+    pub(crate) splice: Splice,
+    /// It goes on from a number that is past for us.
+    pub(crate) resync: bool,
+}
+
+/// Whether books have to be rebuilt, and how far that is.
+#[derive(Debug)]
+pub(crate) struct Rebuild {
+    /// `None` where the venue has no snapshots for us.
+    pub(crate) snapshots: Option<Snapshots>,
+    pub(crate) hold: Hold,
+    /// What a snapshot is wanted for.
+    pub(crate) extent: Extent,
+    /// What the one that has begun is for.
+    pub(crate) begun: Extent,
+    /// It is being joined to the stream: what was held back is applied, a bounded part at a time.
+    pub(crate) splicing: Option<Splicing>,
+    /// Only a snapshot of everything before this number makes the books whole.
+    pub(crate) needs: Option<SeqNo>,
+    /// The same for the symbols that are sick.
+    pub(crate) sick_needs: SeqNo,
+    /// How many symbols are sick: their book broke the venue's rules, or is crossed.
+    pub(crate) sick: u32,
+    sick_from: Mono,
+    sick_wait: Nanos,
+    /// The numbers are others than they were: what was asked for is of no use.
+    pub(crate) renumbered: bool,
+    /// The first number that is not in the books, and since when.
+    missing: Option<(SeqNo, Mono)>,
+}
+
+impl Rebuild {
+    pub(crate) fn new(config: &Config) -> Rebuild {
+        Rebuild {
+            snapshots: config.services.snapshot.map(Snapshots::new),
+            hold: Hold::Nothing,
+            extent: Extent::All,
+            begun: Extent::All,
+            splicing: None,
+            needs: None,
+            sick_needs: SeqNo::FIRST,
+            sick: 0,
+            sick_from: Mono::NEVER,
+            sick_wait: SICK_AGAIN,
+            renumbered: false,
+            missing: None,
+        }
+    }
+
+    /// Nothing is to be rebuilt and nothing is under way.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.needs.is_none() && self.sick == 0 && self.hold == Hold::Nothing
+    }
+
+    /// A symbol has become sick, or well.
+    pub(crate) fn count_sick(&mut self, was: bool, is: bool) {
+        match (was, is) {
+            (false, true) => self.sick += 1,
+            (true, false) => self.sick -= 1,
+            _ => {}
+        }
+    }
+
+    /// The books lack what comes before `end`, from `first` on.
+    pub(crate) fn lacks(&mut self, first: SeqNo, end: SeqNo, now: Mono) {
+        self.needs = Some(self.needs.map_or(end, |needs| needs.max(end)));
+        self.missing.get_or_insert((first, now));
+    }
+
+    /// A new session: what the old one's books lacked no longer matters.
+    pub(crate) fn new_session(&mut self, now: Mono, counters: &mut Counters) {
+        self.renumbered = true;
+        self.hold = Hold::Nothing;
+        self.splicing = None;
+        self.needs = None;
+        self.sick = 0;
+        self.sick_wait = SICK_AGAIN;
+        self.missing = None;
+        if let Some(snapshots) = &mut self.snapshots {
+            snapshots.reset(now, counters);
+        }
+    }
+
+    /// What a snapshot is wanted for, and which number it must reach at least. `lost` is the end of
+    /// what the venue can't send again.
+    pub(crate) fn wants(&self, now: Mono, lost: Option<SeqNo>) -> Option<(Extent, SeqNo)> {
+        let emptied = (self.hold == Hold::All).then_some(SeqNo::FIRST);
+        if let Some(needs) = self.needs.max(lost).max(emptied) {
+            return Some((Extent::All, needs));
+        }
+        let sick = self.sick > 0 && now >= self.sick_from;
+        (sick || self.hold == Hold::Sick).then_some((Extent::Sick, self.sick_needs))
+    }
+
+    /// When there is something to do that nothing else brings about: the rest of a splice at once,
+    /// symbols that are still sick after their wait.
+    pub(crate) fn deadline(&self, now: Mono) -> Option<Mono> {
+        if self.splicing.is_some() {
+            return Some(now);
+        }
+        let waits = self.sick > 0 && self.sick_from > now && self.snapshots.is_some();
+        waits.then_some(self.sick_from)
+    }
+
+    /// The snapshot under way is of no use any more.
+    pub(crate) fn abandon(&mut self, now: Mono, counters: &mut Counters) -> snapshot::Step {
+        self.splicing = None;
+        match &mut self.snapshots {
+            Some(snapshots) => snapshots.abandon(now, counters),
+            None => snapshot::Step::Ignore,
+        }
+    }
+}
+
+impl Content {
+    /// Asserts what must always hold between two calls.
+    pub(crate) fn check_rebuild(&self) {
+        let rebuild = &self.rebuild;
+        let known = || self.symbols.indices().map(|index| self.symbols.get(index));
+        assert_eq!(known().filter(|known| known.is_sick()).count(), rebuild.sick as usize);
+        let recovering = known().any(|known| known.recovering);
+        assert!(!recovering || rebuild.hold != Hold::Nothing, "nothing brings its book back");
+        let Some(snapshots) = &rebuild.snapshots else {
+            assert_eq!(rebuild.hold, Hold::Nothing, "held for a snapshot that never comes");
+            return;
+        };
+        snapshots.check();
+        assert_eq!(snapshots.is_holding(), rebuild.hold != Hold::Nothing);
+        assert!(rebuild.splicing.is_none() || rebuild.hold != Hold::Nothing);
+    }
+
+    /// Messages were given up: nothing that follows can be applied.
+    pub(crate) fn lost(&mut self, range: SeqRange) {
+        let now = self.now;
+        let Some(snapshots) = &mut self.rebuild.snapshots else { return };
+        snapshots.hold_from(range.end, &mut self.counters);
+        self.rebuild.hold = Hold::All;
+        self.rebuild.lacks(range.first, range.end, now);
+    }
+
+    /// Holds a message back. A full holdback lets its oldest go; only a later snapshot will do then.
+    pub(crate) fn hold_back(&mut self, seq: SeqNo, bytes: &[u8], sink: &mut impl Sink) {
+        let Some(snapshots) = &mut self.rebuild.snapshots else { return };
+        let step = snapshots.hold(self.now, seq, bytes, &mut self.counters);
+        if let snapshot::Step::Failed(why) = step {
+            self.rebuild.splicing = None;
+            sink.step(&Step::SnapshotFailed { why }, self.now);
+        }
+    }
+
+    /// A snapshot begins to arrive: what it is for is emptied, and the stream held back from
+    /// `expected` on unless it is already.
+    pub(crate) fn begin_snapshot(&mut self, expected: SeqNo, sink: &mut impl Sink) {
+        let now = self.now;
+        let rebuild = &mut self.rebuild;
+        let Some(snapshots) = &mut rebuild.snapshots else { return };
+        if !snapshots.is_holding() {
+            snapshots.hold_from(expected, &mut self.counters);
+        }
+        rebuild.missing.get_or_insert((expected, now));
+        rebuild.begun = rebuild.extent;
+        match rebuild.extent {
+            Extent::All => {
+                rebuild.hold = Hold::All;
+                rebuild.sick = 0;
+                rebuild.needs = Some(rebuild.needs.unwrap_or(SeqNo::FIRST));
+                self.empty_books(sink);
+            }
+            Extent::Sick => {
+                rebuild.hold = Hold::Sick;
+                self.empty_sick_books();
+            }
+        }
+    }
+
+    /// Nothing is left of the books that broke the venue's rules.
+    fn empty_sick_books(&mut self) {
+        for index in self.symbols.indices() {
+            let known = self.symbols.get_mut(index);
+            if known.is_sick() || known.recovering {
+                self.rebuild.sick -= u32::from(known.is_sick());
+                known.recovering = true;
+                known.broken = false;
+                known.crossed = false;
+                known.open_since = None;
+                self.books.restart_symbol(index);
+                self.touch(index);
+            }
+        }
+    }
+
+    /// Nothing of the books is left, and with the new epoch nothing of what was published.
+    fn empty_books(&mut self, sink: &mut impl Sink) {
+        self.new_epoch(Reason::Recovering, sink);
+        self.evidence.lines_differ = false;
+        self.evidence.unreadable = false;
+    }
+
+    /// Takes messages of the snapshot.
+    ///
+    /// # Errors
+    /// A message that can't be understood, or that no book can follow from: the snapshot is broken.
+    pub(crate) fn take_snapshot(
+        &mut self,
+        messages: Messages<'_>,
+        sink: &mut impl Sink,
+    ) -> Result<(), Reject> {
+        for bytes in messages {
+            let message = self.config.format.decode(bytes)?;
+            if message.event == Event::Unknown {
+                continue;
+            }
+            let index = match self.rebuild.begun {
+                Extent::Sick => {
+                    let index = self.symbols.by_key(message.key);
+                    index.filter(|index| self.symbols.get(*index).recovering)
+                }
+                Extent::All => self.resolve(&message, bytes, sink),
+            };
+            let Some(index) = index else { continue };
+            self.apply(index, SeqNo(0), &message).map_err(|_| Reject::BadField)?;
+        }
+        Ok(())
+    }
+
+    /// The snapshot is whole and meets the stream: what was held back behind it follows, part by part
+    /// ([`Content::replay`]), and then everything is as it would have been.
+    pub(crate) fn begin_splice(&mut self, splice: Splice, resync: bool) {
+        let next = splice.next();
+        let all = self.rebuild.begun == Extent::All;
+        for index in self.symbols.indices() {
+            if all || self.symbols.get(index).recovering {
+                self.books.cover(index, next);
+            }
+        }
+        if all {
+            self.evidence.session_changed = false;
+            self.rebuild.needs = None;
+        }
+        self.rebuild.splicing = Some(Splicing { splice, resync });
+    }
+
+    /// Applies the next part of what was held back. Answers the splice once nothing is left of it:
+    /// the caller lets the stream go on from its number, where it has not come so far.
+    pub(crate) fn replay(&mut self, sink: &mut impl Sink) -> Option<Splicing> {
+        let splicing = self.rebuild.splicing.take()?;
+        let mut snapshots = self.rebuild.snapshots.take()?;
+        let mut left = REPLAY_MESSAGES;
+        while left > 0 {
+            let Some((seq, bytes)) = snapshots.take_held(&splicing.splice) else { break };
+            left -= 1;
+            match self.rebuild.begun {
+                Extent::All => self.apply_message(seq, bytes, sink),
+                Extent::Sick => self.replay_to_recovering(seq, bytes),
+            }
+        }
+        self.rebuild.snapshots = Some(snapshots);
+        if left == 0 {
+            self.rebuild.splicing = Some(splicing);
+            return None;
+        }
+        Some(splicing)
+    }
+
+    /// The books are whole up to the next number expected.
+    pub(crate) fn end_splice(&mut self, splice: Splice, sink: &mut impl Sink) {
+        let next = splice.next();
+        self.rebuild.hold = Hold::Nothing;
+        for index in self.symbols.indices() {
+            let known = self.symbols.get_mut(index);
+            if known.recovering {
+                known.recovering = false;
+                self.touch(index);
+            }
+        }
+        if let Some(snapshots) = &mut self.rebuild.snapshots {
+            snapshots.done(self.now, splice, &mut self.counters);
+        }
+        self.rest_after_splice(next, sink);
+    }
+
+    /// A message that came while the sick symbols were rebuilt: the others have had it.
+    fn replay_to_recovering(&mut self, seq: SeqNo, bytes: &[u8]) {
+        let Ok(message) = self.config.format.decode(bytes) else { return };
+        let index = self.symbols.by_key(message.key);
+        if let Some(index) = index.filter(|index| self.symbols.get(*index).recovering) {
+            let _ = self.apply(index, seq, &message);
+        }
+    }
+
+    /// Says what the splice brought, and lets symbols that fall sick again wait.
+    fn rest_after_splice(&mut self, next: SeqNo, sink: &mut impl Sink) {
+        let rebuild = &mut self.rebuild;
+        if rebuild.begun == Extent::Sick {
+            let rested = self.now.since(rebuild.sick_from) > rebuild.sick_wait;
+            let longer = Nanos((rebuild.sick_wait.0 * 2).min(SICK_AGAIN_MAX.0));
+            rebuild.sick_wait = if rested { SICK_AGAIN } else { longer };
+            rebuild.sick_from = self.now + rebuild.sick_wait;
+        }
+        if let Some((first, since)) = rebuild.missing.take() {
+            let range = SeqRange::between(first, next);
+            if !range.is_empty() {
+                sink.loss(&Loss {
+                    kind: LossKind::Spliced,
+                    range,
+                    session: self.session,
+                    line: None,
+                    filled_by: None,
+                    at: self.now,
+                    missing_for: self.now.since(since),
+                });
+            }
+        }
+        sink.step(&Step::Spliced { next }, self.now);
+    }
+}

@@ -1,0 +1,284 @@
+//! The ladder of a partition that misses messages: the other line, then asking the venue for them,
+//! then a snapshot, and stale with the reason all along. The first is the sequencer's matter; here
+//! the rest is put together, one step after each thing that happens.
+
+use candor_core::{Action, Answer, Mono, Refusal, Refused, SeqNo, SnapshotPart};
+use candor_gapfill::State;
+use candor_gapfill::retransmit::Retransmit;
+use candor_snapshot::{self as snapshot, Verdict};
+
+use crate::content::Apply;
+use crate::rebuild::{Extent, Hold};
+use crate::{Partition, Sink, Step};
+
+impl Partition {
+    /// What the partition wants of the venue's services. Ask until there is nothing more, after every
+    /// other call.
+    pub fn next_action(&mut self) -> Option<Action> {
+        if !self.has_acted {
+            return None;
+        }
+        if let Some(ask) = self
+            .retransmit
+            .as_mut()
+            .and_then(|retransmit| retransmit.next_ask(&mut self.sequencing))
+        {
+            return Some(Action::Retransmit(ask));
+        }
+        let snapshots = self.content.rebuild.snapshots.as_mut();
+        let action = snapshots.and_then(|snapshots| snapshots.next_action());
+        self.has_acted = action.is_some();
+        action
+    }
+
+    /// An answer of the retransmit service: one packet in the framing of the lines. It fills what is
+    /// missing and proves nothing else: not that the venue is alive, nor where it is.
+    pub fn on_retransmit(&mut self, now: Mono, payload: &[u8], sink: &mut impl Sink) -> Answer {
+        let content = &mut self.content;
+        content.advance(now);
+        let packet = match content.config.format.frame(payload) {
+            Ok(packet) => packet,
+            Err(reject) => return Answer::Rejected(reject),
+        };
+        let mut apply = Apply { content, sink };
+        let answer = self.sequencer.on_retransmit(now, &packet, &mut self.sequencing, &mut apply);
+        if let (Answer::Filled { range }, Some(retransmit)) = (answer, &mut self.retransmit) {
+            retransmit.on_answer(now, range);
+        }
+        self.settle(sink);
+        self.show_numbers(sink);
+        answer
+    }
+
+    /// A request for missing numbers will not be answered.
+    pub fn on_refused(&mut self, now: Mono, refused: &Refused, sink: &mut impl Sink) {
+        self.content.advance(now);
+        if let Some(retransmit) = &mut self.retransmit {
+            retransmit.on_refused(now, refused, self.sequencer.gaps(), &mut self.sequencing);
+        }
+        self.settle(sink);
+    }
+
+    /// A part of a snapshot, in answer to the request of this cycle.
+    pub fn on_snapshot(
+        &mut self,
+        now: Mono,
+        cycle: u32,
+        part: &SnapshotPart<'_>,
+        sink: &mut impl Sink,
+    ) {
+        let content = &mut self.content;
+        content.advance(now);
+        let session = self.sequencer.session();
+        let Some(snapshots) = &mut content.rebuild.snapshots else { return };
+        let next = snapshots.on_part(now, cycle, part, session, &mut content.counters);
+        match (next, part) {
+            (snapshot::Step::Begin, _) => {
+                content.begin_snapshot(self.sequencer.expected(), sink);
+                sink.step(&Step::SnapshotBegun, now);
+            }
+            (snapshot::Step::Take, SnapshotPart::Messages(messages)) => {
+                if content.take_snapshot(*messages, sink).is_err() {
+                    self.fail_snapshot(Refusal::Malformed, sink);
+                }
+            }
+            (snapshot::Step::Failed(why), _) => sink.step(&Step::SnapshotFailed { why }, now),
+            (snapshot::Step::Ignore | snapshot::Step::Take | snapshot::Step::Check, _) => {}
+        }
+        self.settle(sink);
+        self.show_numbers(sink);
+    }
+
+    fn fail_snapshot(&mut self, why: Refusal, sink: &mut impl Sink) {
+        let session = self.sequencer.session();
+        let content = &mut self.content;
+        if let Some(snapshots) = &mut content.rebuild.snapshots {
+            let (now, cycle) = (content.now, snapshots.cycle());
+            let failed = SnapshotPart::Failed(why);
+            let step = snapshots.on_part(now, cycle, &failed, session, &mut content.counters);
+            if let snapshot::Step::Failed(why) = step {
+                sink.step(&Step::SnapshotFailed { why }, now);
+            }
+        }
+    }
+
+    /// What time alone brings about in recovery.
+    pub(crate) fn recover_on_time(&mut self, sink: &mut impl Sink) {
+        if self.quiet {
+            return;
+        }
+        let now = self.content.now;
+        if let Some(retransmit) = &mut self.retransmit {
+            retransmit.on_deadline(now, self.sequencer.gaps(), &mut self.sequencing);
+        }
+        let content = &mut self.content;
+        if content.rebuild.splicing.is_none()
+            && let Some(snapshots) = &mut content.rebuild.snapshots
+            && let snapshot::Step::Failed(why) = snapshots.on_deadline(now, &mut content.counters)
+        {
+            sink.step(&Step::SnapshotFailed { why }, now);
+        }
+    }
+
+    /// When recovery has something to do that nothing else brings about.
+    pub(crate) fn recovery_deadline(&self) -> Option<Mono> {
+        let retransmit = self.retransmit.as_ref().and_then(|retransmit| retransmit.deadline());
+        let rebuild = &self.content.rebuild;
+        let snapshots = rebuild.snapshots.as_ref().and_then(|snapshots| snapshots.deadline());
+        [retransmit, snapshots, rebuild.deadline(self.content.now)].into_iter().flatten().min()
+    }
+
+    /// After every call: recovery follows what the sequencer and the books have come to. While
+    /// nothing is missing and nothing under way, this is one comparison.
+    #[inline]
+    pub(crate) fn recover(&mut self, sink: &mut impl Sink) {
+        let missing = !self.sequencer.gaps().is_empty();
+        if self.quiet && !missing && self.content.rebuild.is_quiet() {
+            return;
+        }
+        self.climb(sink);
+    }
+
+    #[cold]
+    fn climb(&mut self, sink: &mut impl Sink) {
+        self.has_acted = true;
+        // BOUND: a splice leaves no snapshot to be spliced.
+        loop {
+            self.follow_gaps(sink);
+            self.want_snapshot(sink);
+            if !self.try_splice(sink) {
+                break;
+            }
+        }
+        self.quiet = self.is_quiet();
+    }
+
+    /// Lets retransmission see what is missing now.
+    fn follow_gaps(&mut self, sink: &mut impl Sink) {
+        let now = self.content.now;
+        let session = self.sequencer.session();
+        let Some(retransmit) = &mut self.retransmit else { return };
+        let renumbered = std::mem::take(&mut self.content.rebuild.renumbered);
+        if renumbered || !self.content.evidence.subscribed {
+            retransmit.reset();
+        }
+        if !self.content.evidence.subscribed {
+            return;
+        }
+        let before = retransmit.given_up();
+        retransmit.on_change(now, session, self.sequencer.gaps(), &mut self.sequencing);
+        if let Some(end) = retransmit.given_up().filter(|end| before != Some(*end)) {
+            sink.step(&Step::RetransmitGivenUp { end }, now);
+        }
+    }
+
+    fn is_quiet(&self) -> bool {
+        let is_idle = |retransmit: &Retransmit| {
+            retransmit.deadline().is_none() && retransmit.given_up().is_none()
+        };
+        self.sequencer.gaps().is_empty()
+            && self.content.rebuild.is_quiet()
+            && self.retransmit.as_ref().is_none_or(is_idle)
+            && self
+                .content
+                .rebuild
+                .snapshots
+                .as_ref()
+                .is_none_or(|snapshots| snapshots.state() == snapshot::State::Idle)
+    }
+
+    /// The end of what is missing and can't be had by asking for it.
+    fn beyond_asking(&self) -> Option<SeqNo> {
+        match &self.retransmit {
+            Some(retransmit) => retransmit.given_up(),
+            None => {
+                let gaps = self.sequencer.gaps().iter().filter(|gap| gap.outlived);
+                gaps.map(|gap| gap.range.end).max()
+            }
+        }
+    }
+
+    fn want_snapshot(&mut self, sink: &mut impl Sink) {
+        let state = self.sequencer.state();
+        let followed = !matches!(state, State::NotStarted | State::Ended);
+        let asks = followed && self.content.evidence.subscribed;
+        let lost = self.beyond_asking();
+        let content = &mut self.content;
+        let now = content.now;
+        let wanted = if asks { content.rebuild.wants(now, lost) } else { None };
+        let Some(snapshots) = &mut content.rebuild.snapshots else { return };
+        let Some((extent, needs)) = wanted else {
+            if content.rebuild.hold == Hold::Nothing {
+                snapshots.unwant(now);
+            }
+            return;
+        };
+        let begun = matches!(snapshots.state(), snapshot::State::Loading | snapshot::State::Loaded);
+        let narrower = begun && content.rebuild.begun == Extent::Sick && extent == Extent::All;
+        let splicing = content.rebuild.splicing.as_ref();
+        let short = splicing.is_some_and(|it| !it.resync && needs > it.splice.next());
+        if narrower || short {
+            // What arrives for some books, or was to join the stream, is not enough any more.
+            let step = content.rebuild.abandon(now, &mut content.counters);
+            if let snapshot::Step::Failed(why) = step {
+                sink.step(&Step::SnapshotFailed { why }, now);
+            }
+        }
+        content.rebuild.extent = extent;
+        let Some(snapshots) = &mut content.rebuild.snapshots else { return };
+        let cycle = snapshots.cycle();
+        snapshots.want(now, self.sequencer.session(), needs, &mut content.counters);
+        if snapshots.cycle() != cycle {
+            let symbols_only = extent == Extent::Sick;
+            sink.step(&Step::SnapshotAsked { needs, symbols_only }, now);
+        }
+    }
+
+    /// Joins a snapshot that is whole to the stream, once the lines confirm its number. Says whether
+    /// that is done.
+    fn try_splice(&mut self, sink: &mut impl Sink) -> bool {
+        let (expected, known_end) = (self.sequencer.expected(), self.sequencer.known_end());
+        let content = &mut self.content;
+        let now = content.now;
+        if content.rebuild.splicing.is_none() {
+            let Some(snapshots) = &mut content.rebuild.snapshots else { return false };
+            let only_sick = content.rebuild.begun == Extent::Sick;
+            if only_sick && content.rebuild.hold == Hold::All {
+                return false;
+            }
+            // While only some books are rebuilt the stream must have brought the others so far.
+            let shown = if only_sick { expected } else { known_end };
+            match snapshots.verdict(now, expected, shown, &mut content.counters) {
+                Verdict::Wait => return false,
+                Verdict::Unusable(why) => {
+                    sink.step(&Step::SnapshotFailed { why }, now);
+                    return false;
+                }
+                Verdict::Splice(splice) => content.begin_splice(splice, false),
+                // The other books follow our numbers: they would all have to be rebuilt.
+                Verdict::Resync(_) if only_sick => {
+                    let _ = snapshots.abandon(now, &mut content.counters);
+                    return false;
+                }
+                Verdict::Resync(splice) => content.begin_splice(splice, true),
+            }
+        }
+        let Some(splicing) = content.replay(sink) else { return false };
+        let next = splicing.splice.next();
+        let all = content.rebuild.begun == Extent::All;
+        content.end_splice(splicing.splice, sink);
+        let mut apply = Apply { content, sink };
+        if splicing.resync {
+            self.sequencer.resync(now, next, &mut self.sequencing, &mut apply);
+            // Our numbers were not the venue's: only a packet that comes from now on shows where the
+            // venue is.
+            self.content.evidence.fresh_since = Some(now);
+            self.content.rebuild.renumbered = true;
+            sink.step(&Step::Resynced { next }, now);
+        } else if all {
+            let from = next.max(expected);
+            self.sequencer.splice(now, from, &mut self.sequencing, &mut apply);
+        }
+        true
+    }
+}

@@ -1,0 +1,138 @@
+//! What the venue's services bring: answers to requests for missing numbers, and the number from
+//! which a snapshot goes on. Neither is a line: they say nothing about the venue being alive.
+
+use candor_core::counters::{Counter, Counters};
+use candor_core::{Answer, Mono, Origin, Packet, SeqNo};
+
+use crate::fingerprints::print_of;
+use crate::sink::Sink;
+use crate::{Output, Sequencer};
+
+impl Sequencer {
+    /// Takes a packet of the venue's retransmit service: only numbers that are missing in the
+    /// session in force, and nothing at all of a packet that contradicts, in any number, what is
+    /// remembered. Whatever it holds, the known end stays where it is, and the session, the lines'
+    /// positions and the venue's end are what they were. It is no evidence that the venue is alive.
+    ///
+    /// For [`Config::session_grace`](crate::Config::session_grace) after a restart every answer is
+    /// refused: it may be of the numbering before, under the same name.
+    ///
+    /// Never returns [`Answer::Rejected`], which is for whoever reads the framing.
+    pub fn on_retransmit(
+        &mut self,
+        now: Mono,
+        packet: &Packet<'_>,
+        counters: &mut Counters,
+        out: &mut impl Output,
+    ) -> Answer {
+        debug_assert_eq!(packet.range.len(), packet.messages.len() as u64);
+        let known_end = self.known_end();
+        let mut sink = self.sink(now, counters, out);
+        sink.count(Counter::RetransmitPackets, 1);
+        sink.count(Counter::Messages, packet.range.len());
+        self.pass_time(&mut sink);
+        let filled = if self.believes(packet, sink.now) {
+            self.fill(packet, &mut sink)
+        } else {
+            sink.count(Counter::DiscardUnasked, packet.range.len());
+            0
+        };
+        self.settle(&mut sink);
+        assert_eq!(self.known_end(), known_end, "an answer shows no number");
+        if filled == 0 { Answer::Useless } else { Answer::Filled { range: packet.range } }
+    }
+
+    /// A snapshot contains everything before `next`, which is the next number from here on, or what
+    /// is held behind it. Gaps before `next` vanish: they count neither as filled nor as lost. What
+    /// is held before it is dropped; what is held from it on is delivered until the next gap.
+    /// Nothing of this session counts as given up any more.
+    ///
+    /// Where `next` lies before [`Sequencer::expected`], this is [`Sequencer::resync`].
+    ///
+    /// The venue's end stands: at `next` or before it the session has ended. One before `next` and
+    /// a snapshot beyond it contradict each other, and an ended session is the safe reading of the
+    /// two. Time does not pass: deadlines that `now` has reached are left to the next call.
+    ///
+    /// # Panics
+    /// When no session is in force, or `next` is 0.
+    pub fn splice(
+        &mut self,
+        now: Mono,
+        next: SeqNo,
+        counters: &mut Counters,
+        out: &mut impl Output,
+    ) {
+        assert!(self.session.is_some(), "a snapshot is of the session followed");
+        assert!(next >= SeqNo::FIRST, "number 0 is none");
+        if next < self.expected() {
+            self.resync(now, next, counters, out);
+            return;
+        }
+        let mut sink = self.sink(now, counters, out);
+        self.stream.splice(next, &mut sink);
+        self.settle(&mut sink);
+        assert!(self.expected() >= next);
+    }
+
+    /// A snapshot contains everything before `next`, and nothing else that is known of the numbers
+    /// is believed any more: a corrupt one may have carried them away. Gaps, held messages and the
+    /// lines' positions are forgotten; only the session stays, and that it has ended. An end that
+    /// waits for missing numbers is forgotten too: the lines repeat it, or are silent.
+    ///
+    /// # Panics
+    /// When no session is in force, or `next` is 0.
+    pub fn resync(
+        &mut self,
+        now: Mono,
+        next: SeqNo,
+        counters: &mut Counters,
+        out: &mut impl Output,
+    ) {
+        assert!(self.session.is_some(), "a snapshot is of the session followed");
+        assert!(next >= SeqNo::FIRST, "number 0 is none");
+        let mut sink = self.sink(now, counters, out);
+        self.stream.resync(next, &mut sink);
+        for line in &mut self.lines {
+            line.forget();
+        }
+        self.settle(&mut sink);
+        assert_eq!(self.expected(), next);
+        assert_eq!(self.known_end(), next);
+    }
+
+    /// Whether an answer is of the numbering followed and agrees with it in every number that can
+    /// be compared.
+    fn believes(&self, packet: &Packet<'_>, now: Mono) -> bool {
+        if self.session != Some(packet.session) || now < self.answers_from {
+            return false;
+        }
+        let numbers = packet.range.first.0..packet.range.end.0;
+        // BOUND: the packet.
+        numbers.zip(packet.messages).all(|(number, bytes)| {
+            let known = self.stream.known_print(SeqNo(number));
+            known.is_none_or(|(_, print)| print == print_of(bytes))
+        })
+    }
+
+    /// Takes what is missing of an answer. Returns how many messages that were.
+    fn fill<O: Output>(&mut self, packet: &Packet<'_>, sink: &mut Sink<'_, O>) -> u64 {
+        let stream = &mut self.stream;
+        let missing = stream.gaps.missing();
+        let numbers = packet.range.first.0..packet.range.end.0;
+        // BOUND: the packet.
+        for (number, bytes) in numbers.zip(packet.messages) {
+            let seq = SeqNo(number);
+            if stream.wants(seq) {
+                stream.take_new(seq, Origin::Retransmit, bytes, sink);
+            } else if stream.known_print(seq).is_some() {
+                sink.count(Counter::Duplicate, 1);
+            } else {
+                sink.count(Counter::DiscardUnasked, 1);
+            }
+        }
+        let filled = missing - stream.gaps.missing();
+        assert!(filled <= packet.range.len());
+        sink.count(Counter::RetransmitFilled, filled);
+        filled
+    }
+}

@@ -1,0 +1,131 @@
+//! How many requests a venue allows.
+
+use candor_core::{Mono, Nanos};
+
+/// Requests that may be sent within any second, minute and 24 hours, each at least 1. The windows
+/// slide: whatever moment one looks back from, no more were sent. A venue's own day is a calendar's;
+/// 24 hours that slide never allow more. What an earlier process of the same day has sent is not known.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Budget {
+    /// Within any second.
+    pub second: u32,
+    /// Within any minute.
+    pub minute: u32,
+    /// Within any 24 hours; [`DAY_MAX`] at most.
+    pub day: u32,
+}
+
+/// The most requests a day that can be kept account of.
+pub const DAY_MAX: u32 = 1 << 20;
+
+const SECOND: Nanos = Nanos::from_secs(1);
+const MINUTE: Nanos = Nanos::from_secs(60);
+const DAY: Nanos = Nanos::from_secs(24 * 60 * 60);
+
+/// Whether one more request may be sent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Allowance {
+    /// Now.
+    Now,
+    /// Not before then.
+    From(Mono),
+    /// Not on this day.
+    NotToday,
+}
+
+/// Keeps account of when requests were sent. Eight bytes for each of a day.
+#[derive(Debug)]
+pub(crate) struct Meter {
+    budget: Budget,
+    /// The last ones, the newest at `newest`.
+    sent: Vec<Mono>,
+    room: usize,
+    newest: usize,
+}
+
+impl Meter {
+    /// Nothing sent so far.
+    ///
+    /// # Panics
+    /// Where one of the numbers is zero, or the day's beyond [`DAY_MAX`].
+    pub(crate) fn new(budget: Budget) -> Meter {
+        assert!(budget.second > 0, "a budget of nothing a second");
+        assert!(budget.minute > 0, "a budget of nothing a minute");
+        assert!(budget.day > 0, "a budget of nothing a day");
+        assert!(budget.day <= DAY_MAX, "a budget of more than {DAY_MAX} a day");
+        // No window ever holds more than a day's.
+        let room = budget.day as usize;
+        Meter { budget, sent: Vec::with_capacity(room), room, newest: 0 }
+    }
+
+    pub(crate) fn allowance(&self, now: Mono) -> Allowance {
+        if self.free_from(self.budget.day, DAY) > now {
+            return Allowance::NotToday;
+        }
+        let second = self.free_from(self.budget.second, SECOND);
+        match second.max(self.free_from(self.budget.minute, MINUTE)) {
+            from if from <= now => Allowance::Now,
+            from => Allowance::From(from),
+        }
+    }
+
+    /// When a window has room for one more: as soon as the one that is `limit` back has left it.
+    fn free_from(&self, limit: u32, window: Nanos) -> Mono {
+        match self.back(limit as usize) {
+            Some(sent) => sent + window,
+            None => Mono::NEVER,
+        }
+    }
+
+    /// When the last but `count - 1` was sent; `None` where fewer were.
+    fn back(&self, count: usize) -> Option<Mono> {
+        if count > self.sent.len() {
+            return None;
+        }
+        let at = (self.newest + self.sent.len() - (count - 1)) % self.sent.len();
+        self.sent.get(at).copied()
+    }
+
+    /// One is sent.
+    pub(crate) fn spend(&mut self, now: Mono) {
+        assert!(self.allowance(now) == Allowance::Now, "more is sent than is allowed");
+        assert!(self.back(1).is_none_or(|last| last <= now), "time goes back");
+        if self.sent.len() < self.room {
+            self.newest = self.sent.len();
+            self.sent.push(now);
+        } else {
+            self.newest = (self.newest + 1) % self.room;
+            self.sent[self.newest] = now;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_window_has_room_again_exactly_when_the_one_that_fills_it_has_left() {
+        let start = Mono(5);
+        for (budget, window) in [
+            (Budget { second: 2, minute: 9, day: 9 }, SECOND),
+            (Budget { second: 9, minute: 2, day: 9 }, MINUTE),
+            (Budget { second: 9, minute: 9, day: 2 }, DAY),
+        ] {
+            let mut meter = Meter::new(budget);
+            for sent in [start, start + Nanos(1)] {
+                assert_eq!(meter.allowance(sent), Allowance::Now);
+                meter.spend(sent);
+            }
+            for left in [start + window, start + window + Nanos(1)] {
+                let refused = match window {
+                    DAY => Allowance::NotToday,
+                    _ => Allowance::From(left),
+                };
+                assert_eq!(meter.allowance(left - Nanos(1)), refused);
+                assert_eq!(meter.allowance(left), Allowance::Now);
+                meter.spend(left);
+            }
+        }
+    }
+}

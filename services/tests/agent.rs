@@ -1,0 +1,174 @@
+//! The agent of a venue: asks go through its desks to the clients, answers come back, and what finds
+//! no room on the way back is not believed.
+
+mod common;
+
+use candor_core::{Action, Ask, Mono, Nanos, SeqRange, SnapshotAsk};
+use candor_decoders::Format;
+use candor_decoders::nasdaq::moldudp64;
+use candor_services::agent::{Agent, Channel, Clients, Config, Shell, Told};
+use candor_services::desk::Concurrency;
+use candor_services::{Budget, Io, retransmit, snapshot};
+use common::{DAY, START, glimpse_image, millis, mold_session, range, secs};
+
+/// What the agent did and said, as words.
+#[derive(Default)]
+struct Words {
+    said: Vec<String>,
+    full: bool,
+}
+
+impl Shell for Words {
+    fn io(&mut self, partition: u16, channel: Channel, io: Io<'_>) {
+        let io = match io {
+            Io::Connect { address } => format!("connect {address}"),
+            Io::Send(_) => "send".to_owned(),
+            Io::SendTo { address, bytes } => {
+                let request = moldudp64::Request::parse(bytes).expect("a request");
+                format!("to {address}: {}+{}", request.first, request.count)
+            }
+            Io::Close => "close".to_owned(),
+        };
+        self.said.push(format!("{partition} {channel:?} {io}"));
+    }
+
+    fn tell(&mut self, partition: u16, told: Told<'_>) -> bool {
+        let told = match told {
+            Told::Payload(payload) => format!("payload {}", payload.len()),
+            Told::Refused(refused) => format!("refused {}", refused.why.label()),
+            Told::Snapshot(piece) => match piece.body {
+                snapshot::Body::Begin { .. } => format!("begin {}", piece.cycle),
+                snapshot::Body::Messages(block) => format!("messages {}", block.count),
+                snapshot::Body::End { next } => format!("end {next}"),
+                snapshot::Body::Failed(why) => format!("failed {}", why.label()),
+            },
+        };
+        self.said.push(format!("{partition} told {told}"));
+        !self.full
+    }
+}
+
+impl Words {
+    fn take(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.said)
+    }
+}
+
+fn agent(second: u32) -> Agent {
+    let budget = Budget { second, minute: 600, day: 10_000 };
+    let clients = || Clients {
+        retransmit_udp: retransmit::Client::new(
+            Format::NasdaqItch50,
+            retransmit::Config::of(retransmit::Transport::Udp, 2),
+        )
+        .ok(),
+        retransmit_tcp: None,
+        snapshot: Some(snapshot::Client::new(
+            Format::NasdaqItch50,
+            snapshot::Config::of(Format::NasdaqItch50, 1),
+        )),
+    };
+    let config = Config {
+        retransmit: budget,
+        snapshot: budget,
+        concurrency: Concurrency { snapshots: 1, longest: secs(60) },
+        datagram_max: u64::MAX,
+    };
+    Agent::new(config, vec![clients(), clients(), Clients::default()])
+}
+
+fn ask(range: SeqRange, opened: Mono) -> Action {
+    let session = mold_session();
+    Action::Retransmit(Ask { session, range, attempt: 0, opened, expires: opened + millis(500) })
+}
+
+fn want(cycle: u32) -> Action {
+    Action::Snapshot(SnapshotAsk {
+        cycle,
+        session: mold_session(),
+        needs: range(1, 50).end,
+        opened: START,
+        expires: START + secs(5),
+    })
+}
+
+#[test]
+fn one_budget_for_all_partitions_and_the_one_that_waited_longest_first() {
+    let (mut agent, mut words) = (agent(1), Words::default());
+    agent.act(START, 0, ask(range(5, 8), START), &mut words);
+    assert_eq!(words.take(), ["0 RetransmitUdp to 0: 5+3"]);
+    agent.act(START, 0, ask(range(10, 11), START + Nanos(9)), &mut words);
+    agent.act(START, 1, ask(range(7, 9), START + Nanos(5)), &mut words);
+    assert_eq!(words.take(), [""; 0], "one a second");
+    let at = agent.deadline().expect("asks wait");
+    agent.on_deadline(at, &mut words);
+    let again = agent.deadline().map_or(at, |next| next.max(at));
+    agent.on_deadline(again.max(START + millis(500)), &mut words);
+    let said = words.take();
+    assert!(said.contains(&"1 told refused expired".to_owned()), "{said:?}");
+    assert!(!said.iter().any(|word| word.contains("to 0: 10+1")), "not after it has expired");
+}
+
+#[test]
+fn an_answer_reaches_the_partition_that_asked() {
+    let (mut agent, mut words) = (agent(10), Words::default());
+    agent.act(START, 1, ask(range(5, 8), START), &mut words);
+    words.take();
+    let mut buffer = [0; 200];
+    let mut writer = moldudp64::Writer::new(&mut buffer, DAY, range(5, 8).first).unwrap();
+    writer.push(b"abc").unwrap();
+    let payload = writer.finish();
+    agent.on_datagram(START + millis(1), 0, 0, payload, &mut words);
+    assert_eq!(words.take(), [""; 0], "partition 0 has asked for nothing");
+    agent.on_datagram(START + millis(1), 1, 0, payload, &mut words);
+    assert_eq!(words.take(), [format!("1 told payload {}", payload.len())]);
+}
+
+#[test]
+fn a_partition_without_services_is_refused_at_once() {
+    let (mut agent, mut words) = (agent(10), Words::default());
+    agent.act(START, 2, ask(range(5, 8), START), &mut words);
+    agent.act(START, 2, want(1), &mut words);
+    assert_eq!(words.take(), ["2 told refused unreachable", "2 told failed unreachable"]);
+}
+
+#[test]
+fn a_snapshot_comes_whole_and_the_next_partition_follows() {
+    let (mut agent, mut words) = (agent(10), Words::default());
+    agent.act(START, 0, want(1), &mut words);
+    agent.act(START, 1, want(1), &mut words);
+    assert_eq!(words.take(), ["0 Snapshot connect 0"], "one at a time");
+    agent.on_connected(START, 0, Channel::Snapshot, &mut words);
+    agent.on_bytes(START, 0, Channel::Snapshot, &glimpse_image(), &mut words);
+    let said = words.take();
+    assert!(said.contains(&"0 told begin 1".to_owned()), "{said:?}");
+    assert!(said.contains(&"0 told end 100".to_owned()), "{said:?}");
+    agent.on_deadline(START + millis(1), &mut words);
+    assert_eq!(words.take(), ["1 Snapshot connect 0"]);
+}
+
+#[test]
+fn a_part_that_finds_no_room_breaks_the_snapshot_off() {
+    let (mut agent, mut words) = (agent(10), Words::default());
+    agent.act(START, 0, want(1), &mut words);
+    agent.on_connected(START, 0, Channel::Snapshot, &mut words);
+    words.take();
+    words.full = true;
+    let image = glimpse_image();
+    agent.on_bytes(START, 0, Channel::Snapshot, &image[..image.len() - 23], &mut words);
+    words.full = false;
+    agent.on_bytes(START, 0, Channel::Snapshot, &image[image.len() - 23..], &mut words);
+    let said = words.take();
+    assert!(said.contains(&"0 Snapshot close".to_owned()), "{said:?}");
+    assert!(!said.iter().any(|word| word.contains("end")), "{said:?}");
+    agent.act(START, 1, want(1), &mut words);
+    assert_eq!(words.take(), ["1 Snapshot connect 0"], "its place is free");
+}
+
+#[test]
+fn a_snapshot_that_is_dropped_closes_its_connection() {
+    let (mut agent, mut words) = (agent(10), Words::default());
+    agent.act(START, 0, want(1), &mut words);
+    agent.act(START, 0, Action::DropSnapshot { cycle: 1 }, &mut words);
+    assert_eq!(words.take(), ["0 Snapshot connect 0", "0 Snapshot close"]);
+}

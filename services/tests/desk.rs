@@ -1,0 +1,328 @@
+//! The desks against a naive twin that remembers everything that ever happened.
+
+mod common;
+
+use candor_core::{Ask, Mono, Nanos, Refusal, SeqNo, SnapshotAsk};
+use candor_services::desk::Concurrency;
+use candor_services::snapshot::{Body, Piece};
+use candor_services::{Budget, Count, Decision, Desk, SnapshotDesk};
+use common::*;
+use proptest::prelude::*;
+
+const WINDOWS: [u64; 3] = [1, 60, 24 * 60 * 60];
+
+fn limits(budget: Budget) -> [usize; 3] {
+    [budget.second, budget.minute, budget.day].map(|limit| limit as usize)
+}
+
+/// What a drain came to: who was refused why, in no order, and who was sent, in order.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Outcome {
+    refused: Vec<(u16, u64, &'static str)>,
+    sent: Vec<(u16, u64)>,
+}
+
+struct Naive {
+    budget: Budget,
+    room: usize,
+    waiting: Vec<(u16, Ask)>,
+    sent: Vec<Mono>,
+    outcome: Outcome,
+}
+
+impl Naive {
+    /// How many more are allowed in the window that ends now.
+    fn left(&self, now: Mono, which: usize) -> bool {
+        let window = secs(WINDOWS[which]);
+        let recent = self.sent.iter().filter(|sent| **sent + window > now).count();
+        recent < limits(self.budget)[which]
+    }
+
+    fn ask(&mut self, now: Mono, partition: u16, ask: Ask) {
+        self.waiting.retain(|(of, older)| {
+            let overlaps = (older.range.first.0..older.range.end.0)
+                .any(|number| ask.range.contains(SeqNo(number)));
+            *of != partition || !(overlaps || older.session != ask.session)
+        });
+        self.waiting.push((partition, ask));
+        self.sort();
+        if self.waiting.len() > self.room {
+            let (partition, ask) = self.waiting.pop().unwrap();
+            self.outcome.refused.push((partition, ask.range.first.0, "busy"));
+        }
+        self.drain(now);
+    }
+
+    fn sort(&mut self) {
+        self.waiting.sort_by_key(|(of, ask)| (ask.opened, ask.range.len(), ask.range.first, *of));
+    }
+
+    fn drain(&mut self, now: Mono) {
+        loop {
+            let (expired, fresh) = self.waiting.drain(..).partition(|(_, ask)| ask.expires <= now);
+            let expired: Vec<(u16, Ask)> = expired;
+            self.waiting = fresh;
+            self.sort();
+            self.refuse(&expired, "expired");
+            if !self.left(now, 2) {
+                let all = std::mem::take(&mut self.waiting);
+                self.refuse(&all, "budget");
+            }
+            if self.waiting.is_empty() || !self.left(now, 0) || !self.left(now, 1) {
+                return;
+            }
+            let (partition, ask) = self.waiting.remove(0);
+            self.sent.push(now);
+            self.outcome.sent.push((partition, ask.range.first.0));
+        }
+    }
+
+    fn refuse(&mut self, asks: &[(u16, Ask)], why: &'static str) {
+        let refused = asks.iter().map(|(of, ask)| (*of, ask.range.first.0, why));
+        self.outcome.refused.extend(refused);
+    }
+
+    fn take(&mut self) -> Outcome {
+        let mut outcome = std::mem::take(&mut self.outcome);
+        outcome.refused.sort_unstable();
+        outcome
+    }
+}
+
+fn drain(desk: &mut Desk, now: Mono) -> Outcome {
+    let mut outcome = Outcome::default();
+    while let Some(decision) = desk.next(now) {
+        match decision {
+            Decision::Send { partition, ask } => {
+                assert!(now < ask.expires);
+                outcome.sent.push((partition, ask.range.first.0));
+            }
+            Decision::Refused { partition, refused } => {
+                let number = refused.range.first.0;
+                outcome.refused.push((partition, number, refused.why.label()));
+            }
+        }
+    }
+    outcome.refused.sort_unstable();
+    outcome
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Ask { partition: u16, first: u64, len: u64, missing: u64, patience: u64, old_session: bool },
+    Wait(u64),
+    Deadline,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let millis = prop_oneof![
+        4 => 0_u64..400,
+        3 => 400_u64..2_000,
+        2 => 2_000_u64..70_000,
+        1 => 70_000_u64..30_000_000,
+    ];
+    prop_oneof![
+        6 => (0_u16..4, 1_u64..40, 1_u64..9, 0_u64..5, millis.clone(), prop::bool::weighted(0.05))
+            .prop_map(|(partition, first, len, missing, patience, old_session)| Step::Ask {
+                partition, first, len, missing, patience, old_session
+            }),
+        2 => millis.prop_map(Step::Wait),
+        2 => Just(Step::Deadline),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1_000))]
+
+    #[test]
+    fn a_desk_decides_as_its_twin(
+        steps in prop::collection::vec(step(), 1..120),
+        budget in (1_u32..4, 1_u32..10, 1_u32..25),
+        room in 1_usize..6,
+    ) {
+        let budget = Budget { second: budget.0, minute: budget.1, day: budget.2 };
+        let mut desk = Desk::new(room, budget);
+        let mut naive =
+            Naive { budget, room, waiting: Vec::new(), sent: Vec::new(), outcome: Outcome::default() };
+        let mut now = START;
+        for step in steps {
+            match step {
+                Step::Ask { partition, first, len, missing, patience, old_session } => {
+                    let session = if old_session { iex_session() } else { mold_session() };
+                    let ask = Ask {
+                        session,
+                        range: range(first, first + len),
+                        attempt: 0,
+                        opened: now - millis(missing),
+                        expires: now + millis(patience),
+                    };
+                    desk.ask(now, partition, ask);
+                    naive.ask(now, partition, ask);
+                }
+                Step::Wait(time) => {
+                    // No deadline is passed over.
+                    let end = now + millis(time);
+                    while let Some(due) = desk.deadline().filter(|due| *due <= end) {
+                        now = due;
+                        naive.drain(now);
+                        prop_assert_eq!(drain(&mut desk, now), naive.take());
+                    }
+                    now = end;
+                    naive.drain(now);
+                }
+                Step::Deadline => {
+                    let Some(due) = desk.deadline() else { continue };
+                    prop_assert!(due > now);
+                    prop_assert_eq!(desk.next(due - Nanos(1)), None, "the deadline is exact");
+                    now = due;
+                    naive.drain(now);
+                    prop_assert_ne!(&naive.outcome, &Outcome::default(), "nothing is due");
+                }
+            }
+            prop_assert_eq!(drain(&mut desk, now), naive.take());
+            prop_assert_eq!(desk.deadline().is_some(), !naive.waiting.is_empty());
+        }
+        // Whatever moment one looks back from: of any `limit + 1` that follow one another the last was
+        // sent a window behind the first, or later.
+        for (limit, window) in limits(budget).into_iter().zip(WINDOWS) {
+            for sent in naive.sent.windows(limit + 1) {
+                prop_assert!(sent[limit].since(sent[0]) >= secs(window));
+            }
+        }
+        let asks = desk.counts();
+        prop_assert_eq!(asks.get(Count::Requests), naive.sent.len() as u64);
+        let gone = [Count::Requests, Count::Replaced, Count::Expired, Count::Overflows, Count::OverBudget];
+        let gone: u64 = gone.into_iter().map(|count| asks.get(count)).sum();
+        prop_assert_eq!(asks.get(Count::Asks), gone + naive.waiting.len() as u64);
+    }
+}
+
+const PLENTY: Budget = Budget { second: 100, minute: 1_000, day: 10_000 };
+
+fn ask(first: u64, end: u64, opened: u64) -> Ask {
+    Ask {
+        session: mold_session(),
+        range: range(first, end),
+        attempt: 0,
+        opened: Mono(opened),
+        expires: START + secs(10),
+    }
+}
+
+#[test]
+fn who_waited_longest_goes_first_and_of_several_the_smaller() {
+    let mut desk = Desk::new(8, Budget { second: 1, ..PLENTY });
+    desk.ask(START, 9, ask(1, 2, 1));
+    assert_eq!(drain(&mut desk, START).sent, [(9, 1)], "nobody else was there");
+    for (partition, ask) in [(0, ask(1, 50, 5)), (1, ask(1, 90, 3)), (2, ask(7, 9, 5))] {
+        desk.ask(START, partition, ask);
+        assert_eq!(drain(&mut desk, START), Outcome::default());
+    }
+    let order: Vec<u16> = (1..4)
+        .flat_map(|second| drain(&mut desk, START + secs(second)).sent)
+        .map(|s| s.0)
+        .collect();
+    assert_eq!(order, [1, 2, 0]);
+}
+
+fn snapshot_ask(cycle: u32, opened: u64) -> SnapshotAsk {
+    SnapshotAsk {
+        cycle,
+        session: mold_session(),
+        needs: SeqNo(1),
+        opened: Mono(opened),
+        expires: START + secs(100),
+    }
+}
+
+fn snapshots(snapshots: usize) -> SnapshotDesk {
+    SnapshotDesk::new(4, PLENTY, Concurrency { snapshots, longest: secs(30) })
+}
+
+/// Partition and cycle of what is sent.
+fn sent(desk: &mut SnapshotDesk, now: Mono) -> Vec<(u16, u32)> {
+    let mut sent = Vec::new();
+    while let Some(decision) = desk.next(now) {
+        match decision {
+            Decision::Send { partition, ask } => sent.push((partition, ask.cycle)),
+            Decision::Refused { .. } => panic!("nothing is refused here"),
+        }
+    }
+    sent
+}
+
+#[test]
+fn no_more_snapshots_are_fetched_at_once_than_may_be() {
+    let mut desk = snapshots(2);
+    for partition in 0..4 {
+        desk.ask(START, partition, snapshot_ask(1, 10 - u64::from(partition)));
+    }
+    assert_eq!(sent(&mut desk, START), [(3, 1), (2, 1)]);
+    assert_eq!(desk.deadline(), Some(START + secs(30)), "one counts as over then");
+    desk.done(START + secs(1), 3, 7);
+    assert_eq!(sent(&mut desk, START + secs(1)), [], "another cycle's end is nobody's");
+    desk.done(START + secs(1), 3, 1);
+    assert_eq!(sent(&mut desk, START + secs(1)), [(1, 1)]);
+    assert_eq!(sent(&mut desk, START + secs(30)), [(0, 1)], "partition 2 was never reported done");
+    assert_eq!((desk.running(), desk.deadline()), (2, None));
+}
+
+#[test]
+fn a_partition_has_one_snapshot_ask_and_takes_it_back() {
+    let mut desk = snapshots(1);
+    desk.ask(START, 0, snapshot_ask(1, 1));
+    assert_eq!(sent(&mut desk, START), [(0, 1)]);
+    desk.ask(START, 1, snapshot_ask(4, 1));
+    desk.ask(START, 1, snapshot_ask(5, 1));
+    desk.ask(START, 2, snapshot_ask(1, 2));
+    assert_eq!(desk.counts().get(Count::Replaced), 1);
+    desk.done(START, 2, 1);
+    assert_eq!(desk.counts().get(Count::Dropped), 1);
+    desk.done(START, 0, 1);
+    assert_eq!(sent(&mut desk, START), [(1, 5)]);
+    assert_eq!(desk.deadline(), None);
+}
+
+#[test]
+fn a_newer_snapshot_of_a_partition_takes_the_place_of_the_one_being_fetched() {
+    let mut desk = snapshots(2);
+    desk.ask(START, 0, snapshot_ask(1, 1));
+    desk.ask(START, 0, snapshot_ask(2, 1));
+    assert_eq!(sent(&mut desk, START), [(0, 2)]);
+    desk.ask(START, 0, snapshot_ask(3, 1));
+    assert_eq!(sent(&mut desk, START), [(0, 3)]);
+    assert_eq!(desk.running(), 1, "the client fetches one");
+    desk.done(START, 0, 2);
+    assert_eq!(desk.running(), 1, "the one before is nobody's any more");
+    desk.ask(START, 1, snapshot_ask(1, 1));
+    assert_eq!(sent(&mut desk, START), [(1, 1)]);
+}
+
+#[test]
+fn snapshot_asks_are_refused_in_the_words_of_a_snapshot() {
+    let mut desk = SnapshotDesk::new(
+        1,
+        Budget { day: 1, ..PLENTY },
+        Concurrency { snapshots: 1, longest: secs(30) },
+    );
+    let refusal = |why| Piece { cycle: 2, body: Body::Failed(why) };
+    desk.ask(START, 0, snapshot_ask(1, 1));
+    assert_eq!(sent(&mut desk, START), [(0, 1)]);
+    desk.ask(START, 0, snapshot_ask(2, 1));
+    let refused = refusal(Refusal::Budget);
+    assert_eq!(desk.next(START), Some(Decision::Refused { partition: 0, refused }));
+
+    let mut desk = snapshots(1);
+    desk.ask(START, 1, snapshot_ask(1, 1));
+    assert_eq!(sent(&mut desk, START), [(1, 1)]);
+    desk.ask(START, 0, snapshot_ask(2, 1));
+    assert_eq!(desk.next(START), None);
+    let late = START + secs(100);
+    let refused = refusal(Refusal::Expired);
+    assert_eq!(desk.next(late), Some(Decision::Refused { partition: 0, refused }));
+    for partition in 0..5 {
+        desk.ask(late, partition, SnapshotAsk { expires: late + secs(1), ..snapshot_ask(2, 1) });
+    }
+    let refused = refusal(Refusal::Busy);
+    assert_eq!(desk.next(late), Some(Decision::Refused { partition: 4, refused }));
+}
