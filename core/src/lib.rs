@@ -9,6 +9,8 @@
 #[cfg(test)]
 extern crate std;
 
+#[cfg(canary)]
+pub mod canary;
 pub mod counters;
 pub mod event;
 pub mod limits;
@@ -22,6 +24,25 @@ pub mod status;
 pub mod symbol;
 pub mod time;
 pub mod view;
+
+/// Whether a canary (a known-wrong variant, by the name it has in the module `canary`) is in force: in builds
+/// with `--cfg canary` the answer of a switch, in every other build the word `false`.
+#[cfg(canary)]
+#[macro_export]
+macro_rules! canary {
+    ($name:ident) => {
+        $crate::canary::is($crate::canary::Canary::$name)
+    };
+}
+
+/// Whether a canary is in force: never, outside builds with `--cfg canary`.
+#[cfg(not(canary))]
+#[macro_export]
+macro_rules! canary {
+    ($name:ident) => {
+        false
+    };
+}
 
 pub use event::{Event, InstrumentKey, Message, Side, SystemEvent, TradingState};
 pub use loss::{Loss, LossKind};

@@ -3,8 +3,8 @@
 use candor_book::{Books, Fault};
 use candor_core::counters::{Counter, Counters};
 use candor_core::{
-    BookView, Event, InstrumentKey, LossKind, Message, Mono, Origin, Reason, SeqNo, SessionId,
-    Side, Status, Symbol, SymbolIndex, TradingState,
+    BookView, Event, InstrumentKey, LossKind, Message, Mono, Origin, Reason, SeqNo, SeqRange,
+    SessionId, Side, Status, Symbol, SymbolIndex, TradingState,
 };
 use candor_decoders::BookShape;
 use candor_gapfill::{Notice, Output};
@@ -116,7 +116,7 @@ impl Content {
         } else if self.config.format.layout_len(message.kind).is_some_and(|len| bytes.len() > len) {
             self.counters.add(Counter::LongerMessage, 1);
         }
-        let index = self.resolve(&message, bytes, sink);
+        let index = self.resolve(seq, &message, bytes, sink);
         if let Some(index) = index.filter(|index| !self.symbols.get(*index).recovering) {
             let _ = self.apply(index, seq, &message);
         }
@@ -126,6 +126,7 @@ impl Content {
     /// Which symbol a message is about, learning its name where the message or its key says it.
     pub(crate) fn resolve(
         &mut self,
+        seq: SeqNo,
         message: &Message,
         bytes: &[u8],
         sink: &mut impl Sink,
@@ -169,11 +170,17 @@ impl Content {
                 // What rests at the venue under the key is not in the new name's book.
                 let rests =
                     [Side::Bid, Side::Ask].iter().any(|s| self.books.best(old, *s).is_some());
-                if rests || rebound {
+                // A book that is being rebuilt, or has to be, doesn't say what rests.
+                let known = self.symbols.get(old);
+                if rests || rebound || known.is_sick() || known.recovering {
                     self.quarantine(index);
                 }
             }
-            Bound::SecondKey => self.quarantine(index),
+            Bound::SecondKey => {
+                self.quarantine(index);
+                // Only a snapshot of all says anew which key is whose.
+                self.rebuild.lacks(seq, seq.next(), self.now);
+            }
         }
         Some(index)
     }
@@ -263,7 +270,7 @@ impl Content {
         self.rebuild.count_sick(was_sick, is_sick);
     }
 
-    fn quarantine(&mut self, index: SymbolIndex) {
+    pub(crate) fn quarantine(&mut self, index: SymbolIndex) {
         let known = self.symbols.get_mut(index);
         let was_sick = known.is_sick();
         if !known.broken {
@@ -287,22 +294,27 @@ impl Content {
         match notice {
             Notice::SessionChanged { to, .. } => self.new_session(*to, sink),
             Notice::Restarted { session, .. } => self.new_session(*session, sink),
-            Notice::LinesDiffer { seq, .. } => {
-                self.evidence.lines_differ = true;
-                self.rebuild.lacks(*seq, seq.next(), self.now);
-            }
             Notice::Loss(loss) => {
                 sink.loss(loss);
                 if loss.kind == LossKind::GapLost {
                     self.lost(loss.range);
                 }
             }
-            Notice::Started { .. }
+            // Said now and then; what follows from it follows each time (`Content::lines_differ`).
+            Notice::LinesDiffer { .. }
+            | Notice::Started { .. }
             | Notice::GapOpened { .. }
             | Notice::OldSession { .. }
             | Notice::Ended { .. } => {}
         }
         sink.notice(notice, self.now);
+    }
+
+    /// Lines carried different bytes under some of these numbers: nobody can say which are true.
+    #[cold]
+    pub(crate) fn lines_differ(&mut self, range: SeqRange) {
+        self.evidence.lines_differ = true;
+        self.rebuild.lacks(range.first, range.end, self.now);
     }
 
     /// Everything earned in the old session is gone. The new epoch is published before anything
@@ -322,12 +334,16 @@ impl Content {
         self.status = Status::stale(reason);
         self.since = self.now;
         sink.status(self.status, self.epoch, self.now, self.session);
-        self.books.reset();
+        if !candor_core::canary!(BooksCarriedOver) {
+            self.books.reset();
+        }
         self.symbols.new_session(self.now);
         self.dirty.clear();
     }
 
     pub(crate) fn publish_dirty(&mut self, sink: &mut impl Sink) {
+        #[cfg(canary)]
+        crate::canary::shuffle(&mut self.dirty);
         let mut kept = 0;
         self.torn_at = None;
         if self.rebuild.hold == Hold::All {

@@ -41,6 +41,11 @@ impl Evidence {
         self.unreadable = false;
     }
 
+    /// From now on only packets that arrive at `at` or later prove anything.
+    pub(crate) fn only_since(&mut self, at: Mono) {
+        self.fresh_since = Some(self.fresh_since.map_or(at, |since| since.max(at)));
+    }
+
     /// Takes note of a packet that reached the host at `at` and is looked at now. What was dropped
     /// unseen may be long ago: where the packet shows a gap, the books are as old as that, and the
     /// grace that reordering is given must not make them Live.
@@ -85,7 +90,8 @@ impl Known {
             .rule_out_scope(Scope::Partition)
             .rule_out(Reason::Unmapped, true)
             .rule_out(Reason::WrongPartition, !self.misplaced)
-            .rule_out(Reason::Unproven, self.named)
+            // What is being rebuilt is yet to be named: that it is being rebuilt says so.
+            .rule_out(Reason::Unproven, self.named || self.recovering)
             .rule_out(Reason::SymbolRecovering, !self.recovering)
             .rule_out(Reason::SymbolQuarantined, !self.broken && !self.crossed && !self.torn)
             .left_to_reader();

@@ -29,6 +29,8 @@
 //! partition stops being Live at once, whether or not anything ever writes to it again.
 #![forbid(unsafe_code)]
 
+#[cfg(canary)]
+mod canary;
 mod content;
 mod evidence;
 mod partition;

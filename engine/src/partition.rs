@@ -105,7 +105,7 @@ impl Partition {
         self.content.advance(now);
         let again = subscribed && !self.content.evidence.subscribed;
         if again && self.sequencer.state() != State::NotStarted {
-            self.content.evidence.fresh_since = Some(now);
+            self.content.evidence.only_since(now);
         }
         self.content.evidence.subscribed = subscribed;
         self.settle(sink);
@@ -134,16 +134,24 @@ impl Partition {
         content.counters.add(Counter::Bytes, payload.len() as u64);
         let packet = match content.config.format.frame(payload) {
             Ok(packet) => packet,
-            Err(reject) => return content.counters.reject(reject),
+            Err(reject) => {
+                #[cfg(canary)]
+                crate::canary::describe(reject);
+                return content.counters.reject(reject);
+            }
         };
         content.counters.add(Counter::PacketsAccepted, 1);
         let at = at.min(now);
         let epoch = content.epoch;
         let ahead = packet.range.is_empty() || packet.range.end > self.sequencer.expected();
+        let differ = self.sequencing.get(Counter::LinesDiffer);
         let mut apply = Apply { content, sink };
         let heard = self.sequencer.on_packet(now, line, &packet, &mut self.sequencing, &mut apply);
-        let current = heard == Heard::Current;
+        let current = heard == Heard::Current || candor_core::canary!(LeaseOnAnyPacket);
         let content = &mut self.content;
+        if self.sequencing.get(Counter::LinesDiffer) > differ {
+            content.lines_differ(packet.range);
+        }
         if current {
             content.heard = content.heard.max(at);
             // A copy of what is known shows that the venue was alive, not where it is: a line that
@@ -151,6 +159,7 @@ impl Partition {
             if ahead || content.epoch != epoch {
                 let state = self.sequencer.state();
                 content.evidence.on_packet(now, at, content.config.late, state);
+                content.rebuild.unconfirmed = None;
             }
         }
         self.settle(sink);
@@ -183,7 +192,9 @@ impl Partition {
     /// shown yet. Stale(Late) until a packet that arrived after `now` shows where the venue is.
     pub fn on_stall(&mut self, now: Mono, sink: &mut impl Sink) {
         self.content.advance(now);
-        self.content.evidence.fresh_since = Some(now);
+        if !candor_core::canary!(StallForgotten) {
+            self.content.evidence.only_since(now);
+        }
         self.content.counters.add(Counter::Late, 1);
         self.settle(sink);
     }
@@ -274,6 +285,8 @@ impl Partition {
         let changed = status != content.status || session != content.session;
         if status != content.status {
             content.since = content.now;
+            #[cfg(canary)]
+            crate::canary::by_the_clock(&mut content.since);
         }
         content.status = status;
         content.session = session;

@@ -63,12 +63,17 @@ pub(crate) struct Rebuild {
     pub(crate) needs: Option<SeqNo>,
     /// The same for the symbols that are sick.
     pub(crate) sick_needs: SeqNo,
+    /// What was needed of the snapshot of this cycle when it was asked for.
+    pub(crate) asked: (u32, SeqNo),
     /// How many symbols are sick: their book broke the venue's rules, or is crossed.
     pub(crate) sick: u32,
     sick_from: Mono,
     sick_wait: Nanos,
     /// The numbers are others than they were: what was asked for is of no use.
     pub(crate) renumbered: bool,
+    /// The stream goes on from this number by a snapshot's word alone; the lines have until then to
+    /// show that it does.
+    pub(crate) unconfirmed: Option<(SeqNo, Mono)>,
     /// The first number that is not in the books, and since when.
     missing: Option<(SeqNo, Mono)>,
 }
@@ -83,17 +88,22 @@ impl Rebuild {
             splicing: None,
             needs: None,
             sick_needs: SeqNo::FIRST,
+            asked: (0, SeqNo::FIRST),
             sick: 0,
             sick_from: Mono::NEVER,
             sick_wait: SICK_AGAIN,
             renumbered: false,
+            unconfirmed: None,
             missing: None,
         }
     }
 
     /// Nothing is to be rebuilt and nothing is under way.
     pub(crate) fn is_quiet(&self) -> bool {
-        self.needs.is_none() && self.sick == 0 && self.hold == Hold::Nothing
+        self.needs.is_none()
+            && self.sick == 0
+            && self.hold == Hold::Nothing
+            && self.unconfirmed.is_none()
     }
 
     /// A symbol has become sick, or well.
@@ -119,6 +129,7 @@ impl Rebuild {
         self.needs = None;
         self.sick = 0;
         self.sick_wait = SICK_AGAIN;
+        self.unconfirmed = None;
         self.missing = None;
         if let Some(snapshots) = &mut self.snapshots {
             snapshots.reset(now, counters);
@@ -129,7 +140,9 @@ impl Rebuild {
     /// what the venue can't send again.
     pub(crate) fn wants(&self, now: Mono, lost: Option<SeqNo>) -> Option<(Extent, SeqNo)> {
         let emptied = (self.hold == Hold::All).then_some(SeqNo::FIRST);
-        if let Some(needs) = self.needs.max(lost).max(emptied) {
+        // The lines' numbers are others, then, and all they bring is old to us.
+        let unconfirmed = self.unconfirmed.filter(|(_, until)| now >= *until).map(|(next, _)| next);
+        if let Some(needs) = self.needs.max(lost).max(emptied).max(unconfirmed) {
             return Some((Extent::All, needs));
         }
         let sick = self.sick > 0 && now >= self.sick_from;
@@ -137,13 +150,15 @@ impl Rebuild {
     }
 
     /// When there is something to do that nothing else brings about: the rest of a splice at once,
-    /// symbols that are still sick after their wait.
+    /// symbols that are still sick after their wait, a number that the lines don't confirm.
     pub(crate) fn deadline(&self, now: Mono) -> Option<Mono> {
         if self.splicing.is_some() {
             return Some(now);
         }
-        let waits = self.sick > 0 && self.sick_from > now && self.snapshots.is_some();
-        waits.then_some(self.sick_from)
+        self.snapshots.as_ref()?;
+        let sick = (self.sick > 0).then_some(self.sick_from);
+        let unconfirmed = self.unconfirmed.map(|(_, until)| until);
+        [sick, unconfirmed].into_iter().flatten().filter(|at| *at > now).min()
     }
 
     /// The snapshot under way is of no use any more.
@@ -202,8 +217,10 @@ impl Content {
             snapshots.hold_from(expected, &mut self.counters);
         }
         rebuild.missing.get_or_insert((expected, now));
-        rebuild.begun = rebuild.extent;
-        match rebuild.extent {
+        // Where there are no books at all, some of them are not enough, whatever it was asked for.
+        let emptied = rebuild.hold == Hold::All;
+        rebuild.begun = if emptied { Extent::All } else { rebuild.extent };
+        match rebuild.begun {
             Extent::All => {
                 rebuild.hold = Hold::All;
                 rebuild.sick = 0;
@@ -224,6 +241,8 @@ impl Content {
             if known.is_sick() || known.recovering {
                 self.rebuild.sick -= u32::from(known.is_sick());
                 known.recovering = true;
+                // The image has to name it: what it doesn't have is no empty book.
+                known.named = false;
                 known.broken = false;
                 known.crossed = false;
                 known.open_since = None;
@@ -259,7 +278,7 @@ impl Content {
                     let index = self.symbols.by_key(message.key);
                     index.filter(|index| self.symbols.get(*index).recovering)
                 }
-                Extent::All => self.resolve(&message, bytes, sink),
+                Extent::All => self.resolve(SeqNo(0), &message, bytes, sink),
             };
             let Some(index) = index else { continue };
             self.apply(index, SeqNo(0), &message).map_err(|_| Reject::BadField)?;
@@ -279,7 +298,10 @@ impl Content {
         }
         if all {
             self.evidence.session_changed = false;
+            // Where lines differed while it loaded, more was needed since then: it contains that too.
+            self.evidence.lines_differ = false;
             self.rebuild.needs = None;
+            self.rebuild.unconfirmed = None;
         }
         self.rebuild.splicing = Some(Splicing { splice, resync });
     }
@@ -314,7 +336,12 @@ impl Content {
             let known = self.symbols.get_mut(index);
             if known.recovering {
                 known.recovering = false;
+                let (key, named) = (known.key, known.named);
                 self.touch(index);
+                // The stream has it and the image had not: a later one may.
+                if !named && self.symbols.by_key(key) == Some(index) {
+                    self.quarantine(index);
+                }
             }
         }
         if let Some(snapshots) = &mut self.rebuild.snapshots {

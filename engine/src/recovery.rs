@@ -79,7 +79,7 @@ impl Partition {
             }
             (snapshot::Step::Take, SnapshotPart::Messages(messages)) => {
                 if content.take_snapshot(*messages, sink).is_err() {
-                    self.fail_snapshot(Refusal::Malformed, sink);
+                    self.break_off_snapshot(sink);
                 }
             }
             (snapshot::Step::Failed(why), _) => sink.step(&Step::SnapshotFailed { why }, now),
@@ -89,16 +89,14 @@ impl Partition {
         self.show_numbers(sink);
     }
 
-    fn fail_snapshot(&mut self, why: Refusal, sink: &mut impl Sink) {
-        let session = self.sequencer.session();
+    /// The snapshot that loads is broken: the service need not go on with it.
+    fn break_off_snapshot(&mut self, sink: &mut impl Sink) {
         let content = &mut self.content;
-        if let Some(snapshots) = &mut content.rebuild.snapshots {
-            let (now, cycle) = (content.now, snapshots.cycle());
-            let failed = SnapshotPart::Failed(why);
-            let step = snapshots.on_part(now, cycle, &failed, session, &mut content.counters);
-            if let snapshot::Step::Failed(why) = step {
-                sink.step(&Step::SnapshotFailed { why }, now);
-            }
+        let now = content.now;
+        let step = content.rebuild.abandon(now, &mut content.counters);
+        if step != snapshot::Step::Ignore {
+            let why = snapshot::Failure::Refused(Refusal::Malformed);
+            sink.step(&Step::SnapshotFailed { why }, now);
         }
     }
 
@@ -228,6 +226,9 @@ impl Partition {
         let Some(snapshots) = &mut content.rebuild.snapshots else { return };
         let cycle = snapshots.cycle();
         snapshots.want(now, self.sequencer.session(), needs, &mut content.counters);
+        if content.rebuild.asked.0 != snapshots.cycle() {
+            content.rebuild.asked = (snapshots.cycle(), snapshots.needs().unwrap_or(needs));
+        }
         if snapshots.cycle() != cycle {
             let symbols_only = extent == Extent::Sick;
             sink.step(&Step::SnapshotAsked { needs, symbols_only }, now);
@@ -255,8 +256,12 @@ impl Partition {
                     return false;
                 }
                 Verdict::Splice(splice) => content.begin_splice(splice, false),
-                // The other books follow our numbers: they would all have to be rebuilt.
-                Verdict::Resync(_) if only_sick => {
+                // The other books follow our numbers: they would all have to be rebuilt. And one that
+                // contains all that was needed when it was asked for is not behind the lines: they have
+                // lost more since.
+                Verdict::Resync(splice)
+                    if only_sick || content.rebuild.asked.1 <= splice.next() =>
+                {
                     let _ = snapshots.abandon(now, &mut content.counters);
                     return false;
                 }
@@ -270,14 +275,23 @@ impl Partition {
         let mut apply = Apply { content, sink };
         if splicing.resync {
             self.sequencer.resync(now, next, &mut self.sequencing, &mut apply);
-            // Our numbers were not the venue's: only a packet that comes from now on shows where the
-            // venue is.
-            self.content.evidence.fresh_since = Some(now);
+            // Our numbers were not the venue's, and what the lines had carried is forgotten: one that
+            // lags would show numbers that are long past. Only what comes when no line can lag so far
+            // shows where the venue is.
+            let lag = self.content.config.session_grace;
+            self.content.evidence.only_since(now + lag);
             self.content.rebuild.renumbered = true;
+            let until = now + self.content.config.silence;
+            self.content.rebuild.unconfirmed = Some((next, until));
             sink.step(&Step::Resynced { next }, now);
         } else if all {
             let from = next.max(expected);
             self.sequencer.splice(now, from, &mut self.sequencing, &mut apply);
+            // What is missing right behind its number: then the lines have shown higher ones, and not
+            // that this one is theirs.
+            if !self.sequencer.gaps().is_empty() {
+                self.content.evidence.only_since(now);
+            }
         }
         true
     }

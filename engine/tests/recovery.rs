@@ -324,6 +324,9 @@ fn a_corrupt_number_costs_no_session() {
     assert!(bench.shown.steps.contains(&Step::Resynced { next: SeqNo(8) }));
     assert_eq!(bench.reason("AAPL"), Some(Reason::Late), "until a packet shows where the venue is");
     bench.send(Line::A, 8, &[delete(1, 11)]);
+    assert_eq!(bench.reason("AAPL"), Some(Reason::Late), "a line that lags could have sent that");
+    bench.pass(Nanos::from_secs(2));
+    bench.heartbeat(Line::A, 9);
     assert!(bench.status("AAPL").is_live());
     assert_eq!(bench.shown.best("AAPL", Side::Bid), Some((970_000, 10)));
 }

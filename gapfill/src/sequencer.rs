@@ -180,7 +180,10 @@ impl Sequencer {
         packet: &Packet<'_>,
         sink: &mut Sink<'_, O>,
     ) -> bool {
-        let session = packet.session;
+        let session = match self.session {
+            Some(current) if candor_core::canary!(SessionChangeIgnored) => current,
+            _ => packet.session,
+        };
         match self.session {
             Some(current) if current == session => self.is_past_fence(line, packet, sink),
             Some(current) => match self.old.heard(session, line) {
@@ -278,7 +281,9 @@ impl Sequencer {
             }
         };
         let found = found.unwrap_or_else(|| {
-            self.restart(line, sink);
+            if !candor_core::canary!(RestartSwallowed) {
+                self.restart(line, sink);
+            }
             Known::default()
         });
         let heard = self.hears(line, packet.range, &found);
@@ -334,6 +339,9 @@ impl Sequencer {
         }
         let old = found.duplicate + found.too_late + found.differ;
         let numbers = packet.range.first.0..packet.range.end.0;
+        if candor_core::canary!(StraddleDropped) && old > 0 {
+            return;
+        }
         // BOUND: the packet.
         for (number, bytes) in numbers.zip(packet.messages).skip(old as usize) {
             self.stream.take(SeqNo(number), line, bytes, sink);

@@ -186,7 +186,9 @@ impl Stream {
             sink.count(Counter::Applied, 1);
             sink.out.message(seq, origin, bytes);
             self.drain(sink);
-        } else if self.window.hold(seq, origin, bytes).is_ok() {
+        } else if !candor_core::canary!(BeyondGapDropped)
+            && self.window.hold(seq, origin, bytes).is_ok()
+        {
             self.remember(seq, origin, bytes);
             self.received(seq, origin, sink);
         } else {
@@ -250,7 +252,9 @@ impl Stream {
         sink: &mut Sink<'_, O>,
     ) {
         match self.known_print(seq) {
-            Some((_, known)) if known == print => sink.count(Counter::Duplicate, 1),
+            Some((_, known)) if known == print || candor_core::canary!(RestartSwallowed) => {
+                sink.count(Counter::Duplicate, 1);
+            }
             Some(_) => self.differs(seq, line, 1, sink),
             None if self.lost_as(seq).is_some() => sink.count(Counter::DiscardTooLate, 1),
             None => sink.count(Counter::Duplicate, 1),
@@ -355,6 +359,9 @@ impl Stream {
         start_limit: u64,
         sink: &mut Sink<'_, O>,
     ) {
+        if candor_core::canary!(GapForgotten) {
+            return;
+        }
         // BOUND: each turn marks or removes a gap.
         while let Some(gap) = self.gaps.due(sink.now, grace) {
             if gap.start && self.gaps.missing_in(gap.of) > start_limit {

@@ -304,6 +304,37 @@ fn what_is_asked_for_anew_is_refused_once_and_by_its_own_deadline() {
 }
 
 #[test]
+fn what_stands_for_a_newer_ask_is_refused_as_long_as_that_one_is_waited_for() {
+    let mut bench = tcp(2);
+    let soon = Ask { expires: bench.now + secs(1), ..bench.the_ask(10, 20) };
+    bench.call(|client, now| client.ask(now, soon));
+    bench.connected();
+    bench.bytes(&answer(Format::IexDeep, 10, 14));
+    assert_eq!(bench.ask(14, 20), NOTHING);
+    assert_eq!(bench.deadline(), ["Close", "Refused(14-19 timed_out)"]);
+    assert_eq!(bench.now, START + secs(2));
+
+    // What has taken too long stands for nobody.
+    let mut bench = tcp(2);
+    bench.call(|client, now| client.ask(now, soon));
+    bench.connected();
+    bench.now = soon.expires;
+    assert_eq!(bench.ask(10, 20), ["Close", "Connect(1)"]);
+}
+
+#[test]
+fn all_that_wait_are_refused_where_no_address_is_rested_in_time() {
+    let mut bench = tcp(1);
+    let soon = |first| Ask { expires: START + millis(100), ..tcp(1).the_ask(first, first + 1) };
+    for first in [1, 3, 5] {
+        bench.call(|client, now| client.ask(now, soon(first)));
+    }
+    let refused = ["Refused(1 unreachable)", "Refused(3 unreachable)", "Refused(5 unreachable)"];
+    assert_eq!(bench.closed(), refused);
+    assert_eq!(bench.client.deadline(), None);
+}
+
+#[test]
 fn one_that_comes_when_another_has_expired_does_not_take_its_turn() {
     let mut bench = tcp(1);
     bench.ask(1, 2);

@@ -1,0 +1,68 @@
+//! Known-wrong variants of the product, each a fault that handlers have had, to prove that the
+//! simulator's checks can fail. They exist in builds with `--cfg canary` alone; in every other
+//! build [`crate::canary!`] is the word `false`.
+
+use core::sync::atomic::{AtomicU8, Ordering};
+
+macro_rules! canaries {
+    ($($(#[doc = $doc:literal])+ $name:ident,)+) => {
+        /// A fault on purpose.
+        #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+        #[repr(u8)]
+        pub enum Canary { $($(#[doc = $doc])+ $name,)+ }
+
+        impl Canary {
+            /// Every canary.
+            pub const ALL: [Canary; [$(Canary::$name),+].len()] = [$(Canary::$name),+];
+
+            /// Its name.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Canary::$name => stringify!($name),)+ }
+            }
+        }
+    };
+}
+
+canaries! {
+    /// Any packet renews the lease, whatever it proves.
+    LeaseOnAnyPacket,
+    /// The reader believes the words and never looks at the clock.
+    ReaderTrustsFlag,
+    /// A packet that begins before the number expected and ends behind it is dropped whole.
+    StraddleDropped,
+    /// The session's name is not looked at.
+    SessionChangeIgnored,
+    /// Numbers that begin again are taken for copies.
+    RestartSwallowed,
+    /// Packets beyond a gap are thrown away.
+    BeyondGapDropped,
+    /// The count that says the session is over is taken for a count of messages.
+    EndCountTrusted,
+    /// What is published first depends on a hash's random order.
+    HashOrder,
+    /// A deadline is made of a clock of the machine.
+    ClockInside,
+    /// A packet that is refused is described in a text.
+    AllocatesOnError,
+    /// A gap never outlives its grace.
+    GapForgotten,
+    /// What waited in a queue while the handler stood still is taken for fresh.
+    StallForgotten,
+    /// The books of the old session are kept in the new one.
+    BooksCarriedOver,
+}
+
+/// 0 stands for none.
+static CHOSEN: AtomicU8 = AtomicU8::new(0);
+
+/// From now on this canary is in force, or none.
+pub fn choose(canary: Option<Canary>) {
+    CHOSEN.store(canary.map_or(0, |canary| canary as u8 + 1), Ordering::Relaxed);
+}
+
+/// Whether this canary is in force.
+#[must_use]
+pub fn is(canary: Canary) -> bool {
+    CHOSEN.load(Ordering::Relaxed) == canary as u8 + 1
+}
