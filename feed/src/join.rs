@@ -29,11 +29,18 @@ pub struct Membership {
     pub source: Option<Ipv4Addr>,
     /// The interface's name.
     pub interface: String,
+    /// Whether it is held: a partition may be left and joined again.
+    pub joined: bool,
     ifindex: u32,
     socket: usize,
 }
 
 impl Membership {
+    /// Whether both are one membership to the kernel, on whichever socket.
+    fn is_same(&self, other: &Membership) -> bool {
+        self.group == other.group && self.source == other.source && self.ifindex == other.ifindex
+    }
+
     fn of(partition: u16, line: Line, config: &LineConfig) -> Result<Membership, Failure> {
         Ok(Membership {
             partition,
@@ -41,6 +48,7 @@ impl Membership {
             group: config.group,
             source: config.source,
             interface: config.interface.clone(),
+            joined: true,
             ifindex: interface::index(&config.interface)?,
             socket: 0,
         })
@@ -76,11 +84,7 @@ impl Joins {
     /// Naming group and interface.
     pub fn add(&mut self, partition: u16, line: Line, config: &LineConfig) -> Result<(), Failure> {
         let mut membership = Membership::of(partition, line, config)?;
-        let same = |other: &&Membership| {
-            other.group == membership.group
-                && other.source == membership.source
-                && other.ifindex == membership.ifindex
-        };
+        let same = |other: &&Membership| other.joined && other.is_same(&membership);
         membership.socket = match self.members.iter().find(same) {
             Some(other) => other.socket,
             None => self.join(&membership)?,
@@ -89,8 +93,8 @@ impl Joins {
         Ok(())
     }
 
-    /// Joins a line on the socket that will receive it, and keeps a second descriptor of that
-    /// socket to renew the membership by.
+    /// Joins a line on the socket that will receive it, or keeps it ready to be joined later, with
+    /// a second descriptor of that socket to do so by.
     ///
     /// # Errors
     /// Naming group and interface.
@@ -100,9 +104,12 @@ impl Joins {
         line: Line,
         config: &LineConfig,
         socket: BorrowedFd<'_>,
+        joined: bool,
     ) -> Result<(), Failure> {
-        let mut membership = Membership::of(partition, line, config)?;
-        set(socket, true, &membership).map_err(|error| explain(&membership, error))?;
+        let mut membership = Membership { joined, ..Membership::of(partition, line, config)? };
+        if joined {
+            set(socket, true, &membership).map_err(|error| explain(&membership, error))?;
+        }
         let second = socket.try_clone_to_owned().map_err(|error| {
             explain(&membership, Errno::from_io_error(&error).unwrap_or(Errno::IO))
         })?;
@@ -142,6 +149,72 @@ impl Joins {
         Ok(self.sockets.len() - 1)
     }
 
+    /// Leaves every line of a partition; a group that another partition needs stays joined. Whether
+    /// any was joined.
+    pub fn leave(&mut self, partition: u16) -> bool {
+        let mut left = false;
+        for at in 0..self.members.len() {
+            let Some(membership) = self.members.get_mut(at) else { break };
+            if membership.partition != partition || !membership.joined {
+                continue;
+            }
+            membership.joined = false;
+            left = true;
+            let membership = &self.members[at];
+            if self.shared(membership) {
+                continue;
+            }
+            if let Some(socket) = self.sockets.get(membership.socket) {
+                // Not being a member any more is what was wanted.
+                let _ = set(socket.as_fd(), false, membership);
+            }
+        }
+        left
+    }
+
+    /// Whether a line is held, or ready to be.
+    #[must_use]
+    pub fn has(&self, partition: u16, line: Line) -> bool {
+        self.members.iter().any(|member| (member.partition, member.line) == (partition, line))
+    }
+
+    /// Joins again what [`Joins::leave`] left, or was only made ready. Whether there was anything.
+    ///
+    /// # Errors
+    /// The first that fails, naming group and interface; nothing of the partition is joined then.
+    pub fn enter(&mut self, partition: u16) -> Result<bool, Failure> {
+        let mut entered = false;
+        for at in 0..self.members.len() {
+            let membership = &self.members[at];
+            if membership.partition != partition || membership.joined {
+                continue;
+            }
+            let joined = match self.sockets.get(membership.socket) {
+                Some(socket) if !self.shared(membership) => set(socket.as_fd(), true, membership),
+                _ => Ok(()),
+            };
+            if let Err(error) = joined {
+                let failure = explain(membership, error);
+                self.leave(partition);
+                return Err(failure);
+            }
+            self.members[at].joined = true;
+            entered = true;
+        }
+        Ok(entered)
+    }
+
+    /// Whether another line that is joined holds the same membership on the same socket.
+    fn shared(&self, membership: &Membership) -> bool {
+        let same = |other: &&Membership| {
+            (other.partition, other.line) != (membership.partition, membership.line)
+                && other.joined
+                && other.socket == membership.socket
+                && other.is_same(membership)
+        };
+        self.members.iter().any(|other| same(&other))
+    }
+
     /// Leaves and joins again every line of a partition, so that a switch that has forgotten it
     /// is told anew. How many memberships were renewed.
     ///
@@ -149,7 +222,8 @@ impl Joins {
     /// The first that fails, naming group and interface. It is tried again by the next renewal.
     pub fn renew(&mut self, partition: u16) -> Result<usize, Failure> {
         let mut renewed = 0;
-        for membership in self.members.iter().filter(|member| member.partition == partition) {
+        let held = |member: &&Membership| member.partition == partition && member.joined;
+        for membership in self.members.iter().filter(held) {
             let Some(socket) = self.sockets.get(membership.socket) else { continue };
             // Not being a member any more is what a link that went down leaves behind: join.
             let _ = set(socket.as_fd(), false, membership);
@@ -159,7 +233,7 @@ impl Joins {
         Ok(renewed)
     }
 
-    /// Every membership, in the order of its joining.
+    /// Every membership, held or ready to be, in the order of its first joining.
     #[must_use]
     pub fn members(&self) -> &[Membership] {
         &self.members

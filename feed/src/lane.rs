@@ -1,22 +1,28 @@
 //! A lane: one thread, the queues it polls and the partitions it owns. Lanes share nothing but the
-//! stop flag and the inboxes through which one tells another of a symbol that is in both.
+//! stop flag, the inboxes through which one tells another of a symbol that is in both, and those
+//! through which the handler's own thread says which partitions are joined.
 //!
-//! A duty cycle reads the clock once, takes one batch, lets the partitions whose deadline has come
-//! act, and renews the lane's lease. It allocates nothing, takes no lock and, while packets come,
-//! makes no system call of its own; the kernel's drop counters are read every ten milliseconds.
+//! A duty cycle reads the clock once, takes one batch and what the venue's services have answered, lets
+//! the partitions whose deadline has come act, hands on what they want of the services, and renews the
+//! lane's lease. It allocates nothing, takes no lock and, while packets come, makes no system call of its
+//! own but to wake a recovery thread that sleeps; the kernel's drop counters are read every ten
+//! milliseconds.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use candor_core::counters::LaneCounter;
-use candor_core::{Mono, Nanos};
+use candor_core::limits::RECOVERY_REPLIES_A_CYCLE;
+use candor_core::{Action, Mono, Nanos, Refusal, Refused, SnapshotPart};
 use candor_engine::Partition;
 use candor_shm::LaneWriter;
 use crossbeam_queue::ArrayQueue;
 
 use crate::clock::Clock;
 use crate::config::Idle;
+use crate::control::inbox::Inbox;
 use crate::publish::{Claim, Links, Publisher};
+use crate::recovery::{self, Mailbox, What};
 use crate::source::{Source, SourceCounts, SourceError};
 
 /// How often the kernel's drop counters are read: what they show can't wait for a heartbeat.
@@ -27,6 +33,9 @@ const FLUSH_EVERY: Nanos = Nanos::from_millis(1);
 
 /// Claims looked at in one cycle at most.
 const CLAIMS_A_CYCLE: usize = 64;
+
+/// Longest wait for packets, however long the lease: an order is not to wait for longer.
+const IDLE_AT_MOST: Nanos = Nanos::from_millis(50);
 
 /// Everything one lane needs.
 pub(crate) struct Lane {
@@ -41,6 +50,10 @@ pub(crate) struct Lane {
     pub(crate) places: Vec<Option<usize>>,
     /// Symbols of our partitions that were seen elsewhere.
     pub(crate) inbox: Arc<ArrayQueue<Claim>>,
+    /// What an operator wants of our partitions.
+    pub(crate) orders: Arc<Inbox>,
+    /// The way to the venue's services; `None` where nothing of ours has any.
+    pub(crate) recovery: Option<Mailbox>,
     pub(crate) links: Links,
     pub(crate) lease: Nanos,
     /// The end of the trading date: no lease reaches beyond it, so that a map is never used for the
@@ -143,10 +156,14 @@ impl Lane {
             progress.next_counts = now + COUNTS_EVERY;
             self.read_counts(now, progress);
         }
+        if !self.orders.is_empty() {
+            self.obey(now, progress);
+        }
         let polled = self.poll(now, progress)?;
         if !self.inbox.is_empty() {
             self.take_claims(now);
         }
+        self.take_replies(now, progress);
         let deadline = self.deadlines(now, progress);
         if now >= progress.next_flush {
             progress.next_flush = now + FLUSH_EVERY;
@@ -156,9 +173,13 @@ impl Lane {
         self.writer.renew(progress.lease_until.min(self.day_ends));
         if polled == 0 {
             progress.idle_cycles += 1;
-            if self.idle == Idle::Block {
+            let replies = self.recovery.as_ref().is_some_and(Mailbox::has_reply);
+            if self.idle == Idle::Block && !replies {
                 // A quarter of the lease: three renewals may be late before a reader sees it.
-                let patience = Nanos(self.lease.0 / 4);
+                let patience = Nanos(self.lease.0 / 4).min(IDLE_AT_MOST);
+                // No reply wakes the source: it is looked for often enough while one may come.
+                let warm = self.recovery.as_ref().is_some_and(|mailbox| mailbox.is_warm(now));
+                let patience = if warm { patience.min(recovery::WARM_WAIT) } else { patience };
                 let at_most = deadline.map_or(patience, |at| at.since(now).min(patience));
                 self.source.wait(at_most)?;
             }
@@ -184,21 +205,79 @@ impl Lane {
         Ok(polled.frames)
     }
 
-    /// Lets every partition act whose deadline has come; answers the next deadline of any.
+    /// Lets every partition act whose deadline has come, and hands on what it wants of the venue's
+    /// services; answers the next deadline of any.
     fn deadlines(&mut self, now: Mono, progress: &mut Progress) -> Option<Mono> {
         let mut next: Option<Mono> = None;
+        let mut asked = false;
         for (at, (number, partition)) in self.partitions.iter_mut().enumerate() {
+            let (writer, links) = (&mut self.writer, &self.links);
+            let mut sink = Publisher { writer, partition: *number, links };
             if partition.deadline().is_some_and(|deadline| deadline <= now) {
                 progress.touched[at] = true;
-                let (writer, links) = (&mut self.writer, &self.links);
-                let mut sink = Publisher { writer, partition: *number, links };
                 partition.on_deadline(now, &mut sink);
+            }
+            if let Some(mailbox) = &mut self.recovery {
+                // BOUND: what is refused here is not wanted again before a back-off.
+                while let Some(action) = partition.next_action() {
+                    progress.touched[at] = true;
+                    asked = true;
+                    if !mailbox.want(*number, action) {
+                        overrun(now, &action, partition, &mut sink);
+                    }
+                }
             }
             if let Some(deadline) = partition.deadline() {
                 next = Some(next.map_or(deadline, |other| other.min(deadline)));
             }
         }
+        if let Some(mailbox) = self.recovery.as_ref().filter(|_| asked) {
+            mailbox.send();
+        }
         next
+    }
+
+    /// Gives the partitions what the venue's services have answered, a bounded part of it.
+    fn take_replies(&mut self, now: Mono, progress: &mut Progress) {
+        let Some(mailbox) = &mut self.recovery else { return };
+        for _ in 0..RECOVERY_REPLIES_A_CYCLE {
+            let Some(reply) = mailbox.next(now) else { break };
+            let place = self.places.get(usize::from(reply.partition)).copied().flatten();
+            let Some(at) = place else { continue };
+            progress.touched[at] = true;
+            let (number, partition) = &mut self.partitions[at];
+            let (writer, links) = (&mut self.writer, &self.links);
+            let mut sink = Publisher { writer, partition: *number, links };
+            match reply.what {
+                What::Payloads(payloads) => {
+                    for payload in payloads.iter() {
+                        let _ = partition.on_retransmit(now, payload, &mut sink);
+                    }
+                    mailbox.give_back(payloads.into_buffer());
+                }
+                What::Refused(refused) => partition.on_refused(now, &refused, &mut sink),
+                What::Begin { cycle, session } => {
+                    let part = SnapshotPart::Begin { session };
+                    partition.on_snapshot(now, cycle, &part, &mut sink);
+                }
+                What::Messages { cycle, buffer, len, count } => {
+                    let part = match recovery::messages(&buffer, len, count) {
+                        Some(messages) => SnapshotPart::Messages(messages),
+                        None => SnapshotPart::Failed(Refusal::Malformed),
+                    };
+                    partition.on_snapshot(now, cycle, &part, &mut sink);
+                    mailbox.give_back(buffer);
+                }
+                What::End { cycle, next } => {
+                    let part = SnapshotPart::End { next };
+                    partition.on_snapshot(now, cycle, &part, &mut sink);
+                }
+                What::Failed { cycle, why } => {
+                    let part = SnapshotPart::Failed(why);
+                    partition.on_snapshot(now, cycle, &part, &mut sink);
+                }
+            }
+        }
     }
 
     fn stall(&mut self, now: Mono, progress: &mut Progress) {
@@ -223,6 +302,22 @@ impl Lane {
         }
         progress.astray = astray;
         progress.counts = counts;
+    }
+
+    /// Does what an operator wants, before anything that arrives from here on is looked at.
+    fn obey(&mut self, now: Mono, progress: &mut Progress) {
+        // BOUND: what the inbox holds, by people's doing.
+        while let Some(order) = self.orders.next() {
+            let place = self.places.get(usize::from(order.partition)).copied().flatten();
+            if let Some(at) = place {
+                progress.touched[at] = true;
+                let (number, partition) = &mut self.partitions[at];
+                let (writer, links) = (&mut self.writer, &self.links);
+                let mut sink = Publisher { writer, partition: *number, links };
+                partition.subscribe(now, order.subscribe, &mut sink);
+            }
+            self.orders.done(order.ticket);
+        }
     }
 
     fn take_claims(&mut self, now: Mono) {
@@ -262,5 +357,22 @@ impl Lane {
         ] {
             self.writer.lane_counter(counter, value);
         }
+    }
+}
+
+/// There is no room for a wish: its partition is told at once.
+#[cold]
+fn overrun(now: Mono, action: &Action, partition: &mut Partition, sink: &mut Publisher<'_>) {
+    let why = Refusal::Overrun;
+    match action {
+        Action::Retransmit(ask) => {
+            let refused = Refused { session: ask.session, range: ask.range, why };
+            partition.on_refused(now, &refused, sink);
+        }
+        Action::Snapshot(ask) => {
+            partition.on_snapshot(now, ask.cycle, &SnapshotPart::Failed(why), sink);
+        }
+        // What still comes of it is of a cycle that is over, and ignored.
+        Action::DropSnapshot { .. } => {}
     }
 }

@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use candor_core::{LossKind, Reason, SessionId, Status};
-use candor_engine::Notice;
+use candor_engine::{Notice, Step};
 use crossbeam_queue::ArrayQueue;
 
 /// Events that wait to be written.
@@ -24,6 +24,8 @@ pub enum Told {
     },
     /// Something happened to its sequence.
     Notice(Notice),
+    /// Recovery took a step.
+    Step(Step),
 }
 
 /// The queue from the lanes to the handler's own thread.
@@ -51,7 +53,7 @@ impl Log {
             Told::Status { status, .. } => {
                 matches!(status.reason(), Some(Reason::Unsubscribed | Reason::NotStarted))
             }
-            Told::Notice(_) => false,
+            Told::Notice(_) | Told::Step(_) => false,
         };
         if !everyday && self.queue.push((partition, told)).is_err() {
             self.missed.fetch_add(1, Ordering::Relaxed);
@@ -66,6 +68,9 @@ impl Log {
             let partition = name(partition);
             match told {
                 Told::Status { status, .. } if status.is_live() => {
+                    tracing::info!(partition, "{told}");
+                }
+                Told::Step(Step::SnapshotBegun | Step::Spliced { .. }) => {
                     tracing::info!(partition, "{told}");
                 }
                 _ => tracing::warn!(partition, "{told}"),
@@ -92,6 +97,7 @@ impl fmt::Display for Told {
                 Some(reason) => write!(f, "Stale({reason}): {}", reason.text()),
             },
             Told::Notice(notice) => write_notice(notice, f),
+            Told::Step(step) => write_step(step, f),
         }
     }
 }
@@ -120,10 +126,36 @@ fn write_notice(notice: &Notice, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     }
 }
 
+fn write_step(step: &Step, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    match step {
+        Step::RetransmitGivenUp { end } => {
+            write!(f, "what is missing before {end} can't be had by retransmission; given up")
+        }
+        Step::SnapshotAsked { needs, symbols_only: false } => {
+            write!(f, "a snapshot of everything before {needs} is asked for")
+        }
+        Step::SnapshotAsked { needs, symbols_only: true } => {
+            write!(f, "a snapshot is asked for, for the symbols that are sick; {needs} at least")
+        }
+        Step::SnapshotBegun => write!(f, "the snapshot begins; the books are built anew"),
+        Step::SnapshotFailed { why } => {
+            write!(f, "the snapshot came to nothing ({}); another one follows", why.label())
+        }
+        Step::Spliced { next } => write!(f, "the snapshot joins the stream at {next}"),
+        Step::Resynced { next } => {
+            write!(
+                f,
+                "the stream goes on from {next}, the snapshot's number: ours were not the venue's"
+            )
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use candor_core::{Line, Loss, Mono, Nanos, SeqNo, SeqRange};
+    use candor_core::{Line, Loss, Mono, Nanos, Refusal, SeqNo, SeqRange};
+    use candor_snapshot::Failure;
 
     #[test]
     fn an_operator_reads_sentences() {
@@ -142,6 +174,11 @@ mod tests {
             Told::Status { status: Status::stale(Reason::Gap), session },
             Told::Notice(Notice::Loss(loss)),
             Told::Notice(Notice::LinesDiffer { seq: SeqNo(7), line: Line::B }),
+            Told::Step(Step::RetransmitGivenUp { end: SeqNo(9) }),
+            Told::Step(Step::SnapshotAsked { needs: SeqNo(9), symbols_only: false }),
+            Told::Step(Step::SnapshotBegun),
+            Told::Step(Step::SnapshotFailed { why: Failure::Refused(Refusal::LoginRefused) }),
+            Told::Step(Step::Spliced { next: SeqNo(12) }),
         ];
         assert_eq!(
             told.map(|told| told.to_string()),
@@ -149,6 +186,11 @@ mod tests {
                 "Stale(Gap): messages are missing on every line",
                 "gap-lost 4-8 (5 numbers) after 12 ms",
                 "line B carries other bytes under number 7",
+                "what is missing before 9 can't be had by retransmission; given up",
+                "a snapshot of everything before 9 is asked for",
+                "the snapshot begins; the books are built anew",
+                "the snapshot came to nothing (login_refused); another one follows",
+                "the snapshot joins the stream at 12",
             ]
         );
     }

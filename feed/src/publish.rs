@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use candor_core::{BookView, Loss, Message, Mono, SeqNo, SessionId, Status, Symbol, SymbolIndex};
-use candor_engine::{Notice, Sink};
+use candor_engine::{Notice, Sink, Step};
 use candor_shm::LaneWriter;
 use crossbeam_queue::ArrayQueue;
 
@@ -115,6 +115,10 @@ impl Sink for Publisher<'_> {
 
     fn notice(&mut self, notice: &Notice, _now: Mono) {
         self.links.log.push(self.partition, Told::Notice(*notice));
+    }
+
+    fn step(&mut self, step: &Step, _now: Mono) {
+        self.links.log.push(self.partition, Told::Step(*step));
     }
 
     fn foreign(&mut self, symbol: &Symbol, home: u16) {

@@ -2,7 +2,7 @@
 //!
 //! Order matters. The configuration's day is checked first, then the region's path is claimed, so that
 //! a handler beside a living one is refused before it touches an interface; then interfaces,
-//! privileges and sockets. Whatever is refused up to here leaves nothing behind. Only then is the
+//! privileges, sockets and the socket that takes commands. Whatever is refused up to here leaves nothing behind. Only then is the
 //! region made, and only then do lanes start. On the way out every partition is unsubscribed, every
 //! lease ends, and the region says that its writer is gone.
 
@@ -19,11 +19,15 @@ use crossbeam_queue::ArrayQueue;
 
 use crate::clock::{self, Clock};
 use crate::config::{self, Config};
+use crate::control::Listener;
+use crate::control::inbox::Inbox;
+use crate::control::serve::Server;
 use crate::day::Day;
 use crate::exit::{Exit, Failure};
 use crate::lane::Lane;
 use crate::log::Log;
 use crate::publish::{Claim, Links};
+use crate::recovery;
 use crate::source::{self, Source};
 use crate::watch::{self, Keeper};
 
@@ -47,7 +51,10 @@ pub fn run(config: &Config) -> Result<Exit, Failure> {
     for refused in &opened.refused {
         tracing::warn!("{refused}");
     }
-    let spec = spec(config, day)?;
+    let group = config.handler.group.as_deref().map(group).transpose()?;
+    let listener = Listener::open(&config.handler.control, group)?;
+    let recovery = recovery::open(config)?;
+    let spec = spec(config, day, group)?;
     let (mut handler, writers) = claim.create(&spec).map_err(refuse_region)?;
     for (index, lane) in opened.lanes.iter().enumerate() {
         handler.set_mode(index as u16, lane.mode());
@@ -57,11 +64,14 @@ pub fn run(config: &Config) -> Result<Exit, Failure> {
         .map_err(|error| Failure::host(format!("can't read the region just made: {error}")))?;
     let inboxes: Vec<_> = config.lanes.iter().map(|_| Arc::new(ArrayQueue::new(INBOX))).collect();
     let owner = |partition: &config::Partition| Arc::clone(&inboxes[usize::from(partition.lane)]);
+    let orders: Vec<_> = config.lanes.iter().map(|_| Arc::new(Inbox::new())).collect();
     let links = Links::new(config.partitions.iter().map(owner).collect(), Arc::new(Log::new()));
     let failed = Arc::new(AtomicBool::new(false));
     let mut clock = Clock::new();
     let day_ends = clock.now() + day.left(clock::wall());
-    let lanes = lanes(config, opened.lanes, writers, &inboxes, &links, day_ends, &stop);
+    let ways = Ways { inboxes: &inboxes, orders: &orders, recovery: recovery.as_ref() };
+    let lanes = lanes(config, opened.lanes, writers, &ways, &links, day_ends, &stop);
+    let recovery = recovery.map(recovery::Opened::start).transpose()?;
     let mut threads = Vec::with_capacity(lanes.len());
     for lane in lanes {
         let core = config.lanes[lane.index].core;
@@ -88,10 +98,13 @@ pub fn run(config: &Config) -> Result<Exit, Failure> {
         links: &links,
         day,
     };
-    keeper.run(&stop);
+    keeper.run(Server::new(listener, orders), &stop);
     for thread in threads {
         // A lane that panics aborts the process: there is nothing to collect from one.
         let _ = thread.join();
+    }
+    if let Some(recovery) = recovery {
+        recovery.stop();
     }
     handler.retire(clock.now());
     links.log.write(|partition| watch::name(config, partition));
@@ -135,12 +148,19 @@ fn live(lane: Lane, core: Option<u16>, stop: &AtomicBool, failed: &AtomicBool) {
     }
 }
 
+/// What leads to the lanes, one of each.
+struct Ways<'a> {
+    inboxes: &'a [Arc<ArrayQueue<Claim>>],
+    orders: &'a [Arc<Inbox>],
+    recovery: Option<&'a recovery::Opened>,
+}
+
 /// Every lane with its partitions, allocated whole before the first packet.
 fn lanes(
     config: &Config,
     sources: Vec<Box<dyn Source>>,
     writers: Vec<LaneWriter>,
-    inboxes: &[Arc<ArrayQueue<Claim>>],
+    ways: &Ways<'_>,
     links: &Links,
     day_ends: Mono,
     stop: &Arc<AtomicBool>,
@@ -156,7 +176,8 @@ fn lanes(
                 continue;
             }
             places[number] = Some(partitions.len());
-            let engine = engine_config(number as u16, partition, &venues);
+            let engine =
+                engine_config(number as u16, partition, config.recovery_of(partition), &venues);
             partitions.push((number as u16, Partition::new(engine)));
             subscribed.push(partition.subscribe);
         }
@@ -167,7 +188,9 @@ fn lanes(
             partitions,
             subscribed,
             places,
-            inbox: Arc::clone(&inboxes[index]),
+            inbox: Arc::clone(&ways.inboxes[index]),
+            orders: Arc::clone(&ways.orders[index]),
+            recovery: ways.recovery.and_then(|recovery| recovery.mailbox(index)),
             links: links.clone(),
             lease: config.handler.process_lease,
             day_ends,
@@ -199,6 +222,7 @@ fn venues(config: &Config) -> Vec<(candor_core::Venue, Arc<VenueSymbols>)> {
 fn engine_config(
     number: u16,
     partition: &config::Partition,
+    recovery: Option<&config::Recovery>,
     venues: &[(candor_core::Venue, Arc<VenueSymbols>)],
 ) -> candor_engine::Config {
     let venue = venues
@@ -213,6 +237,7 @@ fn engine_config(
         grace: partition.reorder_grace,
         // A line that restarts is followed by the others within two heartbeats.
         session_grace: partition.feed.heartbeat_interval() + partition.feed.heartbeat_interval(),
+        services: recovery::terms::services(partition, recovery),
         silence: partition.silence,
         late: partition.late,
         capacity: Capacity {
@@ -226,14 +251,14 @@ fn engine_config(
 }
 
 /// The region a configuration asks for.
-fn spec(config: &Config, day: Day) -> Result<RegionSpec, Failure> {
+fn spec(config: &Config, day: Day, group: Option<u32>) -> Result<RegionSpec, Failure> {
     let name = Text::from_wire(config.handler.name.as_str().as_bytes())
         .ok_or_else(|| Failure::config("the handler has no name"))?;
     let mut spec = RegionSpec::new(name);
     spec.trading_date = day.date();
     spec.process_lease = config.handler.process_lease;
     spec.config_digest = config.digest;
-    spec.group = config.handler.group.as_deref().map(group).transpose()?;
+    spec.group = group;
     spec.lanes = config.lanes.len() as u16;
     for partition in &config.partitions {
         spec.partitions.push(PartitionSpec {

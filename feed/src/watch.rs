@@ -1,30 +1,45 @@
-//! The handler's own thread, which serves no packet: it waits for a signal, writes the log, looks
-//! after the interfaces and the memberships, and publishes what nobody subscribes to.
+//! The handler's own thread, which serves no packet: it waits for a signal, writes the log, takes
+//! commands, looks after the interfaces and the memberships, and publishes what nobody subscribes to.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use candor_core::counters::LaneCounter;
 use candor_core::{Mono, Nanos, Reason, Status};
 use candor_shm::{Endpoint, HandlerWriter, Region, Unmapped};
 
 use crate::clock::{self, Clock};
-use crate::config::Config;
+use crate::config::{Config, Partition};
+use crate::control::serve::{Hands, Server};
 use crate::day::Day;
+use crate::exit::Failure;
 use crate::join::Joins;
 use crate::publish::Links;
 use crate::source::Watch;
 
-/// How often signals and the log are looked at.
+/// How often signals, commands and the log are looked at.
 const TICK: Duration = Duration::from_millis(20);
 
-/// How often interfaces, memberships and unmapped multicast are: so that a program taken off is
+/// How often it is asked which partitions are silent.
+const LISTEN_EVERY: Nanos = Nanos::from_millis(100);
+
+/// How often interfaces and unmapped multicast are: so that a program taken off is
 /// noticed within a second.
 const LOOK_EVERY: Nanos = Nanos::from_millis(500);
 
 /// How long a silent partition waits between two renewals of its joins. A switch that has forgotten
 /// a group needs one; a venue that is down is not helped by many.
 const RENEW_EVERY: Nanos = Nanos::from_secs(10);
+
+/// What is remembered of a partition's silence.
+#[derive(Clone, Copy, Default)]
+struct Silence {
+    /// As it was said last.
+    silent: bool,
+    /// When its groups were joined again last.
+    renewed: Mono,
+}
 
 /// What the thread looks after.
 pub(crate) struct Keeper<'a> {
@@ -39,25 +54,48 @@ pub(crate) struct Keeper<'a> {
 }
 
 impl Keeper<'_> {
-    /// Keeps watch until told to stop. Memberships and programs are given up when this returns.
-    pub(crate) fn run(mut self, stop: &AtomicBool) {
+    /// Keeps watch until told to stop. Memberships, programs and the control socket are given up when
+    /// this returns.
+    pub(crate) fn run(mut self, mut server: Server, stop: &AtomicBool) {
         let mut clock = Clock::new();
-        let mut next_look = Mono::NEVER;
+        let (mut next_look, mut next_listen) = (Mono::NEVER, Mono::NEVER);
         let mut over = false;
-        let mut renewed = vec![Mono::NEVER; self.config.partitions.len()];
+        let mut silences = vec![Silence::default(); self.config.partitions.len()];
+        let mut astray = 0;
         while !stop.load(Ordering::Relaxed) {
             self.links.log.write(|partition| name(self.config, partition));
             let now = clock.now();
+            server.tick(now, self.config, &mut self);
+            if now >= next_listen {
+                next_listen = now + LISTEN_EVERY;
+                self.renew(now, &mut silences);
+            }
             if now >= next_look {
                 next_look = now + LOOK_EVERY;
                 self.look();
-                self.renew(now, &mut renewed);
+                self.tell_astray(now, &mut astray);
                 if !over && self.day.is_over(clock::wall()) {
                     over = true;
                     self.end_day(now);
                 }
             }
             pause();
+        }
+    }
+
+    /// Says that frames came to the wrong lane or to none: partitions are `Late` for that, over and
+    /// over, and only this says why.
+    fn tell_astray(&self, now: Mono, told: &mut u64) {
+        let count = |lane: candor_shm::LaneInfo| lane.get(LaneCounter::Misdirected);
+        let astray: u64 = self.region.lanes(now).map(count).sum();
+        if astray > *told {
+            let frames = astray - *told;
+            *told = astray;
+            tracing::warn!(
+                frames,
+                "frames came to a queue that isn't their partition's lane's; compare the card's flow \
+                 rules with `queues` (`candor doctor`)"
+            );
         }
     }
 
@@ -102,17 +140,30 @@ impl Keeper<'_> {
         }
     }
 
-    /// Joins the lines of silent partitions again: a switch may have pruned their groups.
-    fn renew(&mut self, now: Mono, renewed: &mut [Mono]) {
-        for (number, last) in (0u16..).zip(renewed) {
-            let partition = self.region.partition(number, now);
-            let silent = partition
-                .is_some_and(|partition| partition.status.reason() == Some(Reason::Silent));
-            if !silent || now.since(*last) < RENEW_EVERY {
+    /// Says which partitions have fallen silent, and which no longer are; joins the lines of silent
+    /// ones again: a switch may have pruned their groups. Nothing else would say so: a partition is
+    /// silent because nothing happens.
+    fn renew(&mut self, now: Mono, silences: &mut [Silence]) {
+        for (number, silence) in (0u16..).zip(silences) {
+            let Some(info) = self.region.partition(number, now) else { continue };
+            let silent = info.status.reason() == Some(Reason::Silent);
+            let partition = name(self.config, number);
+            if silent != silence.silent {
+                silence.silent = silent;
+                let groups = groups(self.config, number);
+                if silent {
+                    let heard = now.since(info.heard);
+                    tracing::warn!(partition, groups, last_packet = %format_args!("{heard} ago"),
+                        "Stale(Silent): {}", Reason::Silent.text());
+                } else {
+                    let status = status_text(info.status);
+                    tracing::info!(partition, groups, status, "no longer silent");
+                }
+            }
+            if !silent || now.since(silence.renewed) < RENEW_EVERY {
                 continue;
             }
-            *last = now;
-            let partition = name(self.config, number);
+            silence.renewed = now;
             match self.joins.renew(number) {
                 Ok(0) => {}
                 Ok(lines) => {
@@ -123,6 +174,69 @@ impl Keeper<'_> {
             }
         }
     }
+}
+
+impl Hands for Keeper<'_> {
+    fn join(&mut self, number: u16, subscribe: bool) -> Result<bool, Failure> {
+        let Some(partition) = self.config.partitions.get(usize::from(number)) else {
+            return Err(Failure::config(format!("there is no partition {number}")));
+        };
+        if partition.lines().next().is_none() {
+            let name = name(self.config, number);
+            return Err(Failure::config(format!("{name} has no line in the configuration")));
+        }
+        if subscribe {
+            return self.enter(number, partition).inspect_err(|_| {
+                let _ = self.leave(number, partition);
+            });
+        }
+        self.leave(number, partition)
+    }
+
+    fn status(&self, partition: u16, now: Mono) -> String {
+        let partition = self.region.partition(partition, now);
+        partition.map_or("unknown".to_owned(), |partition| status_text(partition.status))
+    }
+}
+
+impl Keeper<'_> {
+    fn enter(&mut self, number: u16, partition: &Partition) -> Result<bool, Failure> {
+        let mut changed = false;
+        for (line, at) in partition.lines() {
+            match &mut self.watch {
+                Some(watch) => watch.name(number, line, at)?,
+                None if self.joins.has(number, line) => {}
+                None => {
+                    return Err(Failure::config(format!(
+                        "line {line} ({}:{} on {}) had no socket when the handler started: look with \
+                         `candor doctor`, set `subscribe = true` and start the handler again",
+                        at.group, at.port, at.interface
+                    )));
+                }
+            }
+        }
+        for (line, at) in partition.lines() {
+            if !self.joins.has(number, line) {
+                self.joins.add(number, line, at)?;
+                changed = true;
+            }
+        }
+        Ok(self.joins.enter(number)? || changed)
+    }
+
+    fn leave(&mut self, number: u16, partition: &Partition) -> Result<bool, Failure> {
+        let left = self.joins.leave(number);
+        if let Some(watch) = &mut self.watch {
+            for (_, at) in partition.lines() {
+                watch.unname(at)?;
+            }
+        }
+        Ok(left)
+    }
+}
+
+fn status_text(status: Status) -> String {
+    status.reason().map_or("Live".to_owned(), |reason| format!("Stale({reason})"))
 }
 
 /// A partition as operators name it.

@@ -214,6 +214,7 @@ impl Run {
                 lines: [true, true, false],
                 grace: Nanos::from_millis(500),
                 session_grace: Nanos::from_secs(2),
+                services: candor_engine::Services::default(),
                 silence: Nanos::from_secs(3),
                 late: Nanos::from_secs(1),
                 capacity: CAPACITY,

@@ -46,6 +46,7 @@ fn table(config: &Config) -> String {
     };
     row("handler", handler.name.to_string());
     row("region", handler.region.display().to_string());
+    row("control", handler.control.display().to_string());
     row("trading date", date);
     row("process lease", handler.process_lease.to_string());
     row("source", source(config));
@@ -81,7 +82,45 @@ fn table(config: &Config) -> String {
     }
     out.push('\n');
     out.push_str(&print::columns(&rows));
+    let services = services(config);
+    if services.len() > 1 {
+        out.push('\n');
+        out.push_str(&print::columns(&services));
+    }
     out
+}
+
+/// The venues' services, with what may be asked of them; a header alone where there are none.
+fn services(config: &Config) -> Vec<[String; 6]> {
+    let names = ["VENUE", "PARTITION", "RETRANSMIT", "SNAPSHOT", "BUDGETS", "CREDENTIALS"];
+    let mut rows = vec![names.map(String::from)];
+    for partition in config.partitions.iter().filter(|one| !one.services.is_empty()) {
+        let Some(recovery) = config.recovery_of(partition) else { continue };
+        let of = |what: &str| {
+            let own = partition.services.iter().filter(|(service, ..)| *service == what);
+            let list: Vec<String> =
+                own.map(|(_, scheme, address)| format!("{scheme}://{address}")).collect();
+            if list.is_empty() { "none".to_owned() } else { list.join(", ") }
+        };
+        let (asks, snapshots) = (recovery.retransmit_budget, recovery.snapshot_budget);
+        rows.push([
+            partition.venue.to_string(),
+            partition.name.to_string(),
+            of("retransmit"),
+            of("snapshot"),
+            format!(
+                "{}/s {}/min {}/day, snapshots {}/min {}/day {} at once",
+                asks.second,
+                asks.minute,
+                asks.day,
+                snapshots.minute,
+                snapshots.day,
+                recovery.snapshots_at_once
+            ),
+            if recovery.credentials.is_some() { "present" } else { "none" }.to_owned(),
+        ]);
+    }
+    rows
 }
 
 fn lane_text(config: &Config, index: usize, lane: &Lane) -> String {
@@ -152,12 +191,14 @@ fn json(config: &Config) -> Value {
                 "reorder_grace_ns": partition.reorder_grace.0,
                 "late_ns": partition.late.0,
                 "lines": lines,
+                "services": services_json(config, partition),
             })
         })
         .collect();
     json!({
         "handler": config.handler.name.as_str(),
         "region": config.handler.region,
+        "control": config.handler.control,
         "trading_date": config.handler.trading_date.map(|date| date.to_string()),
         "process_lease_ns": config.handler.process_lease.0,
         "group": config.handler.group,
@@ -165,6 +206,37 @@ fn json(config: &Config) -> Value {
         "lanes": lanes,
         "partitions": partitions,
         "digest": config.digest_text(),
+    })
+}
+
+fn services_json(config: &Config, partition: &config::Partition) -> Value {
+    let Some(recovery) = config.recovery_of(partition).filter(|_| !partition.services.is_empty())
+    else {
+        return Value::Null;
+    };
+    let of = |what: &str| -> Vec<String> {
+        let own = partition.services.iter().filter(|(service, ..)| *service == what);
+        own.map(|(_, scheme, address)| format!("{scheme}://{address}")).collect()
+    };
+    let policy = recovery.policy(partition.feed, &partition.services);
+    let (asks, snapshots) = (recovery.retransmit_budget, recovery.snapshot_budget);
+    json!({
+        "retransmit": of("retransmit"),
+        "snapshot": of("snapshot"),
+        "retransmit_budget": {
+            "second": asks.second, "minute": asks.minute, "day": asks.day,
+        },
+        "snapshot_budget": {
+            "minute": snapshots.minute,
+            "day": snapshots.day,
+            "at_once": recovery.snapshots_at_once,
+        },
+        "credentials": recovery.credentials.is_some(),
+        "piece": policy.map(|policy| policy.piece),
+        "limit": policy.map(|policy| policy.limit),
+        "timeout_ns": recovery.timeout.0,
+        "patience_ns": recovery.patience.0,
+        "holdback_bytes": recovery.snapshot.holdback_bytes,
     })
 }
 

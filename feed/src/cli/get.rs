@@ -69,7 +69,13 @@ impl Get {
         if self.watch {
             return watch(&mut source, &self.symbol, self.count, self.output.output);
         }
-        let found = source.find(&self.symbol)?;
+        let found = match source.find(&self.symbol) {
+            Err(failure) if failure.exit == Exit::Unknown && self.output.output == Output::Json => {
+                nowhere(&self.symbol).print(Output::Json);
+                return Err(failure);
+            }
+            found => found?,
+        };
         let read = source.region.read(found.handle);
         let now = source.now();
         let answer = Answer::new().many("quote", QUOTE, vec![quote(&found, &read, now)]).many(
@@ -79,6 +85,18 @@ impl Get {
         );
         Ok(finish(&mut source, &answer, self.output.output, read.reason().is_none()))
     }
+}
+
+/// The answer for a symbol of no partition: for a program the same fields as any other.
+fn nowhere(symbol: &str) -> Answer {
+    let value = |name| match name {
+        "symbol" => Value::text(symbol),
+        "status" => Value::text(status_text(Some(Reason::Unmapped))),
+        "since" => Value::Age(None),
+        _ => Value::Absent,
+    };
+    let row = QUOTE.iter().fold(Row::new(), |row, name| row.with(name, value(name)));
+    Answer::new().many("quote", QUOTE, vec![row]).many("levels", LEVELS, Vec::new())
 }
 
 /// The book beside its verdict, live or not; `None` when there is none to show.

@@ -2,12 +2,14 @@
 //! answer into an exit code.
 
 mod check;
+mod control;
 mod doctor;
 mod get;
 mod loss;
 mod output;
 mod partitions;
 pub mod print;
+mod recovery;
 mod region;
 mod replay;
 mod run;
@@ -61,6 +63,10 @@ enum Command {
     Unmapped(unmapped::UnmappedQuery),
     /// Show the handler live.
     Top(top::Top),
+    /// Have the running handler join a partition's lines again.
+    Subscribe(control::Subscribe),
+    /// Have the running handler leave a partition's lines; its symbols are stale from then on.
+    Unsubscribe(control::Unsubscribe),
 }
 
 impl Command {
@@ -79,6 +85,8 @@ impl Command {
             Command::Loss(command) => command.run(),
             Command::Unmapped(command) => command.run(),
             Command::Top(command) => command.run(),
+            Command::Subscribe(command) => command.run(),
+            Command::Unsubscribe(command) => command.run(),
         }
     }
 }

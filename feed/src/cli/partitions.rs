@@ -5,9 +5,9 @@ use candor_core::{Line, Mono};
 use candor_shm::{PartitionInfo, Region};
 use clap::Args;
 
-use super::OutputArg;
 use super::output::{Answer, Row, Value};
 use super::region::{RegionArg, finish, status_text};
+use super::{OutputArg, recovery};
 use crate::exit::{Exit, Failure};
 
 const COLUMNS: &[&str] = &[
@@ -29,6 +29,9 @@ const COLUMNS: &[&str] = &[
     "messages",
     "gaps_outlived",
     "messages_lost",
+    "retransmit_filled",
+    "snapshots_spliced",
+    "recovery",
     "feed",
     "lane",
     "line_a",
@@ -37,7 +40,7 @@ const COLUMNS: &[&str] = &[
 ];
 
 /// Lists the partitions: status and since when, what its last packet still vouches for, where it
-/// stands in its sequence, how many of its symbols are live. Exits 0 when all partitions are live,
+/// stands in its sequence, how many of its symbols are live, what recovery is at. Exits 0 when all partitions are live,
 /// 1 when one is stale, 3 when the handler is gone.
 #[derive(Debug, Args)]
 pub(super) struct Partitions {
@@ -96,6 +99,9 @@ fn row(region: &Region, partition: &PartitionInfo, now: Mono) -> Row {
         .with("messages", count(Counter::Messages))
         .with("gaps_outlived", count(Counter::GapsOutlived))
         .with("messages_lost", count(Counter::MessagesLost))
+        .with("retransmit_filled", count(Counter::RetransmitFilled))
+        .with("snapshots_spliced", count(Counter::SnapshotsSpliced))
+        .with("recovery", recovery::step(partition).map_or(Value::Absent, Value::Text))
         .with("feed", Value::text(spec.feed))
         .with("lane", Value::Number(u64::from(spec.lane)))
         .with("line_a", line(Line::A))

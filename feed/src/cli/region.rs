@@ -10,8 +10,8 @@ use clap::Args;
 use super::output::{Answer, Value};
 use super::print;
 use crate::clock::{Clock, timespec};
-use crate::config;
 use crate::exit::{Exit, Failure};
+use crate::{config, control};
 
 /// Which region.
 #[derive(Debug, Args)]
@@ -26,6 +26,19 @@ pub(super) struct RegionArg {
 }
 
 impl RegionArg {
+    /// The control socket of the region's handler.
+    pub(super) fn control(&self) -> Result<PathBuf, Failure> {
+        match (&self.region, &self.config) {
+            (Some(path), _) => {
+                let mut name = path.clone().into_os_string();
+                name.push(control::ENDING);
+                Ok(PathBuf::from(name))
+            }
+            (None, Some(file)) => Ok(config::load(file)?.handler.control),
+            (None, None) => Err(Failure::usage("name a region: --region or --config")),
+        }
+    }
+
     /// Attaches to the region.
     pub(super) fn open(&self) -> Result<Source, Failure> {
         let path = match (&self.region, &self.config) {

@@ -4,11 +4,13 @@ use clap::Args;
 
 use super::ConfigArg;
 use crate::exit::{Exit, Failure};
+use crate::stderr::Writer;
 use crate::{config, run};
 
 /// Run the handler until SIGINT or SIGTERM.
 ///
-/// The log goes to standard error.
+/// The log goes to standard error; a standard error that takes nothing holds nothing up, and what it
+/// misses is counted.
 #[derive(Debug, Args)]
 pub(super) struct Run {
     #[command(flatten)]
@@ -18,12 +20,21 @@ pub(super) struct Run {
 impl Run {
     pub(super) fn run(self) -> Result<Exit, Failure> {
         let config = config::load(&self.config.config)?;
+        let writer = Writer::start()
+            .map_err(|error| Failure::host(format!("can't start the log's thread: {error}")))?;
         // No filter from the environment: what is worth an event at all is worth its line.
         tracing_subscriber::fmt()
-            .with_writer(std::io::stderr)
+            .with_writer(writer.lines())
             .with_ansi(false)
             .with_max_level(tracing::Level::INFO)
             .init();
-        run::run(&config)
+        let outcome = run::run(&config);
+        // By the same way, so that a standard error that takes nothing can't hold up the end.
+        let exit = outcome.unwrap_or_else(|failure| {
+            writer.lines().put(format!("candor: {failure}\n").as_bytes());
+            failure.exit
+        });
+        writer.finish();
+        Ok(exit)
     }
 }

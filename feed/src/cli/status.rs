@@ -6,9 +6,9 @@ use candor_core::counters::LaneCounter;
 use candor_core::{Mono, Reason};
 use clap::Args;
 
-use super::OutputArg;
 use super::output::{Answer, Row, Value};
 use super::region::{RegionArg, Source, finish, reason_text, status_text};
+use super::{OutputArg, recovery};
 use crate::exit::{Exit, Failure};
 
 const LANES: &[&str] = &[
@@ -45,7 +45,8 @@ impl StatusQuery {
         let mut source = self.region.open()?;
         let now = source.now();
         let mut partitions = Tally::default();
-        for partition in source.region.partitions(now) {
+        let infos: Vec<_> = source.region.partitions(now).collect();
+        for partition in &infos {
             partitions.add(partition.status.reason());
         }
         let mut symbols = Tally::default();
@@ -57,6 +58,7 @@ impl StatusQuery {
         let answer = Answer::new()
             .one("handler", handler(&source, now))
             .many("lanes", LANES, lanes(&source, now))
+            .one("recovery", recovery::sums(&infos))
             .many("partitions", PARTITIONS, partitions.rows(PARTITIONS))
             .many("symbols", SYMBOLS, symbols.rows(SYMBOLS));
         let all_live = partitions.all_live() && symbols.all_live();

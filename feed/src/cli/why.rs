@@ -4,9 +4,9 @@ use candor_core::{Mono, Reason};
 use candor_shm::{Evidence, PartitionInfo, Word};
 use clap::Args;
 
-use super::OutputArg;
 use super::output::{Answer, Row, Value};
 use super::region::{Found, RegionArg, Source, finish, reason_text, status_text, verdict};
+use super::{Output, OutputArg, recovery};
 use crate::exit::{Exit, Failure};
 
 const CHAIN: &[&str] = &["term", "holds", "evidence", "otherwise"];
@@ -27,7 +27,13 @@ pub(super) struct Why {
 impl Why {
     pub(super) fn run(self) -> Result<Exit, Failure> {
         let mut source = self.region.open()?;
-        let found = source.find(&self.symbol)?;
+        let found = match source.find(&self.symbol) {
+            Err(failure) if failure.exit == Exit::Unknown && self.output.output == Output::Json => {
+                nowhere(&self.symbol).print(Output::Json);
+                return Err(failure);
+            }
+            found => found?,
+        };
         // Read before the evidence is looked at, so that the chain is never younger than a "Live".
         let (reason, since) = verdict(&source.region.read(found.handle));
         let now = source.now();
@@ -39,6 +45,20 @@ impl Why {
             .many("chain", CHAIN, chain(&source, &evidence, &partition, now));
         Ok(finish(&mut source, &answer, self.output.output, reason.is_none()))
     }
+}
+
+/// The answer for a symbol of no partition: for a program the same fields as any other.
+fn nowhere(symbol: &str) -> Answer {
+    let reason = Reason::Unmapped;
+    let row = Row::new()
+        .with("symbol", Value::text(symbol))
+        .with("partition", Value::Absent)
+        .with("status", Value::text(status_text(Some(reason))))
+        .with("since", Value::Age(None))
+        .with("why", reason_text(Some(reason)))
+        .with("recovery", Value::Absent)
+        .with("to_do", Value::text(advice(reason)));
+    Answer::new().one("verdict", row).many("chain", CHAIN, Vec::new())
 }
 
 fn verdict_row(
@@ -54,6 +74,7 @@ fn verdict_row(
         .with("status", Value::text(status_text(reason)))
         .with("since", Value::age(since, now))
         .with("why", reason_text(reason))
+        .with("recovery", recovery::step(partition).map_or(Value::Absent, Value::Text))
         .with("to_do", reason.map_or(Value::Absent, |reason| Value::text(advice(reason))))
 }
 
@@ -199,7 +220,7 @@ fn advice(reason: Reason) -> &'static str {
         Reason::NoMap => "give the handler a valid map for today and start it again",
         Reason::NotAttested => "compare binary, configuration and map with what was attested",
         Reason::Unsubscribed => {
-            "set `subscribe = true` for the partition and start the handler again"
+            "`candor subscribe VENUE PARTITION`; for good, `subscribe = true` in the configuration"
         }
         Reason::NotStarted => {
             "wait for the venue's first packet; if it should be there, `candor doctor` and the switch"
@@ -209,10 +230,12 @@ fn advice(reason: Reason) -> &'static str {
         }
         Reason::Ended => "nothing: the venue has ended the session",
         Reason::Gap => {
-            "`candor loss` shows the numbers; the books are not whole again before a new session"
+            "`candor loss` shows the numbers; the venue's services heal it where they are configured, a \
+             new session where not"
         }
         Reason::Recovering => {
-            "the handler started in mid-session; the books are whole after the next session's start"
+            "wait for the snapshot; without a snapshot service the books are whole after the next \
+             session's start"
         }
         Reason::SessionChanged => {
             "nothing, if the venue announced it: symbols come back as they are named"
@@ -231,7 +254,8 @@ fn advice(reason: Reason) -> &'static str {
         }
         Reason::SymbolRecovering => "wait: its book is being rebuilt",
         Reason::SymbolQuarantined => {
-            "its book broke the venue's rules; it is whole again with the next session"
+            "its book broke the venue's rules; a snapshot heals it where there is a service, else the \
+             next session"
         }
         Reason::Lapped => "read again; if it stays, the handler stopped in the middle of a write",
     }

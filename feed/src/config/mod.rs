@@ -6,10 +6,12 @@
 //! environment variable changes anything here or elsewhere.
 
 mod check;
+mod credentials;
 mod nearest;
 mod parse;
 mod problem;
 mod reader;
+mod services;
 mod symbols;
 mod venue;
 
@@ -21,7 +23,9 @@ use candor_core::symbol::Text;
 use candor_core::{Line, Nanos, Symbol, TradingDate, Venue};
 use candor_decoders::Format;
 
+pub(crate) use nearest::nearest;
 pub use problem::{ConfigError, Problem};
+pub use services::{Recovery, Services};
 
 /// A whole configuration, checked.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -34,6 +38,8 @@ pub struct Config {
     pub lanes: Vec<Lane>,
     /// The venues, in the file's order.
     pub venues: Vec<Venue>,
+    /// How the services of each venue are asked, in the same order.
+    pub recovery: Vec<Recovery>,
     /// Every partition of every venue in the file's order. A partition's index here is its index
     /// in the region, in [`crate::source::Arrival`] and everywhere else.
     pub partitions: Vec<Partition>,
@@ -54,8 +60,11 @@ pub struct Handler {
     /// How long the process vouches for itself at a time: readers see stale this long after it
     /// stops.
     pub process_lease: Nanos,
-    /// The group of the region's file, so that other users can read it; `None` leaves it alone.
+    /// The group of the region's file, so that other users can read it, and of the control socket,
+    /// so that they can command; `None` leaves both to the process's own user.
     pub group: Option<String>,
+    /// The socket that takes commands: beside the region unless configured.
+    pub control: PathBuf,
 }
 
 /// `[source]`.
@@ -203,6 +212,8 @@ pub struct Partition {
     pub late: Nanos,
     /// Its lines.
     pub lines: [Option<LineConfig>; LINES],
+    /// The venue's services for it.
+    pub services: Services,
 }
 
 /// How much a partition can hold. What happens beyond is in [`candor_core::limits`].
@@ -256,6 +267,13 @@ impl Config {
         (0u16..).zip(&self.partitions).filter(|(_, p)| p.subscribe).flat_map(
             |(index, partition)| partition.lines().map(move |(line, config)| (index, line, config)),
         )
+    }
+
+    /// How the services of a partition's venue are asked.
+    #[must_use]
+    pub fn recovery_of(&self, partition: &Partition) -> Option<&Recovery> {
+        let venue = self.venues.iter().position(|venue| *venue == partition.venue)?;
+        self.recovery.get(venue)
     }
 
     /// The digest as 64 hexadecimal digits.

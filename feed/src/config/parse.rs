@@ -15,7 +15,7 @@ use super::reader::{At, Context, Table};
 use super::{
     AfXdpConfig, Config, Handler, HugePages, Idle, Lane, SourceConfig, SourceKind, XdpMode, venue,
 };
-use crate::clock;
+use crate::{clock, control};
 
 /// Where things stand in the file, for the problems that only show when values meet.
 #[derive(Debug, Default)]
@@ -73,13 +73,13 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
     let handler = handler(&mut reading, &mut root);
     let source = source(&mut reading, &mut root);
     let lanes = lanes(&mut reading, &mut root);
-    let (venues, partitions) = venue::venues(&mut reading, &mut root);
+    let (venues, recovery, partitions) = venue::venues(&mut reading, &mut root);
     root.finish(&mut reading.cx);
 
     let Reading { digest, mut cx, places, .. } = reading;
     if let (Some(handler), Some(source)) = (handler, source) {
         let digest = digest.finalize().into();
-        let config = Config { handler, source, lanes, venues, partitions, digest };
+        let config = Config { handler, source, lanes, venues, recovery, partitions, digest };
         check::check(&mut cx, &config, &places);
         if cx.problems.is_empty() {
             return Ok(config);
@@ -109,6 +109,7 @@ fn handler(reading: &mut Reading<'_>, root: &mut Table<'_>) -> Option<Handler> {
     let trading_date = trading_date(cx, &mut table);
     let process_lease = table.integer(cx, "process_lease_ms", 1..=60_000).map_or(50, |at| at.value);
     let group = table.text(cx, "group", "a group's name").map(|at| at.value.to_owned());
+    let control = control(cx, &mut table, region);
     table.finish(cx);
     Some(Handler {
         name: name?,
@@ -116,7 +117,42 @@ fn handler(reading: &mut Reading<'_>, root: &mut Table<'_>) -> Option<Handler> {
         trading_date,
         process_lease: Nanos::from_millis(process_lease),
         group,
+        control: control?,
     })
+}
+
+/// The control socket's path: as configured, or the region's with an ending.
+fn control(
+    cx: &mut Context<'_>,
+    table: &mut Table<'_>,
+    region: Option<At<&str>>,
+) -> Option<PathBuf> {
+    let given = table.text(cx, "control", "a file name");
+    if given.is_none() && table.line_of(cx, "control").is_some() {
+        return None;
+    }
+    let line = given.or(region)?.line;
+    let path = match given {
+        Some(at) => at.value.to_owned(),
+        None => format!("{}{}", region?.value, control::ENDING),
+    };
+    if given.is_some() && !Path::new(&path).is_absolute() {
+        cx.problem(line, format!("`control` must be an absolute file name, not {path:?}"));
+    }
+    if region.is_some_and(|region| region.value == path) {
+        cx.problem(line, "`control` is the region's own file; give it another name");
+    }
+    if path.len() > control::LONGEST_NAME {
+        cx.problem(
+            line,
+            format!(
+                "{path} can't be the control socket: a socket's name has at most {} bytes; give it \
+                 another: control = \"/run/candor-mdh1.control\"",
+                control::LONGEST_NAME
+            ),
+        );
+    }
+    Some(PathBuf::from(path))
 }
 
 fn trading_date(cx: &mut Context<'_>, table: &mut Table<'_>) -> Option<TradingDate> {

@@ -10,6 +10,7 @@ use sha2::Digest;
 
 use super::parse::{PartitionPlace, Reading, interface_name, name};
 use super::reader::{At, Context, Table};
+use super::services::{self, Recovery};
 use super::{Capacity, LineConfig, Partition, symbols};
 
 /// What a venue says for all of its partitions.
@@ -24,14 +25,17 @@ struct VenueTerms {
 pub(super) fn venues(
     reading: &mut Reading<'_>,
     root: &mut Table<'_>,
-) -> (Vec<Venue>, Vec<Partition>) {
+) -> (Vec<Venue>, Vec<Recovery>, Vec<Partition>) {
     let mut names = Vec::new();
+    let mut recoveries = Vec::new();
     let mut partitions = Vec::new();
     for mut table in root.tables(&mut reading.cx, "venue", "[[venue]]") {
         let terms = venue_terms(reading, &mut table);
+        let recovery = services::recovery(reading, &mut table, terms.as_ref().map(|t| t.feed));
         let venue = table.name().to_owned();
         if let Some(terms) = &terms {
             names.push(terms.venue);
+            recoveries.push(recovery);
         }
         let entries = table.tables(&mut reading.cx, "partition", "[[venue.partition]]");
         if entries.is_empty() && table.line_of(&reading.cx, "partition").is_none() {
@@ -41,12 +45,17 @@ pub(super) fn venues(
                 "[[venue.partition]] with `name`, `lane` and `lines`",
             );
         }
+        let first = partitions.len();
         for entry in entries {
             partitions.extend(partition(reading, entry, &venue, terms.as_ref()));
         }
+        let own = partitions.get(first..).unwrap_or(&[]);
+        if own.iter().all(|partition: &Partition| partition.services.is_empty()) {
+            services::unused(&mut reading.cx, &table);
+        }
         table.finish(&mut reading.cx);
     }
-    (names, partitions)
+    (names, recoveries, partitions)
 }
 
 fn venue_terms(reading: &mut Reading<'_>, table: &mut Table<'_>) -> Option<VenueTerms> {
@@ -107,6 +116,7 @@ fn partition(
     let symbols = symbol_list(reading, &mut table, &mut place);
     let capacity = capacity(reading, &mut table, symbols.len());
     let lines = lines(reading, &mut table, &mut place);
+    let services = services::services(&mut reading.cx, &mut table, terms.map(|terms| terms.feed));
     table.finish(&mut reading.cx);
     let (terms, lane, name) = (terms?, lane?, name?);
     reading.places.partitions.push(place);
@@ -122,6 +132,7 @@ fn partition(
         reorder_grace: terms.reorder_grace,
         late: terms.late,
         lines,
+        services,
     })
 }
 

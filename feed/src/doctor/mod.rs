@@ -6,6 +6,7 @@ mod cpu;
 mod host;
 mod network;
 mod read;
+mod services;
 
 use crate::config::Config;
 use crate::exit::Exit;
@@ -94,6 +95,7 @@ pub fn examine(config: &Config, try_it: bool) -> Vec<Finding> {
     let mut findings = Vec::new();
     host::examine(config, &mut findings);
     network::examine(config, try_it, &mut findings);
+    services::examine(config, &mut findings);
     cpu::examine(config, &mut findings);
     findings
 }

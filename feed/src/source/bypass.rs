@@ -6,14 +6,14 @@ use std::os::fd::AsFd;
 use std::sync::Arc;
 
 use candor_af_xdp::{self as af_xdp, BindMode, OpenError, Options, Queue};
-use candor_core::Nanos;
+use candor_core::{Line, Nanos};
 use candor_ebpf::{
     AttachError, AttachMode, Attachment, LoadError, LoadOptions, MapError, Program,
     ProgramCounters, Unmapped,
 };
 
 use super::af_xdp::{AfXdp, Elsewhere, mode_text};
-use crate::config::{AfXdpConfig, Config, HugePages, SourceKind, XdpMode};
+use crate::config::{AfXdpConfig, Config, HugePages, LineConfig, SourceKind, XdpMode};
 use crate::exit::Failure;
 use crate::join::Joins;
 use crate::{clock, interface, privilege};
@@ -142,22 +142,33 @@ fn load(config: &Config, name: &str, mode: XdpMode) -> Result<Interface, Refusal
     let ifindex = interface::index(name)?;
     let endpoints: Vec<_> =
         config.subscribed_lines().filter(|(_, _, line)| line.interface == name).collect();
+    // Room for those too that are subscribed later.
+    let lines = config.partitions.iter().flat_map(|partition| partition.lines());
+    let room = lines.filter(|(_, line)| line.interface == name).count();
     let sockets = config.lanes.iter().flat_map(|lane| &lane.queues).max().map_or(1, |q| q + 1);
-    let options =
-        LoadOptions { sockets, endpoints: u32::try_from(endpoints.len()).unwrap_or(u32::MAX) };
+    let options = LoadOptions { sockets, endpoints: u32::try_from(room).unwrap_or(u32::MAX) };
     let mut program = Program::load(options).map_err(|error| match error {
         LoadError::NotPermitted | LoadError::NoMemory => Failure::privilege(error.to_string()),
         _ => Failure::host(error.to_string()),
     })?;
     for (partition, line, at) in endpoints {
-        let index = u8::try_from(line.index()).unwrap_or(u8::MAX);
-        program
-            .set_endpoint(at.group.octets(), at.port, partition, index)
-            .map_err(|error| of_map(&error))?;
+        set_endpoint(&mut program, partition, line, at)?;
     }
     let attachment =
         attach(&program, ifindex, mode).map_err(|error| of_attach(&error, name, mode))?;
     Ok(Interface { name: name.to_owned(), ifindex, program, attachment: Some(attachment) })
+}
+
+fn set_endpoint(
+    program: &mut Program,
+    partition: u16,
+    line: Line,
+    at: &LineConfig,
+) -> Result<(), Failure> {
+    let index = u8::try_from(line.index()).unwrap_or(u8::MAX);
+    program
+        .set_endpoint(at.group.octets(), at.port, partition, index)
+        .map_err(|error| of_map(&error))
 }
 
 /// Puts the program on, and waits a little for one that is only just leaving: a handler that is
@@ -279,6 +290,37 @@ impl Watch {
             self.elsewhere.set(&counters, &self.before);
         }
         incidents
+    }
+
+    /// Names a line's endpoint, so that its frames come to the lanes.
+    ///
+    /// # Errors
+    /// Where no program is on the line's interface, since nothing on it was subscribed at the start,
+    /// and when the kernel refuses.
+    pub fn name(&mut self, partition: u16, line: Line, at: &LineConfig) -> Result<(), Failure> {
+        let found = self.interfaces.iter_mut().find(|one| one.name == at.interface);
+        let interface = found.ok_or_else(|| {
+            Failure::config(format!(
+                "nothing on {} was subscribed when the handler started, so it polls no queue of it: \
+                 set `subscribe = true` and start the handler again",
+                at.interface
+            ))
+        })?;
+        set_endpoint(&mut interface.program, partition, line, at)
+    }
+
+    /// Unnames a line's endpoint: its frames are the host's again.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn unname(&mut self, at: &LineConfig) -> Result<(), Failure> {
+        match self.interfaces.iter_mut().find(|one| one.name == at.interface) {
+            None => Ok(()),
+            Some(interface) => interface
+                .program
+                .clear_endpoint(at.group.octets(), at.port)
+                .map_err(|error| of_map(&error)),
+        }
     }
 
     /// Takes the program off every interface as another tool could: for drills, which make every

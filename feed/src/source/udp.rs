@@ -65,7 +65,18 @@ impl Udp {
         let ours = config.subscribed_lines().filter(|(partition, _, _)| {
             config.partitions.get(usize::from(*partition)).is_some_and(|p| p.lane == lane)
         });
-        Udp::with_lines(ours, config.source.batch, receive_buffer)
+        let (mut udp, mut joins) = Udp::with_lines(ours, config.source.batch, receive_buffer)?;
+        // What is not subscribed gets its sockets too, so that it can be later. One that can't be had
+        // is no reason not to start: it is named when somebody wants it.
+        for (number, partition) in (0u16..).zip(&config.partitions) {
+            if partition.lane != lane || partition.subscribe {
+                continue;
+            }
+            for (line, at) in partition.lines() {
+                let _ = udp.add(&mut joins, (number, line, at), receive_buffer, false);
+            }
+        }
+        Ok((udp, joins))
     }
 
     /// Opens and joins these lines, taking at most `batch` datagrams a poll, with receive buffers
@@ -80,22 +91,9 @@ impl Udp {
     ) -> Result<(Udp, Joins), Failure> {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)
             .map_err(|error| Failure::host(format!("epoll_create failed: {error}")))?;
-        let mut sockets = Vec::new();
         let mut joins = Joins::default();
-        for (partition, line, config) in lines {
-            let fd = open(config, receive_buffer)?;
-            // Before the first datagram can come: from here on every drop is counted.
-            let dropped = recvmmsg::drops(fd.as_fd()).map_err(|error| {
-                Failure::host(format!("the kernel does not count a socket's drops: {error}"))
-            })?;
-            joins.adopt(partition, line, config, fd.as_fd())?;
-            let data = EventData::new_u64(sockets.len() as u64);
-            epoll::add(&epoll, &fd, data, EventFlags::IN)
-                .map_err(|error| Failure::host(format!("epoll_ctl failed: {error}")))?;
-            sockets.push(Socket { fd, partition, line, dropped });
-        }
-        let udp = Udp {
-            sockets,
+        let mut udp = Udp {
+            sockets: Vec::new(),
             epoll,
             ready: [0; READY],
             todo: 0..0,
@@ -104,7 +102,31 @@ impl Udp {
             arrivals: Arrivals::default(),
             counts: SourceCounts::default(),
         };
+        for line in lines {
+            udp.add(&mut joins, line, receive_buffer, true)?;
+        }
         Ok((udp, joins))
+    }
+
+    /// One more line, joined or ready to be.
+    fn add(
+        &mut self,
+        joins: &mut Joins,
+        (partition, line, config): (u16, Line, &LineConfig),
+        receive_buffer: u32,
+        joined: bool,
+    ) -> Result<(), Failure> {
+        let fd = open(config, receive_buffer)?;
+        // Before the first datagram can come: from here on every drop is counted.
+        let dropped = recvmmsg::drops(fd.as_fd()).map_err(|error| {
+            Failure::host(format!("the kernel does not count a socket's drops: {error}"))
+        })?;
+        let data = EventData::new_u64(self.sockets.len() as u64);
+        epoll::add(&self.epoll, &fd, data, EventFlags::IN)
+            .map_err(|error| Failure::host(format!("epoll_ctl failed: {error}")))?;
+        joins.adopt(partition, line, config, fd.as_fd(), joined)?;
+        self.sockets.push(Socket { fd, partition, line, dropped });
+        Ok(())
     }
 
     /// The place of the next socket that has something.

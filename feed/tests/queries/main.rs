@@ -6,7 +6,9 @@ mod world;
 
 use std::collections::BTreeSet;
 
-use candor_core::{Line, Loss, LossKind, Nanos, Reason, SeqNo, SeqRange, SessionId, Status};
+use candor_core::{
+    Line, Loss, LossKind, Nanos, Origin, Reason, SeqNo, SeqRange, SessionId, Status,
+};
 use candor_shm::{Endpoint, Unmapped};
 use serde_json::Value;
 use world::{World, live, now};
@@ -94,7 +96,7 @@ fn some_losses(world: &mut World) {
         range: SeqRange { first: SeqNo(5), end: SeqNo(8) },
         session: SessionId::from_text(*b"20261121A "),
         line: Some(Line::B),
-        filled_by: Some(Line::A),
+        filled_by: Some(Origin::Line(Line::A)),
         at: now(),
         missing_for: Nanos::from_micros(40),
     };
@@ -267,6 +269,25 @@ fn symbols_are_found_by_venue_or_refused_with_the_way_out() {
         }
     }
     assert!(world.run(&["get", "NOPE"]).err().contains("Unmapped"));
+    // A program gets the object it always gets, with the reason in it.
+    for (query, part) in [("get", "quote"), ("why", "verdict")] {
+        let row = |answer: Value| answer[part].get(0).unwrap_or(&answer[part]).clone();
+        let names = |row: &Value| row.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+        let known = row(world.run(&[query, "MSFT", "-o", "json"]).json());
+        for unknown in ["NOPE", "BATS:AAPL"] {
+            let answer = world.run(&[query, unknown, "-o", "json"]);
+            assert_eq!(answer.code(), 3, "{query} {unknown}");
+            let row = row(answer.json());
+            assert_eq!(names(&row), names(&known), "{query}");
+            assert_eq!(
+                (&row["symbol"], &row["status"]),
+                (&unknown.into(), &"Stale(Unmapped)".into())
+            );
+            assert!(row["bid"].is_null() && row["since_ns"].is_null());
+        }
+        let answer = world.run(&[query, "AAPL", "-o", "json"]);
+        assert_eq!((answer.code(), answer.out().as_str()), (64, ""), "{query}: of two venues");
+    }
     assert_eq!(world.run(&["get", ""]).code(), 64);
     assert_eq!(world.run(&["stale", "--reason", "Tired"]).code(), 64);
 }

@@ -10,13 +10,15 @@ use crate::watch::{Stalls, Watch, judge};
 use crate::world::{Plan, World, eventually, lane, partition, pause};
 
 /// What a partition counted is discarded under.
-const DISCARDS: [Counter; 6] = [
+const DISCARDS: [Counter; 8] = [
     Counter::DiscardOldSession,
     Counter::DiscardTooLate,
     Counter::DiscardTooLongToHold,
     Counter::DiscardWithSession,
     Counter::DiscardLinesDiffer,
     Counter::DiscardAfterEnd,
+    Counter::DiscardUnasked,
+    Counter::DiscardInSnapshot,
 ];
 
 /// What the exchange counted on one line of a partition.

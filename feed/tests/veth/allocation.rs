@@ -9,6 +9,7 @@ use candor_core::counters::{Counter, LaneCounter};
 use candor_core::{Nanos, Reject};
 
 use crate::accounting::assert_sums;
+use crate::recovery;
 use crate::world::{Plan, World, eventually, lane, partition, pause};
 
 mod rough;
@@ -171,5 +172,55 @@ fn a_lane_allocates_nothing_after_its_start_whatever_comes() {
     println!(
         "shown: 0 allocations and 0 frees on a lane for {frames} packets with {messages} messages, \
          the malformed, contradicting and missing among them"
+    );
+}
+
+#[test]
+fn a_lane_allocates_nothing_while_its_partitions_recover() {
+    let plan = Plan { rate: 20_000, ..recovery::PLAN };
+    let Some(mut world) = World::new("allocations in recovery over veth", plan) else { return };
+    world.start_exchange();
+    pause(Nanos::from_millis(500));
+    // It comes late: the day so far is a snapshot's.
+    let region = world.start_counted_handler();
+    eventually("the lane turns", || (lane(&region).get(LaneCounter::Cycles) > 9).then_some(()));
+    let started = world.handler.as_mut().unwrap().ask();
+    assert!(started[0] > 0, "the counter sees what a lane allocates at its start");
+    world.until_live();
+    let of = |at, counter| partition(&region, at).counters.get(counter);
+    let sum = |counter| (0..4).map(|at| of(at, counter)).sum::<u64>();
+    world.tell("loss A 5%");
+    world.tell("loss B 5%");
+    pause(Nanos::from_secs(2));
+    world.tell("clear");
+    world.until_live();
+    world.tell("service retransmit hang");
+    for fault in ["refuse", "hang", "broken-snapshot", "lost-part", "late 200ms"] {
+        world.tell(&format!("service snapshot {fault}"));
+        (1..=4).for_each(|at| {
+            world.tell(&format!("skip {at} 30"));
+        });
+        pause(Nanos::from_millis(800));
+        world.tell("service snapshot off");
+        world.until_live();
+    }
+    let ended = world.handler.as_mut().unwrap().ask();
+    assert_eq!(ended, started, "allocations, bytes and frees of the lane");
+    for counter in [
+        Counter::RetransmitRequests,
+        Counter::RetransmitFilled,
+        Counter::RetransmitTimeouts,
+        Counter::RetransmitGivenUp,
+        Counter::SnapshotRequests,
+        Counter::SnapshotsSpliced,
+        Counter::SnapshotsFailed,
+    ] {
+        assert!(sum(counter) > 0, "{} never happened", counter.label());
+    }
+    (0..4).for_each(|at| assert_sums(at, &partition(&region, at).counters));
+    println!(
+        "shown: 0 allocations and 0 frees on a lane for {} requests and {} snapshots",
+        sum(Counter::RetransmitRequests),
+        sum(Counter::SnapshotsSpliced)
     );
 }

@@ -106,7 +106,8 @@ fn a_stopped_handler_is_stale_within_the_lease_and_late_before_it_is_live_again(
     let forever = Mono(u64::MAX);
     for at in 0..world.plan.partitions {
         log.assert_only(at, (Mono::NEVER, forever), &["Live", "WriterGone", "Late"], 0);
-        assert!(log.statuses(at, Mono::NEVER, forever).contains("Late"));
+        // It may be Late for less time than a reader takes for a round: the handler's own count says
+        // that it was.
         assert!(partition(&region, at).counters.get(Counter::Late) >= STOPS);
     }
     judge(&mut world, &log);

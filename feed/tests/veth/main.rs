@@ -6,9 +6,12 @@
 mod accounting;
 mod allocation;
 mod child;
+mod control;
 mod crash;
+mod lanes;
 mod lines;
 mod modes;
+mod recovery;
 mod sessions;
 mod silence;
 mod states;

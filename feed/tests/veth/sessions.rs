@@ -36,14 +36,13 @@ fn a_new_session_and_a_restart_bring_nothing_old_and_an_ended_session_stays_ende
     let log = watch.stop();
     let forever = Mono(u64::MAX);
     log.assert_only(0, (Mono::NEVER, forever), &["Live"], stalls);
-    // The new session starts without anything, and symbols come back as they are named.
+    // The new session starts without anything, and symbols come back as they are named: so soon that
+    // a reader may see nothing of it. What it sees Live is judged below.
     let renewed = ["Live", "SessionChanged", "Unproven"];
     for (at, when) in [(1, changed), (2, restarted)] {
         log.assert_only(at, (Mono::NEVER, when), &["Live"], stalls);
         log.assert_only(at, (when, live), &renewed, stalls);
         log.assert_only(at, (live, forever), &["Live"], stalls);
-        let seen = log.statuses(at, when, live);
-        assert!(seen.contains("Unproven"), "partition {}: {seen:?}", at + 1);
     }
     log.assert_only(3, (Mono::NEVER, ended), &["Live"], stalls);
     log.assert_only(3, (ended, over), &["Live", "Ended"], stalls);

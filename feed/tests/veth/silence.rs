@@ -49,6 +49,15 @@ fn a_silent_partition_goes_stale_within_its_bound_and_comes_back() {
     let Some(mut world) = World::running("silence over veth", Plan::default()) else { return };
     let (log, times, stalls) = kill_and_revive(&world);
     assert_killed_and_revived(&world, &log, times, stalls);
+    let said = world.handler.as_ref().unwrap().log();
+    let about: Vec<&str> = said.lines().filter(|line| line.contains("ilent")).collect();
+    for (line, says) in
+        about.iter().zip(["Stale(Silent): ", "groups joined again", "no longer silent"])
+    {
+        assert!(line.contains(says) && line.contains("XNAS:2"), "{says}: {line}");
+        assert!(line.contains("A 239.") && line.contains("B 239."), "by its groups: {line}");
+    }
+    assert_eq!(about.len(), 3, "{about:?}");
     judge(&mut world, &log);
 }
 

@@ -3,24 +3,56 @@
 use std::fs;
 use std::process::Command;
 
-use candor_core::counters::LaneCounter;
+use candor_core::counters::{Counter, LaneCounter};
 use rustix::process::Signal;
 
+use crate::recovery;
 use crate::world::{Plan, Process, World, eventually, lane, partition};
 
 const PACKETS: u64 = 60_000;
 
 #[test]
 fn a_spinning_lane_makes_no_system_call_for_a_packet() {
-    let test = "system calls over veth";
+    // A message a packet, so that there are many of them.
+    let plan = Plan { rate: 25_000, idle: "spin", flags: FLAGS, ..Plan::default() };
+    count("system calls over veth", plan, &[], 20);
+}
+
+/// Nor for recovery, but to wake a thread that sleeps.
+#[test]
+fn a_spinning_lane_makes_no_system_call_for_recovery_but_to_wake_its_thread() {
+    let plan = Plan { rate: 25_000, idle: "spin", flags: FLAGS, ..recovery::PLAN };
+    let commands = ["loss A 3%", "loss B 3%"];
+    let Some((calls, asked)) = count("system calls in recovery over veth", plan, &commands, 20)
+    else {
+        return;
+    };
+    for (name, count) in calls {
+        match name.as_str() {
+            // The bell that wakes the recovery thread.
+            "write" => assert!(count <= asked, "{count} times rung for {asked} requests"),
+            // The kernel's drop counters, and whether the interface is still there.
+            "getsockopt" | "recvfrom" => {}
+            _ => panic!("{count} times {name}"),
+        }
+    }
+}
+
+const FLAGS: &[&str] = &["--no-halts", "--packing", "A=256/1/0us", "--packing", "B=256/1/50us"];
+
+/// Counts the lane's system calls by name while packets come; there must be fewer than one for so many
+/// packets. Answers them, with how many requests the partitions made.
+fn count(
+    test: &str,
+    plan: Plan,
+    commands: &[&str],
+    packets_a_call: u64,
+) -> Option<(Vec<(String, u64)>, u64)> {
     if Command::new("strace").arg("-V").output().is_err() {
         println!("skipped: {test}: strace is not installed");
-        return;
+        return None;
     }
-    // A message a packet, so that there are many of them.
-    let flags = &["--no-halts", "--packing", "A=256/1/0us", "--packing", "B=256/1/50us"];
-    let plan = Plan { rate: 25_000, idle: "spin", flags, ..Plan::default() };
-    let Some(world) = World::running(test, plan) else { return };
+    let world = World::running(test, plan)?;
     let region = world.region();
     let handler = world.handler.as_ref().unwrap().pid();
     let thread = thread_named(handler, "lane-0").expect("the lane's thread has its name");
@@ -36,23 +68,34 @@ fn a_spinning_lane_makes_no_system_call_for_a_packet() {
     });
     if !attached {
         println!("skipped: {test}: strace can't attach: {}", strace.log().trim());
-        return;
+        return None;
     }
+    commands.iter().for_each(|command| {
+        world.tell(command);
+    });
     let frames = || lane(&region).get(LaneCounter::Frames);
     let before = frames();
     eventually("the packets have come", || (frames() >= before + PACKETS).then_some(()));
     let packets = frames() - before;
     strace.signal(Signal::INT);
     strace.ended();
+    world.tell("clear");
+    world.until_live();
     let text = fs::read_to_string(&summary).unwrap();
     let calls = parse(&text);
     let total: u64 = calls.iter().map(|(_, count)| count).sum();
     println!("{text}");
     assert!(total > 0, "a lane reads the kernel's counters: strace saw nothing at all\n{text}");
-    assert!(total * 20 < packets, "{total} system calls for {packets} packets\n{text}");
-    assert!((0..4).all(|at| partition(&region, at).status.is_live()));
+    assert!(total * packets_a_call < packets, "{total} system calls for {packets} packets\n{text}");
+    let asked = (0..4).map(|at| partition(&region, at).counters.get(Counter::RetransmitRequests));
+    let asked: u64 = asked.sum();
+    assert_eq!(asked > 0, !commands.is_empty());
     let list: Vec<String> = calls.iter().map(|(name, count)| format!("{name} {count}")).collect();
-    println!("shown: {total} system calls for {packets} packets on a lane ({})", list.join(", "));
+    println!(
+        "shown: {total} system calls for {packets} packets and {asked} requests on a lane ({})",
+        list.join(", ")
+    );
+    Some((calls, asked))
 }
 
 /// The thread of a process with this name.

@@ -3,6 +3,7 @@
 
 mod namespaces;
 mod process;
+mod steering;
 
 use std::fs;
 use std::os::fd::OwnedFd;
@@ -38,6 +39,10 @@ pub struct Plan {
     pub heartbeat: Nanos,
     pub source: &'static str,
     pub idle: &'static str,
+    /// Lanes, each with a queue of its own. With more than one the exchange's frames are steered.
+    pub lanes: usize,
+    /// Whether the exchange has the venue's services, and the handler is told of them.
+    pub services: bool,
     /// More flags of the exchange.
     pub flags: &'static [&'static str],
     /// The configuration as the exchange prints it, changed.
@@ -46,25 +51,35 @@ pub struct Plan {
 
 impl Default for Plan {
     fn default() -> Plan {
-        Plan {
-            partitions: 4,
-            symbols: 160,
-            rate: 8_000,
-            silence: Nanos::from_millis(600),
-            grace: Nanos::from_millis(1),
-            heartbeat: Nanos::from_millis(100),
-            source: "af_xdp",
-            idle: "block",
-            flags: &[],
-            edit: |text| text,
-        }
+        Plan::DEFAULT
     }
 }
 
 impl Plan {
+    pub const DEFAULT: Plan = Plan {
+        partitions: 4,
+        symbols: 160,
+        rate: 8_000,
+        silence: Nanos::from_millis(600),
+        grace: Nanos::from_millis(1),
+        heartbeat: Nanos::from_millis(100),
+        source: "af_xdp",
+        idle: "block",
+        lanes: 1,
+        services: false,
+        flags: &[],
+        edit: |text| text,
+    };
+
     fn shape(&self) -> Vec<String> {
         let (partitions, symbols) = (self.partitions.to_string(), self.symbols.to_string());
-        ["--partitions", &partitions, "--symbols", &symbols].map(str::to_owned).to_vec()
+        let mut flags = ["--partitions", &partitions, "--symbols", &symbols].to_vec();
+        let [a, b, c, d] = namespaces::SENDER;
+        let address = format!("{a}.{b}.{c}.{d}");
+        if self.services {
+            flags.extend(["--services", &address]);
+        }
+        flags.into_iter().map(str::to_owned).collect()
     }
 
     /// The symbols of each partition, as the exchange lists them.
@@ -101,11 +116,15 @@ impl World {
         let memory = Path::new("/dev/shm");
         let base = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
         namespaces::sweep(&base);
-        let (namespaces, name) = Namespaces::new();
+        let (namespaces, name) = Namespaces::new(plan.lanes);
         let folder = base.join(name);
         fs::create_dir_all(&folder).unwrap();
         let world = World { plan, handler: None, exchange: None, namespaces, folder, _turn: turn };
         fs::write(world.path("handler.toml"), world.configuration()).unwrap();
+        if world.plan.lanes > 1 {
+            let config = candor::config::load(&world.path("handler.toml")).unwrap();
+            world.steer(|partition| config.partitions[partition].lane.into());
+        }
         Some(world)
     }
 
@@ -131,6 +150,16 @@ impl World {
         &self.namespaces.sending
     }
 
+    /// From now on each partition's frames come to the queue said.
+    pub fn steer(&self, queue: impl Fn(usize) -> u32) {
+        let config = candor::config::load(&self.path("handler.toml")).unwrap();
+        let partitions = config.partitions.iter().enumerate();
+        let groups = partitions
+            .flat_map(|(at, partition)| partition.lines().map(move |(_, line)| (line.group, at)));
+        let rules: Vec<_> = groups.map(|(group, at)| (group, queue(at))).collect();
+        steering::steer(self.sending(), namespaces::EXCHANGE_INTERFACE, &rules);
+    }
+
     fn configuration(&self) -> String {
         let plan = &self.plan;
         let region = self.path("region").display().to_string();
@@ -140,6 +169,7 @@ impl World {
             ("--handler-interface", HANDLER_INTERFACE.to_owned()),
             ("--region", region),
             ("--idle", plan.idle.to_owned()),
+            ("--lanes", plan.lanes.to_string()),
             ("--silence-ms", (plan.silence.0 / 1_000_000).to_string()),
             ("--reorder-grace-us", (plan.grace.0 / 1_000).to_string()),
         ] {
@@ -283,9 +313,9 @@ pub fn lane(region: &Region) -> LaneInfo {
     region.lanes(clock::now()).next().unwrap()
 }
 
-/// How often the lane stood still for longer than its lease: the machine's doing, unless a test's.
+/// How often any lane stood still for longer than its lease: the machine's doing, unless a test's.
 pub fn stalls(region: &Region) -> u64 {
-    lane(region).get(LaneCounter::Stalls)
+    region.lanes(clock::now()).map(|lane| lane.get(LaneCounter::Stalls)).sum()
 }
 
 /// Tries until there is an answer.

@@ -26,8 +26,8 @@ pub struct Namespaces {
 }
 
 impl Namespaces {
-    /// A pair of its own, and the name both begin with.
-    pub fn new() -> (Namespaces, String) {
+    /// A pair of its own, with this many queues, and the name both begin with.
+    pub fn new(queues: usize) -> (Namespaces, String) {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let name = format!("{PREFIX}{}n{number}", std::process::id());
@@ -39,9 +39,10 @@ impl Namespaces {
             let quiet = || std::fs::write("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1");
             let _ = inside(namespace, quiet);
         }
+        let count = format!("numrxqueues {queues} numtxqueues {queues}");
         ip(&format!(
-            "link add {EXCHANGE_INTERFACE} netns {sending} type veth peer name \
-             {HANDLER_INTERFACE} netns {receiving}"
+            "link add {EXCHANGE_INTERFACE} netns {sending} {count} type veth peer name \
+             {HANDLER_INTERFACE} netns {receiving} {count}"
         ));
         for (namespace, interface, address) in [
             (sending, EXCHANGE_INTERFACE, "10.77.0.1/24"),

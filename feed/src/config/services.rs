@@ -1,0 +1,398 @@
+//! The venues' services for those who miss messages: where they are, how much may be asked of them,
+//! and how long is waited for what.
+
+use std::collections::BTreeSet;
+use std::net::{Ipv4Addr, SocketAddrV4};
+
+use candor_core::Nanos;
+use candor_decoders::{Format, iex};
+use candor_gapfill::retransmit::{OUTSTANDING, Policy};
+use candor_services::addresses::ADDRESSES;
+use candor_services::snapshot::SessionChoice;
+use candor_services::{Budget, Credentials, DAY_MAX};
+
+use super::credentials;
+use super::parse::Reading;
+use super::reader::{At, Context, Table};
+
+/// Where the services of one partition are; empty where it has none.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Services {
+    /// Messages again, by datagrams.
+    pub retransmit_udp: Vec<SocketAddrV4>,
+    /// Messages again, over a connection.
+    pub retransmit_tcp: Vec<SocketAddrV4>,
+    /// Snapshots, over a connection.
+    pub snapshot: Vec<SocketAddrV4>,
+}
+
+impl Services {
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.retransmit_udp.is_empty() && self.retransmit_tcp.is_empty() && self.snapshot.is_empty()
+    }
+
+    /// Every address with its scheme, by what it is for.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, &'static str, SocketAddrV4)> {
+        let list = |what, scheme, list: &[SocketAddrV4]| {
+            list.iter().map(|address| (what, scheme, *address)).collect::<Vec<_>>()
+        };
+        let udp = list("retransmit", "udp", &self.retransmit_udp);
+        let tcp = list("retransmit", "tcp", &self.retransmit_tcp);
+        let snapshot = list("snapshot", "tcp", &self.snapshot);
+        udp.into_iter().chain(tcp).chain(snapshot)
+    }
+}
+
+/// How a venue's services are asked.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Recovery {
+    /// Requests for missing messages, all partitions together.
+    pub retransmit_budget: Budget,
+    /// Requests for snapshots, all partitions together.
+    pub snapshot_budget: Budget,
+    /// Snapshots fetched at once.
+    pub snapshots_at_once: usize,
+    /// Who we are to the services; nobody unless configured.
+    pub credentials: Option<Credentials>,
+    /// The address of ours that requests come from; the host's routes choose unless configured.
+    pub from: Option<Ipv4Addr>,
+    /// The channel IEX is asked for.
+    pub channel: u32,
+    /// Which session GLIMPSE is asked for.
+    pub session: SessionChoice,
+    /// Numbers one request asks for at most; by what there is unless configured.
+    pub piece: Option<u32>,
+    /// Missing numbers beyond which a snapshot is asked for at once; likewise.
+    pub limit: Option<u64>,
+    /// Requests of a partition at a time.
+    pub outstanding: u8,
+    /// How often a request is made at most.
+    pub attempts: u32,
+    /// How long the first attempt waits for its answer.
+    pub timeout: Nanos,
+    /// How long any attempt waits at most.
+    pub timeout_max: Nanos,
+    /// How long a gap is asked for before a snapshot is.
+    pub patience: Nanos,
+    /// How snapshots are waited for.
+    pub snapshot: candor_snapshot::Config,
+}
+
+impl Recovery {
+    /// What suits the venue of this format.
+    #[must_use]
+    pub fn of(feed: Format) -> Recovery {
+        let iex = feed != Format::NasdaqItch50;
+        let budget = |second, minute, day| Budget { second, minute, day };
+        // IEX answers 1,000 requests for snapshots a day, of which a bad hour must leave some; Nasdaq
+        // names no number.
+        let a_minute = if iex { 15 } else { 60 };
+        let snapshots = budget(a_minute, a_minute, iex::snap::REQUESTS_A_DAY);
+        Recovery {
+            retransmit_budget: if iex {
+                budget(10, 200, 10_000)
+            } else {
+                budget(50, 1_000, 20_000)
+            },
+            snapshot_budget: snapshots,
+            snapshots_at_once: if iex { 2 } else { 4 },
+            credentials: None,
+            from: None,
+            channel: 1,
+            session: SessionChoice::Stream,
+            piece: None,
+            limit: None,
+            outstanding: 4,
+            attempts: 4,
+            // A venue's services are as far as its feed: a round trip is a millisecond, and what is
+            // not there after 25 was lost. Three doublings use the patience up.
+            timeout: Nanos::from_millis(25),
+            timeout_max: Nanos::from_millis(100),
+            patience: Nanos::from_millis(250),
+            snapshot: candor_snapshot::Config {
+                // Some 1.7 million messages of 36 bytes: 8 s at 200,000 a second.
+                holdback_bytes: 64 << 20,
+                // Two addresses that do not answer, and a third that does.
+                begin: Nanos::from_secs(15),
+                // One second more than either protocol allows a server to say nothing.
+                idle: Nanos::from_secs(16),
+                whole: Nanos::from_secs(60),
+                // Three heartbeats: on a stream that is silent they carry the number.
+                confirm: Nanos::from_secs(3),
+                retry: Nanos::from_secs(1),
+                retry_max: Nanos::from_secs(60),
+            },
+        }
+    }
+
+    /// How a partition of this format asks for messages again; `None` where it can't.
+    #[must_use]
+    pub fn policy(&self, feed: Format, services: &Services) -> Option<Policy> {
+        let (udp, tcp) = (&services.retransmit_udp, &services.retransmit_tcp);
+        if udp.is_empty() && tcp.is_empty() {
+            return None;
+        }
+        // (piece, limit, how long the rest of an answer may take)
+        let (piece, limit, rest) = match feed {
+            // One datagram of some 1,400 bytes answers a request: 36 orders added, or 65 deleted. What
+            // is asked for beyond that and does not come is asked for at once, as a smaller piece would
+            // have been; so that 64 costs no request whatever the messages are, and joins more gaps
+            // into one. What a second's budget of 50 brings is 1,800 at least: more is the snapshot's.
+            Format::NasdaqItch50 => (64, 2_000, Nanos::ZERO),
+            // The venue answers 1,000 by datagrams and any number over a connection.
+            Format::IexDeep | Format::IexTops if tcp.is_empty() => {
+                (iex::gapfill::UDP_MESSAGES_MAX as u32, 10_000, Nanos::from_millis(10))
+            }
+            Format::IexDeep | Format::IexTops => (50_000, 50_000, Nanos::from_millis(50)),
+        };
+        Some(Policy {
+            piece: self.piece.unwrap_or(piece),
+            outstanding: self.outstanding,
+            limit: self.limit.unwrap_or(limit),
+            timeout: self.timeout,
+            timeout_max: self.timeout_max,
+            attempts: self.attempts,
+            patience: self.patience,
+            rest,
+        })
+    }
+}
+
+/// Reads what a venue says of its services.
+pub(super) fn recovery(
+    reading: &mut Reading<'_>,
+    table: &mut Table<'_>,
+    feed: Option<Format>,
+) -> Recovery {
+    let mut recovery = Recovery::of(feed.unwrap_or(Format::NasdaqItch50));
+    let path = table.text(&mut reading.cx, "credentials", "a file name");
+    if let Some(path) = path {
+        match credentials::read(&reading.folder.join(path.value)) {
+            Ok(credentials) => recovery.credentials = Some(credentials),
+            Err(message) => {
+                reading.cx.problem(path.line, format!("`credentials` {}: {message}", path.value));
+            }
+        }
+    }
+    let cx = &mut reading.cx;
+    let venue = table.name().to_owned();
+    let name = format!("retransmit_budget of {venue}");
+    if let Some(mut budget) = table.table(cx, "retransmit_budget", &name) {
+        let Budget { second, minute, day } = &mut recovery.retransmit_budget;
+        requests(cx, &mut budget, "second", second);
+        requests(cx, &mut budget, "minute", minute);
+        requests(cx, &mut budget, "day", day);
+        budget.finish(cx);
+    }
+    let name = format!("snapshot_budget of {venue}");
+    if let Some(mut budget) = table.table(cx, "snapshot_budget", &name) {
+        let Budget { second, minute, day } = &mut recovery.snapshot_budget;
+        requests(cx, &mut budget, "minute", minute);
+        requests(cx, &mut budget, "day", day);
+        *second = *minute;
+        let at_once = budget.integer(cx, "at_once", 1..=1_024);
+        recovery.snapshots_at_once =
+            at_once.map_or(recovery.snapshots_at_once, |at| at.value as usize);
+        budget.finish(cx);
+    }
+    let name = format!("recovery of {venue}");
+    if let Some(tuning) = table.table(cx, "recovery", &name) {
+        tune(cx, tuning, &mut recovery);
+    }
+    recovery
+}
+
+fn requests(cx: &mut Context<'_>, table: &mut Table<'_>, key: &'static str, to: &mut u32) {
+    let at = table.integer(cx, key, 1..=u64::from(DAY_MAX));
+    *to = at.and_then(|at| u32::try_from(at.value).ok()).unwrap_or(*to);
+}
+
+fn tune(cx: &mut Context<'_>, mut table: Table<'_>, recovery: &mut Recovery) {
+    let small = |at: Option<At<u64>>| at.and_then(|at| u32::try_from(at.value).ok());
+    recovery.piece = small(table.integer(cx, "piece", 1..=1 << 20));
+    recovery.limit = table.integer(cx, "limit", 1..=1 << 32).map(|at| at.value);
+    let outstanding = small(table.integer(cx, "outstanding", 1..=OUTSTANDING as u64));
+    recovery.outstanding = outstanding.map_or(recovery.outstanding, |n| n as u8);
+    let attempts = small(table.integer(cx, "attempts", 1..=16));
+    recovery.attempts = attempts.unwrap_or(recovery.attempts);
+    millis(cx, &mut table, "timeout_ms", &mut recovery.timeout);
+    millis(cx, &mut table, "timeout_max_ms", &mut recovery.timeout_max);
+    ordered(cx, &table, ("timeout_ms", recovery.timeout), ("timeout_max_ms", recovery.timeout_max));
+    millis(cx, &mut table, "patience_ms", &mut recovery.patience);
+    let snapshot = &mut recovery.snapshot;
+    if let Some(at) = table.integer(cx, "holdback_mb", 1..=65_536) {
+        snapshot.holdback_bytes = (at.value as usize) << 20;
+    }
+    millis(cx, &mut table, "begin_ms", &mut snapshot.begin);
+    millis(cx, &mut table, "idle_ms", &mut snapshot.idle);
+    millis(cx, &mut table, "whole_ms", &mut snapshot.whole);
+    millis(cx, &mut table, "confirm_ms", &mut snapshot.confirm);
+    millis(cx, &mut table, "retry_ms", &mut snapshot.retry);
+    millis(cx, &mut table, "retry_max_ms", &mut snapshot.retry_max);
+    ordered(cx, &table, ("retry_ms", snapshot.retry), ("retry_max_ms", snapshot.retry_max));
+    let channel = small(table.integer(cx, "channel", 0..=u64::from(u32::MAX)));
+    recovery.channel = channel.unwrap_or(recovery.channel);
+    let sessions = [("stream", SessionChoice::Stream), ("current", SessionChoice::Current)];
+    let session = table.choice(cx, "session", &sessions);
+    recovery.session = session.map_or(recovery.session, |at| at.value);
+    let wanted = "an address of this host like \"10.0.0.2\"";
+    if let Some(at) = table.text(cx, "from", wanted) {
+        match at.value.parse::<Ipv4Addr>() {
+            Ok(address) if is_host(address) => recovery.from = Some(address),
+            _ => cx.problem(at.line, format!("`from` must be {wanted}, not {:?}", at.value)),
+        }
+    }
+    table.finish(cx);
+}
+
+fn millis(cx: &mut Context<'_>, table: &mut Table<'_>, key: &'static str, to: &mut Nanos) {
+    if let Some(at) = table.integer(cx, key, 1..=3_600_000) {
+        *to = Nanos::from_millis(at.value);
+    }
+}
+
+/// Reports a longest wait that is shorter than the first.
+fn ordered(cx: &mut Context<'_>, table: &Table<'_>, first: (&str, Nanos), last: (&str, Nanos)) {
+    if first.1 <= last.1 {
+        return;
+    }
+    let line = table.line_of(cx, last.0).or_else(|| table.line_of(cx, first.0));
+    cx.problem(
+        line.unwrap_or(table.line),
+        format!(
+            "`{}` ({}) of {} must not be shorter than `{}` ({})",
+            last.0,
+            last.1,
+            table.name(),
+            first.0,
+            first.1
+        ),
+    );
+}
+
+/// Reports what a venue says of services where none of its partitions has any: a setting without effect
+/// would be a silent lie.
+pub(super) fn unused(cx: &mut Context<'_>, table: &Table<'_>) {
+    // Where something is wrong, the services may be what is.
+    if !cx.problems.is_empty() {
+        return;
+    }
+    let keys = ["retransmit_budget", "snapshot_budget", "credentials", "recovery"];
+    for (key, line) in keys.map(|key| (key, table.line_of(cx, key))) {
+        let Some(line) = line else { continue };
+        cx.problem(
+            line,
+            format!(
+                "`{key}` means nothing: no partition of {} names a service; add one like: \
+                 snapshot = [\"tcp://10.0.0.1:26478\"]",
+                table.name()
+            ),
+        );
+    }
+}
+
+/// Reads where a partition's services are.
+pub(super) fn services(
+    cx: &mut Context<'_>,
+    table: &mut Table<'_>,
+    feed: Option<Format>,
+) -> Services {
+    let mut services = Services::default();
+    let retransmit = table.texts(cx, "retransmit").map_or_else(Vec::new, |at| at.value);
+    for at in distinct(cx, "retransmit", retransmit) {
+        match address(cx, "retransmit", &["udp", "tcp"], at) {
+            Some(("udp", address)) => services.retransmit_udp.push(address),
+            Some((_, address)) => {
+                if feed == Some(Format::NasdaqItch50) {
+                    cx.problem(
+                        at.line,
+                        format!(
+                            "{:?}: Nasdaq sends nothing again over TCP; give its re-request server \
+                             as \"udp://{address}\"",
+                            at.value
+                        ),
+                    );
+                }
+                services.retransmit_tcp.push(address);
+            }
+            None => {}
+        }
+    }
+    let snapshot = table.texts(cx, "snapshot").map_or_else(Vec::new, |at| at.value);
+    for at in distinct(cx, "snapshot", snapshot) {
+        services.snapshot.extend(address(cx, "snapshot", &["tcp"], at).map(|(_, address)| address));
+    }
+    for (key, list) in [
+        ("retransmit", &services.retransmit_udp),
+        ("retransmit", &services.retransmit_tcp),
+        ("snapshot", &services.snapshot),
+    ] {
+        if list.len() > ADDRESSES {
+            let line = table.line_of(cx, key).unwrap_or(table.line);
+            let (name, count) = (table.name(), list.len());
+            cx.problem(
+                line,
+                format!(
+                    "`{key}` of {name} has {count} addresses; a service has {ADDRESSES} at most"
+                ),
+            );
+        }
+    }
+    services
+}
+
+/// The entries of a list without those that were there before, which are reported.
+fn distinct<'t>(cx: &mut Context<'_>, key: &str, list: Vec<At<&'t str>>) -> Vec<At<&'t str>> {
+    let mut seen = BTreeSet::new();
+    let mut once = Vec::new();
+    for at in list {
+        if seen.insert(at.value) {
+            once.push(at);
+        } else {
+            cx.problem(at.line, format!("`{key}` names {:?} twice; take one out", at.value));
+        }
+    }
+    once
+}
+
+/// `SCHEME://ADDRESS:PORT`.
+fn address(
+    cx: &mut Context<'_>,
+    key: &str,
+    schemes: &[&'static str],
+    at: At<&str>,
+) -> Option<(&'static str, SocketAddrV4)> {
+    let examples: Vec<String> =
+        schemes.iter().map(|scheme| format!("\"{scheme}://10.0.0.1:26477\"")).collect();
+    let wanted = examples.join(" or ");
+    let Some((scheme, rest)) = at.value.split_once("://") else {
+        let message = format!("`{key}` must be a list of {wanted}, not {:?}", at.value);
+        cx.problem(at.line, message);
+        return None;
+    };
+    let Some(scheme) = schemes.iter().find(|known| **known == scheme) else {
+        let message =
+            format!("`{key}` knows no {scheme:?} ({:?}); write it like {wanted}", at.value);
+        cx.problem(at.line, message);
+        return None;
+    };
+    match rest.parse::<SocketAddrV4>() {
+        Ok(address) if address.port() > 0 && is_host(*address.ip()) => Some((*scheme, address)),
+        _ => {
+            cx.problem(
+                at.line,
+                format!(
+                    "{:?} in `{key}` must name a host by its IPv4 address, and a port: like {wanted}",
+                    at.value
+                ),
+            );
+            None
+        }
+    }
+}
+
+fn is_host(address: Ipv4Addr) -> bool {
+    !address.is_multicast() && !address.is_unspecified() && !address.is_broadcast()
+}

@@ -1,0 +1,185 @@
+//! What a partition does that misses messages, made real: the way from its lane to one thread with
+//! sockets, and back.
+//!
+//! ```text
+//!  lane 0 ── wishes ──►┐                          ┌─► venue's desk ─► clients ─► sockets
+//!  lane 1 ── wishes ──►┴─ the recovery thread ────┤   (an agent of candor_services a venue)
+//!     ▲                                           └─► ...
+//!     └── replies and buffers, a pool each ◄── what the services answer
+//! ```
+//!
+//! A lane decides what is asked for and what an answer is worth (`candor_engine`); the thread decides
+//! when it may be asked for and knows how (`candor_services`). Between them are bounded queues: a lane
+//! never waits for a service, allocates nothing, and makes a system call only to wake the thread, which
+//! is only where that sleeps. A lane that is slow holds up no other: its own buffers run out, and then
+//! its sockets are not read until it gives some back.
+
+mod bell;
+mod post;
+mod seat;
+mod sockets;
+pub(crate) mod terms;
+#[cfg(test)]
+mod tests;
+mod thread;
+
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use candor_services::agent::Agent;
+use rustix::event::epoll::{self, EventData, EventFlags};
+use rustix::io::Errno;
+
+use crate::clock::Clock;
+use crate::config::{Config, Partition, Recovery};
+use crate::exit::Failure;
+pub(crate) use post::{Mailbox, WARM_WAIT, What, messages};
+use post::{Post, Wishes};
+use seat::{Down, Seat, Service};
+use sockets::{Datagrams, Key, Wire};
+use thread::{Desk, Thread};
+
+/// Everything of recovery, its sockets open and its thread not started.
+pub(crate) struct Opened {
+    thread: Thread,
+    wishes: Arc<Wishes>,
+    posts: Vec<Arc<Post>>,
+    stop: Arc<AtomicBool>,
+}
+
+/// Recovery at work.
+pub(crate) struct Running {
+    thread: std::thread::JoinHandle<()>,
+    wishes: Arc<Wishes>,
+    /// Kept until the lanes are gone: none of them frees what is left of it.
+    _posts: Vec<Arc<Post>>,
+    stop: Arc<AtomicBool>,
+}
+
+/// Opens what the configured services need; `None` where there are none.
+///
+/// # Errors
+/// Naming the address, or the limit that is too low.
+pub(crate) fn open(config: &Config) -> Result<Option<Opened>, Failure> {
+    if config.partitions.iter().all(|partition| partition.services.is_empty()) {
+        return Ok(None);
+    }
+    let no_epoll = |error: Errno| Failure::host(format!("can't make an epoll: {error}"));
+    let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).map_err(no_epoll)?;
+    let bell = |error: Errno| Failure::host(format!("can't make an eventfd: {error}"));
+    let wishes = Arc::new(Wishes::new(config.partitions.len()).map_err(bell)?);
+    epoll::add(&epoll, &wishes.bell, EventData::new_u64(Key::BELL), EventFlags::IN)
+        .map_err(bell)?;
+    let of = |lane| config.partitions.iter().filter(|p| usize::from(p.lane) == lane).count();
+    let posts: Vec<_> = (0..config.lanes.len()).map(|lane| Arc::new(Post::new(of(lane)))).collect();
+    let mut homes = vec![None; config.partitions.len()];
+    let mut desks = Vec::new();
+    for (venue, recovery) in config.venues.iter().zip(&config.recovery) {
+        let mut clients = Vec::new();
+        let mut seats = Vec::new();
+        let number = desks.len() as u16;
+        for (index, partition) in (0u16..).zip(&config.partitions) {
+            if partition.venue != *venue || partition.services.is_empty() {
+                continue;
+            }
+            let at = seats.len() as u16;
+            homes[usize::from(index)] = Some((number, at));
+            clients.push(terms::clients(partition, recovery)?);
+            seats.push(seat(&epoll, (number, at), index, partition, recovery)?);
+        }
+        if !seats.is_empty() {
+            let agent = Agent::new(terms::agent(recovery), clients);
+            desks.push(Desk { venue: venue.to_string(), agent, seats });
+        }
+    }
+    let stop = Arc::new(AtomicBool::new(false));
+    let thread = Thread {
+        clock: Clock::new(),
+        wishes: Arc::clone(&wishes),
+        posts: posts.clone(),
+        homes,
+        desks,
+        epoll,
+        buffer: Thread::buffer(),
+        trouble: Vec::new(),
+        paused: Vec::new(),
+        stop: Arc::clone(&stop),
+    };
+    Ok(Some(Opened { thread, wishes, posts, stop }))
+}
+
+fn seat(
+    epoll: &OwnedFd,
+    (venue, at): (u16, u16),
+    number: u16,
+    partition: &Partition,
+    recovery: &Recovery,
+) -> Result<Seat, Failure> {
+    let services = &partition.services;
+    let mut datagrams = Vec::new();
+    for (index, address) in (0u8..).zip(&services.retransmit_udp) {
+        let key = Key { venue, seat: at, wire: Wire::Datagrams(index) };
+        let mut socket = Datagrams::new(recovery.from, *address);
+        match socket.open(epoll, key) {
+            // The way there may come up later; until then it is said when somebody wants it.
+            Ok(()) | Err(Errno::NETUNREACH | Errno::HOSTUNREACH | Errno::NETDOWN) => {}
+            Err(error) => return Err(refuse(*address, recovery.from, error)),
+        }
+        datagrams.push(socket);
+    }
+    Ok(Seat {
+        number,
+        name: format!("{}:{}", partition.venue, partition.name),
+        lane: usize::from(partition.lane),
+        from: recovery.from,
+        datagrams,
+        datagrams_down: Down::default(),
+        retransmit: Service::of(services.retransmit_tcp.clone()),
+        snapshot: Service::of(services.snapshot.clone()),
+    })
+}
+
+fn refuse(address: SocketAddrV4, from: Option<Ipv4Addr>, error: Errno) -> Failure {
+    let message = format!("a socket to the service at udp://{address} failed: {error}");
+    match (error, from) {
+        (Errno::ADDRNOTAVAIL, Some(from)) => Failure::config(format!(
+            "{message}. This host has no address {from}; change `from` under [venue.recovery]"
+        )),
+        (Errno::MFILE | Errno::NFILE, _) => {
+            Failure::privilege(format!("{message}. Raise RLIMIT_NOFILE (`ulimit -n`)"))
+        }
+        _ => Failure::host(message),
+    }
+}
+
+impl Opened {
+    /// A lane's end.
+    pub(crate) fn mailbox(&self, lane: usize) -> Option<Mailbox> {
+        let post = self.posts.get(lane)?;
+        Some(Mailbox::new(Arc::clone(&self.wishes), Arc::clone(post)))
+    }
+
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// When the host gives no thread.
+    pub(crate) fn start(self) -> Result<Running, Failure> {
+        let Opened { thread, wishes, posts, stop } = self;
+        let thread = std::thread::Builder::new()
+            .name("recovery".to_owned())
+            .spawn(move || thread.run())
+            .map_err(|error| Failure::host(format!("can't start the recovery thread: {error}")))?;
+        Ok(Running { thread, wishes, _posts: posts, stop })
+    }
+}
+
+impl Running {
+    /// Ends the thread, and every connection with it.
+    pub(crate) fn stop(self) {
+        self.stop.store(true, Ordering::Relaxed);
+        self.wishes.bell.ring();
+        let _ = self.thread.join();
+    }
+}

@@ -1,0 +1,151 @@
+//! Services that fail, each in its own way: the partition stays stale as long as they do, is live when
+//! they no longer do, and the other partition of the same lane notices nothing.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use candor_core::counters::Counter;
+use candor_core::{Nanos, Reason};
+
+use crate::scene::{QUICK, Scene, Watch, eventually, pause};
+
+#[test]
+fn whatever_goes_wrong_with_snapshots_is_over_when_it_is_over() {
+    let mut scene = Scene::new("trouble", true);
+    scene.open(&["--command", "service retransmit hang"]);
+    scene.configure("mdh1", QUICK);
+    let handler = scene.handler("mdh1");
+    handler.until_live();
+    let watch = Watch::start(&handler);
+    let stalls = handler.stalls();
+    for fault in ["refuse", "hang", "partial", "broken-snapshot", "lost-part"] {
+        scene.tell(&format!("service 1 snapshot {fault}"));
+        let failed = handler.count(0, Counter::SnapshotsFailed);
+        scene.tell("skip 1 20");
+        eventually(&format!("{fault}: two snapshots fail"), || {
+            assert!(handler.is_live(1), "{fault}: partition 2 is {:?}", handler.reason(1));
+            (handler.count(0, Counter::SnapshotsFailed) >= failed + 2).then_some(())
+        });
+        assert!(!handler.is_live(0), "{fault}");
+        assert!(matches!(handler.reason(0), Some(Reason::Gap | Reason::Recovering)), "{fault}");
+        scene.tell("service 1 snapshot off");
+        eventually(&format!("{fault}: live again"), || handler.is_live(0).then_some(()));
+    }
+    for late in ["late 300ms", "throttle 1"] {
+        scene.tell(&format!("service 1 snapshot {late}"));
+        scene.tell("skip 1 20");
+        handler.until_reason(0, &[Reason::Gap, Reason::Recovering]);
+        eventually(&format!("{late}: live again"), || handler.is_live(0).then_some(()));
+        scene.tell("service 1 snapshot off");
+    }
+    assert_eq!(handler.stalls(), stalls, "no lane stood still");
+    let reads = watch.judge(&mut scene);
+    println!("shown: 7 kinds of trouble with snapshots; {reads} live reads, none wrong");
+}
+
+#[test]
+fn whatever_goes_wrong_with_retransmission_a_snapshot_heals() {
+    let mut scene = Scene::new("retransmission", true);
+    scene.open(&[]);
+    scene.configure("mdh1", QUICK);
+    let handler = scene.handler("mdh1");
+    handler.until_live();
+    let watch = Watch::start(&handler);
+    for fault in ["refuse", "partial", "late 40ms", "wrong-range", "twice", "throttle 3"] {
+        scene.tell(&format!("service 1 retransmit {fault}"));
+        for _ in 0..3 {
+            let outlived = handler.count(0, Counter::GapsOutlived);
+            scene.tell("skip 1 30");
+            eventually("the gap is noticed", || {
+                (handler.count(0, Counter::GapsOutlived) > outlived).then_some(())
+            });
+            eventually(&format!("{fault}: live again"), || handler.is_live(0).then_some(()));
+        }
+        scene.tell("service 1 retransmit off");
+    }
+    assert!(handler.is_live(1));
+    let reads = watch.judge(&mut scene);
+    println!("shown: 6 kinds of trouble with retransmission; {reads} live reads, none wrong");
+}
+
+#[test]
+fn wrong_credentials_are_said_and_right_ones_let_in() {
+    let mut scene = Scene::new("credentials", true);
+    scene.open(&["--service-login", "martha:hunter2"]);
+    let secret = scene.path("secret.toml");
+    let write = |password: &str| {
+        fs::write(&secret, format!("user = \"martha\"\npassword = \"{password}\"\n")).unwrap();
+        fs::set_permissions(&secret, PermissionsExt::from_mode(0o600)).unwrap();
+    };
+    let keys = format!("{QUICK}\ncredentials = \"{}\"", secret.display());
+    write("hunter3");
+    // Late for the day, and more is missing than may be asked for.
+    scene.configure("mdh1", &keys.replace("timeout_ms", "limit = 10, timeout_ms"));
+    let path = scene.path("mdh1.toml").display().to_string();
+    for output in ["table", "json"] {
+        let shown = scene.candor(&["check", "-c", &path, "-o", output]);
+        assert!(shown.contains("tcp://127.0.0.1:"), "{shown}");
+        assert!(!shown.contains("hunter") && !shown.contains("martha"), "{shown}");
+        println!("{shown}");
+    }
+    let shown = scene.candor(&["doctor", "-c", &path]);
+    assert!(shown.contains("routed, from 127.0.0.1"), "{shown}");
+    fs::set_permissions(&secret, PermissionsExt::from_mode(0o644)).unwrap();
+    let shown = scene.candor(&["check", "-c", &path]);
+    assert!(shown.contains("has mode 0644") && shown.contains("chmod 600"), "{shown}");
+    write("hunter3");
+    let handler = scene.handler("mdh1");
+    eventually("the login is refused", || handler.log().contains("login_refused").then_some(()));
+    assert!(!handler.is_live(0));
+    assert!(!handler.log().contains("hunter"), "{}", handler.log());
+    assert_eq!(handler.process.end(), Some(0));
+    write("hunter2");
+    let handler = scene.handler("mdh1");
+    handler.until_live();
+    assert!(!handler.log().contains("hunter"), "{}", handler.log());
+}
+
+#[test]
+fn services_that_are_not_there_leave_the_partition_stale_and_the_handler_well() {
+    let mut scene = Scene::new("nobody", true);
+    scene.configure("mdh1", QUICK);
+    let handler = scene.handler("mdh1");
+    // The same lines, and nobody at the services' ports.
+    let mut without = Scene::new("nobody2", false);
+    without.exchange_of(&scene);
+    without.open(&[]);
+    handler.until_live();
+    let stalls = handler.stalls();
+    without.tell("skip 1 20");
+    handler.until_reason(0, &[Reason::Gap]);
+    eventually("both services are tried in vain", || {
+        assert!(handler.is_live(1), "partition 2 is {:?}", handler.reason(1));
+        let tried = handler.count(0, Counter::RetransmitGivenUp) > 0
+            && handler.count(0, Counter::SnapshotsFailed) > 2;
+        tried.then_some(())
+    });
+    assert_eq!(handler.reason(0), Some(Reason::Gap));
+    // An operator sees the rung that is tried.
+    let region = scene.path("mdh1").display().to_string();
+    let symbol = handler.symbols(0)[0].1.to_string();
+    for query in [&["why", &symbol][..], &["partitions"]] {
+        let shown = scene.candor(&[query, &["-r", &region]].concat());
+        assert!(shown.contains("a snapshot; "), "{query:?}: {shown}");
+    }
+    let status = scene.candor(&["status", "-r", &region, "-o", "json"]);
+    let status: serde_json::Value = serde_json::from_str(&status).unwrap();
+    assert!(status["recovery"]["snapshots_failed"].as_u64().unwrap() > 2, "{status}");
+    let log = handler.log();
+    assert!(log.matches("can't be reached: Connection refused").count() == 2, "{log}");
+    assert_eq!(handler.stalls(), stalls);
+    // They come up, on the same lines, and what is missing is lost to them, too: a snapshot is not.
+    drop(without);
+    scene.open(&["--session", "CANDOR0002"]);
+    handler.until_live();
+    scene.tell("skip 1 20");
+    eventually("filled", || (handler.count(0, Counter::RetransmitFilled) >= 20).then_some(()));
+    eventually("it is live again", || handler.is_live(0).then_some(()));
+    assert!(handler.log().contains("is reached again"), "{}", handler.log());
+    pause(Nanos::from_millis(1));
+    assert_eq!(handler.process.end(), Some(0));
+}

@@ -1,0 +1,96 @@
+//! Messages lost on every line, over kernel bypass: asked for, or healed by a snapshot; and a handler
+//! that starts in the middle of the day. What each service does that fails: `tests/recovery`.
+
+use candor_core::counters::Counter;
+use candor_core::{Nanos, Reason};
+use candor_shm::Region;
+
+use crate::accounting::assert_sums;
+use crate::watch::{Watch, judge};
+use crate::world::{Plan, World, eventually, partition, pause, stalls};
+
+/// Waits short enough for a test.
+pub fn quick(text: String) -> String {
+    let keys = "recovery = { timeout_ms = 20, patience_ms = 200, begin_ms = 2000, idle_ms = 700, \
+                retry_ms = 100, retry_max_ms = 400 }\nsnapshot_budget = { minute = 1000 }";
+    text.replace("\nsilence_ms", &format!("\n{keys}\nsilence_ms"))
+}
+
+pub const PLAN: Plan = Plan { services: true, edit: quick, ..Plan::DEFAULT };
+
+fn sum(region: &Region, counter: Counter) -> u64 {
+    (0..4).map(|at| partition(region, at).counters.get(counter)).sum()
+}
+
+#[test]
+fn loss_on_both_lines_is_healed_by_asking_and_nothing_false_is_live_meanwhile() {
+    let Some(mut world) = World::running("loss on both lines over veth", PLAN) else { return };
+    let region = world.region();
+    let watch = Watch::all(&world);
+    world.tell("loss A 5%");
+    world.tell("loss B 5%");
+    pause(Nanos::from_secs(6));
+    world.tell("clear");
+    world.until_live();
+    let (gaps, asked) =
+        (sum(&region, Counter::GapsOutlived), sum(&region, Counter::RetransmitRequests));
+    let filled = sum(&region, Counter::RetransmitFilled);
+    let snapshots = sum(&region, Counter::SnapshotsSpliced);
+    assert!(gaps > 20, "{gaps} gaps: too few to show anything");
+    assert!(filled > 0, "nothing was filled");
+    assert!(asked <= 2 * gaps, "{asked} requests for {gaps} gaps");
+    (0..4).for_each(|at| assert_sums(at, &partition(&region, at).counters));
+    judge(&mut world, &watch.stop());
+    println!(
+        "shown: {gaps} gaps of both lines, {asked} requests, {filled} messages filled, {snapshots} \
+         snapshots"
+    );
+}
+
+#[test]
+fn a_hanging_service_delays_no_lane_and_the_next_rung_of_the_ladder_heals() {
+    let Some(mut world) = World::running("services that hang over veth", PLAN) else { return };
+    let region = world.region();
+    let (watch, before) = (Watch::all(&world), stalls(&region));
+    world.tell("service retransmit hang");
+    world.tell("service 1 snapshot hang");
+    let late = || sum(&region, Counter::Late);
+    let lates = late();
+    world.tell("skip 1 50");
+    world.tell("skip 2 50");
+    eventually("partition 2 has a snapshot", || {
+        let spliced = partition(&region, 1).counters.get(Counter::SnapshotsSpliced);
+        (spliced > 0 && partition(&region, 1).status.is_live()).then_some(())
+    });
+    eventually("partition 1 has one that hangs", || {
+        (partition(&region, 0).counters.get(Counter::SnapshotsFailed) > 0).then_some(())
+    });
+    let reason = partition(&region, 0).status.reason();
+    assert!(matches!(reason, Some(Reason::Gap | Reason::Recovering)), "{reason:?}");
+    for at in 1..4 {
+        assert!(partition(&region, at).status.is_live(), "partition {}", at + 1);
+    }
+    world.tell("service snapshot off");
+    world.until_live();
+    let (stood, late) = (stalls(&region) - before, late() - lates);
+    // A lane that stood still makes each of its partitions late: the machine's doing.
+    assert!(late <= 4 * stood, "{late} times late, and the lane stood still {stood} times");
+    (0..4).for_each(|at| assert_sums(at, &partition(&region, at).counters));
+    judge(&mut world, &watch.stop());
+}
+
+#[test]
+fn a_handler_that_starts_at_mid_day_is_live_by_snapshots() {
+    let Some(mut world) = World::running("a start at mid-day over veth", PLAN) else { return };
+    pause(Nanos::from_secs(2));
+    let mut handler = world.handler.take().unwrap();
+    handler.signal(rustix::process::Signal::TERM);
+    assert_eq!(handler.ended().code(), Some(0), "{}", handler.log());
+    let region = world.start_handler();
+    world.until_live();
+    let watch = Watch::all(&world);
+    pause(Nanos::from_secs(1));
+    assert_eq!(sum(&region, Counter::SnapshotsSpliced), 4, "one for each partition");
+    assert_eq!(sum(&region, Counter::SnapshotRequests), 4);
+    judge(&mut world, &watch.stop());
+}
