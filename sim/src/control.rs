@@ -5,6 +5,7 @@ use candor_core::{Line, Nanos};
 use thiserror::Error;
 
 use crate::publisher::{Faults, Packing};
+use crate::services::{ServiceFault, ServiceKind};
 
 /// What the words of a command can be; the text a wrong one is answered with.
 pub const USAGE: &str = "\
@@ -21,12 +22,17 @@ delay [P] [LINE] 500ms    send packets later
 reorder [P] [LINE] 1% [2ms]     hold packets back for others to overtake
 clear                     no loss, duplicates, delay and reordering any more
 skip P N                  lose the next N messages on all lines
+lose P N                  the same, and no service has them either
 differ P                  give the next message other bytes on line B
 pause, resume             the order flow; heartbeats go on
 rate N                    messages a second over all partitions
 session NAME [P]          another session from number 1, books empty
 restart [P]               numbers from 1 under the same session, books empty
 end [P]                   close the market and end the session
+service [P] [retransmit|snapshot] FAULT    what goes wrong with the venue's services:
+  refuse, hang, partial, late 200ms, throttle 5 (requests a second),
+  wrong-range, twice (retransmission), old-snapshot 500 (messages), broken-snapshot,
+  lost-part (snapshots), off (none any more)
 status                    everything in JSON
 quit";
 
@@ -71,6 +77,22 @@ pub enum Command {
         partition: usize,
         /// How many.
         count: u64,
+    },
+    /// Lose messages on all lines and for all services.
+    Lose {
+        /// Counted from 0.
+        partition: usize,
+        /// How many.
+        count: u64,
+    },
+    /// Change one fault of the services.
+    Service {
+        /// Counted from 0; `None` for all.
+        partition: Option<usize>,
+        /// `None` for both.
+        service: Option<ServiceKind>,
+        /// What changes.
+        fault: ServiceFault,
     },
     /// Other bytes on line B for one message.
     Differ {
@@ -168,6 +190,8 @@ pub fn parse(text: &str) -> Result<Command, BadCommand> {
         }
         "loss" | "burst-loss" | "dup" | "delay" | "reorder" | "clear" => fault(&mut words)?,
         "skip" => Command::Skip { partition: words.partition()?, count: words.number("N")? },
+        "lose" => Command::Lose { partition: words.partition()?, count: words.number("N")? },
+        "service" => service(&mut words)?,
         "differ" => Command::Differ { partition: words.partition()? },
         "pause" => Command::Pause,
         "resume" => Command::Resume,
@@ -222,6 +246,30 @@ fn fault(words: &mut Words<'_>) -> Result<Command, BadCommand> {
         _ => Fault::Clear,
     };
     Ok(Command::Fault { partition, line, fault })
+}
+
+fn service(words: &mut Words<'_>) -> Result<Command, BadCommand> {
+    let partition = words.maybe_partition()?;
+    let named = |word: &&str| ServiceKind::ALL.into_iter().find(|kind| kind.label() == *word);
+    let service = words.rest.first().and_then(named);
+    if service.is_some() {
+        words.rest = &words.rest[1..];
+    }
+    let fault = match words.next("a fault, such as refuse")? {
+        "refuse" => ServiceFault::Refuse,
+        "throttle" => ServiceFault::Throttle(words.number("requests a second")? as u32),
+        "hang" => ServiceFault::Hang,
+        "partial" => ServiceFault::Partial,
+        "late" => ServiceFault::Late(length(words.next("a length of time, such as 500ms")?)?),
+        "wrong-range" => ServiceFault::WrongRange,
+        "twice" => ServiceFault::Twice,
+        "old-snapshot" => ServiceFault::OldSnapshot(words.number("messages")?),
+        "broken-snapshot" => ServiceFault::BrokenSnapshot,
+        "lost-part" => ServiceFault::LostPart,
+        "off" => ServiceFault::Off,
+        other => return bad(format!("\"{other}\" is no fault of a service; see help")),
+    };
+    Ok(Command::Service { partition, service, fault })
 }
 
 struct Words<'a> {
@@ -351,6 +399,23 @@ mod tests {
             ("reorder 2% 3ms", fault(None, None, Fault::Reorder(20_000, Nanos::from_millis(3)))),
             ("clear", fault(None, None, Fault::Clear)),
             ("skip 1 10", Ok(Command::Skip { partition: 0, count: 10 })),
+            ("lose 1 10", Ok(Command::Lose { partition: 0, count: 10 })),
+            (
+                "service 2 snapshot old-snapshot 500",
+                Ok(Command::Service {
+                    partition: Some(1),
+                    service: Some(ServiceKind::Snapshot),
+                    fault: ServiceFault::OldSnapshot(500),
+                }),
+            ),
+            (
+                "service late 20ms",
+                Ok(Command::Service {
+                    partition: None,
+                    service: None,
+                    fault: ServiceFault::Late(Nanos::from_millis(20)),
+                }),
+            ),
             ("rate 50_000", Ok(Command::Rate(50_000))),
             ("session DAY2", Ok(Command::Session { name: "DAY2".into(), partition: None })),
             ("end 4", Ok(Command::End { partition: Some(3) })),
@@ -372,6 +437,9 @@ mod tests {
             ("loss A 5", "no chance"),
             ("loss A 101%", "no chance"),
             ("delay B 5", "no time"),
+            ("service 1 retransmit", "a fault"),
+            ("service explode", "no fault of a service"),
+            ("service throttle", "requests a second"),
             ("status now", "too many"),
         ] {
             let error = parse(text).unwrap_err().to_string();

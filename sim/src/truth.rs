@@ -1,7 +1,7 @@
 //! What was true when: a log of every change of a symbol's best ten levels, last trade or trading
 //! state, and of every number a line withheld; and the judgement of a reader's book by it.
 //!
-//! The file is a header of 64 bytes (magic `CANDTRU1`, zeros behind it) and records of 64 bytes,
+//! The file is a header of 64 bytes (magic `CANDTRU2`, zeros behind it) and records of 64 bytes,
 //! all integers little-endian:
 //!
 //! | offset | length | book (kind 1) | run (kind 2) | withheld (kind 3) |
@@ -14,10 +14,10 @@
 //! | 6 | 2 | run of numbers, counted from 0 | same | same |
 //! | 8 | 8 | when published, ns of the host's monotonic clock | same | same |
 //! | 16 | 8 | message number | first number of the run | first number withheld |
-//! | 24 | 8 | [`view_hash`] | | first number behind |
+//! | 24 | 8 | [`levels_hash`] | | first number behind |
 //! | 32 | 24 | symbol, zero padded | session id (16 bytes) | |
 //! | 56 | 4 | the symbol's index in its partition | | |
-//! | 60 | 4 | 0 | 0 | 0 |
+//! | 60 | 4 | [`last_hash`] | 0 | 0 |
 //!
 //! A book's record stands for its number and all later ones until the next. The time is when the
 //! message was handed to the lines, read before the packet was sent: no reader can know of it
@@ -41,26 +41,71 @@ use crate::rng::mix;
 /// Length of the header and of each record in bytes.
 pub const RECORD_LEN: usize = 64;
 
-const MAGIC: [u8; 8] = *b"CANDTRU1";
+const MAGIC: [u8; 8] = *b"CANDTRU2";
 
-/// A fingerprint of what a book view shows: the levels of both sides (price, size, orders), and the
-/// last trade's price and size. Times, ids, statistics and the number do not enter.
+/// A fingerprint of the levels of both sides (price, size, orders).
 #[must_use]
-pub fn view_hash(view: &BookView) -> u64 {
+pub fn levels_hash(view: &BookView) -> u64 {
     let mut hash = 0;
-    let mut enter = |word: u64| hash = mix(hash ^ word).wrapping_add(0x9e37_79b9_7f4a_7c15);
     for side in [Side::Bid, Side::Ask] {
         let levels = view.levels(side);
-        enter(levels.len() as u64);
+        enter(&mut hash, levels.len() as u64);
         for level in levels {
-            enter(level.price.0.cast_unsigned());
-            enter(level.size);
-            enter(u64::from(level.orders));
+            enter(&mut hash, level.price.0.cast_unsigned());
+            enter(&mut hash, level.size);
+            enter(&mut hash, u64::from(level.orders));
         }
     }
-    enter(view.last.price.0.cast_unsigned());
-    enter(view.last.size);
     hash
+}
+
+/// A fingerprint of the last trade's price and size.
+#[must_use]
+pub fn last_hash(view: &BookView) -> u32 {
+    let mut hash = 0;
+    enter(&mut hash, view.last.price.0.cast_unsigned());
+    enter(&mut hash, view.last.size);
+    hash as u32
+}
+
+fn enter(hash: &mut u64, word: u64) {
+    *hash = mix(*hash ^ word).wrapping_add(0x9e37_79b9_7f4a_7c15);
+}
+
+/// What of a book view is judged. Times, ids, statistics and the number do not enter.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Seen {
+    /// [`levels_hash`].
+    pub levels: u64,
+    /// [`last_hash`].
+    pub last: u32,
+    /// Whether it may trade.
+    pub state: TradingState,
+}
+
+impl Seen {
+    /// Before the first message of a run.
+    #[must_use]
+    pub fn nothing() -> Seen {
+        Seen::of(&BookView::EMPTY)
+    }
+
+    /// What this view shows.
+    #[must_use]
+    pub fn of(view: &BookView) -> Seen {
+        let (levels, last) = (levels_hash(view), last_hash(view));
+        Seen { levels, last, state: view.trading_state }
+    }
+
+    /// Whether a reader's view shows the same. One whose statistics begin at a snapshot and who has
+    /// heard of no trade since can't know the last one: it is judged by levels and state alone.
+    #[must_use]
+    pub fn agrees(&self, view: &BookView) -> bool {
+        let seen = Seen::of(view);
+        let knows_last = view.last.size != 0 || view.stats.since <= 1;
+        (self.levels, self.state) == (seen.levels, seen.state)
+            && (self.last == seen.last || !knows_last)
+    }
 }
 
 /// What a symbol looked like from one number on.
@@ -74,14 +119,12 @@ pub struct Entry {
     pub seq: SeqNo,
     /// When that was published.
     pub sent: Mono,
-    /// [`view_hash`] of the book.
-    pub hash: u64,
+    /// What it looked like.
+    pub seen: Seen,
     /// Levels of bids, at most ten.
     pub bid_count: u8,
     /// Levels of asks, at most ten.
     pub ask_count: u8,
-    /// Whether it may trade.
-    pub state: TradingState,
 }
 
 /// A run of numbers as it began.
@@ -119,7 +162,7 @@ pub struct Missing {
 pub struct Recorder<W> {
     out: W,
     /// Per partition: the run, and what was last written of each symbol.
-    partitions: Vec<(u16, Vec<(u64, TradingState)>)>,
+    partitions: Vec<(u16, Vec<Seen>)>,
 }
 
 impl<W: Write> Recorder<W> {
@@ -131,8 +174,7 @@ impl<W: Write> Recorder<W> {
         let mut header = [0; RECORD_LEN];
         header[..8].copy_from_slice(&MAGIC);
         out.write_all(&header)?;
-        let unknown = (view_hash(&BookView::EMPTY), TradingState::Unknown);
-        let partitions = symbols.iter().map(|count| (0, vec![unknown; *count]));
+        let partitions = symbols.iter().map(|count| (0, vec![Seen::nothing(); *count]));
         Ok(Recorder { out, partitions: partitions.collect() })
     }
 
@@ -152,7 +194,7 @@ impl<W: Write> Recorder<W> {
         let (run, symbols) = &mut self.partitions[partition];
         if again {
             *run += 1;
-            symbols.fill((view_hash(&BookView::EMPTY), TradingState::Unknown));
+            symbols.fill(Seen::nothing());
         }
         let mut record = record(2, [0; 3], partition, *run, now, first.0, 0);
         record[32..48].copy_from_slice(&session.0.to_le_bytes());
@@ -174,7 +216,7 @@ impl<W: Write> Recorder<W> {
     ) -> io::Result<()> {
         let mut view = BookView::EMPTY;
         market.book(symbol).view(&mut view);
-        let seen = (view_hash(&view), view.trading_state);
+        let seen = Seen::of(&view);
         let (run, symbols) = &mut self.partitions[partition];
         let last = &mut symbols[symbol.0 as usize];
         if *last == seen {
@@ -182,9 +224,10 @@ impl<W: Write> Recorder<W> {
         }
         *last = seen;
         let front = [view.bid_count, view.ask_count, view.trading_state as u8];
-        let mut record = record(1, front, partition, *run, now, seq.0, seen.0);
+        let mut record = record(1, front, partition, *run, now, seq.0, seen.levels);
         record[32..56].copy_from_slice(market.symbol(symbol).bytes());
         record[56..60].copy_from_slice(&symbol.0.to_le_bytes());
+        record[60..].copy_from_slice(&seen.last.to_le_bytes());
         self.out.write_all(&record)
     }
 
@@ -332,21 +375,18 @@ impl Truth {
     /// Judges a book that a reader was shown as live at `read_at`: it must be the true one as of its
     /// number, and whatever followed must have been published no longer ago than `grace`. What no
     /// line carried can't be known before the next packet or heartbeat; a grace must have room
-    /// for that where messages are lost on all lines.
+    /// for that where messages are lost on all lines. A last trade that the reader can't know is not
+    /// judged ([`Seen::agrees`]).
     #[must_use]
     pub fn judge(&self, symbol: &Symbol, view: &BookView, read_at: Mono, grace: Nanos) -> Verdict {
         let history = self.history(symbol);
         let Some(newest) = history.last() else { return Verdict::UnknownSymbol };
-        let seen = (view_hash(view), view.trading_state);
         let mut verdict = Verdict::False;
         for run in 0..=newest.run {
             let behind = history.partition_point(|e| (e.run, e.seq) <= (run, SeqNo(view.seq)));
             let then = history[..behind].last().filter(|entry| entry.run == run);
-            let truth = match then {
-                Some(entry) => (entry.hash, entry.state),
-                None => (view_hash(&BookView::EMPTY), TradingState::Unknown),
-            };
-            if truth != seen {
+            let truth = then.map_or_else(Seen::nothing, |entry| entry.seen);
+            if !truth.agrees(view) {
                 continue;
             }
             match history.get(behind) {
@@ -367,8 +407,10 @@ impl Truth {
         match record[0] {
             1 => {
                 let state = TradingState::from_code(record[3]);
+                let last = u32::from_le_bytes(*record[60..].first_chunk::<4>()?);
+                let seen = Seen { levels: hash, last, state };
                 let [_, bid_count, ask_count, ..] = *record;
-                let entry = Entry { partition, run, seq, sent, hash, bid_count, ask_count, state };
+                let entry = Entry { partition, run, seq, sent, seen, bid_count, ask_count };
                 let symbol = Symbol::from_wire(&record[32..56])?;
                 self.symbols.entry(symbol).or_default().push(entry);
             }

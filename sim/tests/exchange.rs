@@ -10,6 +10,7 @@ use candor_sim::control;
 use candor_sim::exchange::{Exchange, ExchangeConfig, FlowConfig, TruthSink};
 use candor_sim::market::MarketConfig;
 use candor_sim::publisher::{Faults, LineConfig, Packing};
+use candor_sim::services::ServicesConfig;
 use candor_sim::truth::Truth;
 
 const SECOND: u64 = 1_000_000_000;
@@ -48,8 +49,17 @@ impl World {
             heartbeat: Nanos::from_secs(1),
             seed: 3,
             paused,
+            history: 1 << 20,
+            services: ServicesConfig::default(),
         };
-        let market = MarketConfig { seed: 3, partitions: 3, symbols: 60, prefill: 2, halts: true };
+        let market = MarketConfig {
+            seed: 3,
+            partitions: 3,
+            symbols: 60,
+            prefill: 2,
+            halts: true,
+            ..MarketConfig::default()
+        };
         let flow = FlowConfig {
             market,
             session: *b"DAY1      ",

@@ -4,16 +4,24 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use candor_book::{Capacity, Shape, naive};
 use candor_core::{
-    BookView, Decimals, Event, Mono, Nanos, SeqNo, SessionId, Side, Symbol, SymbolIndex, WireTime,
+    BookView, Decimals, Event, Mono, Nanos, SeqNo, SessionId, Side, Symbol, SymbolIndex, Trade,
+    TradingState, WireTime,
 };
 use candor_decoders::Format;
 use candor_sim::market::{Market, MarketConfig};
-use candor_sim::truth::{Recorder, Truth, Verdict, view_hash};
+use candor_sim::truth::{Recorder, Seen, Truth, Verdict};
 
 const FORMAT: Format = Format::NasdaqItch50;
 
 fn config(seed: u64) -> MarketConfig {
-    MarketConfig { seed, partitions: 3, symbols: 90, prefill: 3, halts: true }
+    MarketConfig {
+        seed,
+        partitions: 3,
+        symbols: 90,
+        prefill: 3,
+        halts: true,
+        ..MarketConfig::default()
+    }
 }
 
 /// 09:30 and `n` times 10 µs.
@@ -33,7 +41,7 @@ fn assert_same(symbol: Symbol, heard: &BookView, truth: &BookView) {
     }
     assert_eq!(heard.last, truth.last, "{symbol}");
     assert_eq!(heard.trading_state, truth.trading_state, "{symbol}");
-    assert_eq!(view_hash(heard), view_hash(truth), "{symbol}");
+    assert_eq!(Seen::of(heard), Seen::of(truth), "{symbol}");
 }
 
 #[test]
@@ -216,10 +224,28 @@ fn the_log_of_truth_knows_true_books_from_others() {
         let mut wrong = *view;
         wrong.last.size += 1;
         assert_eq!(truth.judge(&name, &wrong, sent, grace), Verdict::False);
+        // Behind a snapshot a reader knows no last trade, and is judged by the rest; one that has
+        // heard of a trade since, or claims to have heard everything, is not let off.
+        let mut spliced = *view;
+        spliced.stats.since = 2;
+        assert_eq!(truth.judge(&name, &spliced, sent, grace), Verdict::True);
+        spliced.last = Trade::default();
+        assert_eq!(truth.judge(&name, &spliced, sent, grace), Verdict::True);
+        let of = |since, size| {
+            let mut other = spliced;
+            (other.stats.since, other.last.size) = (since, size);
+            truth.judge(&name, &other, sent, grace)
+        };
+        assert_eq!(of(2, view.last.size + 1), Verdict::False);
+        assert_eq!(of(1, 0) == Verdict::True, view.last.size == 0);
+        spliced.trading_state = TradingState::Closed;
+        assert_eq!(truth.judge(&name, &spliced, sent, grace), Verdict::False);
         if view.bid_count > 0 {
-            let mut wrong = *view;
-            wrong.bids[0].orders += 1;
-            assert_eq!(truth.judge(&name, &wrong, sent, grace), Verdict::False);
+            for mut wrong in [*view, BookView { stats: spliced.stats, last: spliced.last, ..*view }]
+            {
+                wrong.bids[0].orders += 1;
+                assert_eq!(truth.judge(&name, &wrong, sent, grace), Verdict::False);
+            }
         }
     }
     assert!(old > 1_000);

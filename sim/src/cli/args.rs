@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use crate::control;
 use crate::exchange::Speed;
-use crate::publisher::{Faults, LineConfig, Packing};
+use crate::market::Family;
+use crate::publisher::{Faults, HISTORY, LineConfig, Packing};
 use candor_core::limits::LINES;
 use candor_core::{Line, Nanos};
 use candor_decoders::Format;
@@ -58,15 +59,38 @@ pub(super) struct Shape {
     /// Replay this capture (pcap or pcapng; plain, gzip or zstd) on one partition
     #[arg(long, requires = "feed")]
     pub(super) capture: Option<PathBuf>,
-    /// Feed of the capture
+    /// Feed of the capture, or whose messages the market speaks [default: nasdaq-itch50]
     #[arg(long, value_parser = feed)]
     pub(super) feed: Option<Format>,
+    /// Run the venue's services (retransmission, snapshots) on this address [default without an
+    /// address: the interface's own]
+    #[arg(long, value_name = "ADDRESS", num_args = 0..=1)]
+    #[expect(clippy::option_option, reason = "absent, without an address, with one")]
+    pub(super) services: Option<Option<Ipv4Addr>>,
+    /// Port of partition 1's retransmit service, by UDP and, for IEX, TCP; its snapshot service has
+    /// the next port, by TCP; each further partition has the next two [default: the port base plus
+    /// 1000]
+    #[arg(long)]
+    pub(super) service_port_base: Option<u16>,
 }
 
 impl Shape {
     /// Partitions published: a capture has one.
     pub(super) fn partitions(&self) -> usize {
         if self.capture.is_some() { 1 } else { self.partitions }
+    }
+
+    /// The first port of services.
+    pub(super) fn service_port_base(&self) -> u16 {
+        self.service_port_base.unwrap_or(self.port_base.saturating_add(1_000))
+    }
+
+    /// Whose messages the market speaks.
+    pub(super) fn family(&self) -> Result<Family, String> {
+        let format = self.format();
+        Family::of(format).ok_or_else(|| {
+            format!("a market speaks nasdaq-itch50 or iex-deep, not {}", format.name())
+        })
     }
 
     /// The format published.
@@ -118,6 +142,15 @@ pub(super) struct RunArgs {
     /// How a line packs: LINE=BYTES/MESSAGES/LINGER [defaults: A=1300/40/0us, others 1100/27/50us]
     #[arg(long, value_parser = packing)]
     pub(super) packing: Vec<(Line, Packing)>,
+    /// Messages of the session that each partition remembers for its services
+    #[arg(long, default_value_t = HISTORY)]
+    pub(super) history: usize,
+    /// Connections a service serves at once
+    #[arg(long, default_value_t = 8)]
+    pub(super) service_connections: usize,
+    /// User and password of GLIMPSE clients, as USER:PASSWORD [default: anybody is let in]
+    #[arg(long, value_parser = login)]
+    pub(super) service_login: Option<([u8; 6], [u8; 10])>,
     /// Log of what was true when
     #[arg(long)]
     pub(super) truth: Option<PathBuf>,
@@ -181,6 +214,9 @@ pub(super) struct ConfigArgs {
     /// Silence bound in milliseconds
     #[arg(long, default_value_t = 3_000)]
     pub(super) silence_ms: u64,
+    /// File with user and password for the services
+    #[arg(long)]
+    pub(super) credentials: Option<PathBuf>,
     /// Leave these partitions out (as a handler that was not told of them)
     #[arg(long, value_delimiter = ',')]
     pub(super) without: Vec<usize>,
@@ -197,6 +233,13 @@ fn feed(text: &str) -> Result<Format, String> {
 
 fn length(text: &str) -> Result<Nanos, String> {
     control::length(text).map_err(|error| error.to_string())
+}
+
+fn login(text: &str) -> Result<([u8; 6], [u8; 10]), String> {
+    let parsed = text.split_once(':').and_then(|(user, password)| {
+        Some((candor_decoders::alpha(user)?, candor_decoders::alpha(password)?))
+    });
+    parsed.ok_or_else(|| "a login is USER:PASSWORD, at most 6 and 10 letters".to_owned())
 }
 
 fn packing(text: &str) -> Result<(Line, Packing), String> {

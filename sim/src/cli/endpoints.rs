@@ -1,4 +1,5 @@
-//! Which group and port each line of each partition is sent to; `run` and `config` agree by it.
+//! Which group and port each line of each partition is sent to, and which ports its services have;
+//! `run` and `config` agree by it.
 
 use std::net::Ipv4Addr;
 
@@ -43,5 +44,31 @@ impl Endpoints {
     /// The port of a partition's lines.
     pub(super) fn port(&self, partition: usize) -> u16 {
         self.port_base + partition as u16
+    }
+}
+
+/// The ports of all partitions' services.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ports {
+    base: u16,
+}
+
+impl Ports {
+    /// Two ports a partition from `base` on.
+    pub(super) fn new(base: u16, partitions: usize) -> Result<Ports, String> {
+        if base == 0 || usize::from(base) + 2 * partitions > usize::from(u16::MAX) {
+            return Err(format!("{partitions} times two service ports from {base} are too many"));
+        }
+        Ok(Ports { base })
+    }
+
+    /// The port of a partition's retransmit service, partitions counted from 0.
+    pub(super) fn retransmit(&self, partition: usize) -> u16 {
+        self.base + 2 * partition as u16
+    }
+
+    /// The port of a partition's snapshot service.
+    pub(super) fn snapshot(&self, partition: usize) -> u16 {
+        self.retransmit(partition) + 1
     }
 }

@@ -5,6 +5,7 @@
 mod args;
 mod clock;
 mod config;
+mod doors;
 mod endpoints;
 mod listen;
 mod run;

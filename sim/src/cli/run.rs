@@ -7,16 +7,18 @@ use std::sync::mpsc::Receiver;
 use crate::capture::Capture;
 use crate::control::{self, Command};
 use crate::exchange::{Exchange, ExchangeConfig, FlowConfig, TruthSink, session_name};
-use crate::market::MarketConfig;
+use crate::market::{Family, MarketConfig};
+use crate::services::ServicesConfig;
 use candor_core::{Mono, Nanos, WireTime};
 use serde_json::json;
 
 use super::args::RunArgs;
 use super::clock;
-use super::endpoints::Endpoints;
+use super::doors::Doors;
+use super::endpoints::{Endpoints, Ports};
 use super::listen::{Said, listen};
 use super::truthfile::TruthFile;
-use super::wire::Wire;
+use super::wire::{Wire, address_of};
 
 /// Shortest wait: at high rates, messages of so much time share packets and system calls.
 const QUANTUM: Nanos = Nanos::from_micros(50);
@@ -30,14 +32,31 @@ const FLUSH: Nanos = Nanos::from_millis(100);
 /// How long the end of a session is said before the process stops.
 const FAREWELL: Nanos = Nanos::from_secs(3);
 
+/// How old an image may be that is served again: building one holds up the lines.
+const IMAGE_AGE: Nanos = Nanos::from_millis(100);
+
 /// 09:30, where a market's day begins.
 const BEGIN: WireTime = WireTime((9 * 60 + 30) * 60 * 1_000_000_000);
+
+/// The same where time is counted since the epoch: 2026-11-20 in New York.
+const BEGIN_SINCE_EPOCH: WireTime = WireTime(1_795_185_000 * 1_000_000_000);
 
 /// Publishes until told to stop.
 pub(super) fn run(args: &RunArgs) -> Result<(), String> {
     let partitions = args.shape.partitions();
     let endpoints = Endpoints::new(args.shape.group_base, args.shape.port_base, partitions)?;
     let mut wire = Wire::open(&args.interface, &endpoints, partitions)?;
+    let mut doors = match args.shape.services {
+        None => None,
+        Some(address) => {
+            let address = match address {
+                Some(address) => address,
+                None => address_of(&args.interface, &endpoints)?,
+            };
+            let ports = Ports::new(args.shape.service_port_base(), partitions)?;
+            Some(Doors::open(address, &ports, args.shape.format(), partitions)?)
+        }
+    };
     let commands = listen(args.control.as_deref())?;
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
@@ -51,7 +70,7 @@ pub(super) fn run(args: &RunArgs) -> Result<(), String> {
         done.map_err(|error| format!("command \"{text}\": {error}"))?;
     }
     println!("ready: {partitions} partitions on {}", args.interface);
-    let outcome = publish(args, begun, &mut exchange, &mut wire, &commands, &stop);
+    let outcome = publish(args, begun, &mut exchange, &mut wire, &mut doors, &commands, &stop);
     // The socket file goes with the process, whatever ended it.
     if let Some(path) = &args.control {
         let _ = std::fs::remove_file(path);
@@ -77,6 +96,13 @@ fn exchange(args: &RunArgs, now: Mono) -> Result<Exchange, String> {
         heartbeat: args.heartbeat,
         seed: args.seed,
         paused: args.start_paused,
+        history: args.history,
+        services: ServicesConfig {
+            image_age: IMAGE_AGE,
+            connections: args.service_connections,
+            login: args.service_login,
+            ..ServicesConfig::default()
+        },
     };
     let made = if let Some(path) = &args.shape.capture {
         let capture = Capture::open(path, args.shape.format());
@@ -86,6 +112,7 @@ fn exchange(args: &RunArgs, now: Mono) -> Result<Exchange, String> {
         if args.shape.partitions == 0 || args.shape.symbols < args.shape.partitions {
             return Err("there must be a symbol for every partition".to_owned());
         }
+        let family = args.shape.family()?;
         let flow = FlowConfig {
             market: MarketConfig {
                 seed: args.seed,
@@ -93,11 +120,12 @@ fn exchange(args: &RunArgs, now: Mono) -> Result<Exchange, String> {
                 symbols: args.shape.symbols,
                 prefill: args.prefill,
                 halts: !args.no_halts,
+                family,
             },
             session: session_name(&args.session).map_err(|error| error.to_string())?,
             rate: args.rate,
             opening_rate: args.opening_rate.unwrap_or(args.rate.max(50_000)),
-            begin: BEGIN,
+            begin: if family == Family::Deep { BEGIN_SINCE_EPOCH } else { BEGIN },
         };
         Exchange::market(&config, &flow, truth, now)
     };
@@ -109,6 +137,7 @@ fn publish(
     begun: Mono,
     exchange: &mut Exchange,
     wire: &mut Wire,
+    doors: &mut Option<Doors>,
     commands: &Receiver<Said>,
     stop: &AtomicBool,
 ) -> Result<(), String> {
@@ -122,10 +151,16 @@ fn publish(
         turned = now;
         while let Ok(said) = commands.try_recv() {
             // Whoever asked may have gone.
-            let _ = said.answer.try_send(answer(exchange, wire, now, &said.line));
+            let _ = said.answer.try_send(answer(exchange, wire, doors, now, &said.line));
+        }
+        if let Some(doors) = doors {
+            doors.take_in(now, exchange);
         }
         exchange.step(now).map_err(|error| error.to_string())?;
         send(exchange, wire, now);
+        if let Some(doors) = doors {
+            doors.hand_out(now, exchange);
+        }
         if now >= flush_at {
             exchange.flush().map_err(|error| error.to_string())?;
             flush_at = now + FLUSH;
@@ -142,17 +177,21 @@ fn publish(
             _ => {}
         }
         let due = exchange.next_due().unwrap_or(now + ATTENTION);
-        let after = clock::now();
-        if due > after {
-            clock::wait_until(due.clamp(now + QUANTUM, after + ATTENTION));
-        } else if now + QUANTUM > after {
-            clock::wait_until(now + QUANTUM);
-        }
+        wait(now, due, doors);
     }
     let now = clock::now();
     exchange.cut_all(now);
     send(exchange, wire, now);
     exchange.flush().map_err(|error| error.to_string())
+}
+
+/// Waits from a turn that began at `now` until `due`, or until somebody wants something of a service,
+/// but no shorter than the quantum and no longer than a command may wait.
+fn wait(now: Mono, due: Mono, doors: &mut Option<Doors>) {
+    let after = clock::now();
+    let until = due.clamp(now + QUANTUM, after.max(now + QUANTUM) + ATTENTION);
+    let woken = doors.as_mut().is_some_and(|doors| doors.wait(until.since(after)));
+    clock::wait_until(if woken { now + QUANTUM } else { until });
 }
 
 fn send(exchange: &mut Exchange, wire: &mut Wire, now: Mono) {
@@ -166,7 +205,13 @@ fn send(exchange: &mut Exchange, wire: &mut Wire, now: Mono) {
     }
 }
 
-fn answer(exchange: &mut Exchange, wire: &Wire, now: Mono, line: &str) -> String {
+fn answer(
+    exchange: &mut Exchange,
+    wire: &Wire,
+    doors: &Option<Doors>,
+    now: Mono,
+    line: &str,
+) -> String {
     if line.trim() == "help" {
         return control::USAGE.to_owned();
     }
@@ -178,6 +223,13 @@ fn answer(exchange: &mut Exchange, wire: &Wire, now: Mono, line: &str) -> String
                 "packets_refused": wire.failed,
                 "longest_turn_ns": wire.longest_turn.0,
             });
+            if let Some(doors) = doors {
+                status["doors"] = json!({
+                    "address": doors.address().to_string(),
+                    "open_connections": doors.open_connections(),
+                    "datagrams_refused": doors.failed,
+                });
+            }
             status.to_string()
         }
         Ok(command) => match exchange.apply(now, &command) {

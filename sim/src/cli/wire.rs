@@ -22,6 +22,36 @@ const BATCH: usize = 64;
 /// Bytes the kernel may hold on the way out.
 const SEND_BUFFER: usize = 8 << 20;
 
+/// A UDP socket that sends multicast from `interface`, an address or a name.
+fn from_interface(interface: &str) -> Result<OwnedFd, String> {
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = socket_with(AddressFamily::INET, SocketType::DGRAM, flags, None);
+    let socket = socket.map_err(|error| format!("no UDP socket: {error}"))?;
+    let said = |error: Errno| format!("interface {interface}: {error}");
+    if let Ok(address) = interface.parse::<Ipv4Addr>() {
+        sockopt::set_ip_multicast_if(&socket, &address).map_err(said)?;
+        // Packets carry this source address whatever the routing table prefers.
+        rustix::net::bind(&socket, &SocketAddrV4::new(address, 0)).map_err(said)?;
+    } else {
+        let index = name_to_index(&socket, interface).map_err(said)?;
+        let any = Ipv4Addr::UNSPECIFIED;
+        sockopt::set_ip_multicast_if_with_ifindex(&socket, &any, &any, index).map_err(said)?;
+    }
+    Ok(socket)
+}
+
+/// The address that packets from `interface` to the partitions' groups carry.
+pub(super) fn address_of(interface: &str, endpoints: &Endpoints) -> Result<Ipv4Addr, String> {
+    let said = |error: Errno| format!("interface {interface} has no address: {error}");
+    // Connecting a UDP socket sends nothing; it chooses the source address.
+    let socket = from_interface(interface)?;
+    let group = SocketAddrV4::new(endpoints.group(0, Line::A), endpoints.port(0));
+    rustix::net::connect(&socket, &group).map_err(said)?;
+    let address = rustix::net::getsockname(&socket).map_err(said)?;
+    let address = SocketAddrV4::try_from(address).map_err(said)?;
+    Ok(*address.ip())
+}
+
 /// The socket, and packets waiting for the next system call.
 pub(super) struct Wire {
     socket: OwnedFd,
@@ -46,19 +76,8 @@ impl Wire {
         endpoints: &Endpoints,
         partitions: usize,
     ) -> Result<Wire, String> {
-        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-        let socket = socket_with(AddressFamily::INET, SocketType::DGRAM, flags, None);
-        let socket = socket.map_err(|error| format!("no UDP socket: {error}"))?;
+        let socket = from_interface(interface)?;
         let said = |error: Errno| format!("interface {interface}: {error}");
-        if let Ok(address) = interface.parse::<Ipv4Addr>() {
-            sockopt::set_ip_multicast_if(&socket, &address).map_err(said)?;
-            // Packets carry this source address whatever the routing table prefers.
-            rustix::net::bind(&socket, &SocketAddrV4::new(address, 0)).map_err(said)?;
-        } else {
-            let index = name_to_index(&socket, interface).map_err(said)?;
-            let any = Ipv4Addr::UNSPECIFIED;
-            sockopt::set_ip_multicast_if_with_ifindex(&socket, &any, &any, index).map_err(said)?;
-        }
         sockopt::set_ip_multicast_ttl(&socket, 1).map_err(said)?;
         sockopt::set_ip_multicast_loop(&socket, true).map_err(said)?;
         // Less than asked for is not an error: the kernel has its own limit.

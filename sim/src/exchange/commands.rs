@@ -3,8 +3,9 @@
 use candor_core::{Line, Mono, SeqNo};
 
 use super::{Exchange, ExchangeError, Source, Speed, session_id};
-use crate::control::{BadCommand, Command};
+use crate::control::{BadCommand, Command, Fault};
 use crate::publisher::{Framing, PublishError};
+use crate::services::{ServiceFault, ServiceKind};
 
 impl From<PublishError> for BadCommand {
     fn from(error: PublishError) -> BadCommand {
@@ -46,22 +47,20 @@ impl Exchange {
                 format!("line {line} is {state} on {}", amount(chosen.len()))
             }
             Command::Fault { partition, line, fault } => {
-                let chosen = self.chosen(*partition)?;
-                for index in chosen.clone() {
-                    let lines: Vec<Line> = match line {
-                        Some(line) => vec![*line],
-                        None => self.publishers[index].lines().collect(),
-                    };
-                    for line in lines {
-                        fault.apply(self.publishers[index].faults_mut(line)?);
-                    }
-                }
-                format!("set on {}", amount(chosen.len()))
+                self.set_fault(*partition, *line, *fault)?
             }
             Command::Skip { partition, count } => {
                 let partition = self.known(*partition)?;
                 self.publishers[partition].skip(*count);
                 format!("partition {} loses its next {count} messages", partition + 1)
+            }
+            Command::Lose { partition, count } => {
+                let partition = self.known(*partition)?;
+                self.publishers[partition].lose(*count);
+                format!("nobody gets partition {}'s next {count} messages", partition + 1)
+            }
+            Command::Service { partition, service, fault } => {
+                self.set_service(*partition, *service, *fault)?
             }
             Command::Differ { partition } => {
                 let partition = self.known(*partition)?;
@@ -90,6 +89,42 @@ impl Exchange {
             }
         };
         Ok(done)
+    }
+
+    fn set_fault(
+        &mut self,
+        partition: Option<usize>,
+        line: Option<Line>,
+        fault: Fault,
+    ) -> Result<String, BadCommand> {
+        let chosen = self.chosen(partition)?;
+        for index in chosen.clone() {
+            let lines: Vec<Line> = match line {
+                Some(line) => vec![line],
+                None => self.publishers[index].lines().collect(),
+            };
+            for line in lines {
+                fault.apply(self.publishers[index].faults_mut(line)?);
+            }
+        }
+        Ok(format!("set on {}", amount(chosen.len())))
+    }
+
+    fn set_service(
+        &mut self,
+        partition: Option<usize>,
+        service: Option<ServiceKind>,
+        fault: ServiceFault,
+    ) -> Result<String, BadCommand> {
+        let chosen = self.chosen(partition)?;
+        for services in &mut self.services[chosen.clone()] {
+            for kind in ServiceKind::ALL {
+                if service.is_none_or(|only| only == kind) {
+                    fault.apply(services.faults_mut(kind));
+                }
+            }
+        }
+        Ok(format!("set on {}", amount(chosen.len())))
     }
 
     fn known(&self, partition: usize) -> Result<usize, BadCommand> {

@@ -4,10 +4,14 @@
 //! ```text
 //! loop { exchange.step(now)?; while let Some(packet) = exchange.pop(now) { send it }; wait until next_due }
 //! ```
+//!
+//! Beside the lines each partition has the venue's services ([`crate::services`]): what comes in for
+//! them is handed over between steps, and what they want done comes out of [`Exchange::next_out`].
 
 mod commands;
 mod pace;
 mod replay;
+mod services;
 mod status;
 
 use std::io::{self, Write};
@@ -22,6 +26,7 @@ use crate::publisher::{
     Framing, LineConfig, Outgoing, PublishError, Publisher, PublisherConfig, WireClock,
 };
 use crate::rng::Rng;
+use crate::services::{Services, ServicesConfig};
 use crate::truth::Recorder;
 pub use commands::session_name;
 use pace::Pace;
@@ -42,6 +47,10 @@ pub struct ExchangeConfig {
     pub seed: u64,
     /// Whether the flow waits for the command to resume. Heartbeats go on.
     pub paused: bool,
+    /// Messages of the session that each partition remembers for its services.
+    pub history: usize,
+    /// The services of each partition.
+    pub services: ServicesConfig,
 }
 
 /// The flow of a synthetic market.
@@ -49,13 +58,14 @@ pub struct ExchangeConfig {
 pub struct FlowConfig {
     /// The market.
     pub market: MarketConfig,
-    /// The session's name, space padded.
+    /// The session's name, space padded; for IEX it ends in the session's number.
     pub session: [u8; 10],
     /// Messages a second over all partitions once they are open.
     pub rate: u64,
     /// Messages a second over all partitions during opening sequences.
     pub opening_rate: u64,
-    /// The venue's time at the beginning, ns since midnight.
+    /// The venue's time at the beginning, as its messages count it: ns since midnight, or for IEX
+    /// since the epoch.
     pub begin: WireTime,
 }
 
@@ -93,6 +103,7 @@ pub enum ExchangeError {
 pub struct Exchange {
     source: Source,
     publishers: Vec<Publisher>,
+    services: Vec<Services>,
     clock: WireClock,
     paused: bool,
     recorder: Option<Recorder<TruthSink>>,
@@ -128,7 +139,7 @@ impl Exchange {
             picks: Rng::stream(config.seed, 1 << 40),
             turn: 0,
         };
-        let framing = Framing::MoldUdp64(flow.session);
+        let framing = flow.market.family.framing(flow.session);
         Exchange::new(config, source, framing, SeqNo::FIRST, clock, &symbols, truth, now)
     }
 
@@ -166,8 +177,16 @@ impl Exchange {
         let publisher = |partition: usize| {
             let seed = Rng::stream(config.seed, 2 << 40 | partition as u64).bits();
             let (lines, heartbeat) = (config.lines, config.heartbeat);
-            let defaults = PublisherConfig::new(framing, seed);
-            Publisher::new(&PublisherConfig { first, lines, heartbeat, clock, ..defaults }, now)
+            let config = PublisherConfig {
+                first,
+                lines,
+                heartbeat,
+                clock,
+                history: config.history,
+                keeps_orders: matches!(source, Source::Replay(_)),
+                ..PublisherConfig::new(framing, seed)
+            };
+            Publisher::new(&config, now)
         };
         let publishers: Vec<Publisher> = (0..symbols.len()).map(publisher).collect();
         let mut recorder = truth.map(|sink| Recorder::new(sink, symbols)).transpose()?;
@@ -177,9 +196,11 @@ impl Exchange {
                 recorder.begin(partition, now, session, first, false)?;
             }
         }
+        let services = publishers.iter().map(|_| Services::new(config.services)).collect();
         Ok(Exchange {
             source,
             publishers,
+            services,
             clock,
             paused: config.paused,
             recorder,
@@ -204,6 +225,7 @@ impl Exchange {
             self.publishers[partition].on_deadline(now);
             self.note_withheld(partition, now)?;
         }
+        self.step_services(now);
         Ok(())
     }
 
@@ -240,7 +262,8 @@ impl Exchange {
             Source::Replay(_) if !speaks(&self.publishers[0]) => None,
             Source::Replay(replay) => replay.due(),
         };
-        source.into_iter().chain(self.publishers.iter().filter_map(Publisher::next_due)).min()
+        let own = self.publishers.iter().filter_map(Publisher::next_due);
+        source.into_iter().chain(own).chain(self.services_due()).min()
     }
 
     /// Whether an operator told it to stop.
@@ -330,8 +353,21 @@ impl Exchange {
         open.then_some(index)
     }
 
-    /// Publishes the market's next message of a partition.
+    /// Publishes the market's next message of a partition, and all of a transaction that it begins.
     fn publish_next(&mut self, partition: usize, now: Mono) -> Result<(), ExchangeError> {
+        self.publish_one(partition, now)?;
+        let more = |source: &Source| match source {
+            Source::Market { market, .. } => market.partitions[partition].is_mid_transaction(),
+            Source::Replay(_) => false,
+        };
+        // BOUND: the levels of a transaction.
+        while more(&self.source) {
+            self.publish_one(partition, now)?;
+        }
+        Ok(())
+    }
+
+    fn publish_one(&mut self, partition: usize, now: Mono) -> Result<(), ExchangeError> {
         let Source::Market { market, .. } = &mut self.source else { return Ok(()) };
         let market = &mut market.partitions[partition];
         let Some(step) = market.next(self.clock.at(now)) else { return Ok(()) };

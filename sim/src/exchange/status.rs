@@ -5,13 +5,20 @@ use serde_json::{Map, Value, json};
 
 use super::{Exchange, Source, session_id};
 use crate::publisher::{Cause, Faults, LineCounts, Publisher, Tally};
+use crate::services::{ServiceFaults, ServiceKind, Services};
 
 impl Exchange {
     /// Everything there is to say: per partition its session, state, next number, and per line
     /// what it carried, what it withheld by cause, and its faults.
     #[must_use]
     pub fn status(&self) -> Value {
-        let partitions: Vec<Value> = self.publishers.iter().enumerate().map(partition).collect();
+        let partitions: Vec<Value> = self
+            .publishers
+            .iter()
+            .zip(&self.services)
+            .enumerate()
+            .map(|(index, (publisher, services))| partition(index, publisher, services))
+            .collect();
         let source = match &self.source {
             Source::Market { market, flow, opening, .. } => json!({
                 "kind": "market",
@@ -31,7 +38,7 @@ impl Exchange {
     }
 }
 
-fn partition((index, publisher): (usize, &Publisher)) -> Value {
+fn partition(index: usize, publisher: &Publisher, services: &Services) -> Value {
     let lines: Map<String, Value> = Line::ALL
         .into_iter()
         .filter_map(|at| Some((at.to_string(), line(publisher, at, publisher.counts(at)?))))
@@ -43,7 +50,48 @@ fn partition((index, publisher): (usize, &Publisher)) -> Value {
         "alive": publisher.is_alive(),
         "ended": publisher.is_ended(),
         "queued_packets": publisher.queued(),
+        "history": {
+            "first": publisher.history().range().first.0,
+            "messages": publisher.history().held(),
+            "forgotten": publisher.history().forgotten(),
+        },
         "lines": lines,
+        "services": service(services),
+    })
+}
+
+fn service(services: &Services) -> Map<String, Value> {
+    let one = |kind: ServiceKind| {
+        let (counts, faults) = (services.counts(kind), services.faults(kind));
+        let value = json!({
+            "open_connections": services.open(kind),
+            "connections": counts.connections,
+            "turned_away": counts.turned_away,
+            "requests": counts.requests,
+            "answered": counts.answered,
+            "refused": counts.refused,
+            "ignored": counts.ignored,
+            "messages": counts.messages,
+            "bytes": counts.bytes,
+            "faults": service_faults(&faults),
+        });
+        (kind.label().to_owned(), value)
+    };
+    ServiceKind::ALL.into_iter().map(one).collect()
+}
+
+fn service_faults(faults: &ServiceFaults) -> Value {
+    json!({
+        "refuse": faults.refuse,
+        "throttle": faults.throttle,
+        "hang": faults.hang,
+        "partial": faults.partial,
+        "late_ns": faults.late.0,
+        "wrong_range": faults.wrong_range,
+        "twice": faults.twice,
+        "old_snapshot": faults.old_snapshot,
+        "broken_snapshot": faults.broken_snapshot,
+        "lost_part": faults.lost_part,
     })
 }
 

@@ -37,6 +37,8 @@ pub struct TrueBook {
     pub last: Trade,
     /// Whether it may trade.
     pub state: TradingState,
+    /// Readers hear of levels alone: how many orders make them up is not said.
+    pub by_level: bool,
 }
 
 impl TrueBook {
@@ -53,6 +55,16 @@ impl TrueBook {
             Side::Bid => self.bids.last_key_value().map(|(price, _)| *price),
             Side::Ask => self.asks.first_key_value().map(|(price, _)| *price),
         }
+    }
+
+    /// The size of a level; 0 where there is none.
+    #[must_use]
+    pub fn level(&self, side: Side, price: u32) -> u64 {
+        let side = match side {
+            Side::Bid => &self.bids,
+            Side::Ask => &self.asks,
+        };
+        side.get(&price).map_or(0, |total| total.size)
     }
 
     /// Whether a buyer's price meets a seller's. It never is.
@@ -112,6 +124,10 @@ impl TrueBook {
         view.last = self.last;
         view.trading_state = self.state;
         view.decimals = DECIMALS;
+        if self.by_level {
+            let levels = view.bids.iter_mut().chain(&mut view.asks);
+            levels.for_each(|level| level.orders = 0);
+        }
     }
 
     /// Notes a trade that sets the last price.

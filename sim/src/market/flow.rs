@@ -10,8 +10,9 @@ use std::collections::VecDeque;
 use candor_core::{Side, Symbol, SymbolIndex, TradingState, WireTime};
 
 use super::book::{Order, TrueBook};
+use super::deep::{self, Effects, Pending, Traded};
 use super::wire::{Action, Encoded, encode};
-use super::{Listing, MarketConfig};
+use super::{Family, Listing, MarketConfig};
 use crate::rng::Rng;
 
 /// Trades remembered as candidates for a break.
@@ -64,9 +65,12 @@ pub struct PartitionMarket {
     /// Running sums of the stocks' activity.
     activity: Vec<u64>,
     halts: Vec<Halt>,
-    recent: VecDeque<(usize, u64)>,
+    recent: VecDeque<(usize, Traded)>,
     next_reference: u64,
     next_trade: u64,
+    /// What the present step does beside its action, for messages about levels.
+    effects: Effects,
+    pending: Pending,
 }
 
 impl PartitionMarket {
@@ -91,6 +95,8 @@ impl PartitionMarket {
             recent: VecDeque::with_capacity(RECENT_TRADES),
             next_reference: 1,
             next_trade: 1,
+            effects: Effects::default(),
+            pending: Pending::default(),
         };
         market.begin();
         market
@@ -137,6 +143,12 @@ impl PartitionMarket {
         matches!(self.stage, Stage::Opening(_))
     }
 
+    /// Whether the last message given out began a transaction that the next one goes on with.
+    #[must_use]
+    pub fn is_mid_transaction(&self) -> bool {
+        self.pending.is_open()
+    }
+
     /// Whether the day is over.
     #[must_use]
     pub fn is_closed(&self) -> bool {
@@ -164,14 +176,22 @@ impl PartitionMarket {
         self.recent.clear();
         self.next_reference = 1;
         self.next_trade = 1;
+        self.effects.clear();
+        self.pending.clear();
+        let by_level = self.config.family == Family::Deep;
         for stock in &mut self.stocks {
             stock.book = TrueBook::default();
+            stock.book.by_level = by_level;
             stock.fair = u64::from(stock.listing.price / stock.tick);
         }
     }
 
-    /// The next message, stamped `now` (ns since midnight); `None` when the day is over.
+    /// The next message, stamped `now` as its family counts time (ITCH: ns since midnight; DEEP: ns
+    /// since the epoch); `None` when the day is over.
     pub fn next(&mut self, now: WireTime) -> Option<Step> {
+        if let Some(rest) = self.rest() {
+            return Some(rest);
+        }
         let (symbol, action) = match self.stage {
             Stage::Opening(step) => self.opening(step),
             Stage::Open => self.flow(now),
@@ -183,9 +203,52 @@ impl PartitionMarket {
             }
             Stage::Closed => return None,
         };
-        let locate = symbol.map_or(0, |index| index as u16 + 1);
         let touched = symbol.map(|index| SymbolIndex(index as u32));
-        Some(Step { message: encode(&action, locate, now), touched })
+        if self.config.family == Family::Itch50 {
+            self.effects.clear();
+            let locate = symbol.map_or(0, |index| index as u16 + 1);
+            return Some(Step { message: encode(&action, locate, now), touched });
+        }
+        let listing = symbol.map(|index| (index, self.stocks[index].listing));
+        if let Some((index, listing)) = listing.filter(|_| self.effects.any_but_break(&action)) {
+            self.pending.take_in(index, listing.symbol, &mut self.effects, now);
+            return self.rest();
+        }
+        let broken = self.effects.trade.take();
+        let named = listing.map(|(_, listing)| (listing.symbol, listing.price));
+        Some(Step { message: deep::encode(&action, named, broken.as_ref(), now), touched })
+    }
+
+    /// What is left to say of the last step.
+    fn rest(&mut self) -> Option<Step> {
+        let index = self.pending.symbol()?;
+        self.pending.next(&mut self.stocks[index].book)
+    }
+
+    /// An order comes to rest.
+    fn put(&mut self, index: usize, order: Order) {
+        self.stocks[index].book.add(order);
+        self.effects.level(order.side, order.price);
+    }
+
+    /// An order loses shares.
+    fn take(&mut self, index: usize, at: usize, size: u32) -> Order {
+        let order = self.stocks[index].book.take(at, size);
+        self.effects.level(order.side, order.price);
+        order
+    }
+
+    /// A trade happens. Where the messages report it by itself the book hears of it then.
+    fn trade(&mut self, index: usize, traded: Traded, now: WireTime) {
+        let Traded { id, price, size, printable } = traded;
+        if printable && self.config.family == Family::Itch50 {
+            self.stocks[index].book.traded(price, size, id, now);
+        }
+        self.effects.trade = Some(traded);
+        if self.recent.len() == RECENT_TRADES {
+            self.recent.pop_front();
+        }
+        self.recent.push_back((index, traded));
     }
 
     fn opening(&mut self, step: usize) -> (Option<usize>, Action) {
@@ -325,9 +388,9 @@ impl PartitionMarket {
         let price = self.price(index, side)?;
         let order = Order { reference: self.reference(), side, price, size: self.size() };
         let attributed = self.rng.chance(80_000);
-        let stock = &mut self.stocks[index];
-        stock.book.add(order);
-        Some((Some(index), Action::Add { symbol: stock.listing.symbol, order, attributed }))
+        self.put(index, order);
+        let symbol = self.stocks[index].listing.symbol;
+        Some((Some(index), Action::Add { symbol, order, attributed }))
     }
 
     fn any_order(&mut self, index: usize) -> Option<usize> {
@@ -337,8 +400,8 @@ impl PartitionMarket {
 
     fn delete(&mut self, index: usize) -> (Option<usize>, Action) {
         let Some(at) = self.any_order(index) else { return self.notice(index) };
-        let book = &mut self.stocks[index].book;
-        let order = book.take(at, book.orders()[at].size);
+        let whole = self.stocks[index].book.orders()[at].size;
+        let order = self.take(index, at, whole);
         (Some(index), Action::Delete { reference: order.reference })
     }
 
@@ -348,9 +411,8 @@ impl PartitionMarket {
         // The price is held back from the other side only, which the old order is not on.
         let price = self.price(index, old.side)?;
         let new = Order { reference: self.reference(), price, size: self.size(), ..old };
-        let book = &mut self.stocks[index].book;
-        book.take(at, old.size);
-        book.add(new);
+        self.take(index, at, old.size);
+        self.put(index, new);
         Some((Some(index), Action::Replace { old: old.reference, new }))
     }
 
@@ -361,7 +423,7 @@ impl PartitionMarket {
             return None;
         }
         let size = self.rng.between(1, u64::from(order.size) - 1) as u32;
-        self.stocks[index].book.take(at, size);
+        self.take(index, at, size);
         Some((Some(index), Action::Reduce { reference: order.reference, size }))
     }
 
@@ -376,18 +438,14 @@ impl PartitionMarket {
         let reference = order.reference;
         let at_another_price = self.rng.chance(100_000);
         let printable = !self.rng.chance(300_000);
-        let stock = &mut self.stocks[index];
-        stock.book.take(at, size);
+        self.take(index, at, size);
         let (price, printable, action) = if at_another_price {
-            let price = order.price + stock.tick;
+            let price = order.price + self.stocks[index].tick;
             (price, printable, Action::ExecuteAt { reference, size, trade, printable, price })
         } else {
             (order.price, true, Action::Execute { reference, size, trade })
         };
-        if printable {
-            stock.book.traded(price, size, trade, now);
-        }
-        self.remember(index, trade);
+        self.trade(index, Traded { id: trade, price, size, printable }, now);
         Some((Some(index), action))
     }
 
@@ -396,25 +454,17 @@ impl PartitionMarket {
         let (bid, ask) = (book.best(Side::Bid)?, book.best(Side::Ask)?);
         let price = self.rng.between(u64::from(bid), u64::from(ask)) as u32;
         let (size, trade) = (self.size(), self.trade_id());
-        let stock = &mut self.stocks[index];
-        stock.book.traded(price, size, trade, now);
-        let symbol = stock.listing.symbol;
-        self.remember(index, trade);
+        self.trade(index, Traded { id: trade, price, size, printable: true }, now);
+        let symbol = self.stocks[index].listing.symbol;
         Some((Some(index), Action::Trade { symbol, price, size, trade }))
-    }
-
-    fn remember(&mut self, index: usize, trade: u64) {
-        if self.recent.len() == RECENT_TRADES {
-            self.recent.pop_front();
-        }
-        self.recent.push_back((index, trade));
     }
 
     /// Breaks a recent trade of any symbol. Book and last trade stay; statistics change.
     fn break_trade(&mut self) -> Option<(Option<usize>, Action)> {
         let draw = self.rng.below(self.recent.len() as u64) as usize;
-        let (index, trade) = self.recent.remove(draw)?;
-        Some((Some(index), Action::Break { trade }))
+        let (index, traded) = self.recent.remove(draw)?;
+        self.effects.trade = Some(traded);
+        Some((Some(index), Action::Break { trade: traded.id }))
     }
 
     fn notice(&self, index: usize) -> (Option<usize>, Action) {
@@ -427,6 +477,9 @@ impl PartitionMarket {
         }
         let until = WireTime(now.0 + self.rng.between(5, 30) * 1_000_000_000);
         self.halts.push(Halt { symbol: index, until });
+        if self.config.family == Family::Deep && deep::is_operational(until) {
+            return Some((Some(index), self.set_operational(index, true)));
+        }
         Some((Some(index), self.set_state(index, b'H', TradingState::Halted, *b"T1  ")))
     }
 
@@ -442,7 +495,17 @@ impl PartitionMarket {
             ));
         }
         self.halts.swap_remove(at);
+        if self.stocks[index].book.state == deep::HALTED {
+            return Some((Some(index), self.set_operational(index, false)));
+        }
         Some((Some(index), self.set_state(index, b'T', TradingState::Trading, *b"    ")))
+    }
+
+    /// The venue alone halts or resumes a symbol.
+    fn set_operational(&mut self, index: usize, halted: bool) -> Action {
+        let stock = &mut self.stocks[index];
+        stock.book.state = if halted { deep::HALTED } else { TradingState::Trading };
+        Action::OperationalHalt { symbol: stock.listing.symbol, halted }
     }
 
     fn set_state(

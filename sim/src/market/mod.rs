@@ -1,18 +1,62 @@
-//! A synthetic market: symbols over partitions, an order flow with true books, in ITCH messages.
+//! A synthetic market: symbols over partitions, an order flow with true books, in the messages of
+//! one family of venues: Nasdaq's, by order, or IEX's, by price level.
 //!
 //! Pure: time is an argument, and one seed gives one stream of bytes per partition, whatever the
 //! order in which partitions are asked.
 
 pub mod book;
+mod deep;
 pub mod flow;
 pub mod names;
 pub mod wire;
 
 use candor_core::Symbol;
+use candor_decoders::Format;
+use candor_decoders::iex::tp::{self, Stream};
 
+use crate::publisher::Framing;
 use crate::rng::Rng;
 pub use book::TrueBook;
 pub use flow::{PartitionMarket, Step};
+
+/// Whose messages a market speaks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Family {
+    /// TotalView-ITCH 5.0: every order.
+    #[default]
+    Itch50,
+    /// DEEP 1.0: price levels, in transactions of which the last level says that it is the last.
+    Deep,
+}
+
+impl Family {
+    /// The family that speaks this format; `None` where no market does.
+    #[must_use]
+    pub const fn of(format: Format) -> Option<Family> {
+        match format {
+            Format::NasdaqItch50 => Some(Family::Itch50),
+            Format::IexDeep => Some(Family::Deep),
+            Format::IexTops => None,
+        }
+    }
+
+    /// How a market of this family frames its messages in a session of this name, space padded. A
+    /// session of IEX is a number: the one the name ends in, or 1.
+    #[must_use]
+    pub fn framing(self, session: [u8; 10]) -> Framing {
+        match self {
+            Family::Itch50 => Framing::MoldUdp64(session),
+            Family::Deep => {
+                let name = session.trim_ascii();
+                let digits = name.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
+                let number = core::str::from_utf8(&name[name.len() - digits..]).ok();
+                let number = number.and_then(|digits| digits.parse().ok()).filter(|n| *n > 0);
+                let session = number.unwrap_or(1);
+                Framing::IexTp(Stream { protocol: tp::DEEP_1_0, channel: 1, session })
+            }
+        }
+    }
+}
 
 /// What a market is made from.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -27,11 +71,20 @@ pub struct MarketConfig {
     pub prefill: usize,
     /// Whether symbols are halted now and then.
     pub halts: bool,
+    /// Whose messages it speaks.
+    pub family: Family,
 }
 
 impl Default for MarketConfig {
     fn default() -> Self {
-        MarketConfig { seed: 1, partitions: 1, symbols: 1_000, prefill: 3, halts: true }
+        MarketConfig {
+            seed: 1,
+            partitions: 1,
+            symbols: 1_000,
+            prefill: 3,
+            halts: true,
+            family: Family::Itch50,
+        }
     }
 }
 

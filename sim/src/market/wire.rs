@@ -3,7 +3,7 @@
 use candor_core::{Side, Symbol, WireTime};
 use candor_decoders::View;
 use candor_decoders::nasdaq::itch50::{
-    AddOrder, AddOrderMpid, BrokenTrade, OrderCancel, OrderDelete, OrderExecuted,
+    AddOrder, AddOrderMpid, BrokenTrade, OperationalHalt, OrderCancel, OrderDelete, OrderExecuted,
     OrderExecutedWithPrice, OrderReplace, Prefix, RegShoRestriction, StockDirectory,
     StockTradingAction, SystemEvent, Trade,
 };
@@ -21,7 +21,7 @@ pub struct Encoded {
 }
 
 impl Encoded {
-    fn of(message: &(impl View + Copy)) -> Encoded {
+    pub(super) fn of(message: &(impl View + Copy)) -> Encoded {
         let message = message.as_bytes();
         let mut encoded = Encoded { bytes: [0; LONGEST], len: message.len() };
         encoded.bytes[..message.len()].copy_from_slice(message);
@@ -125,6 +125,13 @@ pub enum Action {
         /// The trade.
         trade: u64,
     },
+    /// The venue alone halts a symbol, or resumes it.
+    OperationalHalt {
+        /// The symbol.
+        symbol: Symbol,
+        /// Whether it is halted.
+        halted: bool,
+    },
     /// A symbol's short-sale state is repeated: no restriction.
     ShortSale {
         /// The symbol.
@@ -207,6 +214,12 @@ pub fn encode(action: &Action, locate: u16, now: WireTime) -> Encoded {
             let prefix = Prefix::of::<BrokenTrade>(locate, now);
             Encoded::of(&BrokenTrade { prefix, match_number: trade.into() })
         }
+        Action::OperationalHalt { symbol, halted } => Encoded::of(&OperationalHalt {
+            prefix: Prefix::of::<OperationalHalt>(locate, now),
+            stock: stock(symbol),
+            market: b'Q',
+            action: if halted { b'H' } else { b'T' },
+        }),
         Action::ShortSale { symbol } => {
             let prefix = Prefix::of::<RegShoRestriction>(locate, now);
             Encoded::of(&RegShoRestriction { prefix, stock: stock(symbol), action: b'0' })

@@ -53,7 +53,7 @@ impl Framing {
 
     /// Writes `messages` as one packet into `packet`, whose old content is dropped. `len` is what
     /// the packet will have.
-    pub(super) fn data<'m>(
+    pub(crate) fn data<'m>(
         &self,
         packet: &mut Vec<u8>,
         len: usize,
@@ -84,7 +84,7 @@ impl Framing {
         }
     }
 
-    pub(super) fn heartbeat(&self, packet: &mut Vec<u8>, at: At, sent: WireTime) {
+    pub(crate) fn heartbeat(&self, packet: &mut Vec<u8>, at: At, sent: WireTime) {
         packet.clear();
         match *self {
             Framing::MoldUdp64(session) => {

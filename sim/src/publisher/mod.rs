@@ -3,25 +3,30 @@
 //! Sans-IO: time is an argument, sockets are the caller's. A message gets its number from
 //! [`Publisher::push`]; each line cuts the stream into packets by its own rule; faults take their
 //! toll; what remains comes out of [`Publisher::pop`] when it is due. Whatever does not come out is
-//! in the line's counts under a cause and in its log by number.
+//! in the line's counts under a cause and in its log by number. What was published stays in the
+//! [`History`], and what of it still stands in [`Standing`], for the services beside the lines.
 
 mod faults;
 mod framing;
+mod history;
 mod line;
 mod queue;
+mod standing;
 mod store;
 
 use candor_core::limits::LINES;
-use candor_core::{Line, Mono, Nanos, SeqNo, SeqRange};
+use candor_core::{Line, Mono, Nanos, SeqNo, SeqRange, WireTime};
 use thiserror::Error;
 
 pub use faults::{Cause, Faults, LineCounts, Tally, Withheld};
 use faults::{Fate, numbers};
 pub use framing::{At, Framing, WireClock};
+pub use history::{HISTORY, History};
 pub use line::{LineConfig, Packing};
 use line::{LineState, Open};
 pub use queue::Outgoing;
 use queue::Queue;
+pub use standing::{Facts, OpenOrder, Standing};
 use store::Store;
 
 use crate::rng::Rng;
@@ -43,10 +48,14 @@ pub struct PublisherConfig {
     pub seed: u64,
     /// Which venue time a moment is, for framings that carry it.
     pub clock: WireClock,
+    /// Messages of the session that are remembered for services.
+    pub history: usize,
+    /// Whether open orders are kept, for want of a true market that has them.
+    pub keeps_orders: bool,
 }
 
 impl PublisherConfig {
-    /// Lines A and B without faults, a heartbeat a second, ten ends.
+    /// Lines A and B without faults, a heartbeat a second, ten ends, a history of [`HISTORY`].
     #[must_use]
     pub fn new(framing: Framing, seed: u64) -> PublisherConfig {
         let line = |packing| Some(LineConfig { packing, faults: Faults::default() });
@@ -58,6 +67,8 @@ impl PublisherConfig {
             ends: 10,
             seed,
             clock: WireClock::default(),
+            history: HISTORY,
+            keeps_orders: false,
         }
     }
 }
@@ -83,15 +94,21 @@ pub enum PublishError {
 #[derive(Clone, Debug)]
 pub struct Publisher {
     framing: Framing,
+    /// Runs of numbers begun after the first.
+    run: u64,
     heartbeat: Nanos,
     ends: u32,
     ends_left: Option<u32>,
     clock: WireClock,
     lines: [Option<LineState>; LINES],
     store: Store,
+    history: History,
+    history_bound: usize,
+    standing: Standing,
     queue: Queue,
     alive: bool,
     to_skip: u64,
+    to_lose: u64,
     to_differ: bool,
     differs: Option<SeqNo>,
 }
@@ -108,15 +125,20 @@ impl Publisher {
         };
         Publisher {
             framing: config.framing,
+            run: 0,
             heartbeat: config.heartbeat,
             ends: config.ends,
             ends_left: None,
             clock: config.clock,
             lines: core::array::from_fn(line),
             store: Store::new(config.first),
+            history: History::new(config.history, At { seq: config.first, offset: 0 }),
+            history_bound: config.history,
+            standing: Standing::new(&config.framing, config.keeps_orders),
             queue: Queue::default(),
             alive: true,
             to_skip: 0,
+            to_lose: 0,
             to_differ: false,
             differs: None,
         }
@@ -138,8 +160,13 @@ impl Publisher {
         if header_len + 2 + message.len() > shortest.unwrap_or(0).min(usize::from(u16::MAX)) {
             return Err(PublishError::TooLong(message.len()));
         }
-        let skipped = self.to_skip > 0;
-        self.to_skip = self.to_skip.saturating_sub(1);
+        let lost = self.to_lose > 0;
+        let skipped = lost || self.to_skip > 0;
+        if lost {
+            self.to_lose -= 1;
+        } else {
+            self.to_skip = self.to_skip.saturating_sub(1);
+        }
         for index in 0..LINES {
             let cut_first = self.lines[index]
                 .as_ref()
@@ -156,6 +183,12 @@ impl Publisher {
             self.differs = Some(seq);
         }
         self.store.push(message);
+        if lost {
+            self.history.omit(message.len());
+        } else {
+            self.history.push(message);
+        }
+        self.standing.apply(message);
         Ok(seq)
     }
 
@@ -217,6 +250,30 @@ impl Publisher {
     #[must_use]
     pub fn framing(&self) -> Framing {
         self.framing
+    }
+
+    /// Which run of numbers this is, counted from 0: a session or a restart begins the next.
+    #[must_use]
+    pub fn run(&self) -> u64 {
+        self.run
+    }
+
+    /// The messages of the session, as far as they are remembered.
+    #[must_use]
+    pub fn history(&self) -> &History {
+        &self.history
+    }
+
+    /// What stands as of the last message.
+    #[must_use]
+    pub fn standing(&self) -> &Standing {
+        &self.standing
+    }
+
+    /// The venue's time at `now`.
+    #[must_use]
+    pub fn wire_time(&self, now: Mono) -> WireTime {
+        self.clock.at(now)
     }
 
     /// The next message's number.
@@ -333,6 +390,12 @@ impl Publisher {
         self.to_skip += count;
     }
 
+    /// Loses the next `count` messages on all lines and in the history: nobody has them, but what
+    /// stands knows them.
+    pub fn lose(&mut self, count: u64) {
+        self.to_lose += count;
+    }
+
     /// Lets the next message have other bytes on line B than on the others.
     pub fn differ(&mut self) {
         self.to_differ = true;
@@ -342,7 +405,10 @@ impl Publisher {
     pub fn new_session(&mut self, now: Mono, framing: Framing) {
         self.cut_all(now);
         self.framing = framing;
+        self.run += 1;
         self.renumber(At::START);
+        self.history = History::new(self.history_bound, At::START);
+        self.standing = Standing::new(&framing, self.standing.keeps_orders());
         self.ends_left = None;
     }
 
@@ -356,7 +422,9 @@ impl Publisher {
         if next > self.next_seq() {
             self.cut_all(now);
             let offset = self.lines.iter().flatten().map(|line| line.at.offset).max();
-            self.renumber(At { seq: next, offset: offset.unwrap_or(0) });
+            let at = At { seq: next, offset: offset.unwrap_or(0) };
+            self.renumber(at);
+            self.history.skip_to(at);
         }
     }
 

@@ -1,0 +1,74 @@
+//! The command line.
+
+use clap::Parser;
+
+/// Simulates a venue, a network and the handler under one seed, and checks what readers see.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "candor-sim", version)]
+pub(crate) struct Options {
+    /// The seed; the first of several.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// How many seeds, one after the other.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seeds: u64,
+    /// A scenario instead of what the seed decides.
+    #[arg(long)]
+    pub(crate) scenario: Option<String>,
+    /// Ends the first act after so many messages.
+    #[arg(long)]
+    pub(crate) events: Option<u64>,
+    /// For how many messages faults are laid out.
+    #[arg(long)]
+    pub(crate) scale: Option<u64>,
+    /// Only these faults of the schedule, by number.
+    #[arg(long, value_delimiter = ',', num_args = 0..)]
+    pub(crate) keep: Option<Vec<usize>>,
+    /// Makes a failing schedule smaller.
+    #[arg(long)]
+    pub(crate) shrink: bool,
+    /// Runs each seed twice and compares what came out.
+    #[arg(long)]
+    pub(crate) twice: bool,
+    /// Stops after so many failures.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) most_failures: u64,
+    /// Names the scenarios.
+    #[arg(long)]
+    pub(crate) list: bool,
+    /// Tries every canary until it is caught, with so many seeds at most, in a build for that.
+    #[arg(long)]
+    pub(crate) canaries: bool,
+    /// Makes the handler wrong in a known way, in a build for that.
+    #[arg(long)]
+    pub(crate) canary: Option<String>,
+}
+
+impl Options {
+    /// The command that runs this seed again.
+    pub(crate) fn replay(&self, seed: u64, smaller: Option<(Vec<usize>, u64)>) -> String {
+        let mut command = format!("candor-sim --seed {seed}");
+        let mut add = |name: &str, value: String| command.push_str(&format!(" --{name} {value}"));
+        if let Some(name) = &self.scenario {
+            add("scenario", name.clone());
+        }
+        if let Some(scale) = self.scale {
+            add("scale", scale.to_string());
+        }
+        if let Some(name) = &self.canary {
+            add("canary", name.clone());
+        }
+        let (kept, events) = match smaller {
+            Some((kept, events)) => (Some(kept), Some(events)),
+            None => (self.keep.clone(), self.events),
+        };
+        if let Some(events) = events.filter(|events| *events != u64::MAX) {
+            add("events", events.to_string());
+        }
+        if let Some(kept) = kept {
+            let numbers: Vec<String> = kept.iter().map(usize::to_string).collect();
+            add("keep", numbers.join(","));
+        }
+        command
+    }
+}

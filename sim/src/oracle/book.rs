@@ -1,0 +1,195 @@
+//! A symbol's book of ordered maps, and fingerprints of what a reader may be shown of it.
+
+use std::collections::BTreeMap;
+
+use candor_core::{BookView, Level, Stats, Trade, TradingState};
+
+/// Best levels a side that a reader is shown.
+const SHOWN: usize = 10;
+
+/// Fingerprints of what a book shows.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Fingerprint {
+    /// Levels of both sides and the trading state.
+    pub book: u64,
+    /// The last trade and the statistics of a whole session.
+    pub trades: u64,
+}
+
+/// Words folded into one, in order.
+#[derive(Clone, Copy)]
+struct Fold(u64);
+
+impl Fold {
+    fn two(&mut self, a: u64, b: u64) {
+        let wide = u128::from(a ^ self.0) * u128::from(b ^ 0x9e37_79b9_7f4a_7c15);
+        self.0 = (wide as u64 ^ (wide >> 64) as u64).rotate_left(23) ^ 0xe703_7ed1_a0b4_28db;
+    }
+
+    fn level(&mut self, price: u64, size: u64, orders: u32) {
+        self.two(price << 32 | u64::from(orders) ^ 0x1234_5678, size | 1 << 63);
+    }
+}
+
+/// One symbol, in the plainest way.
+#[derive(Clone, Debug, Default)]
+pub struct NaiveBook {
+    bids: BTreeMap<u32, (u64, u32)>,
+    asks: BTreeMap<u32, (u64, u32)>,
+    /// The trading state's number as readers see it.
+    pub state: u8,
+    /// Price, size, time and id of the last trade that counted.
+    last: (u32, u32, u64, u64),
+    /// Open, high, low.
+    prices: Option<(u32, u32, u32)>,
+    volume: u64,
+    trades: u32,
+    broken: u32,
+}
+
+impl NaiveBook {
+    fn side(&mut self, buy: bool) -> &mut BTreeMap<u32, (u64, u32)> {
+        if buy { &mut self.bids } else { &mut self.asks }
+    }
+
+    /// `size` more at a price, by one order.
+    pub fn join(&mut self, buy: bool, price: u32, size: u32) {
+        let level = self.side(buy).entry(price).or_default();
+        level.0 += u64::from(size);
+        level.1 += 1;
+    }
+
+    /// `size` less at a price, and one order less where it `left`.
+    pub fn leave(&mut self, buy: bool, price: u32, size: u32, left: bool) {
+        let side = self.side(buy);
+        let Some(level) = side.get_mut(&price) else { return };
+        level.0 = level.0.saturating_sub(u64::from(size));
+        level.1 -= u32::from(left);
+        if level.1 == 0 {
+            side.remove(&price);
+        }
+    }
+
+    /// A trade that counts, at `time` of the venue.
+    pub fn trade(&mut self, price: u32, size: u32, time: u64, id: u64) {
+        self.last = (price, size, time, id);
+        let (open, high, low) = self.prices.unwrap_or((price, price, price));
+        self.prices = Some((open, high.max(price), low.min(price)));
+        self.volume += u64::from(size);
+        self.trades += 1;
+    }
+
+    /// A trade is broken.
+    pub fn unmake(&mut self, size: u32, counted: bool) {
+        if counted {
+            self.volume -= u64::from(size);
+            self.trades -= 1;
+        }
+        self.broken += 1;
+    }
+
+    /// Whether a buyer's price meets a seller's.
+    #[must_use]
+    pub fn is_crossed(&self) -> bool {
+        match (self.bids.last_key_value(), self.asks.first_key_value()) {
+            (Some((bid, _)), Some((ask, _))) => bid >= ask,
+            _ => false,
+        }
+    }
+
+    /// The fingerprint of levels and state.
+    #[must_use]
+    pub fn book_print(&self) -> u64 {
+        let mut fold = Fold(u64::from(self.state));
+        for (price, (size, orders)) in self.bids.iter().rev().take(SHOWN) {
+            fold.level(u64::from(*price), *size, *orders);
+        }
+        fold.two(1, 2);
+        for (price, (size, orders)) in self.asks.iter().take(SHOWN) {
+            fold.level(u64::from(*price), *size, *orders);
+        }
+        fold.0
+    }
+
+    /// The fingerprint of last trade and statistics.
+    #[must_use]
+    pub fn trades_print(&self) -> u64 {
+        let (price, size, time, id) = self.last;
+        let (open, high, low) = self.prices.unwrap_or_default();
+        let mut fold = Fold(7);
+        fold.two(u64::from(price), u64::from(size));
+        fold.two(time, id);
+        fold.two(u64::from(open) << 32 | u64::from(high), u64::from(low));
+        fold.two(self.volume, u64::from(self.trades) << 32 | u64::from(self.broken));
+        fold.0
+    }
+}
+
+fn levels(fold: &mut Fold, levels: &[Level], count: u8) {
+    for level in levels.iter().take(usize::from(count)) {
+        fold.level(level.price.0.cast_unsigned(), level.size, level.orders);
+    }
+}
+
+/// The fingerprint of a published view's levels and state.
+#[must_use]
+pub fn print_of_book(view: &BookView) -> u64 {
+    let mut fold = Fold(view.trading_state as u64);
+    levels(&mut fold, &view.bids, view.bid_count);
+    fold.two(1, 2);
+    levels(&mut fold, &view.asks, view.ask_count);
+    fold.0
+}
+
+/// The fingerprint of a published view's last trade and statistics.
+#[must_use]
+pub fn print_of_trades(view: &BookView) -> u64 {
+    let Trade { price, size, time, id } = view.last;
+    let Stats { open, high, low, volume, trades, broken, .. } = view.stats;
+    let bits = |price: candor_core::Price| price.0.cast_unsigned();
+    let mut fold = Fold(7);
+    fold.two(bits(price), size);
+    fold.two(time.0, id);
+    fold.two(bits(open) << 32 | bits(high), bits(low));
+    fold.two(volume, u64::from(trades) << 32 | u64::from(broken));
+    fold.0
+}
+
+/// The number readers see for a trading state's letter.
+#[must_use]
+pub fn state_of(letter: u8) -> u8 {
+    match letter {
+        b'T' => TradingState::Trading as u8,
+        b'H' => TradingState::Halted as u8,
+        b'P' => TradingState::Paused as u8,
+        b'Q' => TradingState::QuoteOnly as u8,
+        _ => TradingState::Unknown as u8,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prints_tell_books_apart() {
+        let mut book = NaiveBook::default();
+        let empty = book.book_print();
+        assert_eq!(empty, print_of_book(&BookView::EMPTY));
+        assert_eq!(book.trades_print(), print_of_trades(&BookView::EMPTY));
+        book.join(true, 100, 5);
+        let bid = book.book_print();
+        book.join(false, 101, 5);
+        let both = book.book_print();
+        book.leave(true, 100, 5, true);
+        let ask = book.book_print();
+        let prints = [empty, bid, both, ask];
+        for (n, one) in prints.iter().enumerate() {
+            assert!(!prints[..n].contains(one));
+        }
+        book.leave(false, 101, 5, true);
+        assert_eq!(book.book_print(), empty);
+        book.trade(3, 4, 5, 6);
+        assert_ne!(book.trades_print(), print_of_trades(&BookView::EMPTY));
+    }
+}

@@ -1,0 +1,359 @@
+//! What a reader may see at an instant, judged by the oracle: the invariants, one by one.
+
+use candor_core::counters::Counter;
+use candor_core::{BookView, Mono, Nanos, Reason};
+use candor_shm::{Read, Region};
+
+use super::Setup;
+use super::handler::{Handler, Lane, Seat};
+use super::schedule::{Expect, Must, Tamper};
+use crate::oracle::book::{print_of_book, print_of_trades};
+use crate::oracle::{Entry, Truth};
+
+/// A check that did not hold, in words: which invariant, and what was seen.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Wrong {
+    /// The partition.
+    pub partition: usize,
+    /// What.
+    pub what: String,
+}
+
+/// Judges reads.
+pub(super) struct Judge<'a> {
+    pub(super) setup: &'a Setup,
+    pub(super) truths: &'a [Truth],
+    pub(super) start: Mono,
+    /// Reads made so far.
+    pub(super) reads: &'a mut u64,
+    /// Reads that were Live.
+    pub(super) live: &'a mut u64,
+}
+
+/// Everything one read is judged by.
+struct Case<'a> {
+    setup: &'a Setup,
+    truth: &'a Truth,
+    lane: &'a Lane,
+    seat: &'a Seat,
+    index: usize,
+    symbol: u32,
+    oracle: Option<u32>,
+    now: Mono,
+}
+
+impl Judge<'_> {
+    /// Reads the symbols that were touched by the last call into a partition.
+    pub(super) fn touched(
+        &mut self,
+        handler: &mut Handler,
+        index: usize,
+        now: Mono,
+    ) -> Result<(), Wrong> {
+        let watch = &mut handler.seats[index].watch;
+        if let Some(what) = watch.wrong.take() {
+            return Err(Wrong { partition: index, what });
+        }
+        if watch.touched.is_empty() {
+            return Ok(());
+        }
+        handler.learn_handles(index);
+        let mut touched = core::mem::take(&mut handler.seats[index].watch.touched);
+        for symbol in &touched {
+            handler.seats[index].watch.slots[*symbol as usize].touched = false;
+            self.read(handler, index, *symbol, now)?;
+        }
+        touched.clear();
+        handler.seats[index].watch.touched = touched;
+        Ok(())
+    }
+
+    /// Reads every symbol of a partition at `now`.
+    pub(super) fn all(
+        &mut self,
+        handler: &mut Handler,
+        index: usize,
+        now: Mono,
+    ) -> Result<(), Wrong> {
+        handler.learn_handles(index);
+        for symbol in 0..handler.seats[index].watch.slots.len() as u32 {
+            self.read(handler, index, symbol, now)?;
+        }
+        Ok(())
+    }
+
+    fn read(
+        &mut self,
+        handler: &mut Handler,
+        index: usize,
+        symbol: u32,
+        now: Mono,
+    ) -> Result<(), Wrong> {
+        let truth = &self.truths[index];
+        let oracle = handler.seats[index].watch.oracle(symbol, truth);
+        let seat = &handler.seats[index];
+        let read = handler.region.read_at(seat.handles[symbol as usize], now);
+        *self.reads += 1;
+        let lane = &handler.lanes[seat.lane];
+        let case = Case { setup: self.setup, truth, lane, seat, index, symbol, oracle, now };
+        let judged = match &read {
+            Read::Live(view) => {
+                *self.live += 1;
+                case.live(&view.book)
+            }
+            Read::Stale { reason, since, .. } => case.stale(*reason, *since),
+        };
+        judged.map_err(|what| {
+            let name = seat.watch.slots[symbol as usize].symbol;
+            Wrong { partition: index, what: format!("{name}: {what}") }
+        })
+    }
+
+    /// After the handler has died: nothing of its region is Live once the lease is out.
+    pub(super) fn dead(
+        &mut self,
+        region: &Region,
+        leases: &[Mono],
+        now: Mono,
+    ) -> Result<(), Wrong> {
+        for partition in 0..region.partition_count() {
+            let lane = usize::from(partition) % leases.len();
+            for (handle, symbol) in region.symbols(partition) {
+                *self.reads += 1;
+                if region.read_at(handle, now).live().is_some() && now >= leases[lane] {
+                    let what = format!("I4: {symbol} is Live after its handler died");
+                    return Err(Wrong { partition: usize::from(partition), what });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The second act is over: everything that can be whole is Live and the venue's own.
+    pub(super) fn healed(
+        &mut self,
+        handler: &mut Handler,
+        index: usize,
+        now: Mono,
+    ) -> Result<(), Wrong> {
+        handler.learn_handles(index);
+        let (truth, seat) = (&self.truths[index], &handler.seats[index]);
+        let wrong = |what: String| Err(Wrong { partition: index, what });
+        if seat.watch.run != Some(truth.run()) {
+            return wrong("I5: healed, and the session in force is not followed".to_owned());
+        }
+        let (here, there) = (seat.watch.expected, truth.next());
+        if here != there {
+            return wrong(format!("I5: healed, and {here} is expected where {there} comes next"));
+        }
+        for (symbol, handle) in seat.handles.iter().enumerate() {
+            let name = seat.watch.slots[symbol].symbol;
+            let oracle = truth.find(&name);
+            let entry = oracle.and_then(|at| truth.as_of(at, truth.run(), truth.next()));
+            let Some(entry) = entry else { continue };
+            if entry.broken || entry.crossed || is_foreign(self.setup, index, symbol as u32) {
+                continue;
+            }
+            match handler.region.read_at(*handle, now) {
+                Read::Stale { reason, .. } => {
+                    return wrong(format!("I5: {name} is healed and still stale: {reason}"));
+                }
+                Read::Live(view) if print_of_book(&view.book) != entry.print.book => {
+                    return wrong(format!("I5: {name} is healed and not the venue's book"));
+                }
+                Read::Live(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// What the plan expects of a partition now.
+    pub(super) fn expected(
+        &mut self,
+        handler: &mut Handler,
+        expect: &Expect,
+        now: Mono,
+    ) -> Result<(), Wrong> {
+        let since = now.since(self.start);
+        if since < expect.from || since >= expect.until {
+            return Ok(());
+        }
+        let index = expect.partition;
+        handler.learn_handles(index);
+        let seat = &handler.seats[index];
+        for (symbol, handle) in seat.handles.iter().enumerate() {
+            if expect.symbol.is_some_and(|only| only as usize != symbol) {
+                continue;
+            }
+            *self.reads += 1;
+            let reason = handler.region.read_at(*handle, now).reason();
+            let holds = match (&expect.must, reason) {
+                (Must::BeLive, None) => true,
+                (Must::BeStale(reasons), Some(reason)) => reasons.contains(&reason),
+                _ => false,
+            };
+            if !holds {
+                let name = seat.watch.slots[symbol].symbol;
+                let read = reason.map_or("Live", Reason::label);
+                let what = format!("the scenario says {:?}, {name} reads {read}", expect.must);
+                return Err(Wrong { partition: index, what });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether a symbol is one that two partitions have.
+fn is_foreign(setup: &Setup, index: usize, symbol: u32) -> bool {
+    setup.tamper.iter().any(|tamper| {
+        matches!(tamper, Tamper::Foreign { partition, home }
+            if (*home == index && symbol == 0) || *partition == index)
+    })
+}
+
+impl Case<'_> {
+    fn live(&self, view: &BookView) -> Result<(), String> {
+        let (watch, now) = (&self.seat.watch, self.now);
+        let Some(run) = watch.run else {
+            return Err("I1: Live before anything was heard".to_owned());
+        };
+        if !watch.subscribed {
+            return Err("I1: Live while its groups are left".to_owned());
+        }
+        if now >= self.lane.last_cycle + self.setup.lease {
+            return Err(format!("I4: Live, {} after the handler's last sign", {
+                now.since(self.lane.last_cycle)
+            }));
+        }
+        if now >= watch.evidence + self.setup.silence {
+            let silent = now.since(watch.evidence);
+            return Err(format!("I3: Live, {silent} after its partition's last packet"));
+        }
+        self.session(run)?;
+        if watch.said.ended {
+            return Err("I2: Live after the venue ended the session".to_owned());
+        }
+        if watch.said.differs {
+            return Err("I1: Live while lines differ".to_owned());
+        }
+        if let Some(since) = watch.said.stalled {
+            return Err(format!("I1: Live, and nothing newer than the stall at {since:?} came"));
+        }
+        self.whole()?;
+        self.true_book(run, view)
+    }
+
+    fn session(&self, run: u32) -> Result<(), String> {
+        let watch = &self.seat.watch;
+        let Some(since) = watch.newer_since else { return Ok(()) };
+        let newest = watch.newest_run.unwrap_or(run);
+        let renamed = self.truth.session(run) != self.truth.session(newest);
+        // Numbers that begin again under one name are told apart by their bytes; where those can't
+        // be compared, by the silence of the old ones.
+        if renamed || self.now >= since + self.setup.silence {
+            return Err(format!("I2: Live in run {run}, and run {newest} has begun"));
+        }
+        Ok(())
+    }
+
+    fn whole(&self) -> Result<(), String> {
+        let followed = &self.seat.watch.followed;
+        let Some(since) = followed.missing_since() else { return Ok(()) };
+        let next = followed.next();
+        if next == 1 {
+            return Err("I1: Live, and the session's start is missing".to_owned());
+        }
+        if since + self.setup.grace <= self.lane.last_cycle {
+            let missing = self.now.since(since);
+            return Err(format!("I1: Live, and number {next} has been missing for {missing}"));
+        }
+        Ok(())
+    }
+
+    fn true_book(&self, run: u32, view: &BookView) -> Result<(), String> {
+        let next = self.seat.watch.upto();
+        let Some(entry) = self.oracle.and_then(|at| self.truth.as_of(at, run, next)) else {
+            return Err(format!("I1: Live, and nothing before {next} names it"));
+        };
+        if entry.broken && self.seat.watch.said.spliced {
+            // What the venue's snapshot has of it is not what its messages say.
+            return Ok(());
+        }
+        if entry.broken {
+            return Err("I1: Live, and the venue broke its own rules about it".to_owned());
+        }
+        if entry.crossed {
+            return Err("I1: Live, and its book is crossed while it trades".to_owned());
+        }
+        if view.seq >= next {
+            return Err(format!("I1: Live as of {}, which has not come", view.seq));
+        }
+        if print_of_book(view) != entry.print.book {
+            let Entry { seq, .. } = entry;
+            return Err(format!(
+                "I1: Live with a book that is not the venue's as of {} (last change {seq}, run {run})",
+                next - 1
+            ));
+        }
+        if view.stats.since == 1 && print_of_trades(view) != entry.print.trades {
+            return Err(format!(
+                "I1: last trade or statistics are not the venue's as of {}",
+                next - 1
+            ));
+        }
+        Ok(())
+    }
+
+    fn stale(&self, reason: Reason, since: Mono) -> Result<(), String> {
+        let (watch, now) = (&self.seat.watch, self.now);
+        if since > now {
+            return Err(format!("I7: {reason} since {:?}, which is to come", since));
+        }
+        let next = watch.upto();
+        let entry = || {
+            let run = watch.run?;
+            self.oracle.and_then(|at| self.truth.as_of(at, run, next))
+        };
+        let explained = match reason {
+            Reason::WriterGone => now >= self.lane.last_cycle + self.setup.lease,
+            Reason::Unproven => entry().is_none(),
+            Reason::SymbolQuarantined => entry().is_some_and(|e| e.broken || e.crossed),
+            Reason::SymbolRecovering => watch.said.rebuilding,
+            // Said once in a while only, so that a second time behind a splice is not.
+            Reason::LinesDiffer if watch.said.spliced => {
+                self.seat.partition.counters().get(Counter::LinesDiffer) > 0
+            }
+            Reason::WrongPartition => is_foreign(self.setup, self.index, self.symbol),
+            other => watch.explains(other, now, self.setup).unwrap_or(false),
+        };
+        if explained {
+            return Ok(());
+        }
+        let held = now.since(since);
+        Err(format!("I7: {reason} for {held}, and nothing that the simulator knows of explains it"))
+    }
+}
+
+/// The bound of the second act (I5): how long after the faults have ended everything must be Live.
+#[must_use]
+pub fn healing_bound(setup: &Setup) -> Nanos {
+    let longest = setup.links.iter().map(|link| link.longest().0).max().unwrap_or(0);
+    let services = setup.services.map_or(0, |services| {
+        // Asked for in vain, then two snapshots: the first of no use, the second spliced.
+        let fetch = services.timeout.0 * 16 * 3 + services.whole().0 + setup.heartbeat.0 * 3;
+        services.patience().0 + 2 * fetch + services.delay.0 * 8
+    });
+    // The old numbering may be recognised for its grace; a heartbeat shows where the venue is; the
+    // slowest link brings it; the reorder grace and a lease pass.
+    let lingering = setup.packings.iter().flatten().map(|packing| packing.linger.0).max();
+    Nanos(
+        setup.session_grace.0
+            + 3 * setup.heartbeat.0
+            + 2 * longest
+            + lingering.unwrap_or(0)
+            + setup.grace.0
+            + setup.late.0
+            + setup.lease.0
+            + services,
+    )
+}

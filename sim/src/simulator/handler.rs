@@ -1,0 +1,482 @@
+//! The handler's process, played: its lanes with their queues and duty cycles, the real partitions
+//! and the real region in between. It does what `feed/src/lane.rs` does, at times it is told.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use candor_core::limits::{LINES, TRADES};
+use candor_core::status::Scope;
+use candor_core::symbol::Text;
+use candor_core::{
+    Action, Answer, ByteOrder, Decimals, Messages, Mono, Nanos, Proof, SnapshotPart, Symbol,
+    TradingDate, Venue, promote,
+};
+use candor_decoders::Format;
+use candor_engine::{Capacity, Config, Partition, Services, VenueSymbols};
+use candor_shm::{Endpoint, Handle, HandlerWriter, LaneWriter, PartitionSpec, Region, RegionSpec};
+
+use super::Setup;
+use super::digest::Digest;
+use super::errands::{Errands, Reply};
+use super::frozen::{allocations, frozen};
+use super::journal::{Journal, NOWHERE, Told};
+use super::network::Arrival;
+use super::tap::Tap;
+use super::watch::Watch;
+
+/// How often the kernel's drop counters are read.
+const COUNTS_EVERY: Nanos = Nanos::from_millis(10);
+
+/// Packets of one poll.
+const BATCH: usize = 64;
+
+/// The trading date of every simulated day.
+const DATE: TradingDate = TradingDate(20_261_123);
+
+/// One lane.
+pub(super) struct Lane {
+    writer: LaneWriter,
+    pub(super) queue: VecDeque<Arrival>,
+    /// Until when the lane vouches for itself; what the region says.
+    pub(super) lease: Mono,
+    pub(super) last_cycle: Mono,
+    pub(super) stalled_until: Option<Mono>,
+    dropped: u64,
+    dropped_seen: u64,
+    next_counts: Mono,
+}
+
+/// A partition and what is known of it.
+pub(super) struct Seat {
+    pub(super) partition: Partition,
+    pub(super) watch: Watch,
+    pub(super) lane: usize,
+    pub(super) handles: Vec<Handle>,
+}
+
+/// One life of the handler.
+pub(super) struct Handler {
+    pub(super) lanes: Vec<Lane>,
+    pub(super) seats: Vec<Seat>,
+    pub(super) region: Region,
+    writer: HandlerWriter,
+    pub(super) errands: Option<Errands>,
+    claims: Vec<(u16, Symbol)>,
+    setup: Setup,
+}
+
+/// What a duty cycle leaves its traces in.
+pub(super) struct Traces<'a> {
+    pub(super) digest: &'a mut Digest,
+    pub(super) journal: &'a mut Journal,
+}
+
+fn text<const N: usize>(text: &str) -> Text<N> {
+    Text::from_wire(text.as_bytes()).expect("a short text of letters")
+}
+
+/// The name of the venue.
+fn venue() -> Venue {
+    text("SIMX")
+}
+
+fn region_spec(setup: &Setup, symbols: usize) -> RegionSpec {
+    let mut spec = RegionSpec::new(text("simulated"));
+    spec.trading_date = DATE;
+    spec.process_lease = setup.lease;
+    spec.lanes = setup.lanes;
+    spec.events = 1_024;
+    spec.losses = 256;
+    spec.partitions = (0..setup.partitions)
+        .map(|partition| PartitionSpec {
+            venue: venue(),
+            name: text(&format!("{}", partition + 1)),
+            feed: text("nasdaq-itch50"),
+            lane: partition as u16 % setup.lanes,
+            symbols: symbols as u32,
+            silence: setup.silence,
+            decimals: Decimals(4),
+            lines: core::array::from_fn(|line| {
+                let group = [239, 1, line as u8, partition as u8];
+                setup.packings[line].map(|_| Endpoint { group, port: 26_400 })
+            }),
+        })
+        .collect();
+    spec
+}
+
+fn config(setup: &Setup, index: usize, symbols: usize, venue: &Arc<VenueSymbols>) -> Config {
+    let lines: [bool; LINES] = core::array::from_fn(|line| setup.packings[line].is_some());
+    Config {
+        index: index as u16,
+        format: Format::NasdaqItch50,
+        lines,
+        grace: setup.grace,
+        session_grace: setup.session_grace,
+        services: Services {
+            retransmit: setup.services.and_then(|services| services.policy()),
+            snapshot: setup.services.and_then(|services| services.snapshots(setup.heartbeat)),
+        },
+        silence: setup.silence,
+        late: setup.late,
+        capacity: Capacity { symbols, orders: 1 << 15, levels: 1 << 14, trades: TRADES },
+        venue: Arc::clone(venue),
+    }
+}
+
+impl Handler {
+    /// Starts a handler with `listed` symbols by partition, as its map has them.
+    pub(super) fn start(
+        setup: &Setup,
+        listed: &[(Symbol, u16)],
+        errands: Option<Errands>,
+        now: Mono,
+        traces: &mut Traces<'_>,
+    ) -> Handler {
+        let symbols = listed.len() + 4;
+        let spec = region_spec(setup, symbols);
+        let (mut writer, lanes, region) =
+            candor_shm::heap(&spec).expect("the simulator's own region is well specified");
+        let listed = if setup.listed { listed.to_vec() } else { Vec::new() };
+        let venue = Arc::new(VenueSymbols::new(listed));
+        let lane = |writer| Lane {
+            writer,
+            queue: VecDeque::with_capacity(setup.queue),
+            lease: Mono::NEVER,
+            last_cycle: now,
+            stalled_until: None,
+            dropped: 0,
+            dropped_seen: 0,
+            next_counts: now,
+        };
+        let seat = |index| Seat {
+            partition: Partition::new(config(setup, index, symbols, &venue)),
+            watch: Watch::new(),
+            lane: index % usize::from(setup.lanes),
+            handles: Vec::new(),
+        };
+        let proof = Proof::NOTHING
+            .rule_out_scope(Scope::Handler)
+            .rule_out_scope(Scope::Partition)
+            .rule_out_scope(Scope::Symbol);
+        writer.set_status(promote(&proof), now);
+        let mut handler = Handler {
+            lanes: lanes.into_iter().map(lane).collect(),
+            seats: (0..setup.partitions).map(seat).collect(),
+            region: region.for_date(DATE),
+            writer,
+            errands,
+            claims: Vec::new(),
+            setup: setup.clone(),
+        };
+        for index in 0..setup.partitions {
+            handler.with(index, now, traces, |partition, tap| {
+                partition.start(now, tap);
+                partition.subscribe(now, true, tap);
+            });
+        }
+        for lane in &mut handler.lanes {
+            lane.renew(now, setup.lease);
+        }
+        handler
+    }
+
+    /// Calls into a partition with everything watching.
+    fn with<T>(
+        &mut self,
+        index: usize,
+        now: Mono,
+        traces: &mut Traces<'_>,
+        call: impl FnOnce(&mut Partition, &mut Tap<'_>) -> T,
+    ) -> T {
+        let Handler { lanes, seats, claims, setup, .. } = self;
+        let Seat { partition, watch, lane, .. } = &mut seats[index];
+        let mut tap = Tap {
+            now,
+            partition: index as u16,
+            writer: &mut lanes[*lane].writer,
+            watch,
+            digest: traces.digest,
+            journal: traces.journal,
+            claims,
+            setup,
+        };
+        call(partition, &mut tap)
+    }
+
+    /// A packet has reached the host. Gives the bytes back where the queue is full.
+    pub(super) fn arrive(
+        &mut self,
+        arrival: Arrival,
+        capacity: usize,
+        journal: &mut Journal,
+    ) -> Option<Vec<u8>> {
+        let lane = &mut self.lanes[self.seats[arrival.tag.partition].lane];
+        if !self.seats[arrival.tag.partition].watch.subscribed {
+            return Some(arrival.bytes);
+        }
+        if lane.queue.len() >= capacity {
+            lane.dropped += 1;
+            journal.note(arrival.at, arrival.tag.partition as u16, Told::Dropped(arrival.tag));
+            return Some(arrival.bytes);
+        }
+        lane.queue.push_back(arrival);
+        None
+    }
+
+    /// When a lane does something next.
+    pub(super) fn due(&self, setup: &Setup) -> Option<Mono> {
+        (0..self.lanes.len()).map(|lane| self.lane_due(lane, setup)).min()
+    }
+
+    pub(super) fn lane_due(&self, index: usize, setup: &Setup) -> Mono {
+        let lane = &self.lanes[index];
+        if let Some(until) = lane.stalled_until {
+            return until;
+        }
+        let soonest = lane.last_cycle + setup.poll;
+        let renewal = lane.last_cycle + Nanos(setup.lease.0 / 4);
+        let packet = lane.queue.front().map(|arrival| arrival.at.max(soonest));
+        let own = self.seats.iter().filter(|seat| seat.lane == index);
+        let deadline = own.filter_map(|seat| seat.partition.deadline()).min();
+        let deadline = deadline.map(|at| at.max(soonest));
+        let waits = |errands: &Errands| {
+            let mut own = (0..self.seats.len()).filter(|at| self.seats[*at].lane == index);
+            own.any(|at| errands.has_reply(at))
+        };
+        let reply = self.errands.as_ref().is_some_and(waits).then_some(soonest);
+        [Some(renewal), packet, deadline, reply].into_iter().flatten().min().unwrap_or(renewal)
+    }
+
+    /// The front of a lane's work: the stall that may lie behind it. Call [`Handler::packet`] up to
+    /// a batch of times next, then [`Handler::end_cycle`].
+    pub(super) fn begin_cycle(&mut self, index: usize, now: Mono, traces: &mut Traces<'_>) {
+        let lane = &mut self.lanes[index];
+        lane.stalled_until = None;
+        let mut stalled = now > lane.lease;
+        if now >= lane.next_counts {
+            lane.next_counts = now + COUNTS_EVERY;
+            stalled |= lane.dropped > lane.dropped_seen;
+            lane.dropped_seen = lane.dropped;
+        }
+        if stalled {
+            traces.journal.note(now, NOWHERE, Told::Stalled(index));
+            for at in 0..self.seats.len() {
+                if self.seats[at].lane == index {
+                    self.with(at, now, traces, |partition, tap| partition.on_stall(now, tap));
+                    self.seats[at].watch.said.stalled = Some(now);
+                }
+            }
+        }
+    }
+
+    /// Puts the next packet of a lane's queue before its partition, if one has arrived.
+    pub(super) fn packet(
+        &mut self,
+        index: usize,
+        now: Mono,
+        traces: &mut Traces<'_>,
+    ) -> Option<Arrival> {
+        let arrival = self.lanes[index].queue.pop_front()?;
+        let (at, tag) = (arrival.at, arrival.tag);
+        traces.journal.note(now, tag.partition as u16, Told::Took(tag, at));
+        let before = allocations();
+        self.with(tag.partition, now, traces, |partition, tap| {
+            frozen(|| partition.on_packet(now, at, tag.line, &arrival.bytes, tap));
+        });
+        let watch = &mut self.seats[tag.partition].watch;
+        let allocated = allocations() - before;
+        if allocated > 0 {
+            watch.blame(|| format!("the data path allocates, {allocated} times for one packet"));
+        }
+        watch.took(now, at, &tag);
+        Some(arrival)
+    }
+
+    /// Whether another packet belongs to the batch under way.
+    pub(super) fn has_packet(&self, index: usize, now: Mono, taken: usize) -> bool {
+        let front = self.lanes[index].queue.front();
+        taken < BATCH && front.is_some_and(|arrival| arrival.at <= now)
+    }
+
+    /// Gives a partition of the lane the next reply of the venue's services, if there is one: which.
+    pub(super) fn reply(
+        &mut self,
+        index: usize,
+        now: Mono,
+        traces: &mut Traces<'_>,
+    ) -> Option<usize> {
+        let errands = self.errands.as_mut()?;
+        let own = |at: &usize| self.seats[*at].lane == index && errands.has_reply(*at);
+        let at = (0..self.seats.len()).find(own)?;
+        let reply = errands.reply(at)?;
+        let before = allocations();
+        match &reply {
+            Reply::Payload { run, bytes } => {
+                traces.journal.note(
+                    now,
+                    at as u16,
+                    Told::Reply("datagram, bytes", bytes.len() as u64),
+                );
+                let answer = self.with(at, now, traces, |partition, tap| {
+                    frozen(|| partition.on_retransmit(now, bytes, tap))
+                });
+                let watch = &mut self.seats[at].watch;
+                if let Answer::Filled { range } = answer {
+                    watch.answered(*run, range.first.0, range.end.0);
+                }
+            }
+            Reply::Refused(refused) => {
+                let first = refused.range.first.0;
+                traces.journal.note(now, at as u16, Told::Reply(refused.why.label(), first));
+                self.with(at, now, traces, |partition, tap| {
+                    frozen(|| partition.on_refused(now, refused, tap));
+                });
+            }
+            Reply::Begin { .. }
+            | Reply::Messages { .. }
+            | Reply::End { .. }
+            | Reply::Failed { .. } => {
+                self.snapshot(at, &reply, now, traces);
+            }
+        }
+        let watch = &mut self.seats[at].watch;
+        if allocations() != before {
+            watch.blame(|| "a reply of the services allocates".to_owned());
+        }
+        watch.end_splice(now);
+        watch.settle();
+        Some(at)
+    }
+
+    fn snapshot(&mut self, at: usize, reply: &Reply, now: Mono, traces: &mut Traces<'_>) {
+        let (cycle, part, told) = match reply {
+            Reply::Begin { cycle, session } => {
+                let part = SnapshotPart::Begin { session: *session };
+                (*cycle, part, Told::Reply("snapshot begins, cycle", u64::from(*cycle)))
+            }
+            Reply::Messages { cycle, count, bytes } => {
+                let Ok(messages) = Messages::walk(bytes, *count, ByteOrder::Big) else {
+                    return self.seats[at]
+                        .watch
+                        .blame(|| "a client makes a broken block".to_owned());
+                };
+                let told = Told::Reply("snapshot messages", u64::from(*count));
+                (*cycle, SnapshotPart::Messages(messages), told)
+            }
+            Reply::End { cycle, next, run } => {
+                self.seats[at].watch.offered = Some((*run, next.0));
+                let told = Told::Reply("snapshot ends before", next.0);
+                (*cycle, SnapshotPart::End { next: *next }, told)
+            }
+            Reply::Failed { cycle, why } => {
+                (*cycle, SnapshotPart::Failed(*why), Told::Reply(why.label(), u64::from(*cycle)))
+            }
+            Reply::Payload { .. } | Reply::Refused(_) => return,
+        };
+        traces.journal.note(now, at as u16, told);
+        self.with(at, now, traces, |partition, tap| {
+            frozen(|| partition.on_snapshot(now, cycle, &part, tap));
+        });
+    }
+
+    /// The rest of a duty cycle: claims, deadlines, the lane's lease.
+    pub(super) fn end_cycle(
+        &mut self,
+        index: usize,
+        now: Mono,
+        setup: &Setup,
+        traces: &mut Traces<'_>,
+    ) {
+        while let Some((home, symbol)) = self.claims.pop() {
+            let home = usize::from(home);
+            self.with(home, now, traces, |partition, tap| partition.on_claimed(now, &symbol, tap));
+        }
+        for at in 0..self.seats.len() {
+            let seat = &self.seats[at];
+            if seat.lane == index && seat.partition.deadline().is_some_and(|due| due <= now) {
+                let before = allocations();
+                self.with(at, now, traces, |partition, tap| {
+                    frozen(|| partition.on_deadline(now, tap));
+                });
+                let watch = &mut self.seats[at].watch;
+                if allocations() != before {
+                    watch.blame(|| "a deadline allocates".to_owned());
+                }
+                watch.end_splice(now);
+                watch.settle();
+            }
+        }
+        self.lanes[index].renew(now, setup.lease);
+        for at in 0..self.seats.len() {
+            let seat = &mut self.seats[at];
+            if seat.lane != index {
+                continue;
+            }
+            let Some(errands) = &mut self.errands else { continue };
+            // BOUND: each action is said once.
+            while let Some(action) = frozen(|| seat.partition.next_action()) {
+                traces.journal.note(now, at as u16, Told::Asked(action));
+                traces.digest.words([11, at as u64, fold_of(&action)]);
+                errands.act(now, at as u16, action);
+            }
+        }
+    }
+
+    /// The process is stopped, or starved of time, for so long.
+    pub(super) fn stall(&mut self, index: usize, until: Mono) {
+        let lane = &mut self.lanes[index];
+        lane.stalled_until = lane.stalled_until.max(Some(until));
+    }
+
+    /// Joins or leaves a partition's groups.
+    pub(super) fn subscribe(
+        &mut self,
+        index: usize,
+        now: Mono,
+        joined: bool,
+        traces: &mut Traces<'_>,
+    ) {
+        let again = joined && !self.seats[index].watch.subscribed;
+        self.with(index, now, traces, |partition, tap| partition.subscribe(now, joined, tap));
+        let watch = &mut self.seats[index].watch;
+        watch.subscribed = joined;
+        if again && watch.run.is_some() {
+            watch.said.stalled = Some(now);
+        }
+    }
+
+    /// A successor has taken over: the region is given up by name.
+    pub(super) fn retire(&mut self, now: Mono) {
+        self.writer.retire(now);
+    }
+
+    /// Learns the handles of symbols that were defined since.
+    pub(super) fn learn_handles(&mut self, index: usize) {
+        let seat = &mut self.seats[index];
+        if seat.handles.len() < seat.watch.slots.len() {
+            let known = seat.handles.len();
+            let new = self.region.symbols(index as u16).skip(known).map(|(handle, _)| handle);
+            seat.handles.extend(new);
+        }
+    }
+}
+
+/// An action in a word.
+fn fold_of(action: &Action) -> u64 {
+    match action {
+        Action::Retransmit(ask) => {
+            ask.range.first.0 << 24 ^ ask.range.end.0 << 3 ^ u64::from(ask.attempt)
+        }
+        Action::Snapshot(ask) => ask.needs.0 << 8 ^ u64::from(ask.cycle) ^ 1 << 62,
+        Action::DropSnapshot { cycle } => u64::from(*cycle) | 1 << 63,
+    }
+}
+
+impl Lane {
+    fn renew(&mut self, now: Mono, lease: Nanos) {
+        self.last_cycle = now;
+        self.lease = now + lease;
+        self.writer.renew(self.lease);
+    }
+}

@@ -1,0 +1,76 @@
+//! What a venue says that it never said before, or should not.
+
+use candor_core::{Line, Nanos, Reason};
+
+use super::{OPEN_BY, after, ms, small, stale};
+use crate::simulator::schedule::{Expect, Must, Plan, Setup, Tamper, What};
+
+const END: Nanos = ms(1_500);
+
+fn tampered(name: &str, seed: u64, tamper: Tamper) -> Plan {
+    let setup = Setup { tamper: vec![tamper], rate: 20_000, ..small(seed) };
+    Plan::quiet(name, setup, END)
+}
+
+fn all_live(mut plan: Plan) -> Plan {
+    for partition in 0..plan.setup.partitions {
+        plan = plan.expect(partition, OPEN_BY, END, Must::BeLive);
+    }
+    plan
+}
+
+/// A new message type: skipped by its length, counted; the rest unaffected.
+pub(super) fn unknown_type(seed: u64) -> Plan {
+    all_live(tampered("unknown-type", seed, Tamper::UnknownType { partition: 0 }))
+}
+
+/// Known messages grown at their end: read by their layout.
+pub(super) fn longer_message(seed: u64) -> Plan {
+    all_live(tampered("longer-message", seed, Tamper::Longer { partition: 1 }))
+}
+
+/// Broken frames of every kind on both lines: counted, never applied; what they cost is a gap like
+/// any other.
+pub(super) fn malformed(seed: u64) -> Plan {
+    let mut plan = Plan::quiet("malformed", small(seed), END);
+    for line in [Line::A, Line::B] {
+        plan = plan.at(ms(0), What::Malform(0, line, 100_000));
+        // Line A alone: B has everything.
+        if line == Line::A {
+            plan = plan.at(ms(0), What::Malform(1, line, 500_000));
+        }
+    }
+    plan.expect(1, OPEN_BY, END, Must::BeLive).expect(2, OPEN_BY, END, Must::BeLive)
+}
+
+/// An order that never was is deleted: its symbol is quarantined, the others live.
+pub(super) fn unknown_order(seed: u64) -> Plan {
+    tampered("unknown-order", seed, Tamper::UnknownOrder { partition: 0, from: 500 })
+        .others_live(0, OPEN_BY)
+}
+
+/// A book crosses while it trades: its symbol is quarantined for as long, the others live.
+pub(super) fn crossed_book(seed: u64) -> Plan {
+    tampered("crossed-book", seed, Tamper::Crossed { partition: 0, from: 500 })
+        .others_live(0, OPEN_BY)
+}
+
+/// Trades are broken: statistics are corrected, books untouched (I1 compares both).
+pub(super) fn trade_bust(seed: u64) -> Plan {
+    let setup = Setup { rate: 200_000, ..small(seed) };
+    let mut plan = Plan::quiet("trade-bust", setup, END);
+    for partition in 0..3 {
+        plan = plan.expect(partition, OPEN_BY, END, Must::BeLive);
+    }
+    plan
+}
+
+/// Two partitions publish one symbol: stale(WrongPartition) on both, never a merged book.
+pub(super) fn symbol_on_two_partitions(seed: u64) -> Plan {
+    let tamper = Tamper::Foreign { partition: 1, home: 0 };
+    let mut plan = tampered("symbol-on-two-partitions", seed, tamper);
+    let must = stale(&[Reason::WrongPartition]);
+    let from = after(OPEN_BY, ms(1));
+    plan.expects.push(Expect { partition: 0, symbol: Some(0), from, until: END, must });
+    plan.expect(2, OPEN_BY, END, Must::BeLive)
+}

@@ -1,0 +1,71 @@
+//! The handler's own process: killed, stopped, hanging, flooded.
+
+use candor_core::{Nanos, Reason};
+
+use super::{OPEN_BY, SOON, after, ms, small, stale};
+use crate::rng::Rng;
+use crate::simulator::schedule::{Must, Plan, Setup, What};
+
+const END: Nanos = ms(2_500);
+
+/// Killed at any instant and started again: stale within the process lease (I4), and after the
+/// start never Live from the old region, nor before its own books are whole.
+pub(super) fn kill(seed: u64) -> Plan {
+    let mut rng = Rng::stream(seed, 6 << 40);
+    let mut plan = Plan::quiet("kill-9", small(seed), END);
+    for round in 0..4 {
+        let at = ms(400 + 500 * round).0 + rng.below(100_000_000);
+        plan = plan.at(Nanos(at), What::Stop);
+        plan = plan.at(Nanos(at + 1 + rng.below(200_000_000)), What::Start);
+    }
+    plan
+}
+
+/// Stopped and continued: stale within the process lease, then Late until something newer than the
+/// stop shows where the venue is.
+pub(super) fn stop(seed: u64) -> Plan {
+    let setup = small(seed);
+    let (at, time) = (ms(700), ms(400));
+    let gone = after(at, after(setup.lease, SOON));
+    let back = after(at, time);
+    let mut plan = Plan::quiet("stop", setup, END).at(at, What::Stall(0, time));
+    for partition in 0..3 {
+        plan = plan.expect(partition, OPEN_BY, at, Must::BeLive);
+        plan = plan.expect(partition, gone, back, stale(&[Reason::WriterGone]));
+        plan = plan.expect(partition, after(back, ms(150)), END, Must::BeLive);
+    }
+    plan
+}
+
+/// A lane hangs again and again, for about as long as its lease.
+pub(super) fn hang(seed: u64) -> Plan {
+    let mut rng = Rng::stream(seed, 7 << 40);
+    let setup = Setup { lanes: 2, ..small(seed) };
+    let lease = setup.lease.0;
+    let mut plan = Plan::quiet("hang", setup, END);
+    for round in 0..12 {
+        let time = Nanos(rng.between(lease / 2, lease * 3 / 2));
+        plan = plan.at(ms(300 + round * 180), What::Stall((round % 2) as u16, time));
+    }
+    plan
+}
+
+/// Many times the usual rate into a short queue: what is dropped is counted, and nothing false is
+/// Live.
+pub(super) fn burst(seed: u64) -> Plan {
+    let setup = Setup { queue: 64, poll: Nanos::from_millis(2), ..small(seed) };
+    Plan::quiet("burst", setup, END).at(ms(600), What::Rate(400_000)).at(ms(900), What::Rate(5_000))
+}
+
+/// A partition's groups are left and joined again.
+pub(super) fn resubscribe(seed: u64) -> Plan {
+    let (left, back) = (ms(600), ms(1_000));
+    Plan::quiet("resubscribe", small(seed), END)
+        .at(ms(500), What::Pause)
+        .at(left, What::Subscribe(0, false))
+        .at(back, What::Subscribe(0, true))
+        .expect(0, OPEN_BY, left, Must::BeLive)
+        .expect(0, left, back, stale(&[Reason::Unsubscribed]))
+        .expect(0, after(back, ms(150)), END, Must::BeLive)
+        .others_live(0, OPEN_BY)
+}

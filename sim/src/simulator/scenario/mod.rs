@@ -1,0 +1,124 @@
+//! Worlds with a name: what goes wrong, by hand, and what must hold besides the invariants.
+
+mod content;
+mod handler;
+mod lines;
+mod recovery;
+mod sequence;
+mod silence;
+
+use candor_core::{Nanos, Reason};
+
+use super::schedule::{Must, Plan, Setup};
+
+/// Makes a scenario's plan from a seed.
+pub type Build = fn(u64) -> Plan;
+
+/// Every scenario by name.
+pub const ALL: &[(&str, Build)] = &[
+    ("partition-silent", silence::partition_silent),
+    ("thin-partition", silence::thin_partition),
+    ("all-silent", silence::all_silent),
+    ("opening-tick-only", silence::opening_tick_only),
+    ("last-packet-lost", silence::last_packet_lost),
+    ("swizzle", silence::swizzle),
+    ("outage", silence::outage),
+    ("gap-one-line", lines::gap_one_line),
+    ("gap-both-lines", lines::gap_both_lines),
+    ("straddle", lines::straddle),
+    ("reorder", lines::reorder),
+    ("duplicates", lines::duplicates),
+    ("lines-differ", lines::lines_differ),
+    ("line-lag", lines::line_lag),
+    ("line-dark", lines::line_dark),
+    ("number-reset", sequence::number_reset),
+    ("failover-new-session", sequence::failover),
+    ("session-change-all", sequence::session_change_all),
+    ("two-publishers", sequence::two_publishers),
+    ("stuck-publisher", sequence::stuck_publisher),
+    ("session-ends", sequence::session_ends),
+    ("late-join", sequence::late_join),
+    ("unknown-type", content::unknown_type),
+    ("longer-message", content::longer_message),
+    ("malformed", content::malformed),
+    ("unknown-order", content::unknown_order),
+    ("crossed-book", content::crossed_book),
+    ("trade-bust", content::trade_bust),
+    ("symbol-on-two-partitions", content::symbol_on_two_partitions),
+    ("kill-9", handler::kill),
+    ("stop", handler::stop),
+    ("hang", handler::hang),
+    ("burst", handler::burst),
+    ("resubscribe", handler::resubscribe),
+    ("gap-retransmitted", recovery::gap_healed),
+    ("everyone-missed-46", recovery::everyone_missed),
+    ("gap-over-limit", recovery::gap_over_limit),
+    ("retransmit-denied", recovery::retransmit_denied),
+    ("request-lost-then-silence", recovery::request_lost_then_silence),
+    ("snapshot-older-than-gap", recovery::snapshot_older),
+    ("snapshot-broken", recovery::snapshot_broken),
+    ("gap-in-recovery", recovery::gap_in_recovery),
+    ("late-join-snapshot", recovery::late_join),
+    ("recovery-storm", recovery::recovery_storm),
+    ("lines-differ-healed", recovery::lines_differ),
+    ("unknown-order-healed", recovery::unknown_order),
+];
+
+/// Worlds in which an invariant is known not to hold, each with why. They are here so that it shows
+/// when one begins to.
+pub const OPEN: &[(&str, &str, Build)] = &[
+    (
+        "restart-with-late-packets",
+        "after a restart under one name, late packets of numbers nobody has seen are taken for new",
+        sequence::restart_with_late_packets,
+    ),
+    (
+        "restart-unheard",
+        "numbers that begin again under one name while nobody listens, and pass those heard before, are taken for these",
+        sequence::restart_unheard,
+    ),
+    (
+        "start-beside-old-publisher",
+        "a handler that starts while an old publisher still sends may leave the real session for good",
+        sequence::start_beside_old_publisher,
+    ),
+];
+
+/// The plan of a scenario; `None` where there is none of this name.
+#[must_use]
+pub fn find(name: &str, seed: u64) -> Option<Plan> {
+    let open = OPEN.iter().map(|(known, _, build)| (*known, *build));
+    let mut all = ALL.iter().copied().chain(open);
+    all.find(|(known, _)| *known == name).map(|(_, build)| build(seed))
+}
+
+const fn ms(ms: u64) -> Nanos {
+    Nanos::from_millis(ms)
+}
+
+const fn after(at: Nanos, more: Nanos) -> Nanos {
+    Nanos(at.0 + more.0)
+}
+
+/// A small world with quick clocks: a heartbeat every 100 ms, silence after 300 ms.
+fn small(seed: u64) -> Setup {
+    Setup {
+        partitions: 3,
+        symbols: 18,
+        heartbeat: ms(100),
+        silence: ms(300),
+        session_grace: ms(500),
+        rate: 5_000,
+        ..Setup::plain(seed)
+    }
+}
+
+/// By then the markets have opened and everything is Live.
+const OPEN_BY: Nanos = ms(150);
+
+/// What lies between a cause and what a reader sees: the way, a poll, the grace.
+const SOON: Nanos = ms(5);
+
+fn stale(reasons: &[Reason]) -> Must {
+    Must::BeStale(reasons.to_vec())
+}

@@ -1,0 +1,147 @@
+//! What no line carried, asked for, fetched, and refused in every way.
+
+use candor_core::{Line, Nanos, Reason};
+
+use super::{OPEN_BY, after, ms, small, stale};
+use crate::services::{ServiceFault, ServiceKind};
+use crate::simulator::schedule::{Must, Plan, ServiceSetup, Setup, Tamper, What};
+
+const END: Nanos = ms(2_500);
+const AT: Nanos = ms(600);
+
+fn served(name: &str, seed: u64, services: ServiceSetup) -> Plan {
+    let setup = Setup { services: Some(services), rate: 20_000, ..small(seed) };
+    Plan::quiet(name, setup, END)
+}
+
+/// Partition 0 is Live before, and again some time after the loss; the others all along.
+fn heals(plan: Plan, within: Nanos) -> Plan {
+    plan.expect(0, OPEN_BY, AT, Must::BeLive)
+        .expect(0, after(AT, within), END, Must::BeLive)
+        .others_live(0, OPEN_BY)
+}
+
+/// The same number lost on both lines: asked for, Live.
+pub(super) fn gap_healed(seed: u64) -> Plan {
+    let plan = served("gap-retransmitted", seed, ServiceSetup::BOTH);
+    heals(plan.at(AT, What::LoseNext(0, 4)), ms(200))
+}
+
+/// Neither line nor the retransmit server has it: a snapshot, Live when spliced.
+pub(super) fn everyone_missed(seed: u64) -> Plan {
+    let refuse = What::Serve(0, ServiceKind::Retransmit, ServiceFault::Refuse);
+    let plan = served("everyone-missed-46", seed, ServiceSetup::BOTH).at(ms(0), refuse);
+    heals(plan.at(AT, What::LoseNext(0, 4)), ms(400))
+}
+
+/// A gap larger than is worth asking for: a snapshot at once.
+pub(super) fn gap_over_limit(seed: u64) -> Plan {
+    let services = ServiceSetup { limit: 100, ..ServiceSetup::BOTH };
+    let plan = served("gap-over-limit", seed, services)
+        .at(AT, What::Cut(0, Line::A, true))
+        .at(AT, What::Cut(0, Line::B, true))
+        .at(after(AT, ms(100)), What::Cut(0, Line::A, false))
+        .at(after(AT, ms(100)), What::Cut(0, Line::B, false));
+    heals(plan, ms(500))
+}
+
+/// Refused, throttled, hanging, answering in part, late, with other numbers: a snapshot in the end.
+pub(super) fn retransmit_denied(seed: u64) -> Plan {
+    const DENIALS: [ServiceFault; 6] = [
+        ServiceFault::Refuse,
+        ServiceFault::Throttle(1),
+        ServiceFault::Hang,
+        ServiceFault::Partial,
+        ServiceFault::Late(ms(80)),
+        ServiceFault::WrongRange,
+    ];
+    let denial = DENIALS[(seed % DENIALS.len() as u64) as usize];
+    let fault = What::Serve(0, ServiceKind::Retransmit, denial);
+    let plan = served("retransmit-denied", seed, ServiceSetup::BOTH).at(ms(0), fault);
+    heals(plan.at(AT, What::LoseNext(0, 4)), ms(600))
+}
+
+/// The request vanishes and no packet follows: asked again by its own deadline.
+pub(super) fn request_lost_then_silence(seed: u64) -> Plan {
+    let plan = served("request-lost-then-silence", seed, ServiceSetup::BOTH)
+        .at(AT, What::LoseNext(0, 2))
+        .at(AT, What::WayHangs(0, true))
+        .at(after(AT, ms(4)), What::Pause)
+        .at(after(AT, ms(12)), What::WayHangs(0, false));
+    heals(plan, ms(400))
+}
+
+/// The image ends before the gap does: not used; the next one is.
+pub(super) fn snapshot_older(seed: u64) -> Plan {
+    let services = ServiceSetup { retransmit: false, ..ServiceSetup::BOTH };
+    let old = What::Serve(0, ServiceKind::Snapshot, ServiceFault::OldSnapshot(2_000));
+    let good = What::Serve(0, ServiceKind::Snapshot, ServiceFault::Off);
+    let plan = served("snapshot-older-than-gap", seed, services)
+        .at(ms(0), old)
+        .at(after(AT, ms(500)), good)
+        .at(AT, What::LoseNext(0, 4));
+    let reasons = [Reason::Gap, Reason::Recovering, Reason::Late];
+    heals(plan, ms(1_200)).expect(0, after(AT, ms(60)), after(AT, ms(500)), stale(&reasons))
+}
+
+/// Snapshots that are broken, cut off, or hang: fetched again until one is whole.
+pub(super) fn snapshot_broken(seed: u64) -> Plan {
+    const FAULTS: [ServiceFault; 4] = [
+        ServiceFault::BrokenSnapshot,
+        ServiceFault::LostPart,
+        ServiceFault::Hang,
+        ServiceFault::Partial,
+    ];
+    let fault = FAULTS[(seed % FAULTS.len() as u64) as usize];
+    let services = ServiceSetup { retransmit: false, ..ServiceSetup::BOTH };
+    let plan = served("snapshot-broken", seed, services)
+        .at(ms(0), What::Serve(0, ServiceKind::Snapshot, fault))
+        .at(after(AT, ms(400)), What::Serve(0, ServiceKind::Snapshot, ServiceFault::Off))
+        .at(AT, What::LoseNext(0, 4));
+    heals(plan, ms(1_400))
+}
+
+/// Gaps open again and again while others are being filled: none is lost, nothing locks up.
+pub(super) fn gap_in_recovery(seed: u64) -> Plan {
+    let mut plan = served("gap-in-recovery", seed, ServiceSetup::BOTH);
+    for step in 0..30 {
+        plan = plan.at(after(AT, Nanos(step * 7_000_000)), What::LoseNext(0, 3));
+    }
+    heals(plan, ms(900))
+}
+
+/// Started at noon: Live through the snapshot, never from increments alone.
+pub(super) fn late_join(seed: u64) -> Plan {
+    let mut plan = served("late-join-snapshot", seed, ServiceSetup::BOTH);
+    plan.setup.handler_at = ms(700);
+    for partition in 0..3 {
+        plan = plan.expect(partition, ms(1_500), END, Must::BeLive);
+    }
+    plan
+}
+
+/// All partitions miss packets at once: the budget is kept, and all are Live within a bound.
+pub(super) fn recovery_storm(seed: u64) -> Plan {
+    let services = ServiceSetup { budget: 20, ..ServiceSetup::BOTH };
+    let mut plan = served("recovery-storm", seed, services);
+    plan.setup.partitions = 24;
+    plan.setup.symbols = 72;
+    plan.length = ms(5_000);
+    for partition in 0..24 {
+        plan = plan.at(AT, What::LoseNext(partition, 3));
+        plan = plan.expect(partition, ms(4_000), ms(5_000), Must::BeLive);
+    }
+    plan
+}
+
+/// Lines that differ: nobody knows which is right, until a snapshot says it.
+pub(super) fn lines_differ(seed: u64) -> Plan {
+    heals(served("lines-differ-healed", seed, ServiceSetup::BOTH).at(AT, What::Differ(0)), ms(500))
+}
+
+/// A symbol whose book broke is rebuilt from a snapshot, alone.
+pub(super) fn unknown_order(seed: u64) -> Plan {
+    let mut plan = served("unknown-order-healed", seed, ServiceSetup::BOTH);
+    plan.setup.tamper = vec![Tamper::UnknownOrder { partition: 0, from: 3_000 }];
+    plan.expect(0, ms(2_000), END, Must::BeLive).others_live(0, OPEN_BY)
+}

@@ -1,0 +1,123 @@
+//! Sessions and their numbers.
+
+use candor_core::{Line, Nanos, Reason};
+
+use super::{OPEN_BY, SOON, after, ms, small, stale};
+use crate::simulator::network::Link;
+use crate::simulator::schedule::{Must, Plan, ServiceSetup, Setup, What};
+
+const END: Nanos = ms(2_500);
+
+/// Numbers begin again at 1 under the same session name: never old data as new.
+pub(super) fn number_reset(seed: u64) -> Plan {
+    let at = ms(700);
+    Plan::quiet("number-reset", small(seed), END)
+        .at(at, What::Restart(0, false))
+        .expect(0, OPEN_BY, at, Must::BeLive)
+        .expect(0, after(at, ms(150)), END, Must::BeLive)
+        .others_live(0, OPEN_BY)
+}
+
+/// The session changes in the middle of the day: the old one's books are gone at once.
+pub(super) fn failover(seed: u64) -> Plan {
+    let at = ms(700);
+    Plan::quiet("failover-new-session", small(seed), END)
+        .at(at, What::Session(Some(1)))
+        .expect(1, OPEN_BY, at, Must::BeLive)
+        .expect(1, after(at, ms(150)), END, Must::BeLive)
+        .others_live(1, OPEN_BY)
+}
+
+/// All partitions at once, and again.
+pub(super) fn session_change_all(seed: u64) -> Plan {
+    let mut plan = Plan::quiet("session-change-all", small(seed), END)
+        .at(ms(600), What::Session(None))
+        .at(ms(1_200), What::Session(None));
+    for partition in 0..3 {
+        plan = plan.expect(partition, ms(1_350), END, Must::BeLive);
+    }
+    plan
+}
+
+/// The old primary still sends beside the new: one is followed, the other refused. When the new
+/// one falls silent the old one keeps nothing Live.
+pub(super) fn two_publishers(seed: u64) -> Plan {
+    let setup = small(seed);
+    let (at, dead, back) = (ms(600), ms(1_200), ms(2_200));
+    let silent = after(dead, after(setup.silence, SOON));
+    Plan::quiet("two-publishers", setup, ms(3_000))
+        .at(at, What::Session(Some(0)))
+        .at(at, What::Zombie(0, Line::A, true))
+        .at(dead, What::Kill(0))
+        .at(back, What::Revive(0))
+        .expect(0, after(at, ms(150)), dead, Must::BeLive)
+        .expect(0, silent, back, stale(&[Reason::Silent]))
+        .expect(0, after(back, SOON), ms(3_000), Must::BeLive)
+        .others_live(0, OPEN_BY)
+}
+
+/// A loop in the network repeats the last packet of a partition that is dead: it stays silent.
+pub(super) fn stuck_publisher(seed: u64) -> Plan {
+    let setup = small(seed);
+    let (dead, back) = (ms(800), ms(2_000));
+    // The copies that a line carries once more than the other are told apart at once.
+    let silent = after(dead, after(setup.silence, after(setup.heartbeat, SOON)));
+    Plan::quiet("stuck-publisher", setup, ms(2_500))
+        .at(ms(500), What::Loop(2, Line::A, true))
+        .at(dead, What::Kill(2))
+        .at(back, What::Revive(2))
+        .expect(2, silent, back, stale(&[Reason::Silent]))
+        .others_live(2, OPEN_BY)
+}
+
+/// The venue ends the session: Ended, whatever else may be missing later.
+pub(super) fn session_ends(seed: u64) -> Plan {
+    let at = ms(800);
+    Plan::quiet("session-ends", small(seed), END)
+        .at(at, What::End(1))
+        .expect(1, OPEN_BY, at, Must::BeLive)
+        .expect(1, after(at, SOON), END, stale(&[Reason::Ended]))
+        .others_live(1, OPEN_BY)
+}
+
+/// Started at noon: never Live from increments alone.
+pub(super) fn late_join(seed: u64) -> Plan {
+    let setup = Setup { handler_at: ms(700), ..small(seed) };
+    let mut plan = Plan::quiet("late-join", setup, END);
+    for partition in 0..3 {
+        let reasons = [Reason::Recovering, Reason::NotStarted, Reason::Gap];
+        plan = plan.expect(partition, ms(700), END, stale(&reasons));
+    }
+    plan
+}
+
+/// Packets of the old numbers that nobody has seen come after the first of the new ones.
+pub(super) fn restart_with_late_packets(seed: u64) -> Plan {
+    let rough = Link { jitter: Nanos::from_micros(800), loss: 20_000, ..Link::GOOD };
+    let setup = Setup { links: [rough; 3], rate: 50_000, ..small(seed) };
+    let mut plan = Plan::quiet("restart-with-late-packets", setup, ms(3_000));
+    for step in 0..12 {
+        plan = plan.at(ms(300 + 200 * step), What::Restart(0, true));
+    }
+    plan
+}
+
+/// A handler starts while a publisher of yesterday's session still sends on one line.
+pub(super) fn start_beside_old_publisher(seed: u64) -> Plan {
+    Plan::quiet("start-beside-old-publisher", small(seed), ms(3_000))
+        .at(ms(400), What::Session(Some(0)))
+        .at(ms(400), What::Zombie(0, Line::A, true))
+        .at(ms(800), What::Stop)
+        .at(ms(1_000), What::Session(Some(0)))
+        .at(ms(1_001), What::Start)
+        .expect(0, ms(1_500), ms(3_000), Must::BeLive)
+}
+
+/// Numbers begin again while the lane stands still, and come further than they were before.
+pub(super) fn restart_unheard(seed: u64) -> Plan {
+    let setup =
+        Setup { queue: 64, rate: 20_000, services: Some(ServiceSetup::BOTH), ..small(seed) };
+    Plan::quiet("restart-unheard", setup, ms(3_000))
+        .at(ms(200), What::Stall(0, ms(900)))
+        .at(ms(300), What::Restart(0, false))
+}

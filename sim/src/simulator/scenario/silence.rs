@@ -1,0 +1,103 @@
+//! Partitions that say nothing, or nearly nothing.
+
+use candor_core::{Line, Nanos, Reason};
+
+use super::{OPEN_BY, SOON, after, ms, small, stale};
+use crate::simulator::schedule::{Must, Plan, Setup, What};
+
+/// No data, no heartbeat: Silent by lease; others live.
+pub(super) fn partition_silent(seed: u64) -> Plan {
+    let setup = small(seed);
+    let (at, back, silence) = (ms(500), ms(1_500), setup.silence);
+    Plan::quiet("partition-silent", setup, ms(2_500))
+        .at(at, What::Kill(1))
+        .at(back, What::Revive(1))
+        .expect(1, OPEN_BY, at, Must::BeLive)
+        .expect(1, after(at, after(silence, SOON)), back, stale(&[Reason::Silent]))
+        .expect(1, after(back, SOON), ms(2_500), Must::BeLive)
+        .others_live(1, OPEN_BY)
+}
+
+/// Heartbeats and next to no trade: Live.
+pub(super) fn thin_partition(seed: u64) -> Plan {
+    let setup = Setup { rate: 1, ..small(seed) };
+    let mut plan = Plan::quiet("thin-partition", setup, Nanos::from_secs(120));
+    for partition in 0..3 {
+        plan = plan.expect(partition, OPEN_BY, Nanos::from_secs(120), Must::BeLive);
+    }
+    plan
+}
+
+/// The link is down: all stale.
+pub(super) fn all_silent(seed: u64) -> Plan {
+    let setup = small(seed);
+    let (at, back, silence) = (ms(500), ms(1_500), setup.silence);
+    let mut plan = Plan::quiet("all-silent", setup, ms(2_500)).at(at, What::Pause);
+    for partition in 0..3 {
+        for line in [Line::A, Line::B] {
+            plan = plan
+                .at(after(at, ms(10)), What::Cut(partition, line, true))
+                .at(back, What::Cut(partition, line, false));
+        }
+        let from = after(at, after(silence, after(ms(10), SOON)));
+        plan = plan.expect(partition, from, back, stale(&[Reason::Silent]));
+        plan = plan.expect(partition, after(back, ms(150)), ms(2_500), Must::BeLive);
+    }
+    plan
+}
+
+/// One packet at the open, then nothing: stale within the lease.
+pub(super) fn opening_tick_only(seed: u64) -> Plan {
+    let setup = small(seed);
+    let (silence, end) = (setup.silence, Nanos::from_secs(5));
+    let mut plan = Plan::quiet("opening-tick-only", setup, end).at(ms(1), What::Pause);
+    for partition in 0..3 {
+        plan = plan.at(ms(1), What::Kill(partition));
+        let from = after(silence, SOON);
+        let reasons = [Reason::Silent, Reason::Unproven, Reason::NotStarted];
+        plan = plan.expect(partition, from, end, stale(&reasons));
+    }
+    plan
+}
+
+/// Only the next heartbeat's number shows it: found at the heartbeat.
+pub(super) fn last_packet_lost(seed: u64) -> Plan {
+    let setup = Setup { rate: 200, ..small(seed) };
+    let (at, heartbeat) = (ms(500), setup.heartbeat);
+    let found = after(at, after(heartbeat, after(heartbeat, ms(60))));
+    let gap = stale(&[Reason::Gap]);
+    Plan::quiet("last-packet-lost", setup, ms(1_500))
+        .at(at, What::LoseNext(0, 1))
+        .at(after(at, ms(60)), What::Pause)
+        .expect(0, OPEN_BY, at, Must::BeLive)
+        .expect(0, found, ms(1_500), gap)
+        .others_live(0, OPEN_BY)
+}
+
+/// Partitions silenced one by one, healed in another order: all Live again (I5).
+pub(super) fn swizzle(seed: u64) -> Plan {
+    let mut plan = Plan::quiet("swizzle", small(seed), ms(3_000));
+    for (step, partition) in [2, 0, 1].into_iter().enumerate() {
+        plan = plan.at(ms(300 + 200 * step as u64), What::Kill(partition));
+    }
+    for (step, partition) in [0, 1, 2].into_iter().enumerate() {
+        let back = ms(1_300 + 200 * step as u64);
+        plan = plan.at(back, What::Revive(partition));
+        plan = plan.expect(partition, after(back, SOON), ms(3_000), Must::BeLive);
+    }
+    plan
+}
+
+/// All partitions stop and resume ten hours later: nothing Live in between, Live at resume.
+pub(super) fn outage(seed: u64) -> Plan {
+    let setup = small(seed);
+    let (at, back) = (ms(500), Nanos::from_secs(36_000));
+    let end = after(back, ms(1_000));
+    let mut plan = Plan::quiet("outage", setup, end);
+    for partition in 0..3 {
+        plan = plan.at(at, What::Kill(partition)).at(back, What::Revive(partition));
+        plan = plan.expect(partition, ms(1_000), back, stale(&[Reason::Silent]));
+        plan = plan.expect(partition, after(back, SOON), end, Must::BeLive);
+    }
+    plan
+}

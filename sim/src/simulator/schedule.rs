@@ -1,0 +1,422 @@
+//! What a run is made of: the world as set up, the faults by time, what must hold besides the
+//! invariants. A plan and nothing else decides a run.
+
+use core::fmt;
+
+use candor_core::limits::LINES;
+use candor_core::{Line, Nanos, Reason};
+use candor_gapfill::retransmit::Policy;
+
+use super::network::Link;
+use crate::publisher::Packing;
+use crate::services::{ServiceFault, ServiceKind};
+
+/// The world before anything goes wrong.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// Everything random follows from it.
+    pub seed: u64,
+    /// Partitions of the one venue.
+    pub partitions: usize,
+    /// Symbols over all partitions.
+    pub symbols: usize,
+    /// Orders put on each side of each book before the market opens.
+    pub prefill: usize,
+    /// Messages a second over all partitions.
+    pub rate: u64,
+    /// Messages are published in steps of so much time.
+    pub quantum: Nanos,
+    /// How the lines there are cut packets.
+    pub packings: [Option<Packing>; LINES],
+    /// What each line's link does to packets when all is well.
+    pub links: [Link; LINES],
+    /// The venue's heartbeat interval.
+    pub heartbeat: Nanos,
+    /// The handler's silence bound.
+    pub silence: Nanos,
+    /// The handler's reorder grace.
+    pub grace: Nanos,
+    /// The handler's bound on looking at packets late.
+    pub late: Nanos,
+    /// How long an old numbering is recognised.
+    pub session_grace: Nanos,
+    /// The process lease.
+    pub lease: Nanos,
+    /// Time between two duty cycles of a lane that has work.
+    pub poll: Nanos,
+    /// Lanes of the handler.
+    pub lanes: u16,
+    /// Frames a lane's queue holds; more are dropped and counted, as a kernel does.
+    pub queue: usize,
+    /// Whether the map lists the symbols.
+    pub listed: bool,
+    /// When the handler starts.
+    pub handler_at: Nanos,
+    /// The venue's services; without any, what no line carries stays missing.
+    pub services: Option<ServiceSetup>,
+    /// What is changed in the venue's bytes before anybody sees them.
+    pub tamper: Vec<Tamper>,
+}
+
+impl Setup {
+    /// Two lines, four partitions, 48 symbols, nothing wrong.
+    #[must_use]
+    pub fn plain(seed: u64) -> Setup {
+        Setup {
+            seed,
+            partitions: 4,
+            symbols: 48,
+            prefill: 3,
+            rate: 20_000,
+            quantum: Nanos::from_micros(500),
+            packings: [Some(Packing::A), Some(Packing::B), None],
+            links: [Link::GOOD; LINES],
+            heartbeat: Nanos::from_secs(1),
+            silence: Nanos::from_secs(3),
+            grace: Nanos::from_millis(1),
+            late: Nanos::from_millis(20),
+            session_grace: Nanos::from_secs(5),
+            lease: Nanos::from_millis(50),
+            poll: Nanos::from_micros(5),
+            lanes: 1,
+            queue: 4096,
+            listed: true,
+            handler_at: Nanos::ZERO,
+            services: None,
+            tamper: Vec::new(),
+        }
+    }
+
+    /// The lines there are.
+    pub fn lines(&self) -> impl Iterator<Item = Line> + '_ {
+        Line::ALL.into_iter().filter(|line| self.packings[line.index()].is_some())
+    }
+}
+
+/// What a venue's services are, and how the handler uses them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ServiceSetup {
+    /// Missing numbers may be asked for.
+    pub retransmit: bool,
+    /// Snapshots may be fetched.
+    pub snapshot: bool,
+    /// How long the way to the services is.
+    pub delay: Nanos,
+    /// Chance that a datagram is lost on it, in millionths.
+    pub loss: u32,
+    /// How long an answer is waited for.
+    pub timeout: Nanos,
+    /// Requests a second that the venue allows.
+    pub budget: u32,
+    /// Numbers a request asks for.
+    pub piece: u32,
+    /// Missing numbers beyond which a snapshot is fetched.
+    pub limit: u64,
+    /// Bytes that a partition can hold back.
+    pub holdback: usize,
+}
+
+impl ServiceSetup {
+    /// Both services, a millisecond away.
+    pub const BOTH: ServiceSetup = ServiceSetup {
+        retransmit: true,
+        snapshot: true,
+        delay: Nanos::from_micros(200),
+        loss: 0,
+        timeout: Nanos::from_millis(5),
+        budget: 200,
+        piece: 64,
+        limit: 2_000,
+        holdback: 4 << 20,
+    };
+
+    /// How numbers are asked for.
+    #[must_use]
+    pub fn policy(&self) -> Option<Policy> {
+        self.retransmit.then_some(Policy {
+            piece: self.piece,
+            outstanding: 4,
+            limit: self.limit,
+            timeout: self.timeout,
+            timeout_max: Nanos(self.timeout.0 * 4),
+            attempts: 4,
+            patience: self.patience(),
+            rest: Nanos::ZERO,
+        })
+    }
+
+    /// How snapshots are fetched, from a venue with this heartbeat.
+    #[must_use]
+    pub fn snapshots(&self, heartbeat: Nanos) -> Option<candor_snapshot::Config> {
+        self.snapshot.then_some(candor_snapshot::Config {
+            holdback_bytes: self.holdback,
+            begin: Nanos(self.timeout.0 * 16),
+            idle: Nanos(self.timeout.0 * 8),
+            whole: self.whole(),
+            confirm: Nanos(heartbeat.0 * 3),
+            retry: self.timeout,
+            retry_max: Nanos(self.timeout.0 * 16),
+        })
+    }
+
+    /// How long numbers are asked for before a snapshot is.
+    #[must_use]
+    pub fn patience(&self) -> Nanos {
+        Nanos(self.timeout.0 * 12)
+    }
+
+    /// The longest a snapshot may take.
+    #[must_use]
+    pub fn whole(&self) -> Nanos {
+        Nanos(self.timeout.0 * 100)
+    }
+}
+
+/// One change of the venue's own bytes, on all lines alike.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Tamper {
+    /// Every short-sale message of a partition becomes one of a type nobody knows.
+    UnknownType {
+        /// The partition.
+        partition: usize,
+    },
+    /// Every directory and trading action message of a partition is longer than documented.
+    Longer {
+        /// The partition.
+        partition: usize,
+    },
+    /// The first deletion from a number on speaks of an order that never was.
+    UnknownOrder {
+        /// The partition.
+        partition: usize,
+        /// The number.
+        from: u64,
+    },
+    /// The first buy order from a number on crosses its book.
+    Crossed {
+        /// The partition.
+        partition: usize,
+        /// The number.
+        from: u64,
+    },
+    /// The first directory entry of a partition names the first symbol of another.
+    Foreign {
+        /// The partition that should not have it.
+        partition: usize,
+        /// The partition that has it.
+        home: usize,
+    },
+}
+
+/// Something that goes wrong, or right again, at a time.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Fault {
+    /// Time since the beginning.
+    pub at: Nanos,
+    /// What.
+    pub what: What,
+}
+
+/// What goes wrong. Partitions count from 0.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum What {
+    /// The venue's partition falls silent; its numbers wait.
+    Kill(usize),
+    /// It speaks again.
+    Revive(usize),
+    /// A link carries nothing, or something again.
+    Cut(usize, Line, bool),
+    /// All links of a partition lose their next packets, so many.
+    LoseNext(usize, u32),
+    /// A link loses packets by chance, in millionths.
+    Loss(usize, Line, u32),
+    /// A link loses runs of packets: chance in millionths, mean length.
+    Bursts(usize, Line, u32, u32),
+    /// A link takes so much longer.
+    Lag(usize, Line, Nanos),
+    /// A link lets packets overtake each other: chance in millionths, and by how much.
+    Reorder(usize, Line, u32, Nanos),
+    /// A link carries packets twice: chance in millionths.
+    Duplicate(usize, Line, u32),
+    /// A link breaks frames: chance in millionths.
+    Malform(usize, Line, u32),
+    /// The link is what it was in the beginning.
+    Mend(usize, Line),
+    /// A new session on one partition, or on all.
+    Session(Option<usize>),
+    /// Numbers start at 1 under the same session; whether packets of the old ones may still be on
+    /// their way. What comes late of numbers that nobody has seen can't be told from the new ones.
+    Restart(usize, bool),
+    /// The venue ends the session.
+    End(usize),
+    /// The next message has other bytes on line B.
+    Differ(usize),
+    /// Messages a second over all partitions.
+    Rate(u64),
+    /// No messages; heartbeats go on.
+    Pause,
+    /// Messages again.
+    Resume,
+    /// A lane does nothing for so long: the process is stopped, or starved.
+    Stall(u16, Nanos),
+    /// The handler dies.
+    Stop,
+    /// Another is started.
+    Start,
+    /// A publisher of the partition's last session still sends heartbeats on a line, or no longer.
+    Zombie(usize, Line, bool),
+    /// A link repeats the last packet with messages that it carried, again and again, or no longer.
+    Loop(usize, Line, bool),
+    /// The handler leaves the partition's groups, or joins them.
+    Subscribe(usize, bool),
+    /// A service of a partition does this to what it is asked.
+    Serve(usize, ServiceKind, ServiceFault),
+    /// The way to a partition's services loses datagrams, in millionths.
+    WayLoss(usize, u32),
+    /// Nobody answers at an address of a partition's services, or somebody at all again.
+    WayDead(usize, Option<usize>),
+    /// Nothing gets through to a partition's services, or something again.
+    WayHangs(usize, bool),
+}
+
+impl fmt::Display for What {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let share = |ppm: &u32| f64::from(*ppm) / 10_000.0;
+        let on = |on: &bool| if *on { "begins" } else { "ends" };
+        match self {
+            What::Kill(p) => write!(f, "P{} falls silent", p + 1),
+            What::Revive(p) => write!(f, "P{} speaks again", p + 1),
+            What::Cut(p, line, true) => write!(f, "P{} line {line} is cut", p + 1),
+            What::Cut(p, line, false) => write!(f, "P{} line {line} is whole again", p + 1),
+            What::LoseNext(p, n) => write!(f, "P{} loses its next {n} packets on all lines", p + 1),
+            What::Loss(p, line, ppm) => write!(f, "P{} line {line} loses {}%", p + 1, share(ppm)),
+            What::Bursts(p, line, ppm, n) => {
+                write!(f, "P{} line {line} loses runs of {n}, {}%", p + 1, share(ppm))
+            }
+            What::Lag(p, line, lag) => write!(f, "P{} line {line} lags by {lag}", p + 1),
+            What::Reorder(p, line, ppm, by) => {
+                write!(f, "P{} line {line} holds {}% back by {by}", p + 1, share(ppm))
+            }
+            What::Duplicate(p, line, ppm) => {
+                write!(f, "P{} line {line} repeats {}%", p + 1, share(ppm))
+            }
+            What::Malform(p, line, ppm) => {
+                write!(f, "P{} line {line} breaks {}% of frames", p + 1, share(ppm))
+            }
+            What::Mend(p, line) => write!(f, "P{} line {line} is mended", p + 1),
+            What::Session(None) => write!(f, "a new session on all partitions"),
+            What::Session(Some(p)) => write!(f, "P{} has a new session", p + 1),
+            What::Restart(p, false) => write!(f, "P{} restarts at number 1", p + 1),
+            What::Restart(p, true) => {
+                write!(f, "P{} restarts at number 1, old packets still under way", p + 1)
+            }
+            What::End(p) => write!(f, "P{} ends its session", p + 1),
+            What::Differ(p) => write!(f, "P{} line B differs in its next message", p + 1),
+            What::Rate(rate) => write!(f, "{rate} messages a second"),
+            What::Pause => write!(f, "no messages, heartbeats only"),
+            What::Resume => write!(f, "messages go on"),
+            What::Stall(lane, time) => write!(f, "lane {lane} stands still for {time}"),
+            What::Stop => write!(f, "the handler dies"),
+            What::Start => write!(f, "a handler starts"),
+            What::Zombie(p, line, b) => {
+                write!(f, "P{} line {line}: an old publisher {}", p + 1, on(b))
+            }
+            What::Loop(p, line, b) => write!(f, "P{} line {line}: a loop {}", p + 1, on(b)),
+            What::Serve(p, kind, fault) => {
+                write!(f, "P{} {} service: {fault:?}", p + 1, kind.label())
+            }
+            What::WayLoss(p, ppm) => {
+                write!(f, "P{} the way to the services loses {}%", p + 1, share(ppm))
+            }
+            What::WayDead(p, Some(at)) => write!(f, "P{} service address {at} is dead", p + 1),
+            What::WayDead(p, None) => write!(f, "P{} service addresses answer", p + 1),
+            What::WayHangs(p, hangs) => {
+                write!(f, "P{} a hang of the services {}", p + 1, on(hangs))
+            }
+            What::Subscribe(p, true) => write!(f, "P{} is joined", p + 1),
+            What::Subscribe(p, false) => write!(f, "P{} is left", p + 1),
+        }
+    }
+}
+
+/// What must hold of the symbols of a partition for a while, beside the invariants.
+#[derive(Clone, Debug)]
+pub struct Expect {
+    /// The partition.
+    pub partition: usize,
+    /// Only this symbol of it, by its place in the oracle's order; `None` for all.
+    pub symbol: Option<u32>,
+    /// From then on, since the beginning.
+    pub from: Nanos,
+    /// Up to then.
+    pub until: Nanos,
+    /// What.
+    pub must: Must,
+}
+
+/// What is expected of a read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Must {
+    /// Live.
+    BeLive,
+    /// Stale for one of these reasons.
+    BeStale(Vec<Reason>),
+}
+
+/// A whole run.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// What it is called.
+    pub name: String,
+    /// The world.
+    pub setup: Setup,
+    /// What happens in the first act, in order of time.
+    pub faults: Vec<Fault>,
+    /// How long the first act lasts at most.
+    pub length: Nanos,
+    /// How many messages the venue publishes in the first act at most.
+    pub events: u64,
+    /// What must hold besides.
+    pub expects: Vec<Expect>,
+}
+
+impl Plan {
+    /// A plan without faults.
+    #[must_use]
+    pub fn quiet(name: &str, setup: Setup, length: Nanos) -> Plan {
+        Plan {
+            name: name.to_owned(),
+            setup,
+            faults: Vec::new(),
+            length,
+            events: u64::MAX,
+            expects: Vec::new(),
+        }
+    }
+
+    /// Adds a fault at this time since the beginning.
+    #[must_use]
+    pub fn at(mut self, at: Nanos, what: What) -> Plan {
+        self.faults.push(Fault { at, what });
+        self.faults.sort_by_key(|fault| fault.at);
+        self
+    }
+
+    /// Adds an expectation on all symbols of a partition.
+    #[must_use]
+    pub fn expect(mut self, partition: usize, from: Nanos, until: Nanos, must: Must) -> Plan {
+        self.expects.push(Expect { partition, symbol: None, from, until, must });
+        self
+    }
+
+    /// All partitions but this one are expected Live from `from` to the end of the first act.
+    #[must_use]
+    pub fn others_live(mut self, but: usize, from: Nanos) -> Plan {
+        let until = self.length;
+        for partition in (0..self.setup.partitions).filter(|other| *other != but) {
+            let must = Must::BeLive;
+            self.expects.push(Expect { partition, symbol: None, from, until, must });
+        }
+        self
+    }
+}

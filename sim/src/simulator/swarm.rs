@@ -1,0 +1,264 @@
+//! Everything out of one seed: the world's shape, and which faults happen when. Whole classes of
+//! faults are left out at random, so that rare combinations of the rest come up.
+
+use candor_core::limits::LINES;
+use candor_core::{Line, Nanos};
+
+use super::network::Link;
+use super::schedule::{Fault, Plan, ServiceSetup, Setup, What};
+use crate::publisher::Packing;
+use crate::rng::Rng;
+use crate::services::{ServiceFault, ServiceKind};
+
+/// Messages of the first act unless told otherwise.
+pub const EVENTS: u64 = 60_000;
+
+/// The plan of a seed.
+#[must_use]
+pub fn plan(seed: u64, events: u64) -> Plan {
+    let mut rng = Rng::stream(seed, 5 << 40);
+    let setup = setup(seed, &mut rng);
+    // As long as the events take, and some time more in which rates change and flows pause.
+    let length = Nanos(events.saturating_mul(1_000_000_000) / setup.rate * 3 / 2);
+    let length = length.max(Nanos(setup.silence.0 * 3));
+    let faults = faults(&setup, length, &mut rng);
+    Plan { events, faults, ..Plan::quiet(&format!("seed {seed}"), setup, length) }
+}
+
+fn one_of<T: Copy>(rng: &mut Rng, choices: &[T]) -> T {
+    choices[rng.below(choices.len() as u64) as usize]
+}
+
+fn setup(seed: u64, rng: &mut Rng) -> Setup {
+    let partitions = one_of(rng, &[1, 2, 3, 4, 6, 9]);
+    let heartbeat = Nanos::from_millis(one_of(rng, &[20, 100, 250, 1_000]));
+    let grace = Nanos::from_micros(one_of(rng, &[200, 1_000, 3_000]));
+    let third = rng.chance(200_000);
+    let packings = core::array::from_fn(|line| match line {
+        0 | 1 => Some(packing(rng)),
+        _ => third.then(|| packing(rng)),
+    });
+    let rough = rng.chance(700_000);
+    Setup {
+        seed,
+        partitions,
+        symbols: partitions * one_of(rng, &[2, 5, 12, 30]),
+        prefill: rng.below(6) as usize,
+        rate: one_of(rng, &[2_000, 10_000, 40_000, 150_000]),
+        quantum: Nanos::from_micros(one_of(rng, &[20, 100, 500, 2_000])),
+        packings,
+        links: core::array::from_fn::<_, LINES, _>(|_| link(rng, rough, grace)),
+        heartbeat,
+        silence: Nanos(heartbeat.0 * 3),
+        grace,
+        late: Nanos::from_millis(one_of(rng, &[5, 20])),
+        session_grace: Nanos(heartbeat.0 * 5),
+        lease: Nanos::from_millis(one_of(rng, &[10, 50])),
+        poll: Nanos(one_of(rng, &[100, 5_000, 50_000])),
+        lanes: (1 + rng.below(2) as u16).min(partitions as u16),
+        queue: one_of(rng, &[64, 1_024, 4_096]),
+        services: rng.chance(700_000).then(|| services(rng)),
+        listed: rng.chance(500_000),
+        handler_at: if rng.chance(150_000) {
+            Nanos::from_millis(rng.between(1, 500))
+        } else {
+            Nanos::ZERO
+        },
+        ..Setup::plain(seed)
+    }
+}
+
+fn services(rng: &mut Rng) -> ServiceSetup {
+    let which = rng.below(6);
+    let delay = Nanos::from_micros(one_of(rng, &[50, 200, 2_000]));
+    ServiceSetup {
+        retransmit: which > 0,
+        snapshot: which != 1,
+        delay,
+        loss: one_of(rng, &[0, 0, 20_000, 300_000]),
+        timeout: Nanos(delay.0 * 10).max(Nanos::from_millis(2)),
+        budget: one_of(rng, &[5, 50, 1_000]),
+        piece: one_of(rng, &[5, 64, 1_000]),
+        limit: one_of(rng, &[20, 2_000, 20_000]),
+        holdback: one_of(rng, &[20_000, 1 << 20, 8 << 20]),
+    }
+}
+
+fn packing(rng: &mut Rng) -> Packing {
+    Packing {
+        max_payload: one_of(rng, &[120, 600, 1_300, 1_450]),
+        max_messages: one_of(rng, &[1, 3, 27, 40]),
+        linger: Nanos::from_micros(one_of(rng, &[0, 0, 50, 300])),
+    }
+}
+
+fn link(rng: &mut Rng, rough: bool, grace: Nanos) -> Link {
+    let some = |rng: &mut Rng, choices: &[u32]| if rough { one_of(rng, choices) } else { 0 };
+    Link {
+        delay: Nanos::from_micros(one_of(rng, &[5, 20, 200])),
+        jitter: Nanos(if rough { rng.below(grace.0) } else { 0 }),
+        loss: some(rng, &[0, 0, 1_000, 10_000, 50_000]),
+        bursts: some(rng, &[0, 0, 500, 3_000]),
+        burst: one_of(rng, &[2, 10, 40]),
+        duplicate: some(rng, &[0, 0, 10_000, 200_000]),
+        reorder: some(rng, &[0, 0, 5_000, 50_000]),
+        reorder_by: Nanos(rng.below(grace.0 * 2)),
+        malform: some(rng, &[0, 0, 0, 2_000]),
+        ..Link::GOOD
+    }
+}
+
+/// Kinds of faults that are switched on or off together.
+const CLASSES: u64 = 12;
+
+fn faults(setup: &Setup, length: Nanos, rng: &mut Rng) -> Vec<Fault> {
+    let mut classes: Vec<u64> = (0..CLASSES).filter(|_| rng.chance(350_000)).collect();
+    // A handler that starts beside a publisher of a session it never heard of can't know which of
+    // the two is the old one (`start-beside-old-publisher`).
+    if classes.contains(&9) {
+        classes.retain(|class| *class != 7);
+    }
+    // Numbers that begin again while nobody listens, and pass those that were heard before, can't be
+    // told from them (`restart-unheard`).
+    let smooth = |link: &Link| link.loss + link.bursts + link.reorder == 0 && link.jitter.0 == 0;
+    if !setup.links.iter().all(smooth) {
+        classes.retain(|class| *class != 5);
+    }
+    if classes.contains(&5) {
+        classes.retain(|class| ![1, 3, 6, 7].contains(class));
+    }
+    let mut faults = Vec::new();
+    if classes.is_empty() {
+        return faults;
+    }
+    for _ in 0..rng.below(14) {
+        let class = one_of(rng, &classes);
+        let at = Nanos(rng.below(length.0));
+        // Short ones and ones that outlast every lease.
+        let longest = setup.silence.0 * 2;
+        let time =
+            if rng.chance(500_000) { rng.below(setup.grace.0 * 20) } else { rng.below(longest) };
+        episode(setup, class, at, Nanos(time + 1), rng, &mut faults);
+    }
+    faults.sort_by_key(|fault| fault.at);
+    faults
+}
+
+fn episode(
+    setup: &Setup,
+    class: u64,
+    at: Nanos,
+    time: Nanos,
+    rng: &mut Rng,
+    faults: &mut Vec<Fault>,
+) {
+    let partition = rng.below(setup.partitions as u64) as usize;
+    let lines: Vec<Line> = setup.lines().collect();
+    let line = one_of(rng, &lines);
+    let after = Nanos(at.0 + time.0);
+    let mut add = |at: Nanos, what: What| faults.push(Fault { at, what });
+    match class {
+        0 => {
+            add(at, What::Kill(partition));
+            add(after, What::Revive(partition));
+        }
+        1 => {
+            add(at, What::Cut(partition, line, true));
+            add(after, What::Cut(partition, line, false));
+        }
+        2 => add(at, What::LoseNext(partition, rng.between(1, 20) as u32)),
+        3 => {
+            let lag = Nanos(one_of(rng, &[setup.grace.0, setup.silence.0 / 4, setup.silence.0]));
+            add(at, What::Lag(partition, line, lag));
+            add(after, What::Mend(partition, line));
+        }
+        4 => add(at, What::Session((!rng.chance(300_000)).then_some(partition))),
+        5 => add(at, What::Restart(partition, false)),
+        6 => {
+            let lane = rng.below(u64::from(setup.lanes)) as u16;
+            let stall = Nanos(rng.below(setup.lease.0 * 4) + 1);
+            add(at, What::Stall(lane, if rng.chance(800_000) { stall } else { time }));
+        }
+        7 if rng.chance(500_000) => {
+            add(at, What::Stop);
+            add(after, What::Start);
+        }
+        7 => {
+            add(at, What::Subscribe(partition, false));
+            add(after, What::Subscribe(partition, true));
+        }
+        8 => {
+            add(at, What::Pause);
+            add(after, What::Resume);
+        }
+        10 | 11 => served(partition, at, after, rng, faults),
+        _ => haunted(setup, partition, line, at, after, rng, faults),
+    }
+}
+
+/// The venue's services do not what they should.
+fn served(partition: usize, at: Nanos, after: Nanos, rng: &mut Rng, faults: &mut Vec<Fault>) {
+    let mut add = |at: Nanos, what: What| faults.push(Fault { at, what });
+    let kind = one_of(rng, &ServiceKind::ALL);
+    let fault = match rng.below(14) {
+        0 => ServiceFault::Refuse,
+        1 => ServiceFault::Throttle(rng.between(1, 5) as u32),
+        2 => ServiceFault::Hang,
+        3 => ServiceFault::Partial,
+        4 => ServiceFault::Late(Nanos::from_millis(rng.between(1, 300))),
+        5 => ServiceFault::WrongRange,
+        6 => ServiceFault::Twice,
+        7 => ServiceFault::OldSnapshot(one_of(rng, &[1, 100, 10_000])),
+        8 => ServiceFault::BrokenSnapshot,
+        9 => ServiceFault::LostPart,
+        10 => {
+            add(at, What::WayDead(partition, Some(rng.below(2) as usize)));
+            return add(after, What::WayDead(partition, None));
+        }
+        11 => {
+            add(at, What::WayHangs(partition, true));
+            return add(after, What::WayHangs(partition, false));
+        }
+        _ => {
+            add(at, What::WayLoss(partition, 500_000));
+            return add(after, What::WayLoss(partition, 0));
+        }
+    };
+    add(at, What::Serve(partition, kind, fault));
+    // Something to ask for.
+    add(Nanos(at.0 + 1), What::LoseNext(partition, rng.between(1, 30) as u32));
+    add(after, What::Serve(partition, kind, ServiceFault::Off));
+}
+
+fn haunted(
+    setup: &Setup,
+    partition: usize,
+    line: Line,
+    at: Nanos,
+    after: Nanos,
+    rng: &mut Rng,
+    faults: &mut Vec<Fault>,
+) {
+    let mut add = |at: Nanos, what: What| faults.push(Fault { at, what });
+    match rng.below(4) {
+        0 => {
+            add(at, What::Session(Some(partition)));
+            add(at, What::Zombie(partition, line, true));
+            // And then the new one falls silent: only the old one speaks.
+            if rng.chance(500_000) {
+                let then = Nanos(at.0 + setup.heartbeat.0);
+                add(then, What::Kill(partition));
+                add(Nanos(then.0 + setup.silence.0 * 2), What::Revive(partition));
+            }
+            add(Nanos(after.0 + setup.silence.0 * 2), What::Zombie(partition, line, false));
+        }
+        1 => {
+            add(at, What::Loop(partition, line, true));
+            add(Nanos(at.0 + setup.heartbeat.0), What::Kill(partition));
+            add(Nanos(after.0 + setup.silence.0), What::Revive(partition));
+            add(Nanos(after.0 + setup.silence.0), What::Loop(partition, line, false));
+        }
+        2 => add(at, What::End(partition)),
+        _ => add(at, What::Differ(partition)),
+    }
+}

@@ -1,0 +1,374 @@
+//! What the simulator knows of one partition of the running handler: what reached it, what it
+//! said, and the causes a reader's `Stale` may have.
+
+use candor_core::{Loss, LossKind, Mono, Nanos, Reason, Status, Symbol};
+use candor_engine::{Notice, Step};
+
+use super::network::Tag;
+use crate::oracle::{Followed, Truth};
+
+/// A symbol the oracle has not named yet.
+const NOBODY: u32 = u32::MAX;
+
+/// One symbol as the handler has it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Slot {
+    pub(super) symbol: Symbol,
+    oracle: u32,
+    pub(super) touched: bool,
+}
+
+/// What was said in this epoch that explains a `Stale`.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Said {
+    pub(super) gap_outlived: bool,
+    pub(super) gap_lost: bool,
+    pub(super) differs: bool,
+    pub(super) ended: bool,
+    pub(super) changed: bool,
+    pub(super) stalled: Option<Mono>,
+    /// A snapshot has begun and was not joined to the stream yet.
+    pub(super) rebuilding: bool,
+    /// A snapshot was joined to the stream.
+    pub(super) spliced: bool,
+    /// Numbers began again under the same name: what looks like the old ones is refused for a time.
+    pub(super) restarted: bool,
+}
+
+/// One partition of one life of the handler.
+#[derive(Clone, Debug)]
+pub(super) struct Watch {
+    pub(super) slots: Vec<Slot>,
+    pub(super) touched: Vec<u32>,
+    /// The run of numbers the handler follows, and what of it has been put before it.
+    pub(super) run: Option<u32>,
+    pub(super) followed: Followed,
+    /// The newest run of which anything was put before it.
+    pub(super) newest_run: Option<u32>,
+    /// When the last packet of the run followed reached the host, echoes left aside.
+    pub(super) evidence: Mono,
+    /// Runs left behind in this life.
+    left: Vec<u32>,
+    /// Since when a newer run than the one followed is being put before it.
+    pub(super) newer_since: Option<Mono>,
+    /// How late the last packet that shows where the venue is was looked at.
+    pub(super) behind: Nanos,
+    pub(super) status: Option<Status>,
+    pub(super) lease: Mono,
+    pub(super) expected: u64,
+    pub(super) known_end: u64,
+    /// What `expected` was before the call under way.
+    expected_before: u64,
+    pub(super) subscribed: bool,
+    pub(super) said: Said,
+    /// The first and last number applied in the call under way; empty when `first` is 0.
+    pub(super) applied: (u64, u64),
+    pub(super) last_applied: u64,
+    pub(super) began: bool,
+    pub(super) spliced_now: bool,
+    /// Something the handler did in the call under way that it must not.
+    pub(super) wrong: Option<String>,
+    /// The run and number of the last snapshot that was sent whole.
+    pub(super) offered: Option<(u32, u64)>,
+}
+
+impl Watch {
+    pub(super) fn new() -> Watch {
+        Watch {
+            slots: Vec::new(),
+            touched: Vec::new(),
+            run: None,
+            followed: Followed::new(),
+            newest_run: None,
+            evidence: Mono::NEVER,
+            left: Vec::new(),
+            newer_since: None,
+            behind: Nanos::ZERO,
+            status: None,
+            lease: Mono::NEVER,
+            expected: 1,
+            known_end: 1,
+            expected_before: 1,
+            subscribed: true,
+            said: Said::default(),
+            applied: (0, 0),
+            last_applied: 0,
+            began: false,
+            spliced_now: false,
+            wrong: None,
+            offered: None,
+        }
+    }
+
+    pub(super) fn blame(&mut self, wrong: impl FnOnce() -> String) {
+        if self.wrong.is_none() {
+            self.wrong = Some(wrong());
+        }
+    }
+
+    /// The oracle's place of a symbol; `None` while the venue has not named it.
+    pub(super) fn oracle(&mut self, index: u32, truth: &Truth) -> Option<u32> {
+        let slot = self.slots.get_mut(index as usize)?;
+        if slot.oracle == NOBODY {
+            slot.oracle = truth.find(&slot.symbol)?;
+        }
+        Some(slot.oracle)
+    }
+
+    pub(super) fn define(&mut self, index: u32, symbol: Symbol) {
+        if index as usize != self.slots.len() {
+            self.blame(|| format!("{symbol} is defined as {index}, out of order"));
+        }
+        self.slots.push(Slot { symbol, oracle: NOBODY, touched: false });
+    }
+
+    pub(super) fn touch(&mut self, index: u32) {
+        let Some(slot) = self.slots.get_mut(index as usize) else {
+            return self.blame(|| format!("symbol {index} is published before it is defined"));
+        };
+        if !slot.touched {
+            slot.touched = true;
+            self.touched.push(index);
+        }
+    }
+
+    /// A message was applied.
+    pub(super) fn apply(&mut self, seq: u64) {
+        if seq <= self.last_applied && !self.said.rebuilding {
+            let last = self.last_applied;
+            self.blame(|| format!("number {seq} is applied after {last}"));
+        }
+        self.last_applied = seq;
+        if self.applied.0 == 0 {
+            self.applied.0 = seq;
+        }
+        self.applied.1 = seq;
+    }
+
+    /// Numbers begin again: what was said before is of the past.
+    fn renew(&mut self) {
+        self.began = true;
+        self.last_applied = 0;
+        self.applied = (0, 0);
+        let stalled = self.said.stalled;
+        self.said = Said { stalled, changed: true, ..Said::default() };
+    }
+
+    pub(super) fn notice(&mut self, notice: &Notice) {
+        match notice {
+            Notice::SessionChanged { .. } => self.renew(),
+            Notice::Restarted { .. } => {
+                self.renew();
+                self.said.restarted = true;
+            }
+            Notice::LinesDiffer { .. } => self.said.differs = true,
+            Notice::Ended { .. } => self.said.ended = true,
+            Notice::Started { .. }
+            | Notice::GapOpened { .. }
+            | Notice::OldSession { .. }
+            | Notice::Loss(_) => {}
+        }
+    }
+
+    pub(super) fn loss(&mut self, loss: &Loss) {
+        match loss.kind {
+            LossKind::GapOutlived => self.said.gap_outlived = true,
+            LossKind::GapLost => self.said.gap_lost = true,
+            LossKind::OneLine | LossKind::GapFilled | LossKind::Spliced => {}
+        }
+    }
+
+    /// Recovery took a step.
+    pub(super) fn step(&mut self, step: &Step, setup: &super::Setup, now: Mono) {
+        match *step {
+            Step::SnapshotBegun => self.said.rebuilding = true,
+            Step::Spliced { next } => self.splice(next.0, None),
+            Step::Resynced { next } => self.splice(next.0, Some(now + setup.session_grace)),
+            Step::RetransmitGivenUp { .. }
+            | Step::SnapshotAsked { .. }
+            | Step::SnapshotFailed { .. } => {}
+        }
+    }
+
+    /// `fresh_from` is given where the numbers go on from one that is past.
+    fn splice(&mut self, next: u64, fresh_from: Option<Mono>) {
+        let resync = fresh_from.is_some();
+        let offered = self.run.map(|run| (run, next));
+        let newer = self.offered.filter(|(run, at)| resync && *at == next && Some(*run) > self.run);
+        if let Some((run, _)) = newer {
+            // Numbers that began again unnoticed: the venue's snapshot puts it right.
+            self.run = Some(run);
+            self.newer_since = None;
+        } else if self.offered != offered {
+            let was = self.offered;
+            self.blame(|| format!("a snapshot before {next} is spliced; {was:?} was offered"));
+        }
+        self.spliced_now = true;
+        if resync {
+            self.followed.resync(next);
+            // No line lags for longer: what arrives from then on is of the new numbers.
+            self.said.stalled = self.said.stalled.max(fresh_from);
+        } else {
+            self.followed.splice(next);
+        }
+        self.said =
+            Said { gap_lost: false, differs: false, rebuilding: false, spliced: true, ..self.said };
+    }
+
+    /// The venue sent numbers of a run again, and the handler says that it had use for them.
+    pub(super) fn answered(&mut self, run: u32, first: u64, end: u64) {
+        if self.run != Some(run) {
+            self.blame(|| format!("an answer of run {run} is taken for {first}..{end}"));
+        }
+        self.followed.answer(first, end);
+        self.settle();
+    }
+
+    /// What a packet of this tag, just put before the handler, means. `quiet` is the reorder grace.
+    pub(super) fn took(&mut self, now: Mono, at: Mono, tag: &Tag) {
+        if tag.malformed {
+            if self.began {
+                self.blame(|| "a broken frame began a session".to_owned());
+            }
+            return;
+        }
+        if self.run.is_none() || self.began {
+            self.begin(tag);
+        } else if self.run < Some(tag.run) && self.followed.known_end() == 1 {
+            // Nothing was ever said in the run followed: what begins again is the same.
+            self.run = Some(tag.run);
+        }
+        self.newest_run = self.newest_run.max(Some(tag.run));
+        if self.newest_run > self.run {
+            self.newer_since = self.newer_since.or(Some(now));
+        }
+        if self.run == Some(tag.run) {
+            // Numbers that are held beyond a gap are new until they are delivered, said again or not.
+            let beyond = tag.first + tag.count > self.expected_before;
+            if !tag.echo || (beyond && tag.count > 0) {
+                self.evidence = self.evidence.max(at);
+            }
+            let next = self.followed.next().max(self.expected_before);
+            let shows =
+                if tag.count == 0 { tag.first >= next } else { tag.first + tag.count > next };
+            self.followed.packet(tag.first, tag.count, tag.end, now);
+            if shows && !tag.echo {
+                self.behind = now.since(at);
+                // What was given up is not missing any more, what opened since is.
+                let whole = self.followed.missing_since().is_none()
+                    || (self.said.gap_lost && self.known_end == self.expected);
+                // A packet that a snapshot was joined by showed a gap before.
+                let whole = whole && !self.spliced_now;
+                self.said.stalled = self.said.stalled.filter(|since| at < *since || !whole);
+            }
+        }
+        self.end_splice(now);
+        self.settle();
+    }
+
+    /// The end of a call in which a snapshot may have been spliced. Where numbers are missing right
+    /// behind it, only what comes from now on shows where the venue is.
+    pub(super) fn end_splice(&mut self, now: Mono) {
+        if core::mem::take(&mut self.spliced_now) && self.known_end > self.expected {
+            self.said.stalled = self.said.stalled.max(Some(now));
+        }
+    }
+
+    fn begin(&mut self, tag: &Tag) {
+        let before = self.run;
+        if before == Some(tag.run) {
+            self.blame(|| "the handler sees a session begin where none did".to_owned());
+        } else if self.left.contains(&tag.run) {
+            self.blame(|| "the handler goes back to a session left behind".to_owned());
+        }
+        self.left.extend(before);
+        self.began = false;
+        self.run = Some(tag.run);
+        self.newer_since = None;
+        self.expected_before = 1;
+        self.followed = Followed::new();
+        self.evidence = Mono::NEVER;
+    }
+
+    /// After a call: what was applied must have come, and nothing that came was left.
+    pub(super) fn settle(&mut self) {
+        let (first, last) = core::mem::take(&mut self.applied);
+        self.expected_before = self.expected;
+        if first != 0 && !self.followed.has_all(last, last + 1) {
+            self.blame(|| format!("number {last} is applied and never came"));
+        }
+        let next = self.followed.next();
+        if self.run.is_none() || self.said.gap_lost {
+            return;
+        }
+        if self.expected > next {
+            let expected = self.expected;
+            self.blame(|| {
+                format!("everything before {expected} is said to be here; {next} is not")
+            });
+        } else if self.expected < next && !self.said.ended && !self.said.restarted {
+            let expected = self.expected;
+            self.blame(|| format!("everything before {next} has come; {expected} is expected"));
+        }
+    }
+
+    /// What is known, in words for a failure's story.
+    pub(super) fn summary(&self) -> String {
+        let (run, next, known) = (self.run, self.followed.next(), self.followed.known_end());
+        format!(
+            "known: run {run:?}, everything before {next} came, numbers exist before {known}; \
+             the handler expects {} and knows of numbers before {}; {:?}; {} behind; last evidence at {}, lease until {}",
+            self.expected, self.known_end, self.said, self.behind, self.evidence.0, self.lease.0
+        )
+    }
+
+    /// Nobody needs to know any more what was true before this number of this run.
+    pub(super) fn floor(&self) -> (u32, u64) {
+        (self.run.unwrap_or(0), self.followed.next())
+    }
+
+    /// The number before which a Live book must be the venue's.
+    pub(super) fn upto(&self) -> u64 {
+        let next = self.followed.next();
+        if self.said.restarted { next.min(self.expected) } else { next }
+    }
+
+    /// Whether the second act must make the partition whole: by its lines alone, where the venue
+    /// is not asked for anything.
+    pub(super) fn can_be_whole(&self, setup: &super::Setup) -> bool {
+        // The whole ladder is there: everything can.
+        if setup.services.is_some_and(|services| services.snapshot) {
+            return true;
+        }
+        let lines_alone = self.followed.missing_since().is_none() && self.run.is_some();
+        let spoilt = self.said.gap_lost || self.said.differs;
+        lines_alone && !spoilt
+    }
+
+    /// Whether a reader may be told this reason now, of the partition as a whole; `None` for
+    /// reasons that are not a partition's.
+    pub(super) fn explains(&self, reason: Reason, now: Mono, setup: &super::Setup) -> Option<bool> {
+        let overdue = |since: Mono| now >= since + setup.grace;
+        let known = match reason {
+            Reason::Unsubscribed => !self.subscribed,
+            Reason::NotStarted => self.run.is_none() || self.evidence == Mono::NEVER,
+            Reason::Silent => now >= self.evidence + setup.silence || self.lease <= now,
+            Reason::Ended => self.said.ended,
+            Reason::Gap => {
+                (self.said.gap_outlived && self.followed.missing_since().is_some_and(overdue))
+                    || self.said.gap_lost
+            }
+            Reason::Recovering => {
+                self.said.rebuilding
+                    || self.said.gap_lost
+                    || self.followed.missing_since().is_some()
+            }
+            Reason::SessionChanged => self.said.changed && self.last_applied == 0,
+            Reason::LinesDiffer => self.said.differs,
+            Reason::Late => self.said.stalled.is_some() || self.behind > setup.late,
+            Reason::Quarantined => false,
+            _ => return None,
+        };
+        Some(known)
+    }
+}

@@ -1,0 +1,272 @@
+//! Faults, as they happen and as they end.
+
+use candor_core::{Line, Nanos};
+
+use super::{Ghost, Grave, HEALING_RATE, Haunt, START, World};
+use crate::control::Command;
+use crate::oracle::wire;
+use crate::services::{ServiceFault, ServiceKind};
+use crate::simulator::checks::{Judge, Wrong};
+use crate::simulator::errands::{Errand, Errands, Way};
+use crate::simulator::handler::{Handler, Traces};
+use crate::simulator::journal::{NOWHERE, Told};
+use crate::simulator::network::Tag;
+use crate::simulator::schedule::What;
+
+impl World<'_> {
+    pub(super) fn start_handler(&mut self) {
+        let mut traces = Traces { digest: &mut self.digest, journal: &mut self.journal };
+        if let Some(Grave { handler, .. }) = &mut self.grave {
+            handler.retire(self.now);
+        }
+        let errands = self.setup.services.map(|services| {
+            let partitions = self.setup.partitions;
+            Errands::new(&services, partitions, self.setup.seed, self.connections)
+        });
+        let handler = Handler::start(self.setup, &self.listed, errands, self.now, &mut traces);
+        self.handler = Some(handler);
+    }
+
+    pub(super) fn stop_handler(&mut self) {
+        let Some(mut handler) = self.handler.take() else { return };
+        if let Some(mut errands) = handler.errands.take() {
+            errands.die(&mut self.exchange);
+            self.connections = errands.next_connection();
+            let Errand { asked, answered, connected } = errands.counts();
+            self.errand.asked += asked;
+            self.errand.answered += answered;
+            self.errand.connected += connected;
+        }
+        let leases = handler.lanes.iter().map(|lane| lane.lease).collect();
+        for lane in &mut handler.lanes {
+            lane.queue.drain(..).for_each(|arrival| self.network.recycle(arrival.bytes));
+        }
+        self.grave = Some(Grave { handler, leases });
+    }
+
+    pub(super) fn command(&mut self, command: &Command) {
+        // What an operator of the simulator's own exchange says is always possible.
+        let done = self.exchange.apply(self.now, command);
+        debug_assert!(done.is_ok(), "{command:?}: {done:?}");
+        self.drain();
+    }
+
+    /// The numbers of a partition begin again, under another name or the same.
+    pub(super) fn begin_run(&mut self, partition: usize, command: &Command) {
+        let truth = &self.truths[partition];
+        let session = truth.session(truth.run());
+        let ghost = |session| Ghost { session, run: truth.run(), next: truth.next() };
+        self.ghosts[partition] = session.map(ghost);
+        self.exchange.cut_all(self.now);
+        self.drain();
+        self.truths[partition].begin();
+        self.command(command);
+    }
+
+    pub(super) fn happen(&mut self, what: What) -> Result<(), Wrong> {
+        self.journal.note(self.now, NOWHERE, Told::Fault(what));
+        match what {
+            What::Kill(partition) | What::Revive(partition) => {
+                let alive = matches!(what, What::Revive(_));
+                self.command(&Command::Partition { partition, alive });
+            }
+            What::Session(chosen) => {
+                let all = 0..self.setup.partitions;
+                for partition in chosen.map_or(all, |only| only..only + 1) {
+                    self.sessions += 1;
+                    let name = format!("SIM{}", self.sessions);
+                    let partition_only = Some(partition);
+                    let command = Command::Session { name, partition: partition_only };
+                    self.begin_run(partition, &command);
+                }
+            }
+            What::Restart(partition, late) => {
+                let command = Command::Restart { partition: Some(partition) };
+                if !late {
+                    self.exchange.cut_all(self.now);
+                    self.drain();
+                    self.network.lose_under_way(partition);
+                    let errands = self.handler.as_mut().and_then(|it| it.errands.as_mut());
+                    if let Some(errands) = errands {
+                        errands.restart(partition, &mut self.exchange);
+                    }
+                }
+                self.begin_run(partition, &command);
+            }
+            What::End(partition) => self.command(&Command::End { partition: Some(partition) }),
+            // A first message that differs is how a restart looks.
+            What::Differ(partition)
+                if self.truths[partition].next() > 1
+                    && !self.exchange.publishers()[partition].is_ended() =>
+            {
+                self.command(&Command::Differ { partition });
+            }
+            What::Differ(_) => {}
+            What::Rate(rate) => self.command(&Command::Rate(rate)),
+            What::Pause => self.command(&Command::Pause),
+            What::Resume => self.command(&Command::Resume),
+            What::Stop => self.stop_handler(),
+            What::Start if self.handler.is_none() => self.start_handler(),
+            What::Start => {}
+            What::Stall(lane, time) => {
+                if let Some(handler) = &mut self.handler {
+                    let lane = usize::from(lane).min(handler.lanes.len() - 1);
+                    handler.stall(lane, self.now + time);
+                }
+            }
+            What::Subscribe(partition, joined) => {
+                let mut traces = Traces { digest: &mut self.digest, journal: &mut self.journal };
+                if let Some(handler) = &mut self.handler {
+                    handler.subscribe(partition, self.now, joined, &mut traces);
+                }
+            }
+            What::Serve(partition, kind, fault) => {
+                fault.apply(self.exchange.services_mut(partition).faults_mut(kind));
+            }
+            What::WayLoss(partition, loss) => self.way(partition, |way| way.loss = loss),
+            What::WayDead(partition, dead) => self.way(partition, |way| way.dead = dead),
+            What::WayHangs(partition, hangs) => self.way(partition, |way| way.hangs = hangs),
+            What::Zombie(partition, line, begins) => self.set_haunt(partition, line, true, begins),
+            What::Loop(partition, line, begins) => self.set_haunt(partition, line, false, begins),
+            _ => self.change_link(what),
+        }
+        self.look(self.now)
+    }
+
+    pub(super) fn way(&mut self, partition: usize, change: impl FnOnce(&mut Way)) {
+        let handler = self.handler.as_mut();
+        if let Some(errands) = handler.and_then(|handler| handler.errands.as_mut()) {
+            change(errands.way(partition));
+        }
+    }
+
+    pub(super) fn change_link(&mut self, what: What) {
+        let network = &mut self.network;
+        match what {
+            What::Cut(p, line, cut) => network.link(p, line).cut = cut,
+            What::LoseNext(p, packets) => {
+                self.setup.lines().for_each(|line| network.lose_next(p, line, packets));
+            }
+            What::Loss(p, line, ppm) => network.link(p, line).loss = ppm,
+            What::Bursts(p, line, ppm, mean) => {
+                let link = network.link(p, line);
+                (link.bursts, link.burst) = (ppm, mean);
+            }
+            What::Lag(p, line, lag) => network.link(p, line).delay = lag,
+            What::Reorder(p, line, ppm, by) => {
+                let link = network.link(p, line);
+                (link.reorder, link.reorder_by) = (ppm, by);
+            }
+            What::Duplicate(p, line, ppm) => network.link(p, line).duplicate = ppm,
+            What::Malform(p, line, ppm) => network.link(p, line).malform = ppm,
+            What::Mend(p, line) => network.mend(p, line, false),
+            _ => {}
+        }
+    }
+
+    pub(super) fn set_haunt(&mut self, partition: usize, line: Line, zombie: bool, begins: bool) {
+        let same = |haunt: &Haunt| {
+            (haunt.partition, haunt.line, haunt.zombie) == (partition, line, zombie)
+        };
+        self.haunts.retain(|haunt| !same(haunt));
+        if begins {
+            self.haunts.push(Haunt { partition, line, zombie, due: self.now });
+            self.network.remember(partition, line);
+        }
+    }
+
+    /// Publishers that should be gone, and loops, say again what was said before.
+    pub(super) fn haunt(&mut self) {
+        for at in 0..self.haunts.len() {
+            let Haunt { partition, line, zombie, due } = self.haunts[at];
+            if due > self.now {
+                continue;
+            }
+            self.haunts[at].due = self.now + Nanos(self.setup.heartbeat.0 / 3 + 1);
+            if zombie {
+                let Some(Ghost { session, run, next }) = self.ghosts[partition] else { continue };
+                // Two numberings at once under one name can't be told apart by anybody.
+                let truth = &self.truths[partition];
+                if truth.session(truth.run()).is_none_or(|now| now == session) {
+                    continue;
+                }
+                let bytes = wire::heartbeat(session, next);
+                let tag = Tag {
+                    partition,
+                    line,
+                    run,
+                    first: next,
+                    count: 0,
+                    end: false,
+                    echo: true,
+                    malformed: false,
+                    sent: self.now,
+                };
+                self.network.send(self.now, tag, &bytes);
+            } else if let Some((tag, bytes)) = self.network.last(partition, line).cloned() {
+                let tag = Tag { echo: true, sent: self.now, ..tag };
+                self.network.send(self.now, tag, &bytes);
+            }
+        }
+    }
+
+    /// The faults end.
+    pub(super) fn heal(&mut self) -> Result<(), Wrong> {
+        self.journal.note(self.now, NOWHERE, Told::Healed);
+        self.next_fault = self.plan.faults.len();
+        self.haunts.clear();
+        for partition in 0..self.setup.partitions {
+            for line in self.setup.lines() {
+                self.network.mend(partition, line, true);
+            }
+            self.command(&Command::Partition { partition, alive: true });
+        }
+        self.command(&Command::Resume);
+        self.command(&Command::Rate(self.setup.rate.min(HEALING_RATE)));
+        for partition in 0..self.setup.partitions {
+            for kind in ServiceKind::ALL {
+                let faults = self.exchange.services_mut(partition).faults_mut(kind);
+                ServiceFault::Off.apply(faults);
+            }
+        }
+        if self.handler.is_none() {
+            self.started = true;
+            self.start_handler();
+        }
+        let mut traces = Traces { digest: &mut self.digest, journal: &mut self.journal };
+        if let Some(handler) = &mut self.handler {
+            for lane in &mut handler.lanes {
+                lane.stalled_until = lane.stalled_until.map(|_| self.now);
+            }
+            if let Some(errands) = &mut handler.errands {
+                errands.mend();
+            }
+            for partition in 0..self.setup.partitions {
+                if !handler.seats[partition].watch.subscribed {
+                    handler.subscribe(partition, self.now, true, &mut traces);
+                }
+            }
+        }
+        self.look(self.now)
+    }
+
+    /// Every partition that can be whole is compared with the venue's. How many there were.
+    pub(super) fn healed(&mut self) -> Result<usize, Wrong> {
+        let World { handler, setup, truths, .. } = self;
+        let mut judge =
+            Judge { setup, truths, start: START, reads: &mut self.reads, live: &mut self.live };
+        let Some(handler) = handler else { return Ok(0) };
+        let mut count = 0;
+        for partition in 0..setup.partitions {
+            if self.exchange.publishers()[partition].is_ended() {
+                continue;
+            }
+            if !handler.seats[partition].watch.can_be_whole(setup) {
+                continue;
+            }
+            judge.healed(handler, partition, self.now)?;
+            count += 1;
+        }
+        Ok(count)
+    }
+}

@@ -1,0 +1,70 @@
+//! Looks at what readers see, when something happened and when nothing did.
+
+use candor_core::{Mono, Nanos};
+
+use super::{Grave, INSPECT_EVERY, START, World};
+use crate::simulator::checks::{Judge, Wrong};
+
+impl World<'_> {
+    /// Every symbol is read at `now`, and the plan's expectations are looked at.
+    pub(super) fn look(&mut self, now: Mono) -> Result<(), Wrong> {
+        self.looks += 1;
+        let inspect = self.looks.is_multiple_of(INSPECT_EVERY);
+        let World { handler, grave, setup, truths, plan, .. } = self;
+        let mut judge =
+            Judge { setup, truths, start: START, reads: &mut self.reads, live: &mut self.live };
+        if let Some(Grave { handler, leases }) = grave {
+            judge.dead(&handler.region, leases, now)?;
+        }
+        let Some(handler) = handler else { return Ok(()) };
+        for partition in 0..setup.partitions {
+            judge.all(handler, partition, now)?;
+            if inspect {
+                handler.seats[partition].partition.check();
+            }
+        }
+        for expect in &plan.expects {
+            judge.expected(handler, expect, now)?;
+        }
+        Ok(())
+    }
+
+    /// Reads at instants at which nothing happens: just before and after each lease that ends
+    /// before `next`, and at a random one now and then.
+    pub(super) fn look_between(&mut self, next: Mono) -> Result<(), Wrong> {
+        if next <= self.now + Nanos(1) {
+            return Ok(());
+        }
+        let mut ends = [Mono::NEVER; 4];
+        let mut found = 0;
+        let mut end = |at: Mono| {
+            if at > self.now && at <= next && found < ends.len() && !ends[..found].contains(&at) {
+                ends[found] = at;
+                found += 1;
+            }
+        };
+        let lanes = self.handler.iter().flat_map(|handler| &handler.lanes);
+        lanes.for_each(|lane| end(lane.lease));
+        let seats = self.handler.iter().flat_map(|handler| &handler.seats);
+        seats.for_each(|seat| end(seat.watch.lease));
+        self.grave.iter().flat_map(|grave| &grave.leases).for_each(|lease| end(*lease));
+        let jump = next.since(self.now);
+        if found == 0 && (jump < Nanos::from_millis(5) || !self.rng.chance(50_000)) {
+            return Ok(());
+        }
+        ends[..found].sort_unstable();
+        for end in &ends[..found] {
+            self.look(Mono(end.0 - 1).max(self.now))?;
+            if *end < next {
+                self.look(*end)?;
+            }
+        }
+        let after = ends[..found].last().copied().unwrap_or(self.now);
+        let left = next.since(after);
+        if left > Nanos(1) {
+            let at = after + Nanos(self.rng.below(left.0));
+            self.look(at)?;
+        }
+        Ok(())
+    }
+}

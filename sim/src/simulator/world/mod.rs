@@ -1,0 +1,404 @@
+//! One run: everything put together and moved from event to event.
+
+mod happen;
+mod look;
+
+use candor_core::{Line, Mono, Nanos, Symbol, SymbolIndex, WireTime};
+
+use crate::control::Command;
+use crate::exchange::{Exchange, ExchangeConfig, FlowConfig};
+use crate::market::MarketConfig;
+use crate::oracle::{Truth, wire};
+use crate::publisher::{Faults, LineConfig};
+use crate::rng::Rng;
+use crate::services::ServicesConfig;
+use crate::simulator::checks::{Judge, Wrong, healing_bound};
+use crate::simulator::digest::Digest;
+use crate::simulator::errands::{Errand, Errands};
+use crate::simulator::handler::{Handler, Traces};
+use crate::simulator::journal::{Journal, Told};
+use crate::simulator::network::{Network, Tag};
+use crate::simulator::report::{Failure, Outcome};
+use crate::simulator::schedule::{Plan, Setup};
+use crate::simulator::wire::Tampering;
+
+/// When a run begins: any time but "never".
+const START: Mono = Mono(1_000_000_000);
+
+/// Messages a second while markets open.
+const OPENING_RATE: u64 = 1_000_000;
+
+/// Iterations between two looks at every symbol.
+const LOOK_EVERY: u32 = 2_048;
+
+/// Looks between two of the handler's own inspections.
+const INSPECT_EVERY: u32 = 32;
+
+/// Messages a second in the second act at most: recovery takes its time, and nothing is to be learnt
+/// from more.
+const HEALING_RATE: u64 = 5_000;
+
+/// Looks at what a plan expects, beside those where it begins and ends.
+const LOOKS: u64 = 500;
+
+/// Replies of the services that a duty cycle takes.
+const REPLIES: usize = 16;
+
+/// Records of the story of a failure.
+const STORY: usize = 40;
+
+/// What the venue published last in each run of a partition: for publishers that should be gone.
+#[derive(Clone, Copy, Debug)]
+struct Ghost {
+    session: [u8; 10],
+    run: u32,
+    next: u64,
+}
+
+/// Somebody who sends what should not be sent.
+#[derive(Clone, Copy, Debug)]
+struct Haunt {
+    partition: usize,
+    line: Line,
+    zombie: bool,
+    due: Mono,
+}
+
+/// A handler that has died, and until when it vouched for its lanes.
+struct Grave {
+    handler: Handler,
+    leases: Vec<Mono>,
+}
+
+struct World<'a> {
+    plan: &'a Plan,
+    setup: &'a Setup,
+    exchange: Exchange,
+    tampering: Tampering,
+    truths: Vec<Truth>,
+    ghosts: Vec<Option<Ghost>>,
+    haunts: Vec<Haunt>,
+    sessions: u32,
+    /// The number the next connection to a service would have.
+    connections: u32,
+    network: Network,
+    handler: Option<Handler>,
+    grave: Option<Grave>,
+    listed: Vec<(Symbol, u16)>,
+    started: bool,
+    next_fault: usize,
+    looks: u32,
+    /// Times at which the plan wants to be looked at, latest first.
+    appointments: Vec<Mono>,
+    iterations: u64,
+    rng: Rng,
+    now: Mono,
+    digest: Digest,
+    journal: Journal,
+    reads: u64,
+    live: u64,
+    /// Of handlers that have died.
+    errand: Errand,
+}
+
+/// Runs a plan to its end, or to the first check that does not hold.
+#[must_use]
+pub fn run(plan: &Plan) -> Outcome {
+    let mut world = World::new(plan);
+    let failed = world.acts();
+    world.outcome(failed)
+}
+
+/// When what a plan expects is looked at: where it begins and ends to hold, and in between.
+fn appointments(plan: &Plan) -> Vec<Mono> {
+    if plan.expects.is_empty() {
+        return Vec::new();
+    }
+    let edges = plan.expects.iter().flat_map(|it| [it.from, Nanos(it.until.0.saturating_sub(1))]);
+    let step = (plan.length.0 / LOOKS).max(1);
+    let mut times: Vec<Mono> =
+        edges.chain((0..LOOKS).map(|n| Nanos(n * step))).map(|at| START + at).collect();
+    times.sort_unstable();
+    times.dedup();
+    times.reverse();
+    times
+}
+
+fn exchange(setup: &Setup) -> Exchange {
+    let line = |packing| LineConfig { packing, faults: Faults::default() };
+    let config = ExchangeConfig {
+        lines: setup.packings.map(|packing| packing.map(line)),
+        heartbeat: setup.heartbeat,
+        seed: setup.seed,
+        paused: false,
+        history: 1 << 20,
+        services: ServicesConfig::default(),
+    };
+    let market = MarketConfig {
+        seed: setup.seed,
+        partitions: setup.partitions,
+        symbols: setup.symbols,
+        prefill: setup.prefill,
+        halts: true,
+        ..MarketConfig::default()
+    };
+    let flow = FlowConfig {
+        market,
+        session: *b"SIM0      ",
+        rate: setup.rate,
+        opening_rate: OPENING_RATE,
+        begin: WireTime(34_200_000_000_000),
+    };
+    Exchange::market(&config, &flow, None, START).expect("no log of truth is written")
+}
+
+impl<'a> World<'a> {
+    fn new(plan: &'a Plan) -> World<'a> {
+        let setup = &plan.setup;
+        let exchange = exchange(setup);
+        let market = exchange.true_market().expect("the exchange has a market");
+        let listed = market.partitions.iter().enumerate().flat_map(|(partition, market)| {
+            market.symbols().map(move |symbol| (symbol, partition as u16))
+        });
+        let listed: Vec<(Symbol, u16)> = listed.collect();
+        let first_of = |home: usize| market.partitions[home].symbol(SymbolIndex(0));
+        let tampering = Tampering::new(&setup.tamper, first_of);
+        World {
+            plan,
+            setup,
+            tampering,
+            truths: vec![Truth::default(); setup.partitions],
+            ghosts: vec![None; setup.partitions],
+            haunts: Vec::new(),
+            sessions: 0,
+            connections: 0,
+            network: Network::new(setup.seed, setup.partitions, setup.links),
+            handler: None,
+            grave: None,
+            listed,
+            started: false,
+            next_fault: 0,
+            looks: 0,
+            appointments: appointments(plan),
+            iterations: 0,
+            rng: Rng::stream(setup.seed, 4 << 40),
+            now: START,
+            digest: Digest::default(),
+            journal: Journal::new(),
+            reads: 0,
+            live: 0,
+            errand: Errand::default(),
+            exchange,
+        }
+    }
+
+    fn acts(&mut self) -> Result<usize, Wrong> {
+        self.pass(START + self.plan.length, self.plan.events)?;
+        self.heal()?;
+        let bound = healing_bound(self.setup);
+        self.pass(self.now + bound, u64::MAX)?;
+        // Nothing new, so that what is there can be compared with the end of it.
+        self.command(&Command::Pause);
+        let settle = Nanos(bound.0 - self.setup.session_grace.0);
+        self.pass(self.now + settle, u64::MAX)?;
+        self.look(self.now)?;
+        self.healed()
+    }
+
+    /// Lets time pass until then, or until so many messages were published in all.
+    fn pass(&mut self, until: Mono, events: u64) -> Result<(), Wrong> {
+        loop {
+            let due = self.due();
+            let next = due.filter(|due| *due <= until).unwrap_or(until);
+            self.look_between(next)?;
+            self.now = next;
+            if due.is_none_or(|due| due > until) || self.published() >= events {
+                return Ok(());
+            }
+            self.step()?;
+        }
+    }
+
+    fn published(&self) -> u64 {
+        self.truths.iter().map(Truth::messages).sum()
+    }
+
+    /// When something happens next.
+    fn due(&self) -> Option<Mono> {
+        let quantum = self.setup.quantum.0;
+        // The exchange speaks in steps of its quantum.
+        let exchange = self.exchange.next_due().map(|due| {
+            let steps = due.0.saturating_sub(START.0).div_ceil(quantum);
+            (START + Nanos(steps * quantum)).max(self.now)
+        });
+        let network = self.network.due();
+        let handler = self.handler.as_ref().and_then(|handler| handler.due(self.setup));
+        let fault = self.plan.faults.get(self.next_fault).map(|fault| START + fault.at);
+        let start = (!self.started).then(|| START + self.setup.handler_at);
+        let haunt = self.haunts.iter().map(|haunt| haunt.due).min();
+        let errands = self.handler.as_ref().and_then(|handler| handler.errands.as_ref());
+        let errands = errands.and_then(Errands::due);
+        let look = self.appointments.last().copied();
+        let times = [exchange, network, handler, fault, start, haunt, errands, look];
+        times.into_iter().flatten().min().map(|due| due.max(self.now))
+    }
+
+    /// Everything that is due now.
+    fn step(&mut self) -> Result<(), Wrong> {
+        if !self.started && self.now >= START + self.setup.handler_at {
+            self.started = true;
+            self.start_handler();
+        }
+        while let Some(fault) = self.plan.faults.get(self.next_fault) {
+            if START + fault.at > self.now {
+                break;
+            }
+            self.next_fault += 1;
+            self.happen(fault.what)?;
+        }
+        self.haunt();
+        let served = self.publish();
+        self.deliver();
+        self.run_errands(served);
+        self.cycles()?;
+        let mut asked = false;
+        while self.appointments.pop_if(|at| *at <= self.now).is_some() {
+            asked = true;
+        }
+        if asked {
+            self.look(self.now)?;
+        }
+        self.iterations += 1;
+        if self.iterations.is_multiple_of(u64::from(LOOK_EVERY)) {
+            self.look(self.now)?;
+        }
+        Ok(())
+    }
+
+    /// Lets the exchange do what is due, and its packets set out. Whether anything was.
+    fn publish(&mut self) -> bool {
+        if self.exchange.next_due().is_none_or(|due| due > self.now) {
+            return false;
+        }
+        self.exchange.step(self.now).expect("the exchange goes on");
+        self.drain();
+        true
+    }
+
+    fn drain(&mut self) {
+        while let Some((partition, mut packet)) = self.exchange.pop(self.now) {
+            let truth = &mut self.truths[partition];
+            let run = truth.run();
+            if !self.tampering.is_none() {
+                self.tampering.apply(partition, run, &mut packet.payload);
+            }
+            let floor = match &self.handler {
+                Some(handler) => handler.seats[partition].watch.floor(),
+                None => (run, truth.next()),
+            };
+            truth.consume(&packet.payload, self.now, floor);
+            let frame = wire::frame(&packet.payload).expect("a whole header");
+            let tag = Tag {
+                partition,
+                line: packet.line,
+                run,
+                first: frame.first,
+                count: frame.count,
+                end: frame.end,
+                echo: false,
+                malformed: false,
+                sent: self.now,
+            };
+            let arrives = self.network.send(self.now, tag, &packet.payload);
+            let told = if arrives { Told::Sent(tag) } else { Told::Lost(tag) };
+            self.journal.note(self.now, partition as u16, told);
+            self.exchange.recycle(partition, packet.payload);
+        }
+    }
+
+    /// What has arrived goes into the lanes' queues, or nowhere.
+    fn deliver(&mut self) {
+        while let Some(arrival) = self.network.arrival(self.now) {
+            let left = match &mut self.handler {
+                Some(handler) => handler.arrive(arrival, self.setup.queue, &mut self.journal),
+                None => Some(arrival.bytes),
+            };
+            if let Some(bytes) = left {
+                self.network.recycle(bytes);
+            }
+        }
+    }
+
+    /// Lets the services' clients and servers do what is due.
+    fn run_errands(&mut self, served: bool) {
+        let World { handler, exchange, truths, now, .. } = self;
+        match handler.as_mut().and_then(|handler| handler.errands.as_mut()) {
+            Some(errands) => {
+                if served || errands.due().is_some_and(|due| due <= *now) {
+                    errands.go(*now, exchange, |partition| truths[partition].run());
+                }
+            }
+            // BOUND: connections of a handler that is gone.
+            None => while served && exchange.next_out(*now).is_some() {},
+        }
+    }
+
+    /// Duty cycles that are due, with every touched symbol read after every packet.
+    fn cycles(&mut self) -> Result<(), Wrong> {
+        let World { handler, setup, truths, digest, journal, network, now, .. } = self;
+        let Some(handler) = handler else { return Ok(()) };
+        let now = *now;
+        let mut judge =
+            Judge { setup, truths, start: START, reads: &mut self.reads, live: &mut self.live };
+        let mut traces = Traces { digest, journal };
+        for lane in 0..handler.lanes.len() {
+            if handler.lane_due(lane, setup) > now {
+                continue;
+            }
+            handler.begin_cycle(lane, now, &mut traces);
+            let mut taken = 0;
+            // BOUND: a batch.
+            for _ in 0..REPLIES {
+                let Some(partition) = handler.reply(lane, now, &mut traces) else { break };
+                judge.touched(handler, partition, now)?;
+            }
+            while handler.has_packet(lane, now, taken) {
+                let Some(arrival) = handler.packet(lane, now, &mut traces) else { break };
+                taken += 1;
+                judge.touched(handler, arrival.tag.partition, now)?;
+                network.recycle(arrival.bytes);
+            }
+            handler.end_cycle(lane, now, setup, &mut traces);
+            for partition in 0..handler.seats.len() {
+                judge.touched(handler, partition, now)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn outcome(self, ended: Result<usize, Wrong>) -> Outcome {
+        let at = self.now.since(START);
+        let failure = ended.as_ref().err().map(|wrong| {
+            let Wrong { partition, what } = wrong.clone();
+            let mut story = self.journal.last(STORY, Some(partition), START);
+            let seat = self.handler.as_ref().and_then(|handler| handler.seats.get(partition));
+            story.extend(seat.map(|seat| seat.watch.summary()));
+            Failure { at, partition: Some(partition), what, story }
+        });
+        let errands = self.handler.as_ref().and_then(|handler| handler.errands.as_ref());
+        let errand = errands.map(Errands::counts).unwrap_or_default();
+        Outcome {
+            failure,
+            digest: self.digest.value(),
+            messages: self.network.carried.messages,
+            published: self.published(),
+            time: at,
+            reads: self.reads,
+            live: self.live,
+            lost: self.network.carried.lost,
+            asked: self.errand.asked + errand.asked,
+            connected: self.errand.connected + errand.connected,
+            healed: ended.unwrap_or(0),
+        }
+    }
+}
