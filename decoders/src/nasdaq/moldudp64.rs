@@ -67,7 +67,7 @@ pub fn frame(payload: &[u8]) -> Result<Packet<'_>, Reject> {
     }
     let (content, count) = match header.count.get() {
         0 => (Content::Heartbeat, 0),
-        END_OF_SESSION => (Content::End, 0),
+        END_OF_SESSION if !candor_core::canary!(EndCountTrusted) => (Content::End, 0),
         count => (Content::Data, count),
     };
     let range = SeqRange::of(first, u64::from(count)).ok_or(Reject::BadSequence)?;

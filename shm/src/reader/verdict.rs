@@ -137,7 +137,7 @@ fn handler(case: &mut Case, terms: &HandlerTerms) {
         case.stand(Some((Reason::WriterGone, terms.retired)));
     } else if !terms.same_region {
         case.stand(Some((Reason::WriterGone, terms.created)));
-    } else if terms.lease <= terms.now {
+    } else if terms.lease <= terms.now && !candor_core::canary!(ReaderTrustsFlag) {
         let since = if terms.lease == Mono::NEVER { terms.created } else { terms.lease };
         case.stand(Some((Reason::WriterGone, since)));
     } else if terms.lease > terms.now + terms.lease_length + CLOCKS_APART {
@@ -162,7 +162,7 @@ fn partition(case: &mut Case, now: Mono, terms: &PartitionTerms) {
     }
     if terms.lease == Mono::NEVER {
         case.stand(Some((Reason::NotStarted, terms.since)));
-    } else if terms.lease <= now {
+    } else if terms.lease <= now && !candor_core::canary!(ReaderTrustsFlag) {
         case.stand(Some((Reason::Silent, terms.lease)));
     }
 }
