@@ -7,7 +7,7 @@ use std::hint::black_box;
 
 use candor_bench::{Blocks, itch};
 use candor_core::counters::Counters;
-use candor_core::{Line, Mono, Nanos, SeqNo};
+use candor_core::{Line, Mono, Nanos, Origin, SeqNo};
 use candor_decoders::Format;
 use candor_gapfill::{Config, Notice, Output, Sequencer};
 use candor_sim::rng::Rng;
@@ -19,7 +19,7 @@ const MESSAGES: usize = 40_000;
 struct Count(u64);
 
 impl Output for Count {
-    fn message(&mut self, seq: SeqNo, _: Line, bytes: &[u8]) {
+    fn message(&mut self, seq: SeqNo, _: Origin, bytes: &[u8]) {
         black_box((seq, bytes));
         self.0 += 1;
     }
@@ -85,7 +85,9 @@ fn main() {
     for (name, mut arrivals) in cases {
         let lines = std::array::from_fn(|line| arrivals.lines.iter().any(|l| l.index() == line));
         let (grace, session_grace) = (Nanos::from_millis(1), Nanos::from_secs(2));
-        let mut sequencer = Sequencer::new(Config { lines, grace, session_grace });
+        let (keep_start, start_limit) = (false, 0);
+        let mut sequencer =
+            Sequencer::new(Config { lines, grace, session_grace, keep_start, start_limit });
         let (mut counters, mut now) = (Counters::new(), 1_000_000_000);
         group.bench_function(name, |b| {
             b.iter_custom(|rounds| {

@@ -48,7 +48,7 @@ fn main() -> ExitCode {
         let floor = floor.map_or(f64::NAN, |floor| floor.nanos);
         for Figure { name, nanos, low, high } in &figures {
             let ratio = nanos / floor;
-            println!("| {group} | {name} | {nanos:.1} | {low:.1}-{high:.1} | {ratio:.1} |");
+            println!("| {group} | {name} | {nanos:.1} | {low:.1}-{high:.1} | {ratio:.2} |");
         }
     }
     ExitCode::SUCCESS
