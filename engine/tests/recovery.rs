@@ -4,11 +4,11 @@ mod common;
 
 use candor_core::counters::Counter;
 use candor_core::{
-    Action, ByteOrder, Line, LossKind, Messages, Nanos, Reason, Refusal, Refused, SeqNo, SessionId,
-    Side, SnapshotAsk, SnapshotPart,
+    Action, Line, LossKind, Nanos, Reason, Refusal, Refused, SeqNo, SessionId, Side, SnapshotPart,
 };
 use candor_engine::{Services, Step};
 use candor_gapfill::retransmit::Policy;
+use common::services::{SNAPSHOTS, actions, begin, end, load, part, snapshot_asked};
 use common::{Bench, GRACE, SESSION, SILENCE, add, config, delete, directory, mold, trading};
 
 const ASKS: Policy = Policy {
@@ -20,16 +20,6 @@ const ASKS: Policy = Policy {
     attempts: 2,
     patience: Nanos::from_millis(200),
     rest: Nanos::ZERO,
-};
-
-const SNAPSHOTS: candor_snapshot::Config = candor_snapshot::Config {
-    holdback_bytes: 1 << 20,
-    begin: Nanos::from_millis(500),
-    idle: Nanos::from_millis(200),
-    whole: Nanos::from_secs(5),
-    confirm: Nanos::from_millis(1_500),
-    retry: Nanos::from_millis(100),
-    retry_max: Nanos::from_secs(2),
 };
 
 fn session() -> SessionId {
@@ -63,10 +53,6 @@ fn only_snapshots() -> Services {
     Services { retransmit: None, snapshot: Some(SNAPSHOTS) }
 }
 
-fn actions(bench: &mut Bench) -> Vec<Action> {
-    std::iter::from_fn(|| bench.partition.next_action()).collect()
-}
-
 fn asked(bench: &mut Bench) -> Vec<(u64, u64)> {
     let range = |action| match action {
         Action::Retransmit(ask) => Some((ask.range.first.0, ask.range.end.0)),
@@ -75,45 +61,10 @@ fn asked(bench: &mut Bench) -> Vec<(u64, u64)> {
     actions(bench).into_iter().filter_map(range).collect()
 }
 
-/// The one snapshot that is asked for now.
-fn snapshot_asked(bench: &mut Bench) -> SnapshotAsk {
-    let mut asks = actions(bench).into_iter().filter_map(|action| match action {
-        Action::Snapshot(ask) => Some(ask),
-        _ => None,
-    });
-    let ask = asks.next().expect("a snapshot is asked for");
-    assert_eq!(asks.next(), None, "one at a time");
-    ask
-}
-
 fn answer(bench: &mut Bench, first: u64, messages: &[Vec<u8>]) {
     let payload = mold(bench.session, first, messages);
     bench.partition.on_retransmit(bench.now, &payload, &mut bench.shown);
     bench.partition.check();
-}
-
-fn part(bench: &mut Bench, cycle: u32, part: &SnapshotPart<'_>) {
-    bench.partition.on_snapshot(bench.now, cycle, part, &mut bench.shown);
-    bench.partition.check();
-}
-
-fn begin(bench: &mut Bench, cycle: u32) {
-    let session = SessionId::from_text(bench.session);
-    part(bench, cycle, &SnapshotPart::Begin { session });
-}
-
-fn load(bench: &mut Bench, cycle: u32, messages: &[Vec<u8>]) {
-    let mut bytes = Vec::new();
-    for message in messages {
-        bytes.extend((message.len() as u16).to_be_bytes());
-        bytes.extend(message);
-    }
-    let messages = Messages::walk(&bytes, messages.len() as u16, ByteOrder::Big).unwrap();
-    part(bench, cycle, &SnapshotPart::Messages(messages));
-}
-
-fn end(bench: &mut Bench, cycle: u32, next: u64) {
-    part(bench, cycle, &SnapshotPart::End { next: SeqNo(next) });
 }
 
 /// The books as of number 4, as a snapshot says them, with one more buyer at `price`.

@@ -6,13 +6,11 @@ mod common;
 mod model;
 
 use candor_core::counters::Counter;
-use candor_core::{
-    Action, ByteOrder, Line, Messages, Nanos, Reason, SeqNo, SessionId, Side, SnapshotAsk,
-    SnapshotPart,
-};
+use candor_core::{Action, Line, Nanos, Reason, Side};
 use candor_engine::{Services, Step};
+use common::services::{SNAPSHOTS, begin, end, load, snapshot_asked};
 use common::{Bench, GRACE, add, config, delete, directory, trading};
-use model::{SNAPSHOTS, World};
+use model::World;
 
 /// Live, with numbers 1 to 4 applied: both symbols defined, AAPL with an order on each side.
 fn open() -> Bench {
@@ -34,42 +32,6 @@ fn open() -> Bench {
     bench
 }
 
-/// The one snapshot that is asked for now.
-fn asked(bench: &mut Bench) -> SnapshotAsk {
-    let mut ask = None;
-    // BOUND: what the partition wants.
-    while let Some(action) = bench.partition.next_action() {
-        if let Action::Snapshot(it) = action {
-            assert_eq!(ask.replace(it), None, "one at a time");
-        }
-    }
-    ask.expect("a snapshot is asked for")
-}
-
-fn part(bench: &mut Bench, cycle: u32, part: &SnapshotPart<'_>) {
-    bench.partition.on_snapshot(bench.now, cycle, part, &mut bench.shown);
-    bench.partition.check();
-}
-
-fn begin(bench: &mut Bench, cycle: u32) {
-    let session = SessionId::from_text(bench.session);
-    part(bench, cycle, &SnapshotPart::Begin { session });
-}
-
-fn load(bench: &mut Bench, cycle: u32, messages: &[Vec<u8>]) {
-    let mut bytes = Vec::new();
-    for message in messages {
-        bytes.extend((message.len() as u16).to_be_bytes());
-        bytes.extend(message);
-    }
-    let messages = Messages::walk(&bytes, messages.len() as u16, ByteOrder::Big).unwrap();
-    part(bench, cycle, &SnapshotPart::Messages(messages));
-}
-
-fn end(bench: &mut Bench, cycle: u32, next: u64) {
-    part(bench, cycle, &SnapshotPart::End { next: SeqNo(next) });
-}
-
 /// The books as of number 4.
 fn image() -> Vec<Vec<u8>> {
     vec![
@@ -86,7 +48,7 @@ fn lines_that_differ_while_a_snapshot_loads_are_settled_by_it() {
     let mut bench = open();
     bench.send(Line::A, 6, &[add(1, 16, b'B', 1, 990_000)]);
     bench.pass(GRACE);
-    let ask = asked(&mut bench);
+    let ask = snapshot_asked(&mut bench);
     begin(&mut bench, ask.cycle);
     bench.send(Line::A, 5, &[add(1, 15, b'B', 1, 980_000)]);
     bench.send(Line::A, 7, &[add(1, 17, b'B', 1, 970_000)]);
@@ -115,7 +77,7 @@ fn lines_that_differ_again_at_once_are_not_live() {
     let mut bench = open();
     bench.send(Line::A, 5, &[add(1, 15, b'B', 1, 980_000)]);
     bench.send(Line::B, 5, &[add(1, 15, b'B', 2, 980_000)]);
-    let ask = asked(&mut bench);
+    let ask = snapshot_asked(&mut bench);
     begin(&mut bench, ask.cycle);
     let mut messages = image();
     messages.push(add(1, 15, b'B', 2, 980_000));
@@ -135,7 +97,7 @@ fn a_snapshot_before_the_last_number_that_differs_does_not_settle_it() {
         bench.send(Line::A, number, &[add(1, 10 + number, b'B', 1, 980_000)]);
         bench.send(Line::B, number, &[add(1, 10 + number, b'B', 2, 980_000)]);
     }
-    let ask = asked(&mut bench);
+    let ask = snapshot_asked(&mut bench);
     begin(&mut bench, ask.cycle);
     let mut messages = image();
     messages.push(add(1, 15, b'B', 2, 980_000));
@@ -148,7 +110,7 @@ fn a_snapshot_before_the_last_number_that_differs_does_not_settle_it() {
 fn a_rename_of_a_book_that_is_being_rebuilt_inherits_no_empty_book() {
     let mut bench = open();
     bench.send(Line::A, 5, &[delete(1, 999)]);
-    let ask = asked(&mut bench);
+    let ask = snapshot_asked(&mut bench);
     begin(&mut bench, ask.cycle);
     // What rests under the key is neither in the old name's book, which is empty, nor in the new's.
     bench.send(Line::A, 6, &[directory(1, "NEWN")]);
@@ -159,7 +121,7 @@ fn a_rename_of_a_book_that_is_being_rebuilt_inherits_no_empty_book() {
 fn a_symbol_the_image_does_not_name_is_proven_by_nothing() {
     let mut bench = open();
     bench.send(Line::A, 5, &[delete(1, 999)]);
-    let ask = asked(&mut bench);
+    let ask = snapshot_asked(&mut bench);
     begin(&mut bench, ask.cycle);
     load(&mut bench, ask.cycle, &[directory(2, "MSFT")]);
     end(&mut bench, ask.cycle, 6);
@@ -232,7 +194,7 @@ fn a_number_that_no_line_confirms_is_left_again() {
 fn a_number_that_only_a_higher_one_confirms_is_not_live() {
     let mut bench = open();
     bench.send(Line::A, 5, &[vec![b'A', 0]]);
-    let ask = asked(&mut bench);
+    let ask = snapshot_asked(&mut bench);
     begin(&mut bench, ask.cycle);
     load(&mut bench, ask.cycle, &image());
     // A heartbeat with a corrupt number, and a snapshot of other numbers, within the grace.

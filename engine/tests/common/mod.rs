@@ -1,6 +1,8 @@
 //! A reader made of plain memory, and the bytes of a small ITCH stream.
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its own part")]
 
+pub mod services;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

@@ -12,17 +12,8 @@ use candor_decoders::nasdaq::moldudp64;
 use candor_engine::{Partition, Services, Step};
 use candor_gapfill::retransmit::Policy;
 
+use crate::common::services::SNAPSHOTS;
 use crate::common::{GRACE, SESSION, Shown, add, config, delete, directory, mold, trading};
-
-pub(crate) const SNAPSHOTS: candor_snapshot::Config = candor_snapshot::Config {
-    holdback_bytes: 1 << 20,
-    begin: Nanos::from_millis(500),
-    idle: Nanos::from_millis(200),
-    whole: Nanos::from_secs(5),
-    confirm: Nanos::from_millis(1_500),
-    retry: Nanos::from_millis(100),
-    retry_max: Nanos::from_secs(2),
-};
 
 /// Small steps of a seeded generator (splitmix64, Steele et al. 2014).
 struct Dice(u64);
