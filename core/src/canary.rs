@@ -51,6 +51,14 @@ canaries! {
     StallForgotten,
     /// The books of the old session are kept in the new one.
     BooksCarriedOver,
+    /// What a snapshot has built so far is taken for whole.
+    PromotedBeforeSplice,
+    /// The first message behind a snapshot is left out.
+    SpliceOffByOne,
+    /// A snapshot is spliced though what was held back behind it is gone.
+    HoldbackGone,
+    /// A request is made again only when another packet comes.
+    RetryOnTraffic,
 }
 
 /// 0 stands for none.

@@ -185,7 +185,11 @@ impl Partition {
         // One past: a transaction is torn when it has been open for longer than the grace.
         let torn = self.content.torn_at.map(|at| at + Nanos(1));
         let own = self.sequencer.deadline().into_iter().chain(torn);
-        if self.quiet { own.min() } else { own.chain(self.recovery_deadline()).min() }
+        if self.quiet || candor_core::canary!(RetryOnTraffic) {
+            own.min()
+        } else {
+            own.chain(self.recovery_deadline()).min()
+        }
     }
 
     /// The lane stood still or the kernel dropped frames: packets may be lost that nothing has
@@ -279,7 +283,8 @@ impl Partition {
         // While the session's start is missing nothing has been proven, grace or not.
         let starting = self.sequencer.gaps().first().is_some_and(|gap| gap.start);
         let whole = if starting { Wholeness::StartMissing } else { self.sequencer.whole() };
-        let rebuilding = content.rebuild.hold == Hold::All;
+        let rebuilding =
+            content.rebuild.hold == Hold::All && !candor_core::canary!(PromotedBeforeSplice);
         let status = content.evidence.status(self.sequencer.state(), whole, rebuilding);
         let session = self.sequencer.session();
         let changed = status != content.status || session != content.session;

@@ -70,7 +70,8 @@ impl Handler {
         fs::create_dir_all(&folder).unwrap();
         // Others may look, so that it is the socket that refuses them.
         fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).unwrap();
-        let net = NEXT.fetch_add(1, Ordering::Relaxed);
+        // Tests run side by side, in one process or in one each: the host's list of groups is one.
+        let net = NEXT.fetch_add(1, Ordering::Relaxed).wrapping_add(std::process::id() as u8);
         let handler = Handler { folder, net, child: None };
         handler.configure("handler.toml", extra);
         handler

@@ -253,7 +253,8 @@ impl Snapshots {
         if known_end < next {
             return Verdict::Wait;
         }
-        if next < expected && next < held.first {
+        let gone = next < expected && next < held.first;
+        if gone && !candor_core::canary!(HoldbackGone) {
             return self.unusable(Failure::NotHeld, counters);
         }
         Verdict::Splice(Splice { next, cycle: self.cycle, resync: false })
@@ -294,7 +295,9 @@ impl Snapshots {
             return None;
         }
         // BOUND: the messages held.
-        while self.holdback.range().is_some_and(|held| held.first < splice.next) {
+        let first =
+            if candor_core::canary!(SpliceOffByOne) { splice.next.next() } else { splice.next };
+        while self.holdback.range().is_some_and(|held| held.first < first) {
             self.holdback.take()?;
         }
         self.holdback.take()

@@ -94,6 +94,8 @@ pub struct Errand {
 /// Everything between a handler and the venue's services.
 pub(super) struct Errands {
     agent: Agent,
+    /// What the agent waits for; worked out after each call into it.
+    deadline: Option<Mono>,
     roads: Roads,
 }
 
@@ -157,6 +159,7 @@ impl Errands {
         };
         let base = Way { delay: setup.delay, loss: setup.loss, dead: None, hangs: false };
         Errands {
+            deadline: None,
             agent: Agent::new(config, (0..partitions).map(clients).collect()),
             roads: Roads {
                 ways: vec![base; partitions],
@@ -197,6 +200,7 @@ impl Errands {
     pub(super) fn act(&mut self, now: Mono, partition: u16, action: Action) {
         self.roads.now = now;
         self.agent.act(now, partition, action, &mut self.roads);
+        self.deadline = self.agent.deadline();
     }
 
     /// The next reply for a partition.
@@ -217,19 +221,25 @@ impl Errands {
     /// When something happens next.
     pub(super) fn due(&self) -> Option<Mono> {
         let trip = self.roads.queue.peek().map(|Reverse(due)| due.at);
-        trip.into_iter().chain(self.agent.deadline()).min()
+        trip.into_iter().chain(self.deadline).min()
     }
 
     /// Everything that is due: what arrives at servers and clients, and what time brings about.
     pub(super) fn go(&mut self, now: Mono, exchange: &mut Exchange, runs: impl Fn(usize) -> u32) {
         self.roads.now = now;
+        let mut called = false;
         // BOUND: every trip takes time, or is answered once.
         while let Some((partition, trip)) = self.roads.arrival(now) {
+            called = true;
             self.arrive(now, partition, trip, exchange, &runs);
             self.take_out(now, exchange, &runs);
         }
-        if self.agent.deadline().is_some_and(|due| due <= now) {
+        if self.deadline.is_some_and(|due| due <= now) {
+            called = true;
             self.agent.on_deadline(now, &mut self.roads);
+        }
+        if called {
+            self.deadline = self.agent.deadline();
         }
         self.take_out(now, exchange, &runs);
     }

@@ -59,6 +59,8 @@ pub(super) struct Watch {
     pub(super) known_end: u64,
     /// What `expected` was before the call under way.
     expected_before: u64,
+    /// Whether it missed nothing then.
+    in_sync_before: bool,
     pub(super) subscribed: bool,
     pub(super) said: Said,
     /// The first and last number applied in the call under way; empty when `first` is 0.
@@ -89,6 +91,7 @@ impl Watch {
             expected: 1,
             known_end: 1,
             expected_before: 1,
+            in_sync_before: true,
             subscribed: true,
             said: Said::default(),
             applied: (0, 0),
@@ -258,7 +261,8 @@ impl Watch {
                 let whole = self.followed.missing_since().is_none()
                     || (self.said.gap_lost && self.known_end == self.expected);
                 // A packet that a snapshot was joined by showed a gap before.
-                let whole = whole && !self.spliced_now;
+                let in_order = tag.first <= self.expected_before && self.in_sync_before;
+                let whole = (whole && !self.spliced_now) || in_order;
                 self.said.stalled = self.said.stalled.filter(|since| at < *since || !whole);
             }
         }
@@ -294,6 +298,7 @@ impl Watch {
     pub(super) fn settle(&mut self) {
         let (first, last) = core::mem::take(&mut self.applied);
         self.expected_before = self.expected;
+        self.in_sync_before = self.known_end == self.expected;
         if first != 0 && !self.followed.has_all(last, last + 1) {
             self.blame(|| format!("number {last} is applied and never came"));
         }

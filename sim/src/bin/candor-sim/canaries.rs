@@ -1,6 +1,7 @@
 //! Known-wrong variants of the handler, each tried until a check catches it. A checker that never
 //! fails is none.
 
+#[cfg(not(canary))]
 use std::process::ExitCode;
 
 /// Puts the canary of this name in force.

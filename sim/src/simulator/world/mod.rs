@@ -74,6 +74,8 @@ struct World<'a> {
     plan: &'a Plan,
     setup: &'a Setup,
     exchange: Exchange,
+    /// When the exchange has something to do; asked for anew after each call into it.
+    exchange_due: Option<Mono>,
     tampering: Tampering,
     truths: Vec<Truth>,
     ghosts: Vec<Option<Ghost>>,
@@ -188,6 +190,7 @@ impl<'a> World<'a> {
             reads: 0,
             live: 0,
             errand: Errand::default(),
+            exchange_due: exchange.next_due(),
             exchange,
         }
     }
@@ -227,7 +230,7 @@ impl<'a> World<'a> {
     fn due(&self) -> Option<Mono> {
         let quantum = self.setup.quantum.0;
         // The exchange speaks in steps of its quantum.
-        let exchange = self.exchange.next_due().map(|due| {
+        let exchange = self.exchange_due.map(|due| {
             let steps = due.0.saturating_sub(START.0).div_ceil(quantum);
             (START + Nanos(steps * quantum)).max(self.now)
         });
@@ -259,7 +262,9 @@ impl<'a> World<'a> {
         self.haunt();
         let served = self.publish();
         self.deliver();
-        self.run_errands(served);
+        if self.run_errands(served) || served {
+            self.exchange_due = self.exchange.next_due();
+        }
         self.cycles()?;
         let mut asked = false;
         while self.appointments.pop_if(|at| *at <= self.now).is_some() {
@@ -277,7 +282,7 @@ impl<'a> World<'a> {
 
     /// Lets the exchange do what is due, and its packets set out. Whether anything was.
     fn publish(&mut self) -> bool {
-        if self.exchange.next_due().is_none_or(|due| due > self.now) {
+        if self.exchange_due.is_none_or(|due| due > self.now) {
             return false;
         }
         self.exchange.step(self.now).expect("the exchange goes on");
@@ -329,17 +334,22 @@ impl<'a> World<'a> {
         }
     }
 
-    /// Lets the services' clients and servers do what is due.
-    fn run_errands(&mut self, served: bool) {
+    /// Lets the services' clients and servers do what is due. Whether anything was.
+    fn run_errands(&mut self, served: bool) -> bool {
         let World { handler, exchange, truths, now, .. } = self;
         match handler.as_mut().and_then(|handler| handler.errands.as_mut()) {
             Some(errands) => {
-                if served || errands.due().is_some_and(|due| due <= *now) {
+                let due = served || errands.due().is_some_and(|due| due <= *now);
+                if due {
                     errands.go(*now, exchange, |partition| truths[partition].run());
                 }
+                due
             }
             // BOUND: connections of a handler that is gone.
-            None => while served && exchange.next_out(*now).is_some() {},
+            None => {
+                while served && exchange.next_out(*now).is_some() {}
+                false
+            }
         }
     }
 
