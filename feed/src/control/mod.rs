@@ -11,7 +11,7 @@
 //! ```
 //!
 //! `exit` is what the command line exits with. The handler's own thread serves the socket
-//! ([`serve`]); whoever may connect is known by the kernel's word, not by what they say.
+//! (`serve`); whoever may connect is known by the kernel's word, not by what they say.
 
 pub mod client;
 pub(crate) mod inbox;
