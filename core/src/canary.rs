@@ -51,8 +51,6 @@ canaries! {
     StallForgotten,
     /// The books of the old session are kept in the new one.
     BooksCarriedOver,
-    /// What a snapshot has built so far is taken for whole.
-    PromotedBeforeSplice,
     /// The first message behind a snapshot is left out.
     SpliceOffByOne,
     /// A snapshot is spliced though what was held back behind it is gone.

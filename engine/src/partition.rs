@@ -283,8 +283,7 @@ impl Partition {
         // While the session's start is missing nothing has been proven, grace or not.
         let starting = self.sequencer.gaps().first().is_some_and(|gap| gap.start);
         let whole = if starting { Wholeness::StartMissing } else { self.sequencer.whole() };
-        let rebuilding =
-            content.rebuild.hold == Hold::All && !candor_core::canary!(PromotedBeforeSplice);
+        let rebuilding = content.rebuild.hold == Hold::All;
         let status = content.evidence.status(self.sequencer.state(), whole, rebuilding);
         let session = self.sequencer.session();
         let changed = status != content.status || session != content.session;
