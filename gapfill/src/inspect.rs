@@ -29,6 +29,8 @@ pub(crate) struct Known {
     pub(crate) differ_first: Option<SeqNo>,
     /// At least one message, delivered or held, equals the remembered one.
     pub(crate) copy: bool,
+    /// At least one message, delivered or held, is not what is remembered.
+    pub(crate) contradicts: bool,
     /// At least one is remembered, equal or not.
     pub(crate) remembered: bool,
     /// At least one was passed over by every line: given up in the middle of the run, filled by a
@@ -57,9 +59,12 @@ pub(crate) fn inspect(
                     found.duplicate += old;
                 } else if contradicts_itself(state, seq, by, line) {
                     return Finding::Restarted;
-                } else if old == 1 {
-                    found.differ += 1;
-                    found.differ_first = found.differ_first.or(Some(seq));
+                } else {
+                    found.contradicts = true;
+                    if old == 1 {
+                        found.differ += 1;
+                        found.differ_first = found.differ_first.or(Some(seq));
+                    }
                 }
             }
             None if old == 0 => {}

@@ -97,9 +97,9 @@
 //!   row of numbers it has passed that nothing remembered can be compared with. Copies that equal
 //!   what is remembered are never a restart. Other lines may go on with the old numbering
 //!   for [`Config::session_grace`]: what they carry from their own next number on is refused, until
-//!   they show a number below it. Where the line was not quiet before, a packet of any line that
-//!   begins with the bytes the old numbering had under its number is taken for a late copy, for one
-//!   grace, and refused too.
+//!   they show a number below it. Where the line was not quiet before, packets of the old numbering
+//!   may be late on any line: for one grace, one that begins with the bytes that had its number then,
+//!   or ahead of every number known since, is refused too.
 //! - **End.** The first end of a session counts. Nothing revives an ended session but another one, or
 //!   a restart. An end below what its own line has carried is ignored, as is a heartbeat, for one
 //!   grace; after that the second in a row is a restart.
@@ -205,8 +205,8 @@ pub trait Output {
 #[must_use]
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Heard {
-    /// It is of the stream followed: it carries a number, before the end, that was not delivered or
-    /// given up yet; or old numbers only, at least one of them byte for byte as it is remembered and
+    /// It is of the stream followed: it carries a number, before the end, that was not received or
+    /// given up yet; or old numbers only, delivered or held, at least one of them byte for byte as it is remembered and
     /// none otherwise, which bring its own line further than it was; or it is a heartbeat or end below neither what was delivered nor what its own
     /// line has carried. So is the packet that begins the stream, a new session or a restart.
     ///
@@ -221,8 +221,8 @@ pub enum Heard {
     ///   carried: it was sent before those, or its numbers are others;
     /// - old numbers only, and either other bytes than are remembered, or nothing is remembered to
     ///   compare them with: they may be late, or of numbers that started over;
-    /// - old numbers only, none of them beyond what its own line has carried: a publisher that is
-    ///   stuck, or a loop in a network, repeats those for ever;
+    /// - old numbers only, delivered or held, none of them beyond what its own line has carried: a
+    ///   publisher that is stuck, or a loop in a network, repeats those for ever;
     /// - the venue has said where the session ends, and no number before that is new in it.
     Foreign,
 }

@@ -235,7 +235,7 @@ impl Sequencer {
         packet: &Packet<'_>,
         sink: &mut Sink<'_, O>,
     ) -> bool {
-        let copy = sink.now < self.before_until && self.was_carried_before(packet);
+        let copy = sink.now < self.before_until && self.may_be_late(packet);
         let fence = &mut self.lines[line.index()].fence;
         match fence {
             Some(up) if sink.now < up.until && packet.range.first >= up.next => {
@@ -251,9 +251,13 @@ impl Sequencer {
         !copy
     }
 
-    /// Whether the packet is a late copy of the numbering before the restart, from any line: it
-    /// begins with the same bytes under the same number.
-    fn was_carried_before(&self, packet: &Packet<'_>) -> bool {
+    /// Whether the packet may be a late one of the numbering before the restart, from any line: it
+    /// begins with the same bytes under the same number, or so far ahead that the new numbering would
+    /// have to have lost what lies between.
+    fn may_be_late(&self, packet: &Packet<'_>) -> bool {
+        if packet.range.first > self.stream.known_end {
+            return true;
+        }
         let mut messages = packet.messages;
         let first = messages.next().map(print_of);
         first.is_some() && self.before.get(packet.range.first).map(|(_, print)| print) == first
@@ -314,13 +318,13 @@ impl Sequencer {
             let regressed =
                 range.first < stream.expected || self.lines[line.index()].has_reached(range.first);
             stream.end().is_none() && !regressed
-        } else if !before_end.is_empty() && before_end.end > stream.expected {
+        } else if stream.lacks(before_end) {
             true
         } else {
-            // All of it is old: a copy, or it could be anybody's. One that its line has carried
+            // All of it was delivered, is held, or was given up: a copy, or it could be anybody's. One that its line has carried
             // before may be carried for ever, by a publisher that is stuck or a loop in a network.
             let again = !self.lines[line.index()].falls_short_of(range.end);
-            stream.end().is_none() && found.copy && found.differ == 0 && !again
+            stream.end().is_none() && found.copy && !found.contradicts && !again
         };
         if vouches { Heard::Current } else { Heard::Foreign }
     }

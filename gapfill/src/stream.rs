@@ -392,6 +392,11 @@ impl Stream {
         }
     }
 
+    /// Whether any number of `range` is still to be received.
+    pub(crate) fn lacks(&self, range: SeqRange) -> bool {
+        range.end > self.known_end.max(range.first) || self.gaps.missing_in(range) > 0
+    }
+
     /// Whether this number is missing and can be taken without giving anything up for it.
     pub(crate) fn wants(&self, seq: SeqNo) -> bool {
         seq.distance_from(self.expected) < WINDOW && self.gaps.has_room_to_fill(seq)

@@ -33,6 +33,10 @@ fn what_goes_on_vouches() {
     assert!(bench.vouched(), "one ahead of a gap");
     bench.data(B, 53, 1);
     assert!(bench.vouched(), "a copy of what is held");
+    for line in [A, B] {
+        bench.data(line, 53, 1);
+        assert!(!bench.vouched(), "its own echo, for as long as the gap lasts");
+    }
     bench.heartbeat(B, 60);
     assert!(bench.vouched(), "a heartbeat that opens a gap");
     bench.data(B, 52, 1);

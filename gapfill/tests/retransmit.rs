@@ -327,6 +327,7 @@ fn an_answer_of_the_numbering_before_a_restart() {
     let mut it = gap(POLICY);
     it.bench.life = 1;
     it.line(|b| b.data(A, 1, 10));
+    it.wait(GRACE);
     it.line(|b| b.data(A, 15, 1));
     assert_eq!(ranges(&it.wait(GRACE)), [(11, 15, 0)], "of the new numbering");
     // Under the same name, with the same numbers, and nothing beside them to compare: it would be

@@ -276,7 +276,9 @@ impl Twin {
         if self.run.fresh {
             return (true, "begins");
         }
-        if numbers.clone().filter(before_end).any(|number| number >= self.run.expected) {
+        let to_come =
+            |number: u64| number >= self.run.expected && !self.run.held.contains_key(&number);
+        if numbers.clone().filter(before_end).any(to_come) {
             return (true, "new");
         }
         if self.run.ends_at.is_some() {
@@ -331,8 +333,9 @@ impl Twin {
         }
         let before = self.before.0.get(&(given.first % FINGERPRINTS as u64));
         let before = before.filter(|(number, ..)| *number == given.first);
-        let copy = self.now < self.before.1
-            && before.is_some_and(|(_, _, bytes)| given.messages.first() == Some(bytes));
+        let late = given.first > self.run.known_end
+            || before.is_some_and(|(_, _, bytes)| given.messages.first() == Some(bytes));
+        let copy = self.now < self.before.1 && late;
         let side = &mut self.sides[given.line];
         match side.fence {
             Some((next, until)) if self.now < until && given.first >= next => true,
