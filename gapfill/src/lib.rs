@@ -92,9 +92,12 @@
 //!   [`limits::OLD_SESSIONS`] left behind.
 //! - **Restart.** The numbers start over under the same name when a line comes back to number 1 with
 //!   other bytes; carries other bytes under a number it delivered itself; is quiet for more than
-//!   the grace and then heartbeats, or ends, twice below its own next number, with nothing on that
-//!   line in between that agrees with the numbering; or, quiet likewise, carries three packets in a
-//!   row of numbers it has passed that nothing remembered can be compared with. Copies that equal
+//!   the grace and then heartbeats, or ends, twice and more than a grace apart below its own next
+//!   number, with nothing on that line in between that agrees with the numbering; quiet likewise,
+//!   carries three packets in a row of numbers it has passed that nothing remembered can be compared
+//!   with; or, having passed a start that is missing for longer than [`Config::session_grace`], comes
+//!   back to number 1 of it (what else of that start it brings, and nothing can be compared with, is refused: it would
+//!   fill one run's start with another's). Copies that equal
 //!   what is remembered are never a restart. Other lines may go on with the old numbering
 //!   for [`Config::session_grace`]: what they carry from their own next number on is refused, until
 //!   they show a number below it. Where the line was not quiet before, packets of the old numbering
@@ -179,7 +182,8 @@ pub struct Config {
     pub lines: [bool; LINES],
     /// How long a number may be missing before that is more than reordering.
     pub grace: Nanos,
-    /// How long after a restart a line may go on with the old numbering.
+    /// How long after a restart a line may go on with the old numbering, and after which nothing is
+    /// late any more but of another numbering.
     pub session_grace: Nanos,
     /// Whether a missing start is kept as any other gap, so that a retransmission can fill it,
     /// rather than given up after one grace.

@@ -21,9 +21,9 @@ pub(crate) struct LineState {
     pub(crate) left_out: Ranges<Mono>,
     /// The old packets it repeats.
     pub(crate) repeats: Repeats,
-    /// Whether it was quiet and then heartbeat (or ended) below `next`, and has carried nothing
+    /// When it was quiet and then heartbeat (or ended) below `next`, where it has carried nothing
     /// since that agrees with the numbering.
-    pub(crate) regressed: bool,
+    pub(crate) regressed: Option<Mono>,
     /// Set while the line may still carry a numbering that was left behind.
     pub(crate) fence: Option<Fence>,
 }
@@ -66,7 +66,7 @@ impl LineState {
             advanced: Mono::NEVER,
             left_out: Ranges::new(LINE_GAPS),
             repeats: Repeats::None,
-            regressed: false,
+            regressed: None,
             fence: None,
         }
     }
@@ -77,7 +77,7 @@ impl LineState {
         self.advanced = Mono::NEVER;
         self.left_out.clear();
         self.repeats = Repeats::None;
-        self.regressed = false;
+        self.regressed = None;
         self.fence = None;
     }
 
@@ -130,7 +130,7 @@ impl LineState {
             self.repeats = Repeats::None;
         }
         if range.end > next || range.first == next {
-            self.regressed = false;
+            self.regressed = None;
         }
     }
 
@@ -163,20 +163,21 @@ impl LineState {
     }
 
     /// Notes a heartbeat or end. True when it has to be taken for the line starting over: the
-    /// second in a row below what the line itself has shown, on a line that is quiet. The first may
-    /// have been overtaken by more than the grace.
-    pub(crate) fn beats(&mut self, first: SeqNo, quiet: bool) -> bool {
-        let below = quiet && self.has_reached(first);
-        let again = below && self.regressed;
-        self.regressed |= below;
-        again
+    /// second in a row below what the line itself has shown, on a line that is quiet, and more than a
+    /// grace behind the first: that may have been overtaken, and a network may carry it twice.
+    pub(crate) fn beats(&mut self, first: SeqNo, now: Mono, grace: Nanos) -> bool {
+        if !self.is_quiet(now, grace) || !self.has_reached(first) {
+            return false;
+        }
+        let before = *self.regressed.get_or_insert(now);
+        now.since(before) > grace
     }
 
     /// Notes a packet wholly below what the line has shown. True when it has to be taken for the
     /// line starting over.
     pub(crate) fn repeated(&mut self, range: SeqRange, old: Old) -> bool {
         // Only what nothing can be compared with leaves open whether the line has started over.
-        self.regressed &= old == Old::Unknown;
+        self.regressed = self.regressed.filter(|_| old == Old::Unknown);
         self.repeats = match (old, self.repeats) {
             (Old::Explained, _) => Repeats::None,
             (Old::Copy, _) => Repeats::Copies { end: range.end },
@@ -202,6 +203,9 @@ impl LineState {
             assert!(pair[0].about <= pair[1].about);
         }
         assert!(self.fence.is_none() || self.next.is_none(), "a fenced line is dark");
-        assert!(!self.regressed || self.next.is_some(), "a dark line has nothing to fall below");
+        assert!(
+            self.regressed.is_none() || self.next.is_some(),
+            "a dark line has nothing to fall below"
+        );
     }
 }

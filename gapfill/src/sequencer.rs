@@ -271,6 +271,15 @@ impl Sequencer {
             && packet.content == Content::Data
     }
 
+    /// Whether a line comes back to the session's start, which it had passed when it was first heard,
+    /// longer ago than [`Config::session_grace`]: no network is so late. Its numbers have started over, though there is nothing to compare them with,
+    /// and must not be taken for those that are missing.
+    fn comes_back_to_start(&self, line: Line, range: SeqRange, now: Mono) -> bool {
+        let late = self.config.session_grace;
+        let passed = !self.lines[line.index()].falls_short_of(range.end);
+        passed && now.0 > late.0 && self.stream.is_before_start(range, Mono(now.0 - late.0))
+    }
+
     /// Takes any packet of the session in force.
     fn take<O: Output>(
         &mut self,
@@ -280,6 +289,16 @@ impl Sequencer {
     ) -> Heard {
         let found = match inspect(&self.stream, &self.lines[line.index()], line, packet) {
             Finding::Restarted => None,
+            Finding::Known(found)
+                if !found.remembered && self.comes_back_to_start(line, packet.range, sink.now) =>
+            {
+                if packet.range.first != SeqNo::FIRST {
+                    // Refused until number 1, or one that can be compared, says what it is.
+                    sink.count(Counter::DiscardTooLate, packet.messages.len() as u64);
+                    return Heard::Foreign;
+                }
+                None
+            }
             Finding::Known(found) => {
                 (!self.has_started_over(line, packet.range, &found, sink.now)).then_some(found)
             }
@@ -358,14 +377,14 @@ impl Sequencer {
         let state = &mut self.lines[line.index()];
         let quiet = state.is_quiet(now, grace);
         if range.is_empty() {
-            return state.beats(range.first, quiet);
+            return state.beats(range.first, now, grace);
         }
         if state.next.is_none_or(|next| next < range.end) {
             return false;
         }
         if range.end > self.stream.expected {
             // It fills a gap.
-            state.regressed = false;
+            state.regressed = None;
             return false;
         }
         // What the line left out itself is settled by the time it is quiet; what no line carried

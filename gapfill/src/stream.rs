@@ -392,6 +392,14 @@ impl Stream {
         }
     }
 
+    /// Whether `range` lies in the session's start, missing since `by` or longer.
+    pub(crate) fn is_before_start(&self, range: SeqRange, by: Mono) -> bool {
+        // The start is the lowest gap, in one piece or in several.
+        let starts = self.gaps.iter().take_while(|gap| gap.start && gap.opened <= by);
+        let mut starts = starts.filter(|gap| !gap.range.intersect(range).is_empty());
+        starts.next().is_some_and(|gap| range.end <= gap.of.end)
+    }
+
     /// Whether any number of `range` is still to be received.
     pub(crate) fn lacks(&self, range: SeqRange) -> bool {
         range.end > self.known_end.max(range.first) || self.gaps.missing_in(range) > 0

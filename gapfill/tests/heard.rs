@@ -119,6 +119,7 @@ fn the_old_numbering_behind_a_fence_is_foreign() {
     // Behind the fence of a restart that nothing followed yet, too.
     let mut bench = followed();
     bench.heartbeat(A, 1);
+    bench.now = bench.now + GRACE + Nanos(1);
     bench.heartbeat(A, 1);
     assert!(bench.vouched(), "the restart");
     bench.now = bench.now + Nanos(SESSION_GRACE.0 - 1);

@@ -133,6 +133,15 @@ fn packets(seed: u64, steps: u64, trouble: Trouble) -> Vec<Given> {
                 all.push(Given { at: now + 5_000_000 + random.below(2), ..again });
             }
             now += 5_100_000;
+            if random.one_in(3) {
+                // And the line says, again and again, that it is there.
+                let (session, first) = (venue.session, venue.next[line].saturating_sub(9).max(1));
+                for beat in 0..3 {
+                    let (at, kind) = (now + beat * 700_000, Kind::Heartbeat);
+                    all.push(Given { at, line, session, kind, first, messages: vec![] });
+                }
+                now += 2_000_000;
+            }
         }
         if random.one_in(trouble.answer) {
             for _ in 0..=random.below(4) {

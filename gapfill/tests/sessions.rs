@@ -5,7 +5,7 @@ mod common;
 use candor_core::counters::Counter;
 use candor_core::limits::{HELD_MESSAGE_BYTES, OLD_SESSIONS, WINDOW_MESSAGES};
 use candor_core::{Nanos, SeqNo, SessionId};
-use candor_gapfill::{Notice, State, Wholeness};
+use candor_gapfill::{Config, Notice, State, Wholeness};
 use common::{A, B, Bench, C, DAY, GRACE, Item, NEXT, SESSION_GRACE, THIRD};
 use common::{content, notices, numbers};
 
@@ -259,9 +259,14 @@ fn number_reset_shown_by_a_heartbeat() {
     bench.heartbeat(B, 48);
     assert_eq!(bench.get(Counter::Restarts), 0);
     bench.heartbeat(B, 51);
-    // One may have been overtaken by more than the grace; the second in a row was not.
+    // One may have been overtaken by more than the grace, and come twice; one that follows more than a
+    // grace later was not.
+    assert_eq!(notices(&bench.heartbeat(A, 1)), []);
+    assert_eq!(notices(&bench.heartbeat(A, 1)), []);
+    bench.wait(GRACE);
     assert_eq!(notices(&bench.heartbeat(A, 1)), []);
     assert_eq!(bench.state(), State::InSync);
+    bench.now = bench.now + Nanos(1);
     assert_eq!(notices(&bench.heartbeat(A, 1)), [RESTARTED]);
     assert_eq!((bench.state(), bench.sequencer.whole()), (State::InSync, Wholeness::Whole));
     assert_eq!(bench.expected(), 1);
@@ -269,6 +274,7 @@ fn number_reset_shown_by_a_heartbeat() {
     bench.data(A, 1, 9);
     bench.wait(Nanos::from_secs(1));
     bench.heartbeat(A, 4);
+    bench.wait(GRACE + Nanos(1));
     assert_eq!(notices(&bench.heartbeat(A, 4))[0], RESTARTED);
     bench.wait(GRACE);
     assert_eq!((bench.expected(), bench.sequencer.whole()), (4, Wholeness::StartMissing));
@@ -276,6 +282,7 @@ fn number_reset_shown_by_a_heartbeat() {
     bench.data(A, 4, 2);
     bench.wait(Nanos::from_secs(1));
     assert_eq!(notices(&bench.end(A, 2)), []);
+    bench.wait(GRACE + Nanos(1));
     assert_eq!(notices(&bench.end(A, 2))[0], RESTARTED, "ends show it just as well");
 }
 
@@ -288,6 +295,7 @@ fn late_heartbeats_that_are_not_in_a_row_are_no_restart() {
     let next = 2 * WINDOW + 4;
     bench.wait(Nanos::from_secs(1));
     for between in 0..6 {
+        bench.wait(GRACE + Nanos(1));
         bench.heartbeat(A, 48);
         match between {
             // What agrees with the numbering: the next number as the line has it,
@@ -301,6 +309,7 @@ fn late_heartbeats_that_are_not_in_a_row_are_no_restart() {
             4 => {
                 bench.data(A, next, 1);
                 bench.heartbeat(A, 48);
+                bench.now = bench.now + GRACE;
                 bench.heartbeat(A, 48);
                 bench.wait(Nanos::from_secs(1));
             }
@@ -311,6 +320,7 @@ fn late_heartbeats_that_are_not_in_a_row_are_no_restart() {
     }
     // Numbers nothing can be compared with leave it open; what was left behind isn't heard.
     bench.data(A, 5, 1);
+    bench.wait(GRACE + Nanos(1));
     assert_eq!(notices(&bench.heartbeat(A, 6))[0], RESTARTED);
 }
 
@@ -322,8 +332,10 @@ fn a_late_heartbeat_and_a_filled_gap_are_no_restart() {
     bench.wait(Nanos::from_secs(1));
     bench.heartbeat(A, 3);
     bench.data(A, 6, 1);
+    bench.wait(GRACE + Nanos(1));
     bench.heartbeat(A, 3);
     assert_eq!(bench.get(Counter::Restarts), 0);
+    bench.wait(GRACE + Nanos(1));
     bench.heartbeat(A, 3);
     assert_eq!(bench.get(Counter::Restarts), 1);
 }
@@ -516,4 +528,29 @@ fn what_could_not_be_held_and_comes_again_is_no_restart() {
     }
     assert_eq!((bench.get(Counter::Restarts), bench.expected()), (0, 2));
     assert_eq!(bench.get(Counter::DiscardTooLongToHold), 10);
+}
+
+#[test]
+fn a_start_that_is_missing_is_not_filled_with_another_run() {
+    let keep = Config { keep_start: true, start_limit: 1_000, ..common::CONFIG };
+    for number in [1, 5] {
+        let mut bench = Bench::with(keep);
+        bench.data(A, 100, 10);
+        bench.wait(SESSION_GRACE);
+        assert_eq!(bench.state(), State::GapOutlived);
+        bench.life = 1;
+        let items = bench.data(A, number, 3);
+        assert!(!bench.vouched() || number == 1);
+        if number == 1 {
+            assert_eq!(notices(&items), [RESTARTED]);
+            assert_eq!(numbers(&items), [1, 2, 3]);
+            continue;
+        }
+        // Nothing says what it is; what it says is not believed.
+        assert_eq!((numbers(&items), bench.get(Counter::DiscardTooLate)), (vec![], 3));
+        // A line that lags may bring the start still.
+        bench.life = 0;
+        bench.data(B, 1, 99);
+        assert_eq!((bench.state(), bench.expected()), (State::InSync, 110));
+    }
 }

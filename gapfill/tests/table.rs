@@ -48,6 +48,8 @@ fn apply(bench: &mut Bench, input: &str) -> Vec<Item> {
         "heartbeat, below the line's own" => bench.heartbeat(B, 1),
         "heartbeat, below the line's own again" => {
             let mut items = bench.heartbeat(B, 1);
+            // What the time between them brings stands in a row of its own.
+            let _ = bench.wait(GRACE + Nanos(1));
             items.extend(bench.heartbeat(B, 1));
             items
         }

@@ -62,6 +62,8 @@ struct Run {
     held: BTreeMap<u64, (usize, Vec<u8>)>,
     memory: Memory,
     genesis: Option<Vec<u8>>,
+    /// Where the start ended that was missing at first.
+    start_end: u64,
     /// Given up: with the start, or inside.
     lost: BTreeMap<u64, bool>,
     start_lost: bool,
@@ -79,8 +81,8 @@ struct Side {
     /// Packets in a row that repeat old numbers: where the last one ended, and how many are
     /// unexplained (`None`: they are copies).
     repeats: Option<(u64, Option<u32>)>,
-    /// Heartbeats and ends below `next` since it last agreed with the numbering.
-    below: u32,
+    /// When a heartbeat or end below `next` came first since it last agreed with the numbering.
+    below: Option<u64>,
     fence: Option<(u64, u64)>,
 }
 
@@ -238,7 +240,12 @@ impl Twin {
             self.settle();
             return (false, "left_behind");
         }
-        if self.started_over(given) {
+        if self.is_back_at_start(given) && given.first > 1 {
+            self.count("discard_too_late", given.messages.len() as u64);
+            self.settle();
+            return (false, "back_at_start");
+        }
+        if self.is_back_at_start(given) || self.started_over(given) {
             self.count("restarts", 1);
             let late = self.now - self.sides[given.line].advanced <= self.grace;
             let until = if late { self.now + self.grace } else { 0 };
@@ -353,6 +360,24 @@ impl Twin {
         (*held == number).then_some((*line, bytes))
     }
 
+    /// Has the line gone back to a start of which nothing that could be compared is known?
+    fn is_back_at_start(&self, given: &Given) -> bool {
+        let end = given.first + given.messages.len() as u64;
+        let passed = self.sides[given.line].next.is_some_and(|next| next >= end);
+        let start = |number: &u64| {
+            let missing = self.run.missing.get(number).filter(|missing| missing.start);
+            missing.is_some_and(|missing| missing.since + self.session_grace <= self.now)
+        };
+        let known = |number: u64| match number {
+            1 => self.run.genesis.is_some(),
+            _ => self.remembered(number).is_some(),
+        };
+        passed
+            && end <= self.run.start_end
+            && (given.first..end).any(|number| start(&number))
+            && !(given.first..end).any(known)
+    }
+
     /// (a) to (d): has the line gone back to the beginning?
     fn started_over(&mut self, given: &Given) -> bool {
         let Some(next) = self.sides[given.line].next else {
@@ -362,8 +387,12 @@ impl Twin {
         let quiet = self.now - self.sides[given.line].advanced > self.grace;
         if given.messages.is_empty() {
             let below = &mut self.sides[given.line].below;
-            *below = if given.first >= next { 0 } else { *below + u32::from(quiet) };
-            let second = *below >= 2;
+            if given.first >= next {
+                *below = None;
+            } else if quiet {
+                below.get_or_insert(self.now);
+            }
+            let second = quiet && below.is_some_and(|first| self.now - first > self.grace);
             self.count("restarts_by_heartbeat", u64::from(second));
             return second;
         }
@@ -387,7 +416,7 @@ impl Twin {
             inside |= self.run.uncarried.contains_key(&number);
         }
         if end > next || end > self.run.expected {
-            self.sides[given.line].below = 0;
+            self.sides[given.line].below = None;
             return false;
         }
         let side = &mut self.sides[given.line];
@@ -400,7 +429,7 @@ impl Twin {
             None
         };
         if copy || known || inside || !quiet {
-            side.below = 0;
+            side.below = None;
         }
         matches!(side.repeats, Some((_, Some(3..))))
     }
@@ -443,6 +472,9 @@ impl Twin {
         }
         let length = end - self.run.known_end;
         self.run.known_end = end;
+        if start {
+            self.run.start_end = end;
+        }
         if start && length > WINDOW {
             self.give_up(1, end);
         }

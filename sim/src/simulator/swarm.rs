@@ -242,6 +242,10 @@ fn haunted(
     let mut add = |at: Nanos, what: What| faults.push(Fault { at, what });
     match rng.below(4) {
         0 => {
+            // Not before the partition has spoken for sure: of two sessions that a handler has never
+            // heard of it can't know which is the old one (`start-beside-old-publisher`).
+            let at = Nanos(at.0.max(setup.silence.0));
+            let after = Nanos(after.0.max(at.0));
             add(at, What::Session(Some(partition)));
             add(at, What::Zombie(partition, line, true));
             // And then the new one falls silent: only the old one speaks.

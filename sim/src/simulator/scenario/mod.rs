@@ -69,7 +69,7 @@ pub const ALL: &[(&str, Build)] = &[
 pub const OPEN: &[(&str, &str, Build)] = &[
     (
         "restart-with-late-packets",
-        "after a restart under one name, late packets of numbers nobody has seen are taken for new",
+        "after a restart under one name, packets that overtake others by more than a grace are refused with late ones of the old numbering, and stay missing where nobody sends them again",
         sequence::restart_with_late_packets,
     ),
     (
