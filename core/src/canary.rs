@@ -2,7 +2,7 @@
 //! simulator's checks can fail. They exist in builds with `--cfg canary` alone; in every other
 //! build [`crate::canary!`] is the word `false`.
 
-use core::sync::atomic::{AtomicU8, Ordering};
+use core::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 macro_rules! canaries {
     ($($(#[doc = $doc:literal])+ $name:ident,)+) => {
@@ -62,9 +62,20 @@ canaries! {
 /// 0 stands for none.
 static CHOSEN: AtomicU8 = AtomicU8::new(0);
 
+/// How often [`outside`] was asked.
+static ASKED: AtomicU64 = AtomicU64::new(1);
+
 /// From now on this canary is in force, or none.
 pub fn choose(canary: Option<Canary>) {
     CHOSEN.store(canary.map_or(0, |canary| canary as u8 + 1), Ordering::Relaxed);
+}
+
+/// What a clock or a random seed of the machine would say: something else each time, and not the same
+/// in a second run. The crates that do no IO read neither, not even to be wrong.
+#[must_use]
+pub fn outside() -> u64 {
+    // Knuth, TAOCP 3, 6.4: neighbours lie far apart.
+    ASKED.fetch_add(1, Ordering::Relaxed).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
 /// Whether this canary is in force.

@@ -172,7 +172,7 @@ impl Content {
                     [Side::Bid, Side::Ask].iter().any(|s| self.books.best(old, *s).is_some());
                 // A book that is being rebuilt, or has to be, doesn't say what rests.
                 let known = self.symbols.get(old);
-                if rests || rebound || known.is_sick() || known.recovering {
+                if rests || rebound || known.is_quarantined() || known.recovering {
                     self.quarantine(index);
                 }
             }
@@ -246,7 +246,7 @@ impl Content {
                 if let Fault::WrongSymbol { owner } | Fault::DuplicateOrder { owner } = fault {
                     self.quarantine(owner);
                 }
-                self.rebuild.sick_needs = self.rebuild.sick_needs.max(seq.next());
+                self.rebuild.quarantined_needs = self.rebuild.quarantined_needs.max(seq.next());
                 Err(fault)
             }
         }
@@ -261,23 +261,23 @@ impl Content {
             return;
         }
         let crossed = trading && self.books.is_crossed(index);
-        let was_sick = known.is_sick();
+        let was_quarantined = known.is_quarantined();
         if crossed && !known.crossed {
             self.counters.add(Counter::Crossed, 1);
         }
         known.crossed = crossed;
-        let is_sick = known.is_sick();
-        self.rebuild.count_sick(was_sick, is_sick);
+        let is_quarantined = known.is_quarantined();
+        self.rebuild.count_quarantined(was_quarantined, is_quarantined);
     }
 
     pub(crate) fn quarantine(&mut self, index: SymbolIndex) {
         let known = self.symbols.get_mut(index);
-        let was_sick = known.is_sick();
+        let was_quarantined = known.is_quarantined();
         if !known.broken {
             known.broken = true;
             self.counters.add(Counter::Quarantined, 1);
         }
-        self.rebuild.count_sick(was_sick, true);
+        self.rebuild.count_quarantined(was_quarantined, true);
         self.touch(index);
     }
 

@@ -14,10 +14,10 @@ use candor_snapshot::{self as snapshot, Snapshots, Splice};
 use crate::content::Content;
 use crate::{Config, Sink, Step};
 
-/// How long symbols that are sick after a snapshot wait for the next; doubles each time, unless none
+/// How long symbols that are quarantined after a snapshot wait for the next; doubles each time, unless none
 /// was for as long.
-const SICK_AGAIN: Nanos = Nanos::from_secs(1);
-const SICK_AGAIN_MAX: Nanos = Nanos::from_secs(64);
+const QUARANTINED_AGAIN: Nanos = Nanos::from_secs(1);
+const QUARANTINED_AGAIN_MAX: Nanos = Nanos::from_secs(64);
 
 /// What happens to the messages of the stream.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -27,7 +27,7 @@ pub(crate) enum Hold {
     /// They are held back: there are no books to apply them to.
     All,
     /// They are held back, and applied to the symbols that are not being rebuilt.
-    Sick,
+    Quarantined,
 }
 
 /// What a snapshot is for.
@@ -36,7 +36,7 @@ pub(crate) enum Extent {
     /// All books.
     All,
     /// The books that broke the venue's rules.
-    Sick,
+    Quarantined,
 }
 
 /// A snapshot on its way into the stream.
@@ -61,14 +61,14 @@ pub(crate) struct Rebuild {
     pub(crate) splicing: Option<Splicing>,
     /// Only a snapshot of everything before this number makes the books whole.
     pub(crate) needs: Option<SeqNo>,
-    /// The same for the symbols that are sick.
-    pub(crate) sick_needs: SeqNo,
+    /// The same for the symbols that are quarantined.
+    pub(crate) quarantined_needs: SeqNo,
     /// What was needed of the snapshot of this cycle when it was asked for.
     pub(crate) asked: (u32, SeqNo),
-    /// How many symbols are sick: their book broke the venue's rules, or is crossed.
-    pub(crate) sick: u32,
-    sick_from: Mono,
-    sick_wait: Nanos,
+    /// How many symbols are quarantined: their book broke the venue's rules, or is crossed.
+    pub(crate) quarantined: u32,
+    quarantined_from: Mono,
+    quarantined_wait: Nanos,
     /// The numbers are others than they were: what was asked for is of no use.
     pub(crate) renumbered: bool,
     /// The stream goes on from this number by a snapshot's word alone; the lines have until then to
@@ -87,30 +87,33 @@ impl Rebuild {
             begun: Extent::All,
             splicing: None,
             needs: None,
-            sick_needs: SeqNo::FIRST,
+            quarantined_needs: SeqNo::FIRST,
             asked: (0, SeqNo::FIRST),
-            sick: 0,
-            sick_from: Mono::NEVER,
-            sick_wait: SICK_AGAIN,
+            quarantined: 0,
+            quarantined_from: Mono::NEVER,
+            quarantined_wait: QUARANTINED_AGAIN,
             renumbered: false,
             unconfirmed: None,
             missing: None,
         }
     }
 
-    /// Nothing is to be rebuilt and nothing is under way.
+    /// Nothing is to be rebuilt and nothing is under way; or nothing ever can be.
     pub(crate) fn is_quiet(&self) -> bool {
+        if self.snapshots.is_none() {
+            return true;
+        }
         self.needs.is_none()
-            && self.sick == 0
+            && self.quarantined == 0
             && self.hold == Hold::Nothing
             && self.unconfirmed.is_none()
     }
 
-    /// A symbol has become sick, or well.
-    pub(crate) fn count_sick(&mut self, was: bool, is: bool) {
+    /// A symbol is quarantined from now on, or no longer.
+    pub(crate) fn count_quarantined(&mut self, was: bool, is: bool) {
         match (was, is) {
-            (false, true) => self.sick += 1,
-            (true, false) => self.sick -= 1,
+            (false, true) => self.quarantined += 1,
+            (true, false) => self.quarantined -= 1,
             _ => {}
         }
     }
@@ -127,8 +130,8 @@ impl Rebuild {
         self.hold = Hold::Nothing;
         self.splicing = None;
         self.needs = None;
-        self.sick = 0;
-        self.sick_wait = SICK_AGAIN;
+        self.quarantined = 0;
+        self.quarantined_wait = QUARANTINED_AGAIN;
         self.unconfirmed = None;
         self.missing = None;
         if let Some(snapshots) = &mut self.snapshots {
@@ -145,20 +148,21 @@ impl Rebuild {
         if let Some(needs) = self.needs.max(lost).max(emptied).max(unconfirmed) {
             return Some((Extent::All, needs));
         }
-        let sick = self.sick > 0 && now >= self.sick_from;
-        (sick || self.hold == Hold::Sick).then_some((Extent::Sick, self.sick_needs))
+        let quarantined = self.quarantined > 0 && now >= self.quarantined_from;
+        (quarantined || self.hold == Hold::Quarantined)
+            .then_some((Extent::Quarantined, self.quarantined_needs))
     }
 
     /// When there is something to do that nothing else brings about: the rest of a splice at once,
-    /// symbols that are still sick after their wait, a number that the lines don't confirm.
+    /// symbols that are quarantined still after their wait, a number that the lines don't confirm.
     pub(crate) fn deadline(&self, now: Mono) -> Option<Mono> {
         if self.splicing.is_some() {
             return Some(now);
         }
         self.snapshots.as_ref()?;
-        let sick = (self.sick > 0).then_some(self.sick_from);
+        let quarantined = (self.quarantined > 0).then_some(self.quarantined_from);
         let unconfirmed = self.unconfirmed.map(|(_, until)| until);
-        [sick, unconfirmed].into_iter().flatten().filter(|at| *at > now).min()
+        [quarantined, unconfirmed].into_iter().flatten().filter(|at| *at > now).min()
     }
 
     /// The snapshot under way is of no use any more.
@@ -176,7 +180,10 @@ impl Content {
     pub(crate) fn check_rebuild(&self) {
         let rebuild = &self.rebuild;
         let known = || self.symbols.indices().map(|index| self.symbols.get(index));
-        assert_eq!(known().filter(|known| known.is_sick()).count(), rebuild.sick as usize);
+        assert_eq!(
+            known().filter(|known| known.is_quarantined()).count(),
+            rebuild.quarantined as usize
+        );
         let recovering = known().any(|known| known.recovering);
         assert!(!recovering || rebuild.hold != Hold::Nothing, "nothing brings its book back");
         let Some(snapshots) = &rebuild.snapshots else {
@@ -223,23 +230,23 @@ impl Content {
         match rebuild.begun {
             Extent::All => {
                 rebuild.hold = Hold::All;
-                rebuild.sick = 0;
+                rebuild.quarantined = 0;
                 rebuild.needs = Some(rebuild.needs.unwrap_or(SeqNo::FIRST));
                 self.empty_books(sink);
             }
-            Extent::Sick => {
-                rebuild.hold = Hold::Sick;
-                self.empty_sick_books();
+            Extent::Quarantined => {
+                rebuild.hold = Hold::Quarantined;
+                self.empty_quarantined_books();
             }
         }
     }
 
     /// Nothing is left of the books that broke the venue's rules.
-    fn empty_sick_books(&mut self) {
+    fn empty_quarantined_books(&mut self) {
         for index in self.symbols.indices() {
             let known = self.symbols.get_mut(index);
-            if known.is_sick() || known.recovering {
-                self.rebuild.sick -= u32::from(known.is_sick());
+            if known.is_quarantined() || known.recovering {
+                self.rebuild.quarantined -= u32::from(known.is_quarantined());
                 known.recovering = true;
                 // The image has to name it: what it doesn't have is no empty book.
                 known.named = false;
@@ -274,7 +281,7 @@ impl Content {
                 continue;
             }
             let index = match self.rebuild.begun {
-                Extent::Sick => {
+                Extent::Quarantined => {
                     let index = self.symbols.by_key(message.key);
                     index.filter(|index| self.symbols.get(*index).recovering)
                 }
@@ -317,7 +324,7 @@ impl Content {
             left -= 1;
             match self.rebuild.begun {
                 Extent::All => self.apply_message(seq, bytes, sink),
-                Extent::Sick => self.replay_to_recovering(seq, bytes),
+                Extent::Quarantined => self.replay_to_recovering(seq, bytes),
             }
         }
         self.rebuild.snapshots = Some(snapshots);
@@ -350,7 +357,7 @@ impl Content {
         self.rest_after_splice(next, sink);
     }
 
-    /// A message that came while the sick symbols were rebuilt: the others have had it.
+    /// A message that came while the quarantined symbols were rebuilt: the others have had it.
     fn replay_to_recovering(&mut self, seq: SeqNo, bytes: &[u8]) {
         let Ok(message) = self.config.format.decode(bytes) else { return };
         let index = self.symbols.by_key(message.key);
@@ -359,14 +366,14 @@ impl Content {
         }
     }
 
-    /// Says what the splice brought, and lets symbols that fall sick again wait.
+    /// Says what the splice brought, and lets symbols that are quarantined again wait.
     fn rest_after_splice(&mut self, next: SeqNo, sink: &mut impl Sink) {
         let rebuild = &mut self.rebuild;
-        if rebuild.begun == Extent::Sick {
-            let rested = self.now.since(rebuild.sick_from) > rebuild.sick_wait;
-            let longer = Nanos((rebuild.sick_wait.0 * 2).min(SICK_AGAIN_MAX.0));
-            rebuild.sick_wait = if rested { SICK_AGAIN } else { longer };
-            rebuild.sick_from = self.now + rebuild.sick_wait;
+        if rebuild.begun == Extent::Quarantined {
+            let rested = self.now.since(rebuild.quarantined_from) > rebuild.quarantined_wait;
+            let longer = Nanos((rebuild.quarantined_wait.0 * 2).min(QUARANTINED_AGAIN_MAX.0));
+            rebuild.quarantined_wait = if rested { QUARANTINED_AGAIN } else { longer };
+            rebuild.quarantined_from = self.now + rebuild.quarantined_wait;
         }
         if let Some((first, since)) = rebuild.missing.take() {
             let range = SeqRange::between(first, next);

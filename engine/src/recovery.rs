@@ -2,6 +2,7 @@
 //! then a snapshot, and stale with the reason all along. The first is the sequencer's matter; here
 //! the rest is put together, one step after each thing that happens.
 
+use candor_core::counters::Counter;
 use candor_core::{Action, Answer, Mono, Refusal, Refused, SeqNo, SnapshotPart};
 use candor_gapfill::State;
 use candor_gapfill::retransmit::Retransmit;
@@ -38,7 +39,13 @@ impl Partition {
         content.advance(now);
         let packet = match content.config.format.frame(payload) {
             Ok(packet) => packet,
-            Err(reject) => return Answer::Rejected(reject),
+            Err(reject) => {
+                // Counted as any packet that is refused, so that the sum of packets holds.
+                content.counters.add(Counter::Packets, 1);
+                content.counters.add(Counter::Bytes, payload.len() as u64);
+                content.counters.reject(reject);
+                return Answer::Rejected(reject);
+            }
         };
         let mut apply = Apply { content, sink };
         let answer = self.sequencer.on_retransmit(now, &packet, &mut self.sequencing, &mut apply);
@@ -212,7 +219,8 @@ impl Partition {
             return;
         };
         let begun = matches!(snapshots.state(), snapshot::State::Loading | snapshot::State::Loaded);
-        let narrower = begun && content.rebuild.begun == Extent::Sick && extent == Extent::All;
+        let narrower =
+            begun && content.rebuild.begun == Extent::Quarantined && extent == Extent::All;
         let splicing = content.rebuild.splicing.as_ref();
         let short = splicing.is_some_and(|it| !it.resync && needs > it.splice.next());
         if narrower || short {
@@ -230,7 +238,7 @@ impl Partition {
             content.rebuild.asked = (snapshots.cycle(), snapshots.needs().unwrap_or(needs));
         }
         if snapshots.cycle() != cycle {
-            let symbols_only = extent == Extent::Sick;
+            let symbols_only = extent == Extent::Quarantined;
             sink.step(&Step::SnapshotAsked { needs, symbols_only }, now);
         }
     }
@@ -243,12 +251,12 @@ impl Partition {
         let now = content.now;
         if content.rebuild.splicing.is_none() {
             let Some(snapshots) = &mut content.rebuild.snapshots else { return false };
-            let only_sick = content.rebuild.begun == Extent::Sick;
-            if only_sick && content.rebuild.hold == Hold::All {
+            let only_quarantined = content.rebuild.begun == Extent::Quarantined;
+            if only_quarantined && content.rebuild.hold == Hold::All {
                 return false;
             }
             // While only some books are rebuilt the stream must have brought the others so far.
-            let shown = if only_sick { expected } else { known_end };
+            let shown = if only_quarantined { expected } else { known_end };
             match snapshots.verdict(now, expected, shown, &mut content.counters) {
                 Verdict::Wait => return false,
                 Verdict::Unusable(why) => {
@@ -260,9 +268,12 @@ impl Partition {
                 // contains all that was needed when it was asked for is not behind the lines: they have
                 // lost more since.
                 Verdict::Resync(splice)
-                    if only_sick || content.rebuild.asked.1 <= splice.next() =>
+                    if only_quarantined || content.rebuild.asked.1 <= splice.next() =>
                 {
-                    let _ = snapshots.abandon(now, &mut content.counters);
+                    let step = snapshots.abandon(now, &mut content.counters);
+                    if let snapshot::Step::Failed(why) = step {
+                        sink.step(&Step::SnapshotFailed { why }, now);
+                    }
                     return false;
                 }
                 Verdict::Resync(splice) => content.begin_splice(splice, true),

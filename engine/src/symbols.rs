@@ -62,7 +62,7 @@ pub(crate) struct Known {
 
 impl Known {
     /// Its book is not to be believed: only a snapshot brings it back.
-    pub(crate) fn is_sick(&self) -> bool {
+    pub(crate) fn is_quarantined(&self) -> bool {
         self.broken || self.crossed
     }
 }

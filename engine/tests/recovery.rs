@@ -4,11 +4,12 @@ mod common;
 
 use candor_core::counters::Counter;
 use candor_core::{
-    Action, Line, LossKind, Nanos, Reason, Refusal, Refused, SeqNo, SessionId, Side, SnapshotPart,
+    Action, Answer, Line, LossKind, Nanos, Reason, Refusal, Refused, Reject, SeqNo, SessionId,
+    Side, SnapshotPart,
 };
 use candor_engine::{Services, Step};
 use candor_gapfill::retransmit::Policy;
-use common::services::{SNAPSHOTS, actions, begin, end, load, part, snapshot_asked};
+use common::services::{SNAPSHOTS, actions, begin, end, load, opened, part, snapshot_asked};
 use common::{Bench, GRACE, SESSION, SILENCE, add, config, delete, directory, mold, trading};
 
 const ASKS: Policy = Policy {
@@ -26,23 +27,9 @@ fn session() -> SessionId {
     SessionId::from_text(SESSION)
 }
 
-/// Live, with numbers 1 to 4 applied: both symbols defined, AAPL with an order on each side.
+/// Two symbols at home here, [`opened`].
 fn open(services: Services) -> Bench {
-    let listed = [("AAPL", 0), ("MSFT", 0)];
-    let mut bench = Bench::with(candor_engine::Config { services, ..config(&listed) });
-    bench.subscribe(true);
-    bench.send(
-        Line::A,
-        1,
-        &[
-            directory(1, "AAPL"),
-            directory(2, "MSFT"),
-            add(1, 11, b'B', 100, 1_000_000),
-            add(1, 12, b'S', 200, 1_010_000),
-        ],
-    );
-    assert!(bench.status("AAPL").is_live());
-    bench
+    opened(services, &["AAPL", "MSFT"])
 }
 
 fn both() -> Services {
@@ -306,7 +293,7 @@ fn unknown_order_is_recovered_alone() {
 }
 
 #[test]
-fn a_symbol_that_is_sick_again_waits_longer_each_time() {
+fn a_symbol_that_is_quarantined_again_waits_longer_each_time() {
     let mut bench = open(both());
     let mut asks = 0;
     for number in 5..40 {
@@ -474,4 +461,17 @@ fn without_services_nothing_is_asked_and_nothing_held() {
     assert_eq!(actions(&mut bench), []);
     assert_eq!(bench.reason("AAPL"), Some(Reason::Gap));
     assert_eq!(bench.count(Counter::HeldBack), 0);
+}
+
+#[test]
+fn an_answer_that_is_no_packet_is_counted_by_reason() {
+    let mut bench = open(both());
+    bench.send(Line::A, 6, &[delete(1, 12)]);
+    let packets = bench.count(Counter::Packets);
+    let answer = bench.partition.on_retransmit(bench.now, b"DAY00", &mut bench.shown);
+    assert_eq!(answer, Answer::Rejected(Reject::ShortHeader));
+    assert_eq!(bench.count(Counter::Packets), packets + 1);
+    assert_eq!(bench.partition.counters().rejects(Reject::ShortHeader), 1);
+    // The sum of packets holds, as ever.
+    bench.heartbeat(Line::A, 7);
 }

@@ -8,28 +8,14 @@ mod model;
 use candor_core::counters::Counter;
 use candor_core::{Action, Line, Nanos, Reason, Side};
 use candor_engine::{Services, Step};
-use common::services::{SNAPSHOTS, begin, end, load, snapshot_asked};
-use common::{Bench, GRACE, add, config, delete, directory, trading};
+use common::services::{SNAPSHOTS, begin, end, load, opened, snapshot_asked};
+use common::{Bench, GRACE, add, delete, directory, trading};
 use model::World;
 
-/// Live, with numbers 1 to 4 applied: both symbols defined, AAPL with an order on each side.
+/// Three symbols at home here, one of them not defined yet: [`opened`].
 fn open() -> Bench {
     let services = Services { retransmit: None, snapshot: Some(SNAPSHOTS) };
-    let listed = [("AAPL", 0), ("MSFT", 0), ("NEWN", 0)];
-    let mut bench = Bench::with(candor_engine::Config { services, ..config(&listed) });
-    bench.subscribe(true);
-    bench.send(
-        Line::A,
-        1,
-        &[
-            directory(1, "AAPL"),
-            directory(2, "MSFT"),
-            add(1, 11, b'B', 100, 1_000_000),
-            add(1, 12, b'S', 200, 1_010_000),
-        ],
-    );
-    assert!(bench.status("AAPL").is_live());
-    bench
+    opened(services, &["AAPL", "MSFT", "NEWN"])
 }
 
 /// The books as of number 4.

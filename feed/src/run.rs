@@ -237,7 +237,9 @@ fn engine_config(
         grace: partition.reorder_grace,
         // A line that restarts is followed by the others within two heartbeats.
         session_grace: partition.feed.heartbeat_interval() + partition.feed.heartbeat_interval(),
-        services: recovery::terms::services(partition, recovery),
+        services: recovery.map_or_else(candor_engine::Services::default, |recovery| {
+            recovery.machine(partition.feed, &partition.services)
+        }),
         silence: partition.silence,
         late: partition.late,
         capacity: Capacity {

@@ -85,13 +85,11 @@ impl Mapping {
         // SAFETY: `offset` lies within the memory (asserted), so the result is within the same
         // mapping or allocation, whose size fits in isize as every Rust allocation and mmap does.
         let start = unsafe { self.base.add(offset as usize) };
-        // SAFETY: `size` bytes from `start` lie within the memory (asserted), which lives as long
-        // as `self`. `start` is aligned for T: the base is aligned to 64 (heap) or a page (file),
-        // the offset to T (asserted). T is a `Record`: atomic words without padding, for which any
-        // bits are valid and which may be changed through shared references, also by another
-        // process. On a read-only mapping only loads are done: relaxed and acquire loads of eight
-        // bytes are allowed on read-only memory (std::sync::atomic, "Atomic accesses to read-only
-        // memory"), and no reader's code stores.
+        // A `Record` is atomic words without padding: any bits are valid, and they may change through
+        // shared references, by another process too. A read-only mapping is only loaded from, eight
+        // bytes relaxed or acquire (std::sync::atomic, "Atomic accesses to read-only memory").
+        // SAFETY: `size` bytes from `start` lie within the memory (asserted), which lives as long as
+        // `self`; the base is aligned to 64 at least, the offset to T (asserted); T is a `Record`.
         unsafe { std::slice::from_raw_parts(start.cast().as_ptr(), count as usize) }
     }
 

@@ -2,7 +2,6 @@
 
 use alloc::boxed::Box;
 use alloc::vec;
-use core::iter::FusedIterator;
 
 use candor_core::{SeqNo, SeqRange};
 
@@ -132,9 +131,9 @@ impl Holdback {
     }
 
     /// What is held, oldest first.
-    pub(crate) fn iter(&self) -> Replay<'_> {
+    fn iter(&self) -> Walk<'_> {
         let rest = self.range.unwrap_or_default();
-        Replay { holdback: self, rest, at: self.head }
+        Walk { holdback: self, rest, at: self.head }
     }
 
     /// Asserts what must hold between any two calls. Walks over everything held.
@@ -161,25 +160,13 @@ impl Holdback {
 
 /// Messages held back, oldest first, each with its number.
 #[derive(Debug)]
-pub(crate) struct Replay<'a> {
+struct Walk<'a> {
     holdback: &'a Holdback,
     rest: SeqRange,
     at: usize,
 }
 
-impl Replay<'_> {
-    /// Without the messages before `next`.
-    pub(crate) fn starting_at(mut self, next: SeqNo) -> Self {
-        // BOUND: the messages held.
-        while !self.rest.is_empty() && self.rest.first < next {
-            self.next();
-        }
-        debug_assert!(self.rest.is_empty() || self.rest.first >= next);
-        self
-    }
-}
-
-impl<'a> Iterator for Replay<'a> {
+impl<'a> Iterator for Walk<'a> {
     type Item = (SeqNo, &'a [u8]);
 
     fn next(&mut self) -> Option<(SeqNo, &'a [u8])> {
@@ -195,8 +182,6 @@ impl<'a> Iterator for Replay<'a> {
         Some((seq, &self.holdback.bytes[start..end]))
     }
 }
-
-impl FusedIterator for Replay<'_> {}
 
 #[cfg(test)]
 mod tests {
@@ -276,11 +261,6 @@ mod tests {
             ring.check();
             let expected: Vec<(SeqNo, &[u8])> = twin.iter().flat_map(numbered).collect();
             assert_eq!(ring.iter().collect::<Vec<_>>(), expected);
-            if let Some((first, held)) = &twin {
-                let from = *first + held.len() as u64 / 2;
-                let rest: Vec<_> = ring.iter().starting_at(SeqNo(from)).collect();
-                assert_eq!(rest[..], expected[held.len() / 2..]);
-            }
             assert_eq!(ring.range().is_some(), twin.is_some());
         }
     }

@@ -65,8 +65,8 @@
 //! let _ = snapshots.hold(now, SeqNo(11), b"not in the image", &mut counters);
 //! let verdict = snapshots.verdict(now, SeqNo(12), SeqNo(12), &mut counters);
 //! let Verdict::Splice(splice) = verdict else { panic!() };
-//! let replay: Vec<_> = snapshots.replay(&splice).collect();
-//! assert_eq!(replay, [(SeqNo(11), &b"not in the image"[..])]);
+//! assert_eq!(snapshots.take_held(&splice), Some((SeqNo(11), &b"not in the image"[..])));
+//! assert_eq!(snapshots.take_held(&splice), None);
 //! snapshots.done(now, splice, &mut counters);
 //! ```
 //!
@@ -75,7 +75,7 @@
 //! - A [`Splice`] is made only of a snapshot that began and ended, in one cycle, in the session
 //!   followed, with every part between them [`Step::Take`]n and none of another cycle.
 //! - It contains every number below the one needed, as of the moment of [`Snapshots::done`]; and
-//!   what it doesn't contain of the stream is held, whole: [`Snapshots::replay`] leaves no number
+//!   what it doesn't contain of the stream is held, whole: [`Snapshots::take_held`] leaves no number
 //!   out and repeats none that the snapshot contains.
 //! - Every state but `Idle` has a deadline of its own, and none is moved by what may go on for ever:
 //!   parts move only the wait for the next part.

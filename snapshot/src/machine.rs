@@ -6,7 +6,7 @@ use candor_core::{
     Action, Mono, Nanos, Refusal, SeqNo, SeqRange, SessionId, SnapshotAsk, SnapshotPart,
 };
 
-use crate::holdback::{Holdback, Replay};
+use crate::holdback::Holdback;
 use crate::{Config, Failure, Splice, State, Step, Verdict};
 
 /// The snapshots of one partition. The crate's description says how to drive it.
@@ -274,15 +274,6 @@ impl Snapshots {
     fn unusable(&mut self, failure: Failure, counters: &mut Counters) -> Verdict {
         let _failed = self.fail(failure, counters);
         Verdict::Unusable(failure)
-    }
-
-    /// The messages held back that the snapshot doesn't contain, in order: to be applied to the books
-    /// made from it.
-    pub fn replay(&self, splice: &Splice) -> impl Iterator<Item = (SeqNo, &[u8])> {
-        assert_eq!(splice.cycle, self.cycle, "a splice of another cycle");
-        let replay: Replay<'_> = self.holdback.iter().starting_at(splice.next);
-        // Numbers that a resync forgets are not delivered again.
-        replay.take_while(|_| !splice.resync)
     }
 
     /// The first of the messages held back that the snapshot doesn't contain, taken out: to be applied

@@ -282,10 +282,6 @@ impl World {
             Verdict::Splice(splice) => {
                 let next = splice.next().0;
                 assert_eq!(said, Says::Splice(next));
-                let replay = snapshots.replay(&splice);
-                let replay: Vec<_> = replay.map(|(seq, bytes)| (seq.0, bytes.to_vec())).collect();
-                let wanted: Vec<_> = (next..expected).map(|seq| (seq, message(seq))).collect();
-                assert_eq!(replay, wanted, "what the snapshot lacks");
                 // Message by message, while the stream goes on.
                 let mut seq = next;
                 while let Some((held, bytes)) = self.snapshots.take_held(&splice) {
@@ -307,7 +303,7 @@ impl World {
             Verdict::Resync(splice) => {
                 let next = splice.next().0;
                 assert_eq!(said, Says::Resync(next));
-                assert_eq!(snapshots.replay(&splice).count(), 0);
+                assert_eq!(snapshots.take_held(&splice), None);
                 snapshots.done(now, splice, counters);
                 self.twin.done();
                 (self.expected, self.known_end) = (next, next);

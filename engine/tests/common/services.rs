@@ -2,10 +2,12 @@
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its own part")]
 
 use candor_core::{
-    Action, ByteOrder, Messages, Nanos, SeqNo, SessionId, SnapshotAsk, SnapshotPart,
+    Action, ByteOrder, Line, Messages, Nanos, SeqNo, SessionId, SnapshotAsk, SnapshotPart,
 };
 
-use super::Bench;
+use candor_engine::Services;
+
+use super::{Bench, add, config, directory};
 
 /// Waits of a service nearby.
 pub const SNAPSHOTS: candor_snapshot::Config = candor_snapshot::Config {
@@ -17,6 +19,25 @@ pub const SNAPSHOTS: candor_snapshot::Config = candor_snapshot::Config {
     retry: Nanos::from_millis(100),
     retry_max: Nanos::from_secs(2),
 };
+
+/// Live, with numbers 1 to 4 applied: AAPL and MSFT defined, AAPL with an order on each side.
+pub fn opened(services: Services, listed: &[&str]) -> Bench {
+    let listed: Vec<(&str, u16)> = listed.iter().map(|symbol| (*symbol, 0)).collect();
+    let mut bench = Bench::with(candor_engine::Config { services, ..config(&listed) });
+    bench.subscribe(true);
+    bench.send(
+        Line::A,
+        1,
+        &[
+            directory(1, "AAPL"),
+            directory(2, "MSFT"),
+            add(1, 11, b'B', 100, 1_000_000),
+            add(1, 12, b'S', 200, 1_010_000),
+        ],
+    );
+    assert!(bench.status("AAPL").is_live());
+    bench
+}
 
 /// All that is wanted now.
 pub fn actions(bench: &mut Bench) -> Vec<Action> {

@@ -13,6 +13,7 @@ mod problem;
 mod reader;
 mod services;
 mod symbols;
+mod terms;
 mod venue;
 
 use std::net::Ipv4Addr;
@@ -26,6 +27,19 @@ use candor_decoders::Format;
 pub(crate) use nearest::nearest;
 pub use problem::{ConfigError, Problem};
 pub use services::{Recovery, Services};
+
+/// The reorder grace of a venue that configures none.
+pub const REORDER_GRACE: Nanos = Nanos::from_micros(1_000);
+
+/// The bound on lateness of a venue that configures none.
+pub const LATE: Nanos = Nanos::from_millis(20);
+
+/// The silence bound of a venue that configures none: three heartbeat intervals of the protocol. One
+/// lost heartbeat is an accident, three are not.
+#[must_use]
+pub const fn silence(feed: Format) -> Nanos {
+    Nanos(feed.heartbeat_interval().0 * 3)
+}
 
 /// A whole configuration, checked.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -76,10 +76,8 @@ fn venue_terms(reading: &mut Reading<'_>, table: &mut Table<'_>) -> Option<Venue
     let grace = table.integer(cx, "reorder_grace_us", 0..=10_000_000);
     let late = table.integer(cx, "late_ms", 1..=60_000);
     let feed = feed?.value;
-    // Three heartbeat intervals of the protocol: one lost heartbeat is an accident, three are not.
-    let silence =
-        silence.map_or(Nanos(feed.heartbeat_interval().0 * 3), |at| Nanos::from_millis(at.value));
-    let reorder_grace = Nanos::from_micros(grace.map_or(1_000, |at| at.value));
+    let silence = silence.map_or(super::silence(feed), |at| Nanos::from_millis(at.value));
+    let reorder_grace = grace.map_or(super::REORDER_GRACE, |at| Nanos::from_micros(at.value));
     if reorder_grace >= silence {
         cx.problem(
             grace.map_or(line, |at| at.line),
@@ -89,7 +87,7 @@ fn venue_terms(reading: &mut Reading<'_>, table: &mut Table<'_>) -> Option<Venue
             ),
         );
     }
-    let late = Nanos::from_millis(late.map_or(20, |at| at.value));
+    let late = late.map_or(super::LATE, |at| Nanos::from_millis(at.value));
     Some(VenueTerms { venue: name?, feed, silence, reorder_grace, late })
 }
 

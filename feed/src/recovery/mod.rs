@@ -15,10 +15,10 @@
 //! its sockets are not read until it gives some back.
 
 mod bell;
+mod lost;
 mod post;
 mod seat;
 mod sockets;
-pub(crate) mod terms;
 #[cfg(test)]
 mod tests;
 mod thread;
@@ -29,6 +29,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use candor_services::agent::Agent;
+use candor_services::retransmit::Unsupported;
 use rustix::event::epoll::{self, EventData, EventFlags};
 use rustix::io::Errno;
 
@@ -86,12 +87,14 @@ pub(crate) fn open(config: &Config) -> Result<Option<Opened>, Failure> {
             }
             let at = seats.len() as u16;
             homes[usize::from(index)] = Some((number, at));
-            clients.push(terms::clients(partition, recovery)?);
+            let unsupported = |error: Unsupported| Failure::config(error.to_string());
+            let own = recovery.clients(partition.feed, &partition.services).map_err(unsupported)?;
+            clients.push(own);
             seats.push(seat(&epoll, (number, at), index, partition, recovery)?);
         }
         if !seats.is_empty() {
-            let agent = Agent::new(terms::agent(recovery), clients);
-            desks.push(Desk { venue: venue.to_string(), agent, seats });
+            let agent = Agent::new(recovery.agent(), clients);
+            desks.push(Desk::new(venue.to_string(), agent, seats));
         }
     }
     let stop = Arc::new(AtomicBool::new(false));
@@ -104,6 +107,8 @@ pub(crate) fn open(config: &Config) -> Result<Option<Opened>, Failure> {
         epoll,
         buffer: Thread::buffer(),
         trouble: Vec::new(),
+        said_at: candor_core::Mono::NEVER,
+        unsaid: false,
         paused: Vec::new(),
         stop: Arc::clone(&stop),
     };

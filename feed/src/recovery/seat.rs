@@ -10,6 +10,7 @@ use candor_services::agent::{Channel, Shell, Told};
 use candor_services::snapshot::{Body, Piece};
 use rustix::io::Errno;
 
+use super::lost::Lost;
 use super::post::{Payloads, Post, Reply, What};
 use super::sockets::{Connection, Datagrams, Key, Wire};
 
@@ -112,7 +113,7 @@ impl Wire {
 
 /// Payloads on their way to one partition.
 #[derive(Debug)]
-struct Filling {
+pub(super) struct Filling {
     lane: usize,
     number: u16,
     payloads: Payloads,
@@ -126,20 +127,12 @@ pub(super) struct Hands<'a> {
     pub(super) epoll: &'a OwnedFd,
     /// What failed at once and is to be reported once the agent's call has returned.
     pub(super) trouble: &'a mut Vec<Key>,
-    filling: Option<Filling>,
+    pub(super) lost: &'a mut Lost,
+    /// Payloads gathered so far.
+    pub(super) filling: Option<Filling>,
 }
 
-impl<'a> Hands<'a> {
-    pub(super) fn new(
-        venue: u16,
-        seats: &'a mut [Seat],
-        posts: &'a [Arc<Post>],
-        epoll: &'a OwnedFd,
-        trouble: &'a mut Vec<Key>,
-    ) -> Hands<'a> {
-        Hands { venue, seats, posts, epoll, trouble, filling: None }
-    }
-
+impl Hands<'_> {
     /// Hands over payloads that were gathered. There is room for the reply: it was looked for with
     /// the buffer, and all others come behind this.
     pub(super) fn flush(&mut self) {
@@ -148,13 +141,16 @@ impl<'a> Hands<'a> {
         }
     }
 
-    fn post(&self, lane: usize, partition: u16, what: What) -> bool {
-        self.posts.get(lane).is_some_and(|post| post.tell(Reply { partition, what }))
+    fn post(&mut self, lane: usize, partition: u16, what: What) -> bool {
+        let told = self.posts.get(lane).is_some_and(|post| post.tell(Reply { partition, what }));
+        self.lost.no_room += u64::from(!told);
+        told
     }
 
     /// Gathers a payload with those before it: an answer may come in many small ones.
     fn payload(&mut self, lane: usize, number: u16, bytes: &[u8]) -> bool {
         if !Payloads::fits(bytes.len()) {
+            self.lost.too_long += 1;
             return false;
         }
         if let Some(filling) = &mut self.filling
@@ -165,6 +161,7 @@ impl<'a> Hands<'a> {
         }
         self.flush();
         let Some(buffer) = self.posts.get(lane).and_then(|post| post.buffer()) else {
+            self.lost.no_room += 1;
             return false;
         };
         let mut payloads = Payloads::new(buffer);
@@ -187,6 +184,7 @@ impl<'a> Hands<'a> {
         let buffer = self.posts.get(lane).and_then(|post| post.buffer());
         let Some(mut buffer) = buffer else {
             // The snapshot is broken off for this; its partition need not wait to find out.
+            self.lost.no_room += 1;
             let why = Refusal::Overrun;
             self.post(lane, number, What::Failed { cycle, why });
             return false;
@@ -228,9 +226,12 @@ impl<'a> Hands<'a> {
         let key = Key { venue: self.venue, seat: at, wire: Wire::Datagrams(address as u8) };
         let Some(seat) = self.seats.get_mut(usize::from(at)) else { return };
         let Some(datagrams) = seat.datagrams.get_mut(address) else { return };
-        if let Err(error) = datagrams.send(self.epoll, key, bytes) {
-            seat.tell_reached(key.wire, Some(error));
-            self.trouble.push(key);
+        match datagrams.send(self.epoll, key, bytes) {
+            Ok(sent) => self.lost.unsent += u64::from(!sent),
+            Err(error) => {
+                seat.tell_reached(key.wire, Some(error));
+                self.trouble.push(key);
+            }
         }
     }
 }

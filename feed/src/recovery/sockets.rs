@@ -100,12 +100,13 @@ impl Datagrams {
         Ok(())
     }
 
-    /// Sends a datagram. One that finds no room is lost as on any network.
-    pub(super) fn send(&mut self, epoll: &OwnedFd, key: Key, bytes: &[u8]) -> Result<(), Errno> {
+    /// Sends a datagram, and says whether it found room: one that doesn't is lost, as on any network.
+    pub(super) fn send(&mut self, epoll: &OwnedFd, key: Key, bytes: &[u8]) -> Result<bool, Errno> {
         self.open(epoll, key)?;
-        let Some(socket) = &self.socket else { return Ok(()) };
+        let Some(socket) = &self.socket else { return Ok(false) };
         match send(&socket.fd, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
-            Ok(_) | Err(Errno::AGAIN | Errno::NOBUFS | Errno::INTR) => Ok(()),
+            Ok(_) => Ok(true),
+            Err(Errno::AGAIN | Errno::NOBUFS | Errno::INTR) => Ok(false),
             Err(error) => Err(self.failed(error)),
         }
     }

@@ -13,6 +13,7 @@ use rustix::event::epoll::{self, EventData, EventFlags};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::time::Timespec;
 
+use super::lost::{self, Lost, Said};
 use super::post::{Post, Wishes};
 use super::seat::{Hands, Seat};
 use super::sockets::{Change, Key, Wire};
@@ -47,6 +48,14 @@ pub(super) struct Desk {
     pub(super) venue: String,
     pub(super) agent: Agent,
     pub(super) seats: Vec<Seat>,
+    lost: Lost,
+    said: Said,
+}
+
+impl Desk {
+    pub(super) fn new(venue: String, agent: Agent, seats: Vec<Seat>) -> Desk {
+        Desk { venue, agent, seats, lost: Lost::default(), said: Said::default() }
+    }
 }
 
 /// See the module's description.
@@ -64,6 +73,10 @@ pub(crate) struct Thread {
     /// Sockets not listened to until their lane has buffers again.
     pub(super) paused: Vec<Key>,
     pub(super) stop: Arc<AtomicBool>,
+    /// When what goes wrong unseen was looked at last.
+    pub(super) said_at: Mono,
+    /// Whether anything has happened since.
+    pub(super) unsaid: bool,
 }
 
 impl Thread {
@@ -80,12 +93,26 @@ impl Thread {
             self.report(now);
             self.on_time(now);
             self.resume();
+            if self.unsaid && now >= self.said_at + lost::EVERY {
+                self.say_what_is_lost(now);
+            }
             self.sleep(now);
         }
+        self.say_what_is_lost(self.said_at);
         for desk in &self.desks {
             let retransmit = counts(desk.agent.retransmit_desk().counts());
             let snapshot = counts(desk.agent.snapshot_desk().counts());
             tracing::info!(venue = desk.venue, retransmit, snapshot, "services");
+        }
+    }
+
+    /// What goes wrong and shows in no partition's counters.
+    fn say_what_is_lost(&mut self, now: Mono) {
+        (self.said_at, self.unsaid) = (now, false);
+        for desk in &mut self.desks {
+            if let Some(what) = desk.said.news(&desk.agent, &desk.lost) {
+                tracing::warn!(venue = desk.venue, what, "lost or refused on the way to services");
+            }
         }
     }
 
@@ -155,7 +182,9 @@ impl Thread {
 
     /// Waits until there is something to do, and takes what the sockets have.
     fn sleep(&mut self, now: Mono) {
-        let next = self.desks.iter().filter_map(|desk| desk.agent.deadline()).min();
+        let say = self.unsaid.then(|| self.said_at + lost::EVERY);
+        let agents = self.desks.iter().filter_map(|desk| desk.agent.deadline());
+        let next = agents.chain(say).min();
         self.wishes.bell.doze();
         let at_most =
             if self.is_busy() { Some(NO_WAIT) } else { next.map(|at| timespec(at.since(now))) };
@@ -325,8 +354,18 @@ impl Thread {
     /// Calls an agent, and hands over what it has gathered.
     fn with(&mut self, venue: u16, call: impl FnOnce(&mut Agent, &mut Hands<'_>)) {
         let Some(desk) = self.desks.get_mut(usize::from(venue)) else { return };
-        let Desk { agent, seats, .. } = desk;
-        let mut hands = Hands::new(venue, seats, &self.posts, &self.epoll, &mut self.trouble);
+        self.unsaid = true;
+        let Desk { agent, seats, lost, .. } = desk;
+        let trouble = &mut self.trouble;
+        let mut hands = Hands {
+            venue,
+            seats,
+            posts: &self.posts,
+            epoll: &self.epoll,
+            trouble,
+            lost,
+            filling: None,
+        };
         call(agent, &mut hands);
         hands.flush();
     }

@@ -35,7 +35,7 @@ impl Machine {
             grace: options.grace,
             session_grace: SESSION_GRACE,
             services: candor_engine::Services::default(),
-            silence: Nanos(options.feed.heartbeat_interval().0 * 3),
+            silence: crate::config::silence(options.feed),
             late: Nanos::from_secs(1),
             capacity: Capacity { symbols, orders, levels, trades },
             venue: VenueSymbols::default().into(),

@@ -246,9 +246,7 @@ impl Watch {
             self.newer_since = self.newer_since.or(Some(now));
         }
         if self.run == Some(tag.run) {
-            // Numbers that are held beyond a gap are new until they are delivered, said again or not.
-            let beyond = tag.first + tag.count > self.expected_before;
-            if !tag.echo || (beyond && tag.count > 0) {
+            if !tag.echo {
                 self.evidence = self.evidence.max(at);
             }
             let next = self.followed.next().max(self.expected_before);

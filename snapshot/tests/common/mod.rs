@@ -191,7 +191,7 @@ impl Bench {
             Verdict::Splice(splice) => {
                 let next = splice.next().0;
                 let mut replay = Vec::new();
-                for (seq, bytes) in snapshots.replay(&splice) {
+                while let Some((seq, bytes)) = snapshots.take_held(&splice) {
                     assert_eq!(bytes, message(seq.0), "other bytes are replayed");
                     replay.push(seq.0);
                 }
@@ -203,7 +203,7 @@ impl Bench {
             }
             Verdict::Resync(splice) => {
                 let next = splice.next().0;
-                assert_eq!(snapshots.replay(&splice).count(), 0);
+                assert_eq!(snapshots.take_held(&splice), None);
                 snapshots.done(*now, splice, counters);
                 (*expected, *known_end) = (next, next);
                 Said::Resync { next }

@@ -1,25 +1,11 @@
-//! What the product does by default, put together as the handler puts it together from a
-//! configuration that names the services and tunes nothing.
+//! What the product does by default: a configuration that names the services and tunes nothing.
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 
 use candor::config::{Recovery, Services as Addresses};
-use candor_core::Nanos;
-use candor_decoders::{Format, iex};
+use candor_decoders::Format;
 use candor_engine::Services;
 use candor_services::agent::{Clients, Config};
-use candor_services::desk::Concurrency;
-use candor_services::retransmit::{self, Transport};
-use candor_services::{Credentials, snapshot};
-
-/// The reorder grace of a venue that configures none.
-pub(crate) const GRACE: Nanos = Nanos::from_micros(1_000);
-
-/// The silence bound of a venue that configures none.
-pub(crate) const SILENCE: Nanos = Nanos::from_secs(3);
-
-/// The bound on lateness of a venue that configures none.
-pub(crate) const LATE: Nanos = Nanos::from_millis(20);
 
 /// Where a partition's services are: one address for each kind its venue has.
 fn addresses(format: Format) -> Addresses {
@@ -33,49 +19,16 @@ fn addresses(format: Format) -> Addresses {
 
 /// What a partition's machine may count on.
 pub(crate) fn services(format: Format) -> Services {
-    let recovery = Recovery::of(format);
-    Services {
-        retransmit: recovery.policy(format, &addresses(format)),
-        snapshot: Some(recovery.snapshot),
-    }
+    Recovery::of(format).machine(format, &addresses(format))
 }
 
 /// What the venue allows.
 pub(crate) fn agent(format: Format) -> Config {
-    let recovery = Recovery::of(format);
-    let longest = recovery.snapshot.begin + recovery.snapshot.whole;
-    Config {
-        retransmit: recovery.retransmit_budget,
-        snapshot: recovery.snapshot_budget,
-        concurrency: Concurrency { snapshots: recovery.snapshots_at_once, longest },
-        datagram_max: iex::gapfill::UDP_MESSAGES_MAX,
-    }
+    Recovery::of(format).agent()
 }
 
 /// The clients of a partition.
 pub(crate) fn clients(format: Format) -> Clients {
-    let recovery = Recovery::of(format);
-    let retransmit = |transport| {
-        let usual = retransmit::Config::of(transport, 1);
-        let answer = match transport {
-            Transport::Udp => recovery.timeout,
-            Transport::Tcp => usual.answer,
-        };
-        let config = retransmit::Config { channel: recovery.channel, answer, ..usual };
-        retransmit::Client::new(format, config).ok()
-    };
-    let usual = snapshot::Config::of(format, 1);
-    let config = snapshot::Config {
-        credentials: Credentials::BLANK,
-        session: recovery.session,
-        channel: recovery.channel,
-        silence: usual.silence.min(recovery.snapshot.idle),
-        whole: usual.whole.min(recovery.snapshot.whole),
-        ..usual
-    };
-    Clients {
-        retransmit_udp: retransmit(Transport::Udp),
-        retransmit_tcp: retransmit(Transport::Tcp),
-        snapshot: Some(snapshot::Client::new(format, config)),
-    }
+    let clients = Recovery::of(format).clients(format, &addresses(format));
+    clients.expect("each venue offers what its addresses name")
 }
