@@ -118,7 +118,7 @@ counters! {
     BreaksUnmatched = "breaks_unmatched",
     /// Trade breaks applied.
     Breaks = "breaks",
-    /// Requests for missing numbers handed to the venue's retransmit service.
+    /// Requests for missing numbers made of the venue's retransmit service.
     RetransmitRequests = "retransmit_requests",
     /// Packets that came in answer to them.
     RetransmitPackets = "retransmit_packets",
@@ -126,8 +126,12 @@ counters! {
     RetransmitFilled = "retransmit_filled",
     /// Requests that were not answered in time.
     RetransmitTimeouts = "retransmit_timeouts",
-    /// Requests that were refused, by the venue or by our own budget.
+    /// Requests that were refused by the venue, or could not reach it.
     RetransmitRefused = "retransmit_refused",
+    /// Requests of those that our own budget had no room for: they never left the host.
+    RetransmitOverBudget = "retransmit_over_budget",
+    /// Answers that contradicted what is known: they were of another numbering, or wrong.
+    RetransmitContradicts = "retransmit_contradicts",
     /// Gaps that retransmission could not heal: too long, or out of patience.
     RetransmitGivenUp = "retransmit_given_up",
     /// Messages of an answer whose number was not missing, or that were of no use otherwise, discarded.

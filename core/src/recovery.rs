@@ -68,12 +68,24 @@ pub struct Ask {
     pub session: SessionId,
     /// Which numbers; no more than the venue answers in one go.
     pub range: SeqRange,
+    /// Whether the number before them is asked for too. It is known, and shows whether the answer is
+    /// of the numbering followed: numbers may have begun again while nobody listened.
+    pub with_known: bool,
     /// How often they were asked for before and not answered.
     pub attempt: u32,
     /// Since when they are missing: who waited longest goes first.
     pub opened: Mono,
     /// From then on the partition counts the request as lost: it must not be sent later.
     pub expires: Mono,
+}
+
+impl Ask {
+    /// The numbers that the service is asked for: `range`, and the known one before it.
+    #[must_use]
+    pub fn requested(&self) -> SeqRange {
+        let first = self.range.first.0 - u64::from(self.with_known);
+        SeqRange { first: SeqNo(first), end: self.range.end }
+    }
 }
 
 /// One request for a snapshot of a partition.
@@ -177,6 +189,9 @@ pub enum Answer {
         /// The numbers of the packet, missing or not.
         range: SeqRange,
     },
+    /// It carried other bytes under a number that is known: it is of another numbering, or wrong.
+    /// Nothing of it was taken, and nothing of any answer is until a snapshot or another session.
+    Contradicts,
     /// It carried none: late, of another session, never asked for, or a heartbeat.
     Useless,
     /// Its framing is not that of the partition.

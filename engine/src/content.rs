@@ -293,7 +293,12 @@ impl Content {
     pub(crate) fn on_notice(&mut self, notice: &Notice, sink: &mut impl Sink) {
         match notice {
             Notice::SessionChanged { to, .. } => self.new_session(*to, sink),
-            Notice::Restarted { session, .. } => self.new_session(*session, sink),
+            Notice::Restarted { session, .. } => {
+                self.new_session(*session, sink);
+                let until = self.now + self.config.session_grace;
+                self.evidence.restarted(until, self.rebuild.snapshots.is_some());
+                self.rebuild.restarted(until);
+            }
             Notice::Loss(loss) => {
                 sink.loss(loss);
                 if loss.kind == LossKind::GapLost {

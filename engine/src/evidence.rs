@@ -6,6 +6,18 @@ use candor_gapfill::{State, Wholeness};
 
 use crate::symbols::Known;
 
+/// Whether the numbers began again under the same name, and what proves that nothing of before is
+/// among what was applied since.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Renumbered {
+    /// They did not, or it is proven.
+    No,
+    /// A snapshot that is spliced in.
+    UntilSpliced,
+    /// There are no snapshots: a packet in order that comes when no line can lag so far any more.
+    UntilFresh,
+}
+
 /// What holds for the partition as a whole, beside what its sequencer knows.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Evidence {
@@ -13,6 +25,8 @@ pub(crate) struct Evidence {
     pub(crate) subscribed: bool,
     /// The session changed and nothing of the new one has been applied yet.
     pub(crate) session_changed: bool,
+    /// The numbers began again under the same name.
+    pub(crate) renumbered: Renumbered,
     /// Two lines carried different bytes under one number, in this session.
     pub(crate) lines_differ: bool,
     /// A message in sequence could not be understood, in this session.
@@ -28,6 +42,7 @@ impl Evidence {
     pub(crate) const NONE: Evidence = Evidence {
         subscribed: false,
         session_changed: false,
+        renumbered: Renumbered::No,
         lines_differ: false,
         unreadable: false,
         behind: false,
@@ -37,8 +52,16 @@ impl Evidence {
     /// A new session: what was said about the old one's bytes no longer matters.
     pub(crate) fn new_session(&mut self) {
         self.session_changed = true;
+        self.renumbered = Renumbered::No;
         self.lines_differ = false;
         self.unreadable = false;
+    }
+
+    /// The numbers began again under the same name; from `until` on no line can lag so far that it
+    /// brings what was before.
+    pub(crate) fn restarted(&mut self, until: Mono, snapshots: bool) {
+        self.renumbered = if snapshots { Renumbered::UntilSpliced } else { Renumbered::UntilFresh };
+        self.only_since(until);
     }
 
     /// From now on only packets that arrive at `at` or later prove anything.
@@ -54,6 +77,9 @@ impl Evidence {
         let gap = matches!(state, State::GapOpen | State::GapOutlived);
         if !gap && self.fresh_since.is_some_and(|since| at >= since) {
             self.fresh_since = None;
+            if self.renumbered == Renumbered::UntilFresh {
+                self.renumbered = Renumbered::No;
+            }
         }
     }
 
@@ -65,6 +91,7 @@ impl Evidence {
         let missing = state == State::GapOutlived || whole == Wholeness::LostInside;
         // What is missing of the start is said by another name.
         let gap = missing && whole != Wholeness::StartMissing && !rebuilding;
+        let changed = self.session_changed || self.renumbered != Renumbered::No;
         let proof = Proof::NOTHING
             .rule_out_scope(Scope::Handler)
             .rule_out_scope(Scope::Symbol)
@@ -74,7 +101,7 @@ impl Evidence {
             .rule_out(Reason::Ended, state != State::Ended)
             .rule_out(Reason::Gap, !gap)
             .rule_out(Reason::Recovering, whole != Wholeness::StartMissing && !rebuilding)
-            .rule_out(Reason::SessionChanged, !self.session_changed)
+            .rule_out(Reason::SessionChanged, !changed)
             .rule_out(Reason::LinesDiffer, !self.lines_differ)
             .rule_out(Reason::Late, !late)
             .rule_out(Reason::Quarantined, !self.unreadable);

@@ -12,6 +12,7 @@ use candor_core::{Event, Loss, LossKind, Messages, Mono, Nanos, Reason, Reject, 
 use candor_snapshot::{self as snapshot, Snapshots, Splice};
 
 use crate::content::Content;
+use crate::evidence::Renumbered;
 use crate::{Config, Sink, Step};
 
 /// How long symbols that are quarantined after a snapshot wait for the next; doubles each time, unless none
@@ -71,6 +72,9 @@ pub(crate) struct Rebuild {
     quarantined_wait: Nanos,
     /// The numbers are others than they were: what was asked for is of no use.
     pub(crate) renumbered: bool,
+    /// The numbers began again under the same name. Until then packets and answers of the numbering
+    /// before may come, and nothing is asked for.
+    pub(crate) doubt_until: Option<Mono>,
     /// The stream goes on from this number by a snapshot's word alone; the lines have until then to
     /// show that it does.
     pub(crate) unconfirmed: Option<(SeqNo, Mono)>,
@@ -93,6 +97,7 @@ impl Rebuild {
             quarantined_from: Mono::NEVER,
             quarantined_wait: QUARANTINED_AGAIN,
             renumbered: false,
+            doubt_until: None,
             unconfirmed: None,
             missing: None,
         }
@@ -132,6 +137,7 @@ impl Rebuild {
         self.needs = None;
         self.quarantined = 0;
         self.quarantined_wait = QUARANTINED_AGAIN;
+        self.doubt_until = None;
         self.unconfirmed = None;
         self.missing = None;
         if let Some(snapshots) = &mut self.snapshots {
@@ -139,9 +145,26 @@ impl Rebuild {
         }
     }
 
+    /// The numbers began again under the same name: what came right before and after may be of either
+    /// numbering. By `until` no line can lag that far; then only a snapshot shows what is true.
+    pub(crate) fn restarted(&mut self, until: Mono) {
+        self.doubt_until = Some(until);
+        if self.snapshots.is_some() {
+            self.needs = Some(SeqNo::FIRST);
+        }
+    }
+
+    /// Whether nothing is asked for yet after the numbers began again.
+    pub(crate) fn is_in_doubt(&self, now: Mono) -> bool {
+        self.doubt_until.is_some_and(|until| now < until)
+    }
+
     /// What a snapshot is wanted for, and which number it must reach at least. `lost` is the end of
     /// what the venue can't send again.
     pub(crate) fn wants(&self, now: Mono, lost: Option<SeqNo>) -> Option<(Extent, SeqNo)> {
+        if self.is_in_doubt(now) {
+            return None;
+        }
         let emptied = (self.hold == Hold::All).then_some(SeqNo::FIRST);
         // The lines' numbers are others, then, and all they bring is old to us.
         let unconfirmed = self.unconfirmed.filter(|(_, until)| now >= *until).map(|(next, _)| next);
@@ -159,7 +182,10 @@ impl Rebuild {
         if self.splicing.is_some() {
             return Some(now);
         }
-        self.snapshots.as_ref()?;
+        let doubt = self.doubt_until.filter(|until| *until > now);
+        if doubt.is_some() || self.snapshots.is_none() {
+            return doubt;
+        }
         let quarantined = (self.quarantined > 0).then_some(self.quarantined_from);
         let unconfirmed = self.unconfirmed.map(|(_, until)| until);
         [quarantined, unconfirmed].into_iter().flatten().filter(|at| *at > now).min()
@@ -305,6 +331,7 @@ impl Content {
         }
         if all {
             self.evidence.session_changed = false;
+            self.evidence.renumbered = Renumbered::No;
             // Where lines differed while it loaded, more was needed since then: it contains that too.
             self.evidence.lines_differ = false;
             self.rebuild.needs = None;

@@ -164,14 +164,21 @@ impl Partition {
         let session = self.sequencer.session();
         let Some(retransmit) = &mut self.retransmit else { return };
         let renumbered = std::mem::take(&mut self.content.rebuild.renumbered);
-        if renumbered || !self.content.evidence.subscribed {
-            retransmit.reset();
-        }
-        if !self.content.evidence.subscribed {
+        let asks = self.content.evidence.subscribed && !self.content.rebuild.is_in_doubt(now);
+        if !asks {
+            retransmit.hold_off(now);
             return;
         }
+        if renumbered {
+            retransmit.reset();
+        }
         let before = retransmit.given_up();
-        retransmit.on_change(now, session, self.sequencer.gaps(), &mut self.sequencing);
+        let (gaps, counters) = (self.sequencer.gaps(), &mut self.sequencing);
+        if self.sequencer.doubts_answers() {
+            retransmit.on_doubt(now, session, gaps, counters);
+        } else {
+            retransmit.on_change(now, session, gaps, counters);
+        }
         if let Some(end) = retransmit.given_up().filter(|end| before != Some(*end)) {
             sink.step(&Step::RetransmitGivenUp { end }, now);
         }

@@ -10,7 +10,9 @@ use candor_core::{
 use candor_engine::{Services, Step};
 use candor_gapfill::retransmit::Policy;
 use common::services::{SNAPSHOTS, actions, begin, end, load, opened, part, snapshot_asked};
-use common::{Bench, GRACE, SESSION, SILENCE, add, config, delete, directory, mold, trading};
+use common::{
+    Bench, GRACE, SESSION, SESSION_GRACE, SILENCE, add, config, delete, directory, mold, trading,
+};
 
 const ASKS: Policy = Policy {
     piece: 100,
@@ -474,4 +476,78 @@ fn an_answer_that_is_no_packet_is_counted_by_reason() {
     assert_eq!(bench.partition.counters().rejects(Reject::ShortHeader), 1);
     // The sum of packets holds, as ever.
     bench.heartbeat(Line::A, 7);
+}
+
+/// The numbers begin again under the same name: what is sent around then may be of either numbering,
+/// so that the books are proven by a snapshot of later only.
+#[test]
+fn after_a_restart_nothing_is_live_before_a_snapshot_that_was_asked_for_when_no_line_lags_so_far() {
+    let mut bench = open(both());
+    bench.pass(Nanos::from_millis(5));
+    bench.send(Line::A, 1, &[directory(5, "MSFT"), directory(6, "AAPL")]);
+    assert_eq!(bench.count(Counter::Restarts), 1);
+    assert_eq!(bench.reason("MSFT"), Some(Reason::SessionChanged));
+    // A gap of the new numbering: nobody is asked while the answer could be of the old one.
+    bench.send(Line::A, 5, &[add(5, 20, b'B', 100, 900_000)]);
+    bench.pass(Nanos(SESSION_GRACE.0 - 1_000_000));
+    assert_eq!(actions(&mut bench), []);
+    assert!(!bench.status("MSFT").is_live());
+    bench.pass(Nanos::from_millis(1));
+    let ask = snapshot_asked(&mut bench);
+    begin(&mut bench, ask.cycle);
+    load(&mut bench, ask.cycle, &[directory(5, "MSFT"), trading(5, "MSFT", b'T')]);
+    end(&mut bench, ask.cycle, 6);
+    assert!(!bench.status("MSFT").is_live(), "nothing since shows where the venue is");
+    bench.send(Line::A, 6, &[add(5, 21, b'S', 100, 950_000)]);
+    assert!(bench.status("MSFT").is_live());
+    assert_eq!(bench.shown.view("MSFT").best(Side::Bid), None, "what came before is not believed");
+    assert_eq!(bench.reason("AAPL"), Some(Reason::Unproven), "the snapshot does not name it");
+}
+
+/// The numbers begin again while the lane stands still, and are past ours when it goes on. The answer
+/// to what seems to be missing is not of our numbering.
+#[test]
+fn numbers_that_began_again_unheard_are_found_out_by_the_answer_to_the_gap() {
+    let mut bench = open(both());
+    bench.partition.on_stall(bench.now, &mut bench.shown);
+    // The new run's number 7; ours has come to 4.
+    bench.send(Line::A, 7, &[add(2, 31, b'B', 100, 900_000)]);
+    bench.pass(GRACE);
+    let Some(Action::Retransmit(ask)) = actions(&mut bench).first().copied() else {
+        panic!("what is missing is asked for");
+    };
+    assert_eq!((ask.with_known, ask.requested().first), (true, SeqNo(4)));
+    let other: Vec<_> = (0..3).map(|at| add(2, 40 + at, b'B', 100, 800_000)).collect();
+    let payload = mold(bench.session, 4, &other);
+    let answer = bench.partition.on_retransmit(bench.now, &payload, &mut bench.shown);
+    assert_eq!(answer, Answer::Contradicts);
+    assert!(!bench.status("AAPL").is_live());
+    // What is known is of no use: a snapshot at once.
+    let ask = snapshot_asked(&mut bench);
+    begin(&mut bench, ask.cycle);
+    load(&mut bench, ask.cycle, &[directory(2, "MSFT"), trading(2, "MSFT", b'T')]);
+    end(&mut bench, ask.cycle, 8);
+    bench.send(Line::A, 8, &[add(2, 50, b'S', 100, 990_000)]);
+    assert!(bench.status("MSFT").is_live());
+    assert_eq!(bench.reason("AAPL"), Some(Reason::Unproven), "it is not in the snapshot");
+}
+
+#[test]
+fn after_a_restart_what_is_missing_is_asked_for_with_all_its_patience() {
+    let mut bench = open(Services { retransmit: Some(ASKS), snapshot: None });
+    bench.pass(Nanos::from_millis(5));
+    bench.send(Line::A, 1, &[directory(5, "MSFT"), directory(6, "AAPL")]);
+    bench.send(Line::A, 5, &[add(5, 20, b'B', 100, 900_000)]);
+    bench.pass(Nanos(SESSION_GRACE.0 - 1));
+    assert_eq!(actions(&mut bench), []);
+    bench.pass(Nanos(1));
+    let asked = actions(&mut bench);
+    let Some(Action::Retransmit(ask)) = asked.first() else { panic!("{asked:?}") };
+    assert_eq!((ask.range.first, ask.range.end), (SeqNo(3), SeqNo(5)));
+    let missing = [add(5, 18, b'B', 100, 890_000), add(5, 19, b'B', 100, 895_000)];
+    let payload = mold(bench.session, 3, &missing);
+    let answer = bench.partition.on_retransmit(bench.now, &payload, &mut bench.shown);
+    assert_eq!(answer, Answer::Filled { range: ask.range });
+    bench.heartbeat(Line::A, 6);
+    assert!(bench.status("MSFT").is_live());
 }

@@ -75,8 +75,10 @@
 //!   is longer than the window is given up at once.
 //! - **Answers** of the retransmit service fill what is missing in the session in force, and do
 //!   nothing else: no number they show exists by their word, no gap is given up for them, and they
-//!   are no evidence. One that contradicts a remembered number is refused whole. So is, for the
-//!   [`Config::session_grace`] after a restart, every answer: it may be of the numbering before.
+//!   are no evidence. One that contradicts a remembered number is refused whole, and so is every
+//!   answer after it, until a snapshot, a restart or another session: the numbers may have begun again
+//!   while nobody listened. So is, for the [`Config::session_grace`] after a restart, every answer: it
+//!   may be of the numbering before.
 //! - **Splice.** A snapshot contains every number before `next`: what is missing of those is neither
 //!   filled nor lost, and nothing counts as given up any more. What the lines have shown, and the
 //!   venue's end, stand: an end before `next` moves to it. [`Sequencer::resync`] believes nothing

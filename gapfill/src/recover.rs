@@ -11,7 +11,8 @@ use crate::{Output, Sequencer};
 impl Sequencer {
     /// Takes a packet of the venue's retransmit service: only numbers that are missing in the
     /// session in force, and nothing at all of a packet that contradicts, in any number, what is
-    /// remembered. Whatever it holds, the known end stays where it is, and the session, the lines'
+    /// remembered; from then on nothing of any other, until [`Sequencer::splice`], a restart or another
+    /// session ([`Sequencer::doubts_answers`]). Whatever it holds, the known end stays where it is, and the session, the lines'
     /// positions and the venue's end are what they were. It is no evidence that the venue is alive.
     ///
     /// For [`Config::session_grace`](crate::Config::session_grace) after a restart every answer is
@@ -31,15 +32,32 @@ impl Sequencer {
         sink.count(Counter::RetransmitPackets, 1);
         sink.count(Counter::Messages, packet.range.len());
         self.pass_time(&mut sink);
-        let filled = if self.believes(packet, sink.now) {
+        let (may, agrees) = (self.may_answer(packet, sink.now), self.agrees(packet));
+        let filled = if may && agrees {
             self.fill(packet, &mut sink)
         } else {
             sink.count(Counter::DiscardUnasked, packet.range.len());
             0
         };
+        let contradicts = may && !agrees;
+        if contradicts {
+            sink.count(Counter::RetransmitContradicts, 1);
+            self.stream.doubts_answers = true;
+        }
         self.settle(&mut sink);
         assert_eq!(self.known_end(), known_end, "an answer shows no number");
-        if filled == 0 { Answer::Useless } else { Answer::Filled { range: packet.range } }
+        match filled {
+            _ if contradicts => Answer::Contradicts,
+            0 => Answer::Useless,
+            _ => Answer::Filled { range: packet.range },
+        }
+    }
+
+    /// Whether an answer has contradicted what is known, and nothing has settled since what is true:
+    /// no other is believed until a snapshot, a restart or another session.
+    #[must_use]
+    pub fn doubts_answers(&self) -> bool {
+        self.stream.doubts_answers
     }
 
     /// A snapshot contains everything before `next`, which is the next number from here on, or what
@@ -100,12 +118,14 @@ impl Sequencer {
         assert_eq!(self.known_end(), next);
     }
 
-    /// Whether an answer is of the numbering followed and agrees with it in every number that can
-    /// be compared.
-    fn believes(&self, packet: &Packet<'_>, now: Mono) -> bool {
-        if self.session != Some(packet.session) || now < self.answers_from {
-            return false;
-        }
+    /// Whether an answer may be of the numbering followed, and none was wrong.
+    fn may_answer(&self, packet: &Packet<'_>, now: Mono) -> bool {
+        let doubted = self.stream.doubts_answers;
+        self.session == Some(packet.session) && now >= self.answers_from && !doubted
+    }
+
+    /// Whether an answer agrees in every number that can be compared.
+    fn agrees(&self, packet: &Packet<'_>) -> bool {
         let numbers = packet.range.first.0..packet.range.end.0;
         // BOUND: the packet.
         numbers.zip(packet.messages).all(|(number, bytes)| {

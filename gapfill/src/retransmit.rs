@@ -18,6 +18,10 @@
 //!   [`Policy::piece`] in a request and [`Policy::outstanding`] requests at a time. Gaps close
 //!   together go into one request where at most a quarter of it is not missing. No number is in two
 //!   requests.
+//! - **The number before.** A request that begins where a gap does asks for the number before it too
+//!   ([`Ask::with_known`]), which is known: where the answer has other bytes under it, the numbers have
+//!   begun again while nobody listened, and the sequencer takes nothing of it
+//!   ([`candor_core::Answer::Contradicts`]); tell the machine by [`Retransmit::on_doubt`].
 //! - **Answers.** Where one brings less than was asked for, the rest is asked for again, as the same
 //!   attempt, at once or when [`Policy::rest`] has passed without more. One that brings nothing new
 //!   changes nothing.
@@ -25,6 +29,8 @@
 //!   missed deadline the next one begins at once, after a refusal when as much time has passed as
 //!   the request would have had. That time doubles with each attempt, from [`Policy::timeout`] to
 //!   [`Policy::timeout_max`].
+//! - **Our own budget.** A request it has no room for ([`Refusal::Budget`]) was never made: it is no
+//!   attempt, and made again when as much time has passed as it would have had, while there is patience.
 //! - **Given up** is what a snapshot has to heal: everything up to the end of a gap when its
 //!   attempts are used up or its [`Policy::patience`] is over; all of it when more than
 //!   [`Policy::limit`] numbers are missing or the service refuses for good. Later gaps are asked for
@@ -50,10 +56,12 @@
 //! | its deadline, on the last attempt | · | timeout, given up → GivenUp | ask 1 → Asked | ask 1 → Asked | · |
 //! | refused: busy | · | refused → Refused | refused → Refused | · | · |
 //! | refused: busy, on the last attempt | · | refused, given up → GivenUp | refused, given up → GivenUp | · | · |
+//! | refused: budget | · | over budget → Refused | over budget → Refused | · | · |
 //! | refused: expired | · | · | · | · | · |
 //! | refused: quota | · | refused, given up → GivenUp | refused, given up → GivenUp | · | · |
 //! | refused: quota, in another session | · | · | · | · | · |
 //! | the patience ends | · | timeout, given up → GivenUp | given up → GivenUp | given up → GivenUp | · |
+//! | an answer contradicts | · | given up → GivenUp | given up → GivenUp | given up → GivenUp | · |
 //! | another session | · | → Idle | → Idle | → Idle | → Idle |
 
 use candor_core::counters::{Counter, Counters};
@@ -133,6 +141,8 @@ struct Request {
     /// As it was handed out.
     asked: SeqRange,
     attempt: u32,
+    /// The first of its numbers lies right behind one that is known.
+    with_known: bool,
     /// Since when the first of its numbers is missing.
     opened: Mono,
     /// When it was first made.
@@ -156,6 +166,8 @@ pub struct Retransmit {
     patience_ends: Option<Mono>,
     /// When the next thing happens that nobody brings about.
     wake: Option<Mono>,
+    /// Before that nothing could be asked for.
+    asks_since: Mono,
 }
 
 impl Retransmit {
@@ -181,6 +193,7 @@ impl Retransmit {
             given_up_at: Mono::NEVER,
             patience_ends: None,
             wake: None,
+            asks_since: Mono::NEVER,
         }
     }
 
@@ -190,6 +203,14 @@ impl Retransmit {
         self.given_up = None;
         self.patience_ends = None;
         self.wake = None;
+    }
+
+    /// Nothing may be asked for now: all requests are forgotten. The patience of what is missing
+    /// begins when this is called last.
+    pub fn hold_off(&mut self, now: Mono) {
+        self.now = self.now.max(now);
+        self.reset();
+        self.asks_since = self.now;
     }
 
     /// What is missing may have changed. `session` is the one that `gaps` are of. Returns at once
@@ -245,8 +266,8 @@ impl Retransmit {
                 | Refusal::Quota
                 | Refusal::LoginRefused
                 | Refusal::Malformed => self.refused_for_good(refused.range, gaps, counters),
+                Refusal::Budget => self.unsent(refused.range, counters),
                 Refusal::Unreachable
-                | Refusal::Budget
                 | Refusal::Busy
                 | Refusal::NotYet
                 | Refusal::Closed
@@ -279,10 +300,29 @@ impl Retransmit {
         Some(Ask {
             session: self.session,
             range: request.range,
+            with_known: request.with_known,
             attempt: request.attempt,
             opened: request.opened,
             expires,
         })
+    }
+
+    /// An answer contradicts what is known: asking is of no use. Everything missing is given up, and
+    /// what comes to be missing is, as long as this is called instead of [`Retransmit::on_change`].
+    pub fn on_doubt(
+        &mut self,
+        now: Mono,
+        session: SessionId,
+        gaps: &Gaps,
+        counters: &mut Counters,
+    ) {
+        self.now = self.now.max(now);
+        if session != self.session {
+            self.reset();
+            self.session = session;
+        }
+        self.give_up(SeqNo(u64::MAX), gaps, counters);
+        self.step(now, gaps, counters);
     }
 
     /// When [`Retransmit::on_deadline`] has something to do if nothing comes before.
@@ -382,6 +422,20 @@ impl Retransmit {
         }
     }
 
+    /// It never left the host: it is made again, as the same attempt, when as much time has passed as
+    /// it would have had.
+    fn unsent(&mut self, range: SeqRange, counters: &mut Counters) {
+        let Retransmit { policy, now, .. } = *self;
+        // BOUND: OUTSTANDING.
+        for request in self.requests.iter_mut().flatten() {
+            if request.stage.in_flight() && !request.asked.intersect(range).is_empty() {
+                counters.add(Counter::RetransmitOverBudget, 1);
+                let until = now + policy.timeout_of(request.attempt);
+                request.stage = Stage::Refused { until };
+            }
+        }
+    }
+
     fn refused_for_good(&mut self, range: SeqRange, gaps: &Gaps, counters: &mut Counters) {
         let requests = self.requests.iter().flatten();
         let named = requests.filter(|request| {
@@ -455,7 +509,8 @@ impl Retransmit {
             };
             debug_assert_eq!(range.intersect(request.range), range);
             debug_assert_eq!(missing, gaps.missing_in(range));
-            *request = Request { range, missing, opened, ..*request };
+            let with_known = follows_known(gaps, range);
+            *request = Request { range, missing, with_known, opened, ..*request };
         }
     }
 
@@ -475,12 +530,22 @@ impl Retransmit {
             let end = other.map_or(piece, |other| other.min(piece));
             let (range, missing) = worth_a_request(gaps, SeqRange { first, end });
             debug_assert!(range.len() <= u64::from(self.policy.piece));
-            debug_assert!(self.now < opened + self.policy.patience, "it is given up");
+            debug_assert!(
+                self.now < opened.max(self.asks_since) + self.policy.patience,
+                "it is given up"
+            );
             let expires = self.now + self.policy.timeout_of(0);
             let stage = Stage::Due { expires };
-            let request =
-                Request { range, missing, asked: range, attempt: 0, opened, made: self.now, stage };
-            self.requests[slot] = Some(request);
+            self.requests[slot] = Some(Request {
+                range,
+                missing,
+                asked: range,
+                attempt: 0,
+                with_known: follows_known(gaps, range),
+                opened,
+                made: self.now,
+                stage,
+            });
         }
     }
 
@@ -499,7 +564,7 @@ impl Retransmit {
     }
 
     fn patience_of(&self, gap: Gap) -> Mono {
-        gap.opened + self.policy.patience
+        gap.opened.max(self.asks_since) + self.policy.patience
     }
 
     fn next_wake(&self) -> Option<Mono> {
@@ -545,6 +610,13 @@ impl Request {
 /// The gaps to ask for: those that have outlived the grace and are not given up.
 fn wanted(gaps: &Gaps, given_up: Option<SeqNo>) -> impl Iterator<Item = Gap> + '_ {
     gaps.outlived().filter(move |gap| given_up.is_none_or(|end| gap.range.first >= end))
+}
+
+/// Whether what lies right before `range`, whose first number is missing, is not: it was received or
+/// given up.
+fn follows_known(gaps: &Gaps, range: SeqRange) -> bool {
+    range.first > SeqNo::FIRST
+        && !gaps.iter().any(|gap| gap.range.contains(SeqNo(range.first.0 - 1)))
 }
 
 /// The front of `range`, whose first number is missing, that is worth one request: up to the end of

@@ -51,6 +51,8 @@ pub(crate) struct Stream {
     pub(crate) genesis: Option<u32>,
     /// When it was last reported that lines differ.
     pub(crate) differ_said: Option<Mono>,
+    /// An answer contradicted what is remembered.
+    pub(crate) doubts_answers: bool,
 }
 
 impl Stream {
@@ -68,6 +70,7 @@ impl Stream {
             prints: Fingerprints::new(),
             genesis: None,
             differ_said: None,
+            doubts_answers: false,
         }
     }
 
@@ -86,6 +89,7 @@ impl Stream {
         self.prints.clear();
         self.genesis = None;
         self.differ_said = None;
+        self.doubts_answers = false;
     }
 
     /// The number the venue said the run ends before.
@@ -417,6 +421,7 @@ impl Stream {
         let contained = SeqRange { first: self.expected, end: next };
         sink.count(Counter::DiscardInSnapshot, self.window.drop_from(contained));
         self.gaps.forget_before(next);
+        self.doubts_answers = false;
         self.lost.clear();
         self.whole = Wholeness::Whole;
         self.expected = next;

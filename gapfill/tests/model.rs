@@ -219,7 +219,7 @@ fn publish(
 }
 
 /// Every counter the twin keeps too.
-const COMPARED: [Counter; 25] = [
+const COMPARED: [Counter; 26] = [
     Counter::Messages,
     Counter::Applied,
     Counter::Duplicate,
@@ -243,6 +243,7 @@ const COMPARED: [Counter; 25] = [
     Counter::Held,
     Counter::RetransmitPackets,
     Counter::RetransmitFilled,
+    Counter::RetransmitContradicts,
     Counter::DiscardUnasked,
     Counter::DiscardInSnapshot,
 ];
@@ -286,8 +287,9 @@ fn give(bench: &mut Bench, twin: &mut Twin, given: &Given, what: &str) -> Option
         let (state, session) = (bench.state(), bench.sequencer.session());
         let (answer, _) = bench.give_answer(&packet);
         let filled = answer == Answer::Filled { range: packet.range };
-        assert!(filled || answer == Answer::Useless, "{what}");
-        assert_eq!(twin.answer(given), filled, "{what}");
+        let contradicts = answer == Answer::Contradicts;
+        assert!(filled || contradicts || answer == Answer::Useless, "{what}");
+        assert_eq!(twin.answer(given), (filled, contradicts), "{what}");
         assert_eq!(bench.sequencer.session(), session, "{what}");
         assert!(state != State::Ended || bench.state() == State::Ended, "{what}");
         return None;

@@ -7,7 +7,7 @@ use candor_core::limits::OPEN_GAPS;
 use candor_core::{Answer, Nanos, Refusal, Refused, SeqNo};
 use candor_gapfill::{Config, Policy, State, Wholeness};
 use common::recovery::{POLICY, Recovery, ranges};
-use common::{A, B, CONFIG, DAY, GRACE, NEXT, numbers, range};
+use common::{A, B, CONFIG, DAY, GRACE, NEXT, content, numbers, range};
 
 const MS: u64 = 1_000_000;
 const ONE_AT_A_TIME: Policy = Policy { outstanding: 1, ..POLICY };
@@ -128,7 +128,7 @@ fn request_lost_then_silence() {
 #[test]
 fn retransmit_denied_for_now() {
     let mut it = gap(POLICY);
-    for (why, wait) in [(Refusal::Busy, 10), (Refusal::Budget, 20), (Refusal::Closed, 40)] {
+    for (why, wait) in [(Refusal::Busy, 10), (Refusal::Unreachable, 20), (Refusal::Closed, 40)] {
         assert_eq!(it.refuse(range(11, 15), why), []);
         assert_eq!(it.wait(Nanos(wait * MS - 1)), [], "{why:?}");
         assert_eq!(it.wait(Nanos(1)).len(), 1, "{why:?}");
@@ -137,6 +137,46 @@ fn retransmit_denied_for_now() {
     assert_eq!(it.machine.given_up(), None);
     it.refuse(range(11, 15), Refusal::Overrun);
     assert_eq!((it.machine.given_up(), it.counts()), (Some(SeqNo(15)), [4, 0, 4, 1]));
+}
+
+#[test]
+fn what_our_own_budget_holds_back_is_no_attempt_and_ends_with_the_patience() {
+    let mut it = gap(POLICY);
+    let mut asks = it.asked.iter().map(|(_, ask)| *ask).collect::<Vec<_>>();
+    while let Some(ask) = asks.pop() {
+        assert_eq!(ask.attempt, 0);
+        assert_eq!(it.refuse(range(11, 15), Refusal::Budget), []);
+        asks.extend(it.wait(POLICY.timeout));
+    }
+    // Every 10 ms out of 500, of which the grace takes one.
+    assert_eq!(it.bench.get(Counter::RetransmitOverBudget), 50);
+    assert_eq!((it.machine.given_up(), it.counts()), (Some(SeqNo(15)), [50, 0, 0, 1]));
+}
+
+#[test]
+fn an_answer_of_other_numbers_ends_all_asking_until_a_snapshot() {
+    let mut it = gap(POLICY);
+    let ask = it.asked[0].1;
+    assert!(ask.with_known);
+    assert_eq!(ask.requested(), range(10, 15));
+    // Under 10 it has what a numbering that began again has there.
+    let other: Vec<_> = (10..15).map(|seq| content(1, seq)).collect();
+    let (answer, items) = it.bench.answer(10, &other);
+    assert_eq!(answer, Answer::Contradicts);
+    assert_eq!(it.follow(&items), []);
+    assert_eq!(it.machine.given_up(), Some(SeqNo(15)));
+    // Nothing else of it is believed, nor is anything asked for.
+    let rest: Vec<_> = (11..15).map(|seq| content(1, seq)).collect();
+    assert_eq!(it.bench.answer(11, &rest), (Answer::Useless, vec![]));
+    assert_eq!(it.line(|b| b.data(A, 20, 1)), []);
+    assert_eq!(it.wait(GRACE), []);
+    assert_eq!(it.machine.given_up(), Some(SeqNo(20)));
+    let items = it.bench.splice(20);
+    assert_eq!(it.follow(&items), []);
+    assert_eq!((it.bench.state(), it.machine.given_up()), (State::InSync, None));
+    it.line(|b| b.data(A, 24, 1));
+    assert_eq!(ranges(&it.wait(GRACE)), [(21, 24, 0)]);
+    assert_eq!(it.answer(21, 3).0, Answer::Filled { range: range(21, 24) });
 }
 
 #[test]

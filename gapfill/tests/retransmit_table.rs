@@ -2,6 +2,7 @@
 
 mod common;
 
+use candor_core::counters::Counter;
 use candor_core::{Answer, Ask, Nanos, Refusal, Refused};
 use candor_gapfill::Policy;
 use common::recovery::{POLICY, Recovery};
@@ -68,6 +69,7 @@ fn apply(it: &mut Recovery, input: &str) -> Vec<Ask> {
             None => vec![],
         },
         "refused: busy" | "refused: busy, on the last attempt" => it.refuse(all, Refusal::Busy),
+        "refused: budget" => it.refuse(all, Refusal::Budget),
         "refused: expired" => it.refuse(all, Refusal::Expired),
         "refused: quota" => it.refuse(all, Refusal::Quota),
         "refused: quota, in another session" => {
@@ -77,6 +79,12 @@ fn apply(it: &mut Recovery, input: &str) -> Vec<Ask> {
             Some(gap) => it.keep(gap.opened + TABLE_POLICY.patience),
             None => vec![],
         },
+        "an answer contradicts" => {
+            let Recovery { bench, machine, .. } = it;
+            let (session, gaps) = (bench.sequencer.session(), bench.sequencer.gaps());
+            machine.on_doubt(bench.now, session, gaps, &mut bench.counters);
+            it.drain()
+        }
         "another session" => {
             it.bench.session = NEXT;
             it.line(|b| b.data(A, 1, 1))
@@ -100,10 +108,15 @@ fn state_of(it: &Recovery) -> &'static str {
     }
 }
 
-fn describe(before: [u64; 4], asks: &[Ask], it: &Recovery, state: &str) -> String {
-    let after = it.counts();
+fn counts(it: &Recovery) -> [u64; 5] {
+    let [asked, timeouts, refused, given_up] = it.counts();
+    [asked, timeouts, refused, given_up, it.bench.get(Counter::RetransmitOverBudget)]
+}
+
+fn describe(before: [u64; 5], asks: &[Ask], it: &Recovery, state: &str) -> String {
+    let after = counts(it);
     let mut said: Vec<String> = Vec::new();
-    for (at, name) in [(1, "timeout"), (2, "refused"), (3, "given up")] {
+    for (at, name) in [(1, "timeout"), (2, "refused"), (3, "given up"), (4, "over budget")] {
         said.extend((before[at]..after[at]).map(|_| name.to_owned()));
     }
     assert_eq!(after[0] - before[0], asks.len() as u64);
@@ -124,14 +137,14 @@ fn every_cell_of_the_table_is_true() {
         .collect();
     let states = &rows[0][1..];
     assert_eq!(states, ["Idle", "Asked", "Answering", "Refused", "GivenUp"]);
-    assert_eq!(rows.len(), 17, "rows of the table");
+    assert_eq!(rows.len(), 19, "rows of the table");
     let mut wrong = Vec::new();
     for row in &rows[1..] {
         assert_eq!(row.len(), states.len() + 1, "{row:?}");
         for (state, cell) in states.iter().zip(&row[1..]) {
             let mut it = in_state(state, row[0].ends_with("last attempt"));
             assert_eq!(state_of(&it), *state, "{}", row[0]);
-            let before = it.counts();
+            let before = counts(&it);
             let asks = apply(&mut it, row[0]);
             let found = describe(before, &asks, &it, state);
             if found != *cell {

@@ -64,11 +64,14 @@ fn an_answer_that_contradicts_anything_is_refused_whole() {
     for wrong in [8, 9, 16] {
         let mut bench = missing();
         let messages: Vec<_> = (8..18).map(|seq| content(u64::from(seq == wrong), seq)).collect();
-        assert_eq!(bench.answer(8, &messages), (Answer::Useless, vec![]));
+        assert_eq!(bench.answer(8, &messages), (Answer::Contradicts, vec![]));
         assert_eq!((bench.expected(), bench.get(Counter::DiscardUnasked)), (11, 10));
-        // It is nobody's line: no lines differ, and the lines fill it as ever.
+        // It is nobody's line: no lines differ. No answer is believed any more; the lines are.
         assert_eq!(bench.get(Counter::LinesDiffer), 0);
-        assert_eq!(bench.retransmit(8, 10).0, filled(8, 18));
+        assert_eq!(bench.retransmit(8, 10).0, Answer::Useless);
+        assert_eq!((bench.expected(), bench.get(Counter::RetransmitContradicts)), (11, 1));
+        bench.data(B, 8, 10);
+        assert_eq!((bench.expected(), bench.state()), (18, State::InSync));
     }
 }
 

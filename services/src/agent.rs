@@ -315,7 +315,7 @@ impl Agent {
     fn send(&mut self, now: Mono, partition: u16, ask: Ask, shell: &mut impl Shell) {
         let datagram_max = self.config.datagram_max;
         let clients = self.clients_of(partition);
-        let long = ask.range.len() > datagram_max;
+        let long = ask.requested().len() > datagram_max;
         let tcp = clients.retransmit_tcp.is_some() && (long || clients.retransmit_udp.is_none());
         let (client, channel) = if tcp {
             (&mut clients.retransmit_tcp, Channel::RetransmitTcp)

@@ -58,6 +58,18 @@ impl Meter {
         Meter { budget, sent: Vec::with_capacity(room), room, newest: 0 }
     }
 
+    /// When the windows of a second and a minute have room for one more behind `ahead` others, whatever
+    /// else is sent meanwhile; `None` where none of them ever has so much.
+    pub(crate) fn room_behind(&self, ahead: usize) -> Option<Mono> {
+        let Budget { second, minute, .. } = self.budget;
+        let ahead = u32::try_from(ahead).ok()?;
+        let behind = |limit: u32, window| {
+            let back = limit.checked_sub(ahead).filter(|back| *back > 0)?;
+            Some(self.free_from(back, window))
+        };
+        Some(behind(second, SECOND)?.max(behind(minute, MINUTE)?))
+    }
+
     pub(crate) fn allowance(&self, now: Mono) -> Allowance {
         if self.free_from(self.budget.day, DAY) > now {
             return Allowance::NotToday;

@@ -62,7 +62,7 @@ counts! {
     Replaced = "replaced",
     /// Asks for which there was no room.
     Overflows = "overflows",
-    /// Asks refused because the budget of the day is used up.
+    /// Asks refused because the budget has no room for them in time.
     OverBudget = "over_budget",
     /// Asks taken back.
     Dropped = "dropped",

@@ -88,7 +88,7 @@ struct Queue<E> {
     waiting: Vec<(u16, E)>,
     room: usize,
     /// The one there was no room for.
-    turned_away: Option<(u16, E)>,
+    turned_away: Option<(u16, E, Refusal)>,
     meter: Meter,
     counts: Counts,
 }
@@ -105,7 +105,7 @@ impl<E: Errand> Queue<E> {
         }
     }
 
-    fn ask(&mut self, partition: u16, errand: E) {
+    fn ask(&mut self, now: Mono, partition: u16, errand: E) {
         assert!(self.turned_away.is_none(), "decisions are fetched after every call");
         self.counts.add(Count::Asks);
         let before = self.waiting.len();
@@ -114,13 +114,22 @@ impl<E: Errand> Queue<E> {
             self.counts.add(Count::Replaced);
         }
         let mut newest = (partition, errand);
+        // What can't leave in time is refused now, so that its partition can turn to something else.
+        // A full second of others ahead of it is no proof: some of them may expire.
+        let ahead = self.waiting.iter().filter(|other| rank(other) < rank(&newest)).count();
+        let room = self.meter.room_behind(ahead);
+        if errand.expires() > now && room.is_some_and(|from| from >= errand.expires()) {
+            self.turned_away = Some((partition, errand, Refusal::Budget));
+            return;
+        }
         if self.waiting.len() == self.room {
             // Who would have gone last is turned away, be it the new one.
             let last = self.waiting.iter_mut().max_by_key(|(of, errand)| (errand.rank(), *of));
             if let Some(last) = last.filter(|last| rank(&newest) < rank(last)) {
                 core::mem::swap(&mut newest, last);
             }
-            self.turned_away = Some(newest);
+            let (partition, errand) = newest;
+            self.turned_away = Some((partition, errand, Refusal::Busy));
             return;
         }
         self.waiting.push(newest);
@@ -128,20 +137,22 @@ impl<E: Errand> Queue<E> {
 
     /// What is refused now, before anything is sent.
     fn next_refused(&mut self, now: Mono) -> Option<Decision<E, E::Refused>> {
-        let (partition, errand, why) = if let Some((partition, errand)) = self.turned_away.take() {
-            self.counts.add(Count::Overflows);
-            (partition, errand, Refusal::Busy)
-        } else if let Some(at) = self.waiting.iter().position(|(_, e)| e.expires() <= now) {
-            self.counts.add(Count::Expired);
-            let (partition, errand) = self.waiting.swap_remove(at);
-            (partition, errand, Refusal::Expired)
-        } else if self.meter.allowance(now) == Allowance::NotToday {
-            let (partition, errand) = self.waiting.pop()?;
-            self.counts.add(Count::OverBudget);
-            (partition, errand, Refusal::Budget)
-        } else {
-            return None;
-        };
+        let (partition, errand, why) =
+            if let Some((partition, errand, why)) = self.turned_away.take() {
+                let busy = why == Refusal::Busy;
+                self.counts.add(if busy { Count::Overflows } else { Count::OverBudget });
+                (partition, errand, why)
+            } else if let Some(at) = self.waiting.iter().position(|(_, e)| e.expires() <= now) {
+                self.counts.add(Count::Expired);
+                let (partition, errand) = self.waiting.swap_remove(at);
+                (partition, errand, Refusal::Expired)
+            } else if self.meter.allowance(now) == Allowance::NotToday {
+                let (partition, errand) = self.waiting.pop()?;
+                self.counts.add(Count::OverBudget);
+                (partition, errand, Refusal::Budget)
+            } else {
+                return None;
+            };
         Some(Decision::Refused { partition, refused: errand.refused(why) })
     }
 
@@ -196,7 +207,7 @@ impl Desk {
     /// without a word.
     pub fn ask(&mut self, now: Mono, partition: u16, ask: Ask) {
         self.looked = now;
-        self.queue.ask(partition, ask);
+        self.queue.ask(now, partition, ask);
     }
 
     /// The next decision: first what is refused because it found no room, has expired, or the day's
@@ -274,7 +285,7 @@ impl SnapshotDesk {
     /// A partition asks. What it asked before is forgotten without a word.
     pub fn ask(&mut self, now: Mono, partition: u16, ask: SnapshotAsk) {
         self.looked = now;
-        self.queue.ask(partition, ask);
+        self.queue.ask(now, partition, ask);
     }
 
     /// The partition has no use for this snapshot any more, or its client is done with it one way or

@@ -90,6 +90,7 @@ fn retransmits(format: Format, transport: retransmit::Transport) {
             session: session(format),
             range: range(10 + round % 7, 40 + round % 30),
             attempt: 0,
+            with_known: false,
             opened: now,
             expires: now + millis(round % 300),
         };
@@ -137,6 +138,7 @@ fn nothing_allocates_after_construction() {
             session: mold_session(),
             range: range(round, round + 5),
             attempt: 0,
+            with_known: false,
             opened: now,
             expires: now + millis(round % 900),
         };

@@ -46,11 +46,31 @@ impl Naive {
         });
         self.waiting.push((partition, ask));
         self.sort();
-        if self.waiting.len() > self.room {
+        let at = self.waiting.iter().position(|waiting| *waiting == (partition, ask)).unwrap();
+        if ask.expires > now && !self.can_leave(now, at, ask.expires) {
+            let late = self.waiting.remove(at);
+            self.refuse(&[late], "budget");
+        } else if self.waiting.len() > self.room {
             let (partition, ask) = self.waiting.pop().unwrap();
             self.outcome.refused.push((partition, ask.range.first.0, "busy"));
         }
         self.drain(now);
+    }
+
+    /// Whether one with so many ahead of it can leave in time, if nothing else is sent before it. More
+    /// than a window allows ahead of it say nothing: they may all expire.
+    fn can_leave(&self, now: Mono, ahead: usize, expires: Mono) -> bool {
+        let [second, minute, _] = limits(self.budget);
+        if ahead >= second || ahead >= minute {
+            return true;
+        }
+        [(second, secs(1)), (minute, secs(60))].into_iter().all(|(limit, window)| {
+            let moments = self.sent.iter().map(|sent| *sent + window).chain([now]);
+            moments.filter(|at| *at < expires).any(|at| {
+                let recent = self.sent.iter().filter(|sent| **sent + window > at.max(now)).count();
+                recent + ahead < limit
+            })
+        })
     }
 
     fn sort(&mut self) {
@@ -152,7 +172,7 @@ proptest! {
                     let ask = Ask {
                         session,
                         range: range(first, first + len),
-                        attempt: 0,
+                        attempt: 0, with_known: false,
                         opened: now - millis(missing),
                         expires: now + millis(patience),
                     };
@@ -204,6 +224,7 @@ fn ask(first: u64, end: u64, opened: u64) -> Ask {
         session: mold_session(),
         range: range(first, end),
         attempt: 0,
+        with_known: false,
         opened: Mono(opened),
         expires: START + secs(10),
     }

@@ -17,6 +17,7 @@ use candor_decoders::nasdaq::moldudp64;
 use candor_engine::{Capacity, Config, Notice, Partition, Sink, Step, VenueSymbols};
 
 pub const GRACE: Nanos = Nanos::from_millis(1);
+pub const SESSION_GRACE: Nanos = Nanos::from_secs(2);
 pub const SILENCE: Nanos = Nanos::from_secs(3);
 pub const LATE: Nanos = Nanos::from_millis(20);
 pub const SESSION: [u8; 10] = *b"DAY0000001";
@@ -140,7 +141,7 @@ pub fn config(listed: &[(&str, u16)]) -> Config {
         format: Format::NasdaqItch50,
         lines: [true, true, false],
         grace: GRACE,
-        session_grace: Nanos::from_secs(2),
+        session_grace: SESSION_GRACE,
         services: candor_engine::Services::default(),
         silence: SILENCE,
         late: LATE,

@@ -7,11 +7,13 @@ use candor_shm::PartitionInfo;
 use super::output::{Row, Value};
 
 /// What recovery has counted, by column.
-const COUNTERS: [(&str, Counter); 10] = [
+const COUNTERS: [(&str, Counter); 12] = [
     ("retransmit_requests", Counter::RetransmitRequests),
     ("retransmit_filled", Counter::RetransmitFilled),
     ("retransmit_timeouts", Counter::RetransmitTimeouts),
     ("retransmit_refused", Counter::RetransmitRefused),
+    ("retransmit_over_budget", Counter::RetransmitOverBudget),
+    ("retransmit_contradicts", Counter::RetransmitContradicts),
     ("retransmit_given_up", Counter::RetransmitGivenUp),
     ("snapshot_requests", Counter::SnapshotRequests),
     ("snapshots_spliced", Counter::SnapshotsSpliced),

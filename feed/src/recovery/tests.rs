@@ -161,6 +161,7 @@ fn datagrams_come_from_the_address_asked_and_from_nobody_else() {
             session: SessionId::from_text(*b"DAY0000001"),
             range: SeqRange::of(SeqNo(first), 2).unwrap(),
             attempt: 0,
+            with_known: false,
             opened: now,
             expires,
         })

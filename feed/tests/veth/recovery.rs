@@ -48,6 +48,16 @@ fn loss_on_both_lines_is_healed_by_asking_and_nothing_false_is_live_meanwhile() 
         (sum(&region, Counter::GapsOutlived), sum(&region, Counter::RetransmitRequests));
     let filled = sum(&region, Counter::RetransmitFilled);
     let snapshots = sum(&region, Counter::SnapshotsSpliced);
+    let of = |counter: Counter| format!("{} {}", counter.label(), sum(&region, counter));
+    let counted = [
+        Counter::RetransmitTimeouts,
+        Counter::RetransmitRefused,
+        Counter::RetransmitGivenUp,
+        Counter::RetransmitPackets,
+        Counter::Late,
+    ];
+    let counted = counted.map(of).join(", ");
+    println!("counted: {counted}; the lane stood still {} times", stalls(&region));
     assert!(gaps > 20, "{gaps} gaps: too few to show anything");
     assert!(filled > 0, "nothing was filled");
     assert!(asked <= 2 * gaps, "{asked} requests for {gaps} gaps");

@@ -41,7 +41,10 @@ impl Recovery {
             self.machine.reset();
         }
         let (sequencer, counters) = (&self.bench.sequencer, &mut self.bench.counters);
-        self.machine.on_change(self.bench.now, sequencer.session(), sequencer.gaps(), counters);
+        let tell =
+            if sequencer.doubts_answers() { Retransmit::on_doubt } else { Retransmit::on_change };
+        let gaps = sequencer.gaps();
+        tell(&mut self.machine, self.bench.now, sequencer.session(), gaps, counters);
         self.drain()
     }
 

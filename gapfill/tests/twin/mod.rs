@@ -71,6 +71,8 @@ struct Run {
     /// Delivered, or contained in a snapshot, and carried by no line until then.
     uncarried: BTreeMap<u64, ()>,
     watched_from: u64,
+    /// An answer contradicted what was known.
+    service_lied: bool,
 }
 
 #[derive(Default)]

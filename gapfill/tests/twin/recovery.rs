@@ -3,14 +3,16 @@
 use super::{Given, OPEN_GAPS, SERVICE, Side, Twin, WINDOW, runs, together};
 
 impl Twin {
-    /// Takes an answer; whether it filled anything.
-    pub fn answer(&mut self, given: &Given) -> bool {
+    /// Takes an answer; whether it filled anything, and whether it is the first that contradicts.
+    pub fn answer(&mut self, given: &Given) -> (bool, bool) {
         self.time(given.at);
         self.count("messages", given.messages.len() as u64);
         self.count("retransmit_packets", 1);
         let pairs = || (given.first..).zip(&given.messages);
         let agrees = pairs().all(|(number, bytes)| self.known(number).is_none_or(|b| b == bytes));
-        let ours = self.session == Some(given.session) && self.now >= self.answers_from;
+        let ours = self.session == Some(given.session)
+            && self.now >= self.answers_from
+            && !self.run.service_lied;
         let mut filled = 0;
         for (number, bytes) in pairs() {
             let missing = self.run.missing.len();
@@ -24,8 +26,11 @@ impl Twin {
             filled += (missing - self.run.missing.len()) as u64;
         }
         self.count("retransmit_filled", filled);
+        let lies = ours && !agrees;
+        self.run.service_lied |= lies;
+        self.count("retransmit_contradicts", u64::from(lies));
         self.settle();
-        filled > 0
+        (filled > 0, lies)
     }
 
     /// Whether the number is missing, and filling it makes no gap too many.
@@ -48,6 +53,7 @@ impl Twin {
         self.run.missing.retain(|number, _| *number >= next);
         self.run.lost.clear();
         (self.run.start_lost, self.run.inside_lost) = (false, false);
+        self.run.service_lied = false;
         self.nobody_carried(self.run.expected..next);
         self.run.expected = next;
         self.run.known_end = self.run.known_end.max(next);

@@ -177,7 +177,7 @@ impl Tcp {
             self.fault(now, Refusal::WrongSession);
             return true;
         }
-        if ask.range.intersect(range).is_empty() {
+        if ask.requested().intersect(range).is_empty() {
             self.counts.add(Count::ForeignRange);
             return false;
         }

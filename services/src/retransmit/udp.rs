@@ -130,7 +130,7 @@ impl Udp {
         for entry in &mut self.entries {
             let Some(ask) = entry.ask().filter(|ask| ask.session == session) else { continue };
             of_session = true;
-            if ask.range.intersect(range).is_empty() {
+            if ask.requested().intersect(range).is_empty() {
                 continue;
             }
             asked = true;

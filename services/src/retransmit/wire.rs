@@ -45,7 +45,8 @@ impl Wire {
             (Format::IexDeep | Format::IexTops, Transport::Tcp) => u64::MAX,
         };
         let range = SeqRange::of(ask.range.first, ask.range.len().min(most))?;
-        let ask = Ask { range, ..ask };
+        let with_known = ask.with_known && range.len() < most;
+        let ask = Ask { range, with_known, ..ask };
         self.encode(&ask, &mut [0; REQUEST_MAX]).map(|_| ask)
     }
 
@@ -54,7 +55,8 @@ impl Wire {
         match self.format {
             Format::NasdaqItch50 => {
                 let session = moldudp64::session_name(ask.session);
-                let (first, count) = (ask.range.first, u16::try_from(ask.range.len()).ok()?);
+                let range = ask.requested();
+                let (first, count) = (range.first, u16::try_from(range.len()).ok()?);
                 let request = moldudp64::Request { session, first, count }.encode();
                 // What a server would refuse is not sent.
                 moldudp64::Request::parse(&request).ok()?;
@@ -68,7 +70,7 @@ impl Wire {
                 let session = u32::try_from(ask.session.0).ok().filter(|number| *number != 0)?;
                 let stream =
                     tp::Stream { protocol: self.protocol(), channel: self.channel, session };
-                Some(gapfill::encode(to, stream, &[ask.range])?.len())
+                Some(gapfill::encode(to, stream, &[ask.requested()])?.len())
             }
         }
     }

@@ -234,6 +234,7 @@ impl Retransmits {
             session: session(self.format),
             range: range(first, end),
             attempt: 0,
+            with_known: false,
             opened: self.now,
             expires: self.now + secs(5),
         }

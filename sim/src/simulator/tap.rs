@@ -82,7 +82,7 @@ impl Sink for Tap<'_> {
 
     fn notice(&mut self, notice: &Notice, now: Mono) {
         self.digest.words([8, now.0]);
-        self.watch.notice(notice);
+        self.watch.notice(notice, self.setup, now);
         self.journal.note(self.now, self.partition, Told::Notice(*notice));
     }
 

@@ -31,7 +31,8 @@ pub(super) struct Said {
     pub(super) rebuilding: bool,
     /// A snapshot was joined to the stream.
     pub(super) spliced: bool,
-    /// Numbers began again under the same name: what looks like the old ones is refused for a time.
+    /// Numbers began again under the same name, and no snapshot was joined since: what looks like the
+    /// old ones is refused for a time.
     pub(super) restarted: bool,
 }
 
@@ -67,7 +68,10 @@ pub(super) struct Watch {
     pub(super) applied: (u64, u64),
     pub(super) last_applied: u64,
     pub(super) began: bool,
-    pub(super) spliced_now: bool,
+    /// What has come of a run that is newer than the one followed.
+    ahead: Option<(u32, Followed)>,
+    /// What had come before a snapshot was joined in the call under way.
+    unspliced: Option<Followed>,
     /// Something the handler did in the call under way that it must not.
     pub(super) wrong: Option<String>,
     /// The run and number of the last snapshot that was sent whole.
@@ -97,7 +101,8 @@ impl Watch {
             applied: (0, 0),
             last_applied: 0,
             began: false,
-            spliced_now: false,
+            ahead: None,
+            unspliced: None,
             wrong: None,
             offered: None,
         }
@@ -157,12 +162,14 @@ impl Watch {
         self.said = Said { stalled, changed: true, ..Said::default() };
     }
 
-    pub(super) fn notice(&mut self, notice: &Notice) {
+    pub(super) fn notice(&mut self, notice: &Notice, setup: &super::Setup, now: Mono) {
         match notice {
             Notice::SessionChanged { .. } => self.renew(),
             Notice::Restarted { .. } => {
                 self.renew();
                 self.said.restarted = true;
+                // No line lags for longer: only what arrives from then on is surely of the new numbers.
+                self.said.stalled = self.said.stalled.max(Some(now + setup.session_grace));
             }
             Notice::LinesDiffer { .. } => self.said.differs = true,
             Notice::Ended { .. } => self.said.ended = true,
@@ -195,18 +202,20 @@ impl Watch {
 
     /// `fresh_from` is given where the numbers go on from one that is past.
     fn splice(&mut self, next: u64, fresh_from: Option<Mono>) {
+        self.unspliced = Some(self.followed.clone());
         let resync = fresh_from.is_some();
         let offered = self.run.map(|run| (run, next));
-        let newer = self.offered.filter(|(run, at)| resync && *at == next && Some(*run) > self.run);
+        let newer = self.offered.filter(|(run, at)| *at == next && Some(*run) > self.run);
         if let Some((run, _)) = newer {
             // Numbers that began again unnoticed: the venue's snapshot puts it right.
             self.run = Some(run);
             self.newer_since = None;
+            let came = self.ahead.take().filter(|(of, _)| *of == run);
+            self.followed = came.map_or_else(Followed::new, |(_, followed)| followed);
         } else if self.offered != offered {
             let was = self.offered;
             self.blame(|| format!("a snapshot before {next} is spliced; {was:?} was offered"));
         }
-        self.spliced_now = true;
         if resync {
             self.followed.resync(next);
             // No line lags for longer: what arrives from then on is of the new numbers.
@@ -214,12 +223,23 @@ impl Watch {
         } else {
             self.followed.splice(next);
         }
-        self.said =
-            Said { gap_lost: false, differs: false, rebuilding: false, spliced: true, ..self.said };
+        self.said = Said {
+            gap_lost: false,
+            differs: false,
+            rebuilding: false,
+            restarted: false,
+            spliced: true,
+            ..self.said
+        };
     }
 
     /// The venue sent numbers of a run again, and the handler says that it had use for them.
     pub(super) fn answered(&mut self, run: u32, first: u64, end: u64) {
+        if self.run < Some(run) {
+            // Numbers that began again unheard, and an answer to the middle of what seems to be missing:
+            // it may be held. One that reaches the books is found out by `settle`.
+            return;
+        }
         if self.run != Some(run) {
             self.blame(|| format!("an answer of run {run} is taken for {first}..{end}"));
         }
@@ -242,6 +262,14 @@ impl Watch {
             self.run = Some(tag.run);
         }
         self.newest_run = self.newest_run.max(Some(tag.run));
+        if Some(tag.run) > self.run {
+            let ahead = self.ahead.take().filter(|(run, _)| *run >= tag.run);
+            let (run, mut followed) = ahead.unwrap_or_else(|| (tag.run, Followed::new()));
+            if run == tag.run {
+                followed.packet(tag.first, tag.count, tag.end, now);
+            }
+            self.ahead = Some((run, followed));
+        }
         if self.newest_run > self.run {
             self.newer_since = self.newer_since.or(Some(now));
         }
@@ -258,9 +286,16 @@ impl Watch {
                 // What was given up is not missing any more, what opened since is.
                 let whole = self.followed.missing_since().is_none()
                     || (self.said.gap_lost && self.known_end == self.expected);
-                // A packet that a snapshot was joined by showed a gap before.
+                // A packet that a snapshot was joined by may have shown a gap before.
+                let whole = match &mut self.unspliced {
+                    Some(before) => {
+                        before.packet(tag.first, tag.count, tag.end, now);
+                        before.missing_since().is_none()
+                    }
+                    None => whole,
+                };
                 let in_order = tag.first <= self.expected_before && self.in_sync_before;
-                let whole = (whole && !self.spliced_now) || in_order;
+                let whole = whole || in_order;
                 self.said.stalled = self.said.stalled.filter(|since| at < *since || !whole);
             }
         }
@@ -271,7 +306,7 @@ impl Watch {
     /// The end of a call in which a snapshot may have been spliced. Where numbers are missing right
     /// behind it, only what comes from now on shows where the venue is.
     pub(super) fn end_splice(&mut self, now: Mono) {
-        if core::mem::take(&mut self.spliced_now) && self.known_end > self.expected {
+        if self.unspliced.take().is_some() && self.known_end > self.expected {
             self.said.stalled = self.said.stalled.max(Some(now));
         }
     }
@@ -358,15 +393,18 @@ impl Watch {
             Reason::Silent => now >= self.evidence + setup.silence || self.lease <= now,
             Reason::Ended => self.said.ended,
             Reason::Gap => {
-                (self.said.gap_outlived && self.followed.missing_since().is_some_and(overdue))
-                    || self.said.gap_lost
+                let missing =
+                    self.said.restarted || self.followed.missing_since().is_some_and(overdue);
+                (self.said.gap_outlived && missing) || self.said.gap_lost
             }
             Reason::Recovering => {
                 self.said.rebuilding
                     || self.said.gap_lost
                     || self.followed.missing_since().is_some()
             }
-            Reason::SessionChanged => self.said.changed && self.last_applied == 0,
+            Reason::SessionChanged => {
+                self.said.restarted || (self.said.changed && self.last_applied == 0)
+            }
             Reason::LinesDiffer => self.said.differs,
             Reason::Late => self.said.stalled.is_some() || self.behind > setup.late,
             Reason::Quarantined => false,

@@ -8,13 +8,24 @@ use crate::simulator::schedule::{Must, Plan, ServiceSetup, Setup, What};
 
 const END: Nanos = ms(2_500);
 
-/// Numbers begin again at 1 under the same session name: never old data as new.
+/// Numbers begin again at 1 under the same session name: never old data as new. Nothing is Live
+/// until no line can lag so far that it brings what was before.
 pub(super) fn number_reset(seed: u64) -> Plan {
-    let at = ms(700);
-    Plan::quiet("number-reset", small(seed), END)
+    reset("number-reset", small(seed))
+}
+
+/// The same where the venue has snapshots: one from after that is the proof.
+pub(super) fn number_reset_healed(seed: u64) -> Plan {
+    reset("number-reset-healed", Setup { services: Some(ServiceSetup::BOTH), ..small(seed) })
+}
+
+fn reset(name: &'static str, setup: Setup) -> Plan {
+    let (at, grace) = (ms(700), setup.session_grace);
+    Plan::quiet(name, setup, END)
         .at(at, What::Restart(0, false))
         .expect(0, OPEN_BY, at, Must::BeLive)
-        .expect(0, after(at, ms(150)), END, Must::BeLive)
+        .expect(0, after(at, ms(250)), after(at, grace), stale(&[Reason::SessionChanged]))
+        .expect(0, after(at, after(grace, ms(250))), END, Must::BeLive)
         .others_live(0, OPEN_BY)
 }
 
@@ -94,12 +105,13 @@ pub(super) fn late_join(seed: u64) -> Plan {
 /// Packets of the old numbers that nobody has seen come after the first of the new ones.
 pub(super) fn restart_with_late_packets(seed: u64) -> Plan {
     let rough = Link { jitter: Nanos::from_micros(800), loss: 20_000, ..Link::GOOD };
-    let setup = Setup { links: [rough; 3], rate: 50_000, ..small(seed) };
-    let mut plan = Plan::quiet("restart-with-late-packets", setup, ms(3_000));
-    for step in 0..12 {
+    let services = Some(ServiceSetup::BOTH);
+    let setup = Setup { links: [rough; 3], rate: 50_000, services, ..small(seed) };
+    let mut plan = Plan::quiet("restart-with-late-packets", setup, ms(6_000));
+    for step in 0..6 {
         plan = plan.at(ms(300 + 200 * step), What::Restart(0, true));
     }
-    plan
+    plan.at(ms(2_500), What::Restart(0, true))
 }
 
 /// A handler starts while a publisher of yesterday's session still sends on one line.
