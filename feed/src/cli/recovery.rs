@@ -40,8 +40,9 @@ pub(super) fn step(partition: &PartitionInfo) -> Option<String> {
         return None;
     }
     let count = |counter| partition.counters.get(counter);
-    let [requests, _, timeouts, refused, given_up, asked, spliced, unusable, failed, held_back] =
-        COUNTERS.map(|(_, counter)| count(counter));
+    let counts = COUNTERS.map(|(_, counter)| count(counter));
+    let [requests, _, timeouts, refused, unsent, contradicts, given_up, rest @ ..] = counts;
+    let [asked, spliced, unusable, failed, held_back] = rest;
     let snapshots = || format!("{asked} asked for, {failed} failed, {unusable} unusable");
     if held_back > 0 {
         return Some(format!("a snapshot, {held_back} messages held back for it; {}", snapshots()));
@@ -54,6 +55,6 @@ pub(super) fn step(partition: &PartitionInfo) -> Option<String> {
     }
     Some(format!(
         "asking for what is missing; {requests} requests, {timeouts} timed out, {refused} refused, \
-         {given_up} given up"
+         {unsent} over our budget, {contradicts} answered wrongly, {given_up} given up"
     ))
 }
