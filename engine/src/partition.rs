@@ -13,7 +13,6 @@ use candor_gapfill::retransmit::Retransmit;
 use candor_gapfill::{Heard, Sequencer, State, Wholeness};
 
 use crate::content::{Apply, Content};
-use crate::rebuild::Hold;
 use crate::{Sink, VenueSymbols};
 
 /// What a partition is made from.
@@ -132,6 +131,10 @@ impl Partition {
         content.advance(now);
         content.counters.add(Counter::Packets, 1);
         content.counters.add(Counter::Bytes, payload.len() as u64);
+        #[cfg(canary)]
+        let mut behind = crate::canary::Behind::of(0);
+        #[cfg(canary)]
+        let payload = behind.packet(content.config.format, payload);
         let packet = match content.config.format.frame(payload) {
             Ok(packet) => packet,
             Err(reject) => {
@@ -283,8 +286,14 @@ impl Partition {
         // While the session's start is missing nothing has been proven, grace or not.
         let starting = self.sequencer.gaps().first().is_some_and(|gap| gap.start);
         let whole = if starting { Wholeness::StartMissing } else { self.sequencer.whole() };
-        let rebuilding = content.rebuild.hold == Hold::All;
-        let status = content.evidence.status(self.sequencer.state(), whole, rebuilding);
+        let rebuilding = content.rebuild.is_emptied();
+        let state = self.sequencer.state();
+        #[cfg(canary)]
+        let (state, whole) = match content.rebuild.promotes() {
+            true => (State::InSync, Wholeness::Whole),
+            false => (state, whole),
+        };
+        let status = content.evidence.status(state, whole, rebuilding);
         let session = self.sequencer.session();
         let changed = status != content.status || session != content.session;
         if status != content.status {

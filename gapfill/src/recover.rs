@@ -26,6 +26,8 @@ impl Sequencer {
         out: &mut impl Output,
     ) -> Answer {
         debug_assert_eq!(packet.range.len(), packet.messages.len() as u64);
+        #[cfg(canary)]
+        let packet = &self.as_asked(packet);
         let known_end = self.known_end();
         let mut sink = self.sink(now, counters, out);
         sink.count(Counter::RetransmitPackets, 1);
@@ -100,9 +102,29 @@ impl Sequencer {
         assert_eq!(self.known_end(), next);
     }
 
+    /// A wrong answer as if it were what is missing, where a canary says so.
+    #[cfg(canary)]
+    fn as_asked<'a>(&self, packet: &Packet<'a>) -> Packet<'a> {
+        let gaps = self.gaps();
+        let wrong = if packet.session == self.session() {
+            candor_core::canary!(ForeignRangeTaken) && gaps.missing_in(packet.range) == 0
+        } else {
+            candor_core::canary!(ForeignSessionTaken)
+        };
+        let missing = gaps.first().map(|gap| gap.range.first);
+        let taken = missing.and_then(|first| candor_core::SeqRange::of(first, packet.range.len()));
+        match taken.filter(|_| wrong) {
+            Some(range) => Packet { session: self.session(), range, ..*packet },
+            None => *packet,
+        }
+    }
+
     /// Whether an answer is of the numbering followed and agrees with it in every number that can
     /// be compared.
     fn believes(&self, packet: &Packet<'_>, now: Mono) -> bool {
+        if candor_core::canary!(ForeignSessionTaken) {
+            return self.session == Some(packet.session);
+        }
         if self.session != Some(packet.session) || now < self.answers_from {
             return false;
         }
