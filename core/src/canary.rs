@@ -57,6 +57,18 @@ canaries! {
     HoldbackGone,
     /// A request is made again only when another packet comes.
     RetryOnTraffic,
+    /// A snapshot that has arrived whole is shown before what was held back behind it is applied.
+    PromotedBeforeSplice,
+    /// An answer that holds nothing asked for is taken for what was asked for.
+    ForeignRangeTaken,
+    /// An answer of another session is taken for one of the session followed.
+    ForeignSessionTaken,
+    /// A buffer that is full becomes twice as long.
+    BufferDoubles,
+    /// A packet that says it holds more than it does is read past its end.
+    LengthsTrusted,
+    /// A message that is too short for its type is read past its end.
+    ShortMessageRead,
 }
 
 /// 0 stands for none.

@@ -1,6 +1,7 @@
 //! The parts of canaries that need more than a word: see `candor_core::canary`.
 
-use candor_core::{Mono, Nanos, Reject, SymbolIndex, canary};
+use candor_core::{Message, Mono, Nanos, Reject, SymbolIndex, canary};
+use candor_decoders::Format;
 
 /// Puts symbols in a random order.
 pub(crate) fn shuffle(symbols: &mut [SymbolIndex]) {
@@ -21,5 +22,36 @@ pub(crate) fn by_the_clock(time: &mut Mono) {
 pub(crate) fn describe(reject: Reject) {
     if canary!(AllocatesOnError) {
         std::hint::black_box(format!("refused: {}", reject.label()));
+    }
+}
+
+/// What a memory may hold behind a packet or message that ends too soon.
+pub(crate) struct Behind([u8; 2_048]);
+
+impl Behind {
+    /// All of it this byte.
+    pub(crate) const fn of(byte: u8) -> Behind {
+        Behind([byte; 2_048])
+    }
+
+    /// A packet whose blocks are cut short, with what lies behind it up to where it says it ends.
+    pub(crate) fn packet<'a>(&'a mut self, format: Format, payload: &'a [u8]) -> &'a [u8] {
+        let cut = format.frame(payload).err() == Some(Reject::TruncatedMessage);
+        if !canary!(LengthsTrusted) || !cut || payload.len() + 64 > self.0.len() {
+            return payload;
+        }
+        self.0[..payload.len()].copy_from_slice(payload);
+        let ends = payload.len() + 1..payload.len() + 64;
+        ends.map(|end| &self.0[..end]).find(|all| format.frame(all).is_ok()).unwrap_or(payload)
+    }
+
+    /// A message that is too short, with what lies behind it.
+    pub(crate) fn message(&mut self, format: Format, bytes: &[u8]) -> Result<Message, Reject> {
+        let read = format.decode(bytes);
+        if !canary!(ShortMessageRead) || read != Err(Reject::ShortMessage) {
+            return read;
+        }
+        self.0[..bytes.len()].copy_from_slice(bytes);
+        format.decode(&self.0)
     }
 }

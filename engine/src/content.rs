@@ -3,8 +3,8 @@
 use candor_book::{Books, Fault};
 use candor_core::counters::{Counter, Counters};
 use candor_core::{
-    BookView, Event, InstrumentKey, LossKind, Message, Mono, Origin, Reason, SeqNo, SeqRange,
-    SessionId, Side, Status, Symbol, SymbolIndex, TradingState,
+    BookView, Event, InstrumentKey, LossKind, Message, Mono, Origin, Reason, Reject, SeqNo,
+    SeqRange, SessionId, Side, Status, Symbol, SymbolIndex, TradingState,
 };
 use candor_decoders::BookShape;
 use candor_gapfill::{Notice, Output};
@@ -101,7 +101,7 @@ impl Content {
     /// Applies a message to the books, unless its own is being rebuilt.
     pub(crate) fn apply_message(&mut self, seq: SeqNo, bytes: &[u8], sink: &mut impl Sink) {
         self.evidence.session_changed = false;
-        let message = match self.config.format.decode(bytes) {
+        let message = match self.decode(bytes) {
             Ok(message) => message,
             Err(reject) => {
                 // A number was used up and we don't know what for: no book here is proven any more.
@@ -121,6 +121,15 @@ impl Content {
             let _ = self.apply(index, seq, &message);
         }
         sink.event(index, seq, self.now, &message);
+    }
+
+    /// Understands a message of the partition's format.
+    #[inline]
+    pub(crate) fn decode(&self, bytes: &[u8]) -> Result<Message, Reject> {
+        #[cfg(canary)]
+        return crate::canary::Behind::of(b'B').message(self.config.format, bytes);
+        #[cfg(not(canary))]
+        self.config.format.decode(bytes)
     }
 
     /// Which symbol a message is about, learning its name where the message or its key says it.
@@ -351,7 +360,7 @@ impl Content {
         crate::canary::shuffle(&mut self.dirty);
         let mut kept = 0;
         self.torn_at = None;
-        if self.rebuild.hold == Hold::All {
+        if self.rebuild.is_emptied() {
             // There are no books to show; the partition is stale until there are.
             return;
         }

@@ -13,7 +13,6 @@ use candor_gapfill::retransmit::Retransmit;
 use candor_gapfill::{Heard, Sequencer, State, Wholeness};
 
 use crate::content::{Apply, Content};
-use crate::rebuild::Hold;
 use crate::{Sink, VenueSymbols};
 
 /// What a partition is made from.
@@ -58,6 +57,8 @@ pub struct Partition {
     pub(crate) sequencer: Sequencer,
     pub(crate) sequencing: Counters,
     pub(crate) retransmit: Option<Retransmit>,
+    /// The end of what asking can't heal, as it was said last.
+    pub(crate) given_up_said: Option<SeqNo>,
     /// Neither retransmission nor a snapshot has anything to do.
     pub(crate) quiet: bool,
     /// One of them may have something to be asked for.
@@ -80,6 +81,7 @@ impl Partition {
             sequencer,
             sequencing: Counters::new(),
             retransmit: config.services.retransmit.map(Retransmit::new),
+            given_up_said: None,
             quiet: true,
             has_acted: false,
             content: Content::new(config),
@@ -132,6 +134,10 @@ impl Partition {
         content.advance(now);
         content.counters.add(Counter::Packets, 1);
         content.counters.add(Counter::Bytes, payload.len() as u64);
+        #[cfg(canary)]
+        let mut behind = crate::canary::Behind::of(0);
+        #[cfg(canary)]
+        let payload = behind.packet(content.config.format, payload);
         let packet = match content.config.format.frame(payload) {
             Ok(packet) => packet,
             Err(reject) => {
@@ -153,6 +159,11 @@ impl Partition {
             content.lines_differ(packet.range);
         }
         if current {
+            if content.heard != Mono::NEVER && at >= content.heard + content.config.silence {
+                // Nothing vouched for the books so long: only what comes with nothing missing does. The
+                // grace that reordering is given must not make books Live that are as old as that.
+                content.evidence.only_since(at);
+            }
             content.heard = content.heard.max(at);
             // A copy of what is known shows that the venue was alive, not where it is: a line that
             // lags is prompt with what is long past.
@@ -283,8 +294,14 @@ impl Partition {
         // While the session's start is missing nothing has been proven, grace or not.
         let starting = self.sequencer.gaps().first().is_some_and(|gap| gap.start);
         let whole = if starting { Wholeness::StartMissing } else { self.sequencer.whole() };
-        let rebuilding = content.rebuild.hold == Hold::All;
-        let status = content.evidence.status(self.sequencer.state(), whole, rebuilding);
+        let rebuilding = content.rebuild.is_emptied();
+        let state = self.sequencer.state();
+        #[cfg(canary)]
+        let (state, whole) = match content.rebuild.promotes() {
+            true => (State::InSync, Wholeness::Whole),
+            false => (state, whole),
+        };
+        let status = content.evidence.status(state, whole, rebuilding);
         let session = self.sequencer.session();
         let changed = status != content.status || session != content.session;
         if status != content.status {

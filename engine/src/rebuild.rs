@@ -114,6 +114,17 @@ impl Rebuild {
             && self.unconfirmed.is_none()
     }
 
+    /// There are no books to show.
+    pub(crate) fn is_emptied(&self) -> bool {
+        self.hold == Hold::All && !self.promotes()
+    }
+
+    /// Whether books that are not joined to the stream yet are shown: never, canaries left aside.
+    pub(crate) fn promotes(&self) -> bool {
+        let arrived = |snapshots: &Snapshots| snapshots.state() == snapshot::State::Loaded;
+        candor_core::canary!(PromotedBeforeSplice) && self.snapshots.as_ref().is_some_and(arrived)
+    }
+
     /// A symbol is quarantined from now on, or no longer.
     pub(crate) fn count_quarantined(&mut self, was: bool, is: bool) {
         match (was, is) {
@@ -302,7 +313,7 @@ impl Content {
         sink: &mut impl Sink,
     ) -> Result<(), Reject> {
         for bytes in messages {
-            let message = self.config.format.decode(bytes)?;
+            let message = self.decode(bytes)?;
             if message.event == Event::Unknown {
                 continue;
             }

@@ -172,14 +172,14 @@ impl Partition {
         if renumbered {
             retransmit.reset();
         }
-        let before = retransmit.given_up();
         let (gaps, counters) = (self.sequencer.gaps(), &mut self.sequencing);
         if self.sequencer.doubts_answers() {
             retransmit.on_doubt(now, session, gaps, counters);
         } else {
             retransmit.on_change(now, session, gaps, counters);
         }
-        if let Some(end) = retransmit.given_up().filter(|end| before != Some(*end)) {
+        let said = std::mem::replace(&mut self.given_up_said, retransmit.given_up());
+        if let Some(end) = retransmit.given_up().filter(|end| said < Some(*end)) {
             sink.step(&Step::RetransmitGivenUp { end }, now);
         }
     }
@@ -239,12 +239,10 @@ impl Partition {
         }
         content.rebuild.extent = extent;
         let Some(snapshots) = &mut content.rebuild.snapshots else { return };
-        let cycle = snapshots.cycle();
         snapshots.want(now, self.sequencer.session(), needs, &mut content.counters);
         if content.rebuild.asked.0 != snapshots.cycle() {
-            content.rebuild.asked = (snapshots.cycle(), snapshots.needs().unwrap_or(needs));
-        }
-        if snapshots.cycle() != cycle {
+            let needs = snapshots.needs().unwrap_or(needs);
+            content.rebuild.asked = (snapshots.cycle(), needs);
             let symbols_only = extent == Extent::Quarantined;
             sink.step(&Step::SnapshotAsked { needs, symbols_only }, now);
         }

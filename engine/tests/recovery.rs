@@ -478,6 +478,19 @@ fn an_answer_that_is_no_packet_is_counted_by_reason() {
     bench.heartbeat(Line::A, 7);
 }
 
+/// Nothing vouched for the books, and the first packet since shows that they are old: the grace is for
+/// what is reordered, not for them.
+#[test]
+fn what_was_silent_is_not_live_within_the_grace_of_a_gap() {
+    let mut bench = open(Services::default());
+    bench.pass(SILENCE);
+    assert_eq!(bench.reason("AAPL"), Some(Reason::Silent));
+    bench.send(Line::A, 5_000, &[add(1, 20, b'B', 100, 900_000)]);
+    assert_eq!(bench.reason("AAPL"), Some(Reason::Late));
+    bench.pass(GRACE);
+    assert_eq!(bench.reason("AAPL"), Some(Reason::Gap));
+}
+
 /// The numbers begin again under the same name: what is sent around then may be of either numbering,
 /// so that the books are proven by a snapshot of later only.
 #[test]

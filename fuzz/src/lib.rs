@@ -4,6 +4,7 @@
 //! The checks are plain functions, so that the committed corpus also runs as an ordinary test.
 #![forbid(unsafe_code)]
 
+pub mod agent;
 pub mod deep;
 pub mod iex_tp;
 pub mod itch50;
@@ -28,7 +29,8 @@ use candor_decoders::{Format, View};
 pub type Check = fn(&[u8]);
 
 /// Every target's name and check.
-pub const TARGETS: [(&str, Check); 10] = [
+pub const TARGETS: [(&str, Check); 11] = [
+    ("agent", agent::check),
     ("deep", deep::check),
     ("iex_tp", iex_tp::check),
     ("itch50", itch50::check),

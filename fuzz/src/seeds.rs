@@ -125,6 +125,22 @@ fn services(seeds: &mut Vec<Seed>, deep: &[Vec<u8>], itch: &[Vec<u8>]) {
     add("services", "mold_udp", &told(2, 7, &datagram));
     add("services", "iex_udp", &told(0, 7, &segment));
     add("services", "iex_tcp", &told(0x21, 15, &segment));
+    agents(seeds, [&glimpse, &image, &datagram, &segment]);
+}
+
+/// Whole conversations with an agent: what is wanted, then what the venue says.
+fn agents(seeds: &mut Vec<Seed>, [glimpse, image, datagram, segment]: [&[u8]; 4]) {
+    let mut add = |name: &str, before: &[u8], event: u8, said: &[u8]| {
+        let parts = said.chunks(200).flat_map(|part| [&[event, part.len() as u8], part].concat());
+        let bytes = before.iter().copied().chain(parts).collect();
+        seeds.push(("agent", name.to_owned(), bytes));
+    };
+    // Partition 0 is Nasdaq's, 1 IEX's. A snapshot's channel is the third, a connection's the second.
+    add("glimpse", &[0x02, 100, 0x97], 0x9e, glimpse);
+    add("snap", &[0x12, 100, 0xa7], 0xae, image);
+    add("mold_udp", &[0x00, 8, 3, 50], 0x04, datagram);
+    add("iex_udp", &[0x10, 8, 3, 50], 0x14, segment);
+    add("iex_tcp", &[0x10, 8, 15, 50, 0x47], 0x4e, segment);
 }
 
 fn glimpse() -> Vec<u8> {

@@ -10,17 +10,17 @@ use candor_services::{Count, Io};
 const DAY: [u8; 10] = *b"20260727A ";
 
 /// Takes bytes of the fuzzer one after the other.
-struct Chooser<'a>(&'a [u8]);
+pub(crate) struct Chooser<'a>(pub(crate) &'a [u8]);
 
 impl<'a> Chooser<'a> {
-    fn byte(&mut self) -> Option<u8> {
+    pub(crate) fn byte(&mut self) -> Option<u8> {
         let (first, rest) = self.0.split_first()?;
         self.0 = rest;
         Some(*first)
     }
 
     /// Up to 255 of the next bytes.
-    fn bytes(&mut self) -> &'a [u8] {
+    pub(crate) fn bytes(&mut self) -> &'a [u8] {
         let len = usize::from(self.byte().unwrap_or(0)).min(self.0.len());
         let (bytes, rest) = self.0.split_at(len);
         self.0 = rest;
@@ -44,7 +44,7 @@ pub fn check(bytes: &[u8]) {
     }
 }
 
-fn session(format: Format) -> SessionId {
+pub(crate) fn session(format: Format) -> SessionId {
     match format {
         Format::NasdaqItch50 => SessionId::from_text(DAY),
         Format::IexDeep | Format::IexTops => SessionId::from_number(7),

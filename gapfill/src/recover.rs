@@ -27,6 +27,8 @@ impl Sequencer {
         out: &mut impl Output,
     ) -> Answer {
         debug_assert_eq!(packet.range.len(), packet.messages.len() as u64);
+        #[cfg(canary)]
+        let packet = &self.as_asked(packet);
         let known_end = self.known_end();
         let mut sink = self.sink(now, counters, out);
         sink.count(Counter::RetransmitPackets, 1);
@@ -118,14 +120,34 @@ impl Sequencer {
         assert_eq!(self.known_end(), next);
     }
 
+    /// A wrong answer as if it were what is missing, where a canary says so.
+    #[cfg(canary)]
+    fn as_asked<'a>(&self, packet: &Packet<'a>) -> Packet<'a> {
+        let gaps = self.gaps();
+        let wrong = if packet.session == self.session() {
+            candor_core::canary!(ForeignRangeTaken) && gaps.missing_in(packet.range) == 0
+        } else {
+            candor_core::canary!(ForeignSessionTaken)
+        };
+        let missing = gaps.first().map(|gap| gap.range.first);
+        let taken = missing.and_then(|first| candor_core::SeqRange::of(first, packet.range.len()));
+        match taken.filter(|_| wrong) {
+            Some(range) => Packet { session: self.session(), range, ..*packet },
+            None => *packet,
+        }
+    }
+
     /// Whether an answer may be of the numbering followed, and none was wrong.
     fn may_answer(&self, packet: &Packet<'_>, now: Mono) -> bool {
-        let doubted = self.stream.doubts_answers;
-        self.session == Some(packet.session) && now >= self.answers_from && !doubted
+        let of_numbering = now >= self.answers_from || candor_core::canary!(ForeignSessionTaken);
+        self.session == Some(packet.session) && of_numbering && !self.stream.doubts_answers
     }
 
     /// Whether an answer agrees in every number that can be compared.
     fn agrees(&self, packet: &Packet<'_>) -> bool {
+        if candor_core::canary!(ForeignSessionTaken) {
+            return true;
+        }
         let numbers = packet.range.first.0..packet.range.end.0;
         // BOUND: the packet.
         numbers.zip(packet.messages).all(|(number, bytes)| {

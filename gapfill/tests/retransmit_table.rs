@@ -16,6 +16,32 @@ const TABLE_POLICY: Policy = Policy {
     ..POLICY
 };
 
+/// The row that shows what a refusal does. One that is added does not compile here until it has one.
+const fn row_of(why: Refusal) -> &'static str {
+    match why {
+        Refusal::Unreachable
+        | Refusal::Budget
+        | Refusal::Busy
+        | Refusal::NotYet
+        | Refusal::Closed
+        | Refusal::TimedOut
+        | Refusal::Overrun => "refused: busy",
+        Refusal::Expired => "refused: expired",
+        Refusal::WrongSession | Refusal::Quota | Refusal::LoginRefused | Refusal::Malformed => {
+            "refused: quota"
+        }
+    }
+}
+
+/// The stages a request can be in, as the source names them.
+fn stages() -> Vec<&'static str> {
+    let source = include_str!("../src/retransmit.rs");
+    let body =
+        source.split("enum Stage {").nth(1).expect("it has stages").split("\n}").next().unwrap();
+    let variant = |line: &'static str| line.strip_prefix("    ")?.split([' ', ',']).next();
+    body.lines().filter_map(variant).filter(|word| word.starts_with(char::is_uppercase)).collect()
+}
+
 /// One gap, 11 to 14, in this state; `last` on its last attempt.
 fn in_state(state: &str, last: bool) -> Recovery {
     let mut it = Recovery::new(TABLE_POLICY);
@@ -138,6 +164,8 @@ fn every_cell_of_the_table_is_true() {
     let states = &rows[0][1..];
     assert_eq!(states, ["Idle", "Asked", "Answering", "Refused", "GivenUp"]);
     assert_eq!(rows.len(), 19, "rows of the table");
+    // A request that is due is taken in the same step, and leaves that stage.
+    assert_eq!(stages(), ["Due", "Asked", "Answering", "Refused"], "each has a column");
     let mut wrong = Vec::new();
     for row in &rows[1..] {
         assert_eq!(row.len(), states.len() + 1, "{row:?}");
@@ -153,4 +181,16 @@ fn every_cell_of_the_table_is_true() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_refusal_does_what_its_row_says() {
+    for why in Refusal::ALL {
+        for state in ["Idle", "Asked", "Answering", "Refused", "GivenUp"] {
+            let (mut it, mut like) = (in_state(state, false), in_state(state, false));
+            let asks = it.refuse(range(11, 15), why);
+            assert_eq!(asks, apply(&mut like, row_of(why)), "{why:?} in {state}");
+            assert_eq!(state_of(&it), state_of(&like), "{why:?} in {state}");
+        }
+    }
 }

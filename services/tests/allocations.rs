@@ -5,10 +5,11 @@ mod common;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
-use candor_core::{Ask, Mono, SeqNo, SnapshotAsk};
+use candor_core::{Action, Ask, Mono, SeqNo, SnapshotAsk};
 use candor_decoders::Format;
+use candor_services::agent::{self, Agent, Channel, Clients, Shell, Told};
 use candor_services::desk::Concurrency;
-use candor_services::{Budget, Count, Desk, SnapshotDesk, retransmit, snapshot};
+use candor_services::{Budget, Count, Desk, Io, SnapshotDesk, retransmit, snapshot};
 use common::*;
 
 thread_local! {
@@ -116,6 +117,72 @@ fn retransmits(format: Format, transport: retransmit::Transport) {
     }
     assert_eq!(ALLOCATIONS.get() - before, 0);
     assert_ne!(client.counts().get(Count::Answers), 0);
+}
+
+/// A shell that has room for everything and keeps nothing.
+struct Nowhere;
+
+impl Shell for Nowhere {
+    fn io(&mut self, _partition: u16, _channel: Channel, _io: Io<'_>) {}
+
+    fn tell(&mut self, _partition: u16, _told: Told<'_>) -> bool {
+        true
+    }
+}
+
+/// Asks, answers and garbage in turns, on every channel of two partitions.
+#[test]
+fn an_agent_allocates_for_nobodys_bytes() {
+    let clients = |format| Clients {
+        retransmit_udp: client(format, retransmit::Transport::Udp),
+        retransmit_tcp: client(format, retransmit::Transport::Tcp),
+        snapshot: Some(snapshot::Client::new(format, snapshot::Config::of(format, 2))),
+    };
+    let budget = Budget { second: 50, minute: 1_000, day: 10_000 };
+    let concurrency = Concurrency { snapshots: 2, longest: secs(30) };
+    let config =
+        agent::Config { retransmit: budget, snapshot: budget, concurrency, datagram_max: 10 };
+    let formats = [Format::NasdaqItch50, Format::IexDeep];
+    let mut agent = Agent::new(config, formats.map(clients).into());
+    let wires = formats.map(|format| [image(format), answer(format, 10, 60), vec![0xff; 3_000]]);
+    let before = ALLOCATIONS.get();
+    for round in 0..20_000_u64 {
+        let now = START + millis(round * 11);
+        let at = (round % 2) as usize;
+        let (partition, session) = (at as u16, session(formats[at]));
+        let range = range(10 + round % 7, 13 + round % 30);
+        let expires = now + millis(round % 300);
+        let ask = Ask { session, range, attempt: 0, with_known: false, opened: now, expires };
+        agent.act(now, partition, Action::Retransmit(ask), &mut Nowhere);
+        if round % 9 == 0 {
+            let cycle = round as u32;
+            let expires = now + secs(9);
+            let ask = SnapshotAsk { cycle, session, needs: SeqNo(1), opened: now, expires };
+            agent.act(now, partition, Action::Snapshot(ask), &mut Nowhere);
+        }
+        let wire = &wires[at][(round % 11 % 3) as usize];
+        agent.on_datagram(now, partition, (round % 3) as usize, wire, &mut Nowhere);
+        for channel in Channel::ALL {
+            agent.on_connected(now, partition, channel, &mut Nowhere);
+            agent.on_bytes(now, partition, channel, wire, &mut Nowhere);
+            if round % 13 == 0 {
+                agent.on_closed(now, partition, channel, &mut Nowhere);
+            }
+        }
+        agent.on_deadline(now, &mut Nowhere);
+    }
+    assert_eq!(ALLOCATIONS.get() - before, 0);
+    for clients in agent.clients() {
+        let snapshots =
+            clients.snapshot.as_ref().map(|client| client.counts().get(Count::Snapshots));
+        assert_ne!(snapshots, Some(0));
+        let answers = clients.retransmit_udp.as_ref().map(|it| it.counts().get(Count::Answers));
+        assert_ne!(answers, Some(0));
+    }
+}
+
+fn client(format: Format, transport: retransmit::Transport) -> Option<retransmit::Client> {
+    retransmit::Client::new(format, retransmit::Config::of(transport, 2)).ok()
 }
 
 #[test]

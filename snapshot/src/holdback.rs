@@ -65,6 +65,10 @@ impl Holdback {
             self.start(seq.next());
             return;
         }
+        #[cfg(canary)]
+        if candor_core::canary!(BufferDoubles) && self.room(need).is_none() {
+            self.double();
+        }
         // BOUND: the messages held; with none left there is room for anything that fits at all.
         let at = loop {
             match self.room(need) {
@@ -81,6 +85,19 @@ impl Holdback {
         self.tail = at + need;
         let first = self.range.map_or(seq, |range| range.first);
         self.range = Some(SeqRange::between(first, seq.next()));
+    }
+
+    /// Twice as many bytes, with what is held at their front.
+    #[cfg(canary)]
+    fn double(&mut self) {
+        let mut bytes = vec![0; self.bytes.len() * 2];
+        let front = &self.bytes[self.head..self.wrap.unwrap_or(self.tail)];
+        let back = self.wrap.map_or(0, |_| self.tail);
+        let held = front.len() + back;
+        bytes[..front.len()].copy_from_slice(front);
+        bytes[front.len()..held].copy_from_slice(&self.bytes[..back]);
+        *self =
+            Holdback { bytes: bytes.into(), range: self.range, head: 0, tail: held, wrap: None };
     }
 
     /// Where a message that takes `need` bytes goes; `None` when there is no room for it.

@@ -3,7 +3,7 @@
 mod common;
 
 use candor_core::{Action, Refusal, SeqNo, SnapshotPart};
-use candor_snapshot::{State, Step};
+use candor_snapshot::{Failure, State, Step};
 use common::{Bench, CONFIG, NEXT, Said};
 
 /// A bench in this state. 10 is needed and the stream's next number; a snapshot ends before 15.
@@ -153,6 +153,47 @@ fn word(value: &impl std::fmt::Debug) -> String {
     text.split(['(', ' ']).next().unwrap().to_owned()
 }
 
+/// The column of a state. One that is added does not compile here until it has one.
+const fn column(state: State) -> usize {
+    match state {
+        State::Idle => 0,
+        State::Waiting => 1,
+        State::Asked => 2,
+        State::Loading => 3,
+        State::Loaded => 4,
+    }
+}
+
+/// A row in which a cycle fails so. A failure that is added does not compile here until it has one.
+const fn row_of(failure: Failure) -> &'static str {
+    match failure {
+        Failure::Refused(_) => "refused",
+        Failure::NoBegin | Failure::Hung => "the deadline",
+        Failure::TooLong => "the deadline, with parts all along",
+        Failure::OtherSession => "begin of another session",
+        Failure::OutOfOrder => "end at number 0",
+        Failure::HoldbackFull => "more than the holdback holds",
+        Failure::TooOld => "verdict, a gap opened behind it",
+        Failure::NotHeld => "verdict, holding began behind its end",
+        Failure::Unconfirmed => "verdict at the deadline",
+        Failure::Abandoned => "abandoned",
+    }
+}
+
+const FAILURES: [Failure; 11] = [
+    Failure::Refused(Refusal::Busy),
+    Failure::NoBegin,
+    Failure::Hung,
+    Failure::TooLong,
+    Failure::OtherSession,
+    Failure::OutOfOrder,
+    Failure::HoldbackFull,
+    Failure::TooOld,
+    Failure::NotHeld,
+    Failure::Unconfirmed,
+    Failure::Abandoned,
+];
+
 fn cells(row: &str) -> Vec<&str> {
     row.trim_matches('|').split('|').map(str::trim).collect()
 }
@@ -168,14 +209,18 @@ fn every_cell_of_the_table_is_true() {
     let states = &rows[0][1..];
     assert_eq!(states, ["Idle", "Waiting", "Asked", "Loading", "Loaded"]);
     assert_eq!(rows.len(), 26, "rows of the table");
+    for failure in FAILURES {
+        let row = rows.iter().find(|row| row[0] == row_of(failure)).expect("a row of this name");
+        assert!(row[1..].iter().any(|cell| cell.contains(&word(&failure))), "{failure:?}");
+    }
     let mut wrong = Vec::new();
     for row in &rows[1..] {
         assert_eq!(row.len(), states.len() + 1, "{row:?}");
-        for (state, cell) in states.iter().zip(&row[1..]) {
+        for (at, (state, cell)) in states.iter().zip(&row[1..]).enumerate() {
             let mut bench = bench_in(state);
             bench.take();
             let before = bench.state();
-            assert_eq!(format!("{before:?}"), *state);
+            assert_eq!((format!("{before:?}").as_str(), column(before)), (*state, at));
             apply(&mut bench, row[0]);
             let told: Vec<_> = bench.take().iter().map(name).collect();
             let found = describe(&told, before, bench.state());

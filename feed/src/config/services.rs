@@ -87,14 +87,16 @@ impl Recovery {
         let iex = feed != Format::NasdaqItch50;
         let budget = |second, minute, day| Budget { second, minute, day };
         // IEX answers 1,000 requests for snapshots a day, of which a bad hour must leave some; Nasdaq
-        // names no number.
+        // names no number, and neither does for requests for missing numbers.
         let a_minute = if iex { 15 } else { 60 };
         let snapshots = budget(a_minute, a_minute, iex::snap::REQUESTS_A_DAY);
         Recovery {
             retransmit_budget: if iex {
-                budget(10, 200, 10_000)
+                budget(100, 3_000, 50_000)
             } else {
-                budget(50, 1_000, 20_000)
+                // What another venue of its size publishes (Cboe's gap request proxy, equities: 320 a
+                // second, 1,500 a minute, 100,000 a day), with minutes that are bad throughout.
+                budget(300, 6_000, 100_000)
             },
             snapshot_budget: snapshots,
             snapshots_at_once: if iex { 2 } else { 4 },
@@ -104,7 +106,7 @@ impl Recovery {
             session: SessionChoice::Stream,
             piece: None,
             limit: None,
-            outstanding: 4,
+            outstanding: OUTSTANDING as u8,
             attempts: 4,
             // A venue's services are as far as its feed: a round trip is a millisecond, and what is
             // not there after 25 was lost. Three doublings use the patience up.
@@ -139,11 +141,13 @@ impl Recovery {
             // One datagram of some 1,400 bytes answers a request: 36 orders added, or 65 deleted. What
             // is asked for beyond that and does not come is asked for at once, as a smaller piece would
             // have been; so that 64 costs no request whatever the messages are, and joins more gaps
-            // into one. What a second's budget of 50 brings is 1,800 at least: more is the snapshot's.
+            // into one. Eight at a time bring some 300 to 500 a round trip: more than 2,000 is the
+            // snapshot's.
             Format::NasdaqItch50 => (64, 2_000, Nanos::ZERO),
-            // The venue answers 1,000 by datagrams and any number over a connection.
+            // The venue answers 1,000 by datagrams, of which one is the number before the gap, and any
+            // number over a connection.
             Format::IexDeep | Format::IexTops if tcp.is_empty() => {
-                (iex::gapfill::UDP_MESSAGES_MAX as u32, 10_000, Nanos::from_millis(10))
+                (iex::gapfill::UDP_MESSAGES_MAX as u32 - 1, 10_000, Nanos::from_millis(10))
             }
             Format::IexDeep | Format::IexTops => (50_000, 50_000, Nanos::from_millis(50)),
         };

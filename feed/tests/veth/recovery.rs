@@ -44,14 +44,17 @@ fn loss_on_both_lines_is_healed_by_asking_and_nothing_false_is_live_meanwhile() 
     let healed = world.tell("clear");
     world.until_live();
     let took = candor_shm::clock::now().since(healed);
-    let (gaps, asked) =
-        (sum(&region, Counter::GapsOutlived), sum(&region, Counter::RetransmitRequests));
+    let gaps = sum(&region, Counter::GapsOutlived);
+    let unsent = sum(&region, Counter::RetransmitOverBudget);
+    let asked = sum(&region, Counter::RetransmitRequests) - unsent;
     let filled = sum(&region, Counter::RetransmitFilled);
     let snapshots = sum(&region, Counter::SnapshotsSpliced);
     let of = |counter: Counter| format!("{} {}", counter.label(), sum(&region, counter));
     let counted = [
         Counter::RetransmitTimeouts,
         Counter::RetransmitRefused,
+        Counter::RetransmitOverBudget,
+        Counter::RetransmitContradicts,
         Counter::RetransmitGivenUp,
         Counter::RetransmitPackets,
         Counter::Late,

@@ -147,6 +147,11 @@ impl Udp {
                 };
             }
         }
+        #[cfg(canary)]
+        let asked = match of_session {
+            true => asked || candor_core::canary!(ForeignRangeTaken),
+            false => candor_core::canary!(ForeignSessionTaken),
+        };
         if !asked {
             let why = if of_session { Count::ForeignRange } else { Count::ForeignSession };
             self.counts.add(why);

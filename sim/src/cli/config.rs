@@ -88,7 +88,6 @@ fn services(args: &ConfigArgs, text: &mut String) -> Result<Option<(Ipv4Addr, Po
         Some(None) => return Err("--services needs the exchange's address here".to_owned()),
     };
     let ports = Ports::new(args.shape.service_port_base(), args.shape.partitions())?;
-    let _ = writeln!(text, "retransmit_budget = {{ second = 50, minute = 1000, day = 20000 }}");
     if let Some(path) = &args.credentials {
         let _ = writeln!(text, "credentials = \"{}\"", path.display());
     }

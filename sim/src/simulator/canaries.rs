@@ -2,42 +2,118 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use candor_core::Nanos;
 use candor_core::canary::{self, Canary};
 
+use super::schedule::{Plan, ServiceSetup, Setup, What};
 use super::world::run;
-use super::{Plan, scenario, swarm};
+use super::{scenario, swarm};
+use crate::services::{ServiceFault, ServiceKind};
 
 /// Messages of a run in search of a canary.
 const EVENTS: u64 = 30_000;
 
+/// Every so many seeds a run that holds is made once more, to be compared with itself.
+const AGAIN_EVERY: u64 = 5;
+
+/// What the swarm comes upon too seldom, tried on the first odd seeds.
+const RARE: [fn(u64) -> Plan; 4] =
+    [session_changes_in_gap, holdback_too_short, snapshot_cut_short, other_numbers];
+
 /// Runs plans with the canary in force until a check fails: how many it took, and which failed.
-/// Each seed is one plan of the swarm, and the scenarios in turn.
+/// Each seed is one plan: of the swarm, and the scenarios in turn. One that fails without any canary
+/// catches none.
 #[must_use]
 pub fn caught(one: Canary, seed: u64, seeds: u64) -> Option<(u64, String)> {
-    for number in 0..seeds {
-        let turn = number as usize % (scenario::ALL.len() + 1);
-        let own = seed + number;
-        let plan = match scenario::ALL.get(turn.wrapping_sub(1)) {
-            Some((_, build)) if number % 2 == 1 => build(own),
-            _ => swarm::plan(own, EVENTS),
-        };
-        if let Some(how) = fails(one, &plan) {
-            return Some((number + 1, format!("{}: {how}", plan.name)));
-        }
-    }
-    None
+    (0..seeds).find_map(|number| {
+        let plan = plan(number, seed + number);
+        let how = fails(Some(one), &plan, number.is_multiple_of(AGAIN_EVERY))?;
+        let sound = fails(None, &plan, false).is_none();
+        sound.then(|| (number + 1, format!("{}: {how}", plan.name)))
+    })
 }
 
-fn fails(one: Canary, plan: &Plan) -> Option<String> {
-    canary::choose(Some(one));
-    // An assertion of the handler's own that fires is as good: it would have aborted.
-    let ran = catch_unwind(AssertUnwindSafe(|| (run(plan), run(plan))));
-    canary::choose(None);
-    let Ok((first, second)) = ran else {
-        return Some("an assertion of the handler's own".to_owned());
-    };
-    if let Some(failure) = first.failure {
-        return Some(failure.what);
+fn plan(number: u64, seed: u64) -> Plan {
+    let rare = 2 * RARE.len() as u64;
+    let turn = number.saturating_sub(rare) as usize % (scenario::ALL.len() + 1);
+    match (RARE.get(number as usize / 2), scenario::ALL.get(turn.wrapping_sub(1))) {
+        _ if number.is_multiple_of(2) => swarm::plan(seed, EVENTS),
+        (Some(build), _) | (None, Some((_, build))) => build(seed),
+        (None, None) => swarm::plan(seed, EVENTS),
     }
-    (first.digest != second.digest).then(|| "I6: two runs of one seed differ".to_owned())
+}
+
+fn fails(one: Option<Canary>, plan: &Plan, again: bool) -> Option<String> {
+    canary::choose(one);
+    // An assertion of the handler's own that fires is as good: it would have aborted.
+    let ran = catch_unwind(AssertUnwindSafe(|| {
+        let first = run(plan);
+        let differs = again && first.failure.is_none() && run(plan).digest != first.digest;
+        (first, differs)
+    }));
+    canary::choose(None);
+    match ran {
+        Err(_) => Some("an assertion of the handler's own".to_owned()),
+        Ok((first, differs)) => first
+            .failure
+            .map(|failure| failure.what)
+            .or_else(|| differs.then(|| "I6: two runs of one seed differ".to_owned())),
+    }
+}
+
+/// A small world with services, in which partition 0 loses packets on all lines.
+fn loses(name: &str, seed: u64, services: ServiceSetup) -> Plan {
+    served(name, seed, services).at(LOST, What::LoseNext(0, 4))
+}
+
+fn served(name: &str, seed: u64, services: ServiceSetup) -> Plan {
+    let setup = Setup {
+        partitions: 3,
+        symbols: 18,
+        heartbeat: Nanos::from_millis(100),
+        silence: Nanos::from_millis(300),
+        session_grace: Nanos::from_millis(500),
+        services: Some(services),
+        ..Setup::plain(seed)
+    };
+    Plan::quiet(name, setup, Nanos::from_millis(1_500))
+}
+
+const LOST: Nanos = Nanos::from_millis(600);
+
+const fn later(ms: u64) -> Nanos {
+    Nanos(LOST.0 + ms * 1_000_000)
+}
+
+/// An answer is so late that its session is over, and in the new one numbers are missing too.
+fn session_changes_in_gap(seed: u64) -> Plan {
+    let late = ServiceFault::Late(Nanos::from_millis(30));
+    loses("session-changes-in-gap", seed, ServiceSetup::BOTH)
+        .at(Nanos::ZERO, What::Serve(0, ServiceKind::Retransmit, late))
+        .at(later(10), What::Session(Some(0)))
+        .at(later(25), What::LoseNext(0, 4))
+}
+
+/// All books have to be fetched anew while the stream goes on, snapshots hang, and what is held back
+/// meanwhile is more than there is room for.
+fn holdback_too_short(seed: u64) -> Plan {
+    let services = ServiceSetup { retransmit: false, holdback: 12_000, ..ServiceSetup::BOTH };
+    served("holdback-too-short", seed, services)
+        .at(LOST, What::Differ(0))
+        .at(Nanos::ZERO, What::Serve(0, ServiceKind::Snapshot, ServiceFault::Hang))
+        .at(later(300), What::Serve(0, ServiceKind::Snapshot, ServiceFault::Off))
+}
+
+/// A message in the middle of a snapshot is cut to half its length.
+fn snapshot_cut_short(seed: u64) -> Plan {
+    let services = ServiceSetup { retransmit: false, ..ServiceSetup::BOTH };
+    loses("snapshot-cut-short", seed, services)
+        .at(Nanos::ZERO, What::Serve(0, ServiceKind::Snapshot, ServiceFault::BrokenSnapshot))
+        .at(later(300), What::Serve(0, ServiceKind::Snapshot, ServiceFault::Off))
+}
+
+/// Other numbers are sent than were asked for.
+fn other_numbers(seed: u64) -> Plan {
+    loses("other-numbers", seed, ServiceSetup::BOTH)
+        .at(Nanos::ZERO, What::Serve(0, ServiceKind::Retransmit, ServiceFault::WrongRange))
 }
