@@ -264,7 +264,8 @@ impl Handler {
             for at in 0..self.seats.len() {
                 if self.seats[at].lane == index {
                     self.with(at, now, traces, |partition, tap| partition.on_stall(now, tap));
-                    self.seats[at].watch.said.stalled = Some(now);
+                    let said = &mut self.seats[at].watch.said;
+                    said.stalled = said.stalled.max(Some(now));
                 }
             }
         }
@@ -289,7 +290,7 @@ impl Handler {
         if allocated > 0 {
             watch.blame(|| format!("the data path allocates, {allocated} times for one packet"));
         }
-        watch.took(now, at, &tag);
+        watch.took(now, at, &tag, &self.setup);
         Some(arrival)
     }
 
@@ -442,7 +443,7 @@ impl Handler {
         let watch = &mut self.seats[index].watch;
         watch.subscribed = joined;
         if again && watch.run.is_some() {
-            watch.said.stalled = Some(now);
+            watch.said.stalled = watch.said.stalled.max(Some(now));
         }
     }
 

@@ -248,7 +248,7 @@ impl Watch {
     }
 
     /// What a packet of this tag, just put before the handler, means. `quiet` is the reorder grace.
-    pub(super) fn took(&mut self, now: Mono, at: Mono, tag: &Tag) {
+    pub(super) fn took(&mut self, now: Mono, at: Mono, tag: &Tag, setup: &super::Setup) {
         if tag.malformed {
             if self.began {
                 self.blame(|| "a broken frame began a session".to_owned());
@@ -275,9 +275,14 @@ impl Watch {
         }
         if self.run == Some(tag.run) {
             if !tag.echo {
+                if self.evidence != Mono::NEVER && at >= self.evidence + setup.silence {
+                    // Nothing vouched for the books so long: they may be as old as that.
+                    self.said.stalled = self.said.stalled.max(Some(at));
+                }
                 self.evidence = self.evidence.max(at);
             }
-            let next = self.followed.next().max(self.expected_before);
+            let before = self.unspliced.as_ref().unwrap_or(&self.followed);
+            let next = before.next().max(self.expected_before);
             let shows =
                 if tag.count == 0 { tag.first >= next } else { tag.first + tag.count > next };
             self.followed.packet(tag.first, tag.count, tag.end, now);
@@ -295,7 +300,9 @@ impl Watch {
                     None => whole,
                 };
                 let in_order = tag.first <= self.expected_before && self.in_sync_before;
-                let whole = whole || in_order;
+                // After a restart packets may be refused that came.
+                let took_all = !self.said.restarted || self.known_end == self.expected;
+                let whole = (whole && took_all) || in_order;
                 self.said.stalled = self.said.stalled.filter(|since| at < *since || !whole);
             }
         }
@@ -332,7 +339,8 @@ impl Watch {
         let (first, last) = core::mem::take(&mut self.applied);
         self.expected_before = self.expected;
         self.in_sync_before = self.known_end == self.expected;
-        if first != 0 && !self.followed.has_all(last, last + 1) {
+        // Until a snapshot proves the books, late packets of the old numbers may have been taken for new.
+        if first != 0 && !self.said.restarted && !self.followed.has_all(last, last + 1) {
             self.blame(|| format!("number {last} is applied and never came"));
         }
         let next = self.followed.next();
