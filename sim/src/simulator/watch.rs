@@ -1,6 +1,8 @@
 //! What the simulator knows of one partition of the running handler: what reached it, what it
 //! said, and the causes a reader's `Stale` may have.
 
+use std::collections::VecDeque;
+
 use candor_core::{Loss, LossKind, Mono, Nanos, Reason, Status, Symbol};
 use candor_engine::{Notice, Step};
 
@@ -16,6 +18,8 @@ pub(super) struct Slot {
     pub(super) symbol: Symbol,
     oracle: u32,
     pub(super) touched: bool,
+    /// It was quarantined in the middle of a transaction, and has not been Live since.
+    pub(super) torn: bool,
 }
 
 /// What was said in this epoch that explains a `Stale`.
@@ -35,6 +39,32 @@ pub(super) struct Said {
     pub(super) restarted: bool,
 }
 
+/// How far the numbers of the run followed were here at past instants, as far back as matters.
+#[derive(Clone, Debug)]
+struct Reached {
+    /// Everything before the number was here at the time.
+    steps: VecDeque<(u64, Mono)>,
+    back: Nanos,
+}
+
+impl Reached {
+    fn note(&mut self, next: u64, now: Mono) {
+        if self.steps.back().is_some_and(|(known, _)| *known >= next) {
+            return;
+        }
+        while self.steps.get(1).is_some_and(|(_, at)| *at + self.back < now) {
+            self.steps.pop_front();
+        }
+        self.steps.push_back((next, now));
+    }
+
+    /// Whether a number was here for longer than the grace at `now`.
+    fn long_before(&self, now: Mono, seq: u64) -> bool {
+        let first = self.steps.iter().find(|(next, _)| *next > seq);
+        first.is_some_and(|(_, at)| *at + self.back < now)
+    }
+}
+
 /// One partition of one life of the handler.
 #[derive(Clone, Debug)]
 pub(super) struct Watch {
@@ -43,6 +73,10 @@ pub(super) struct Watch {
     /// The run of numbers the handler follows, and what of it has been put before it.
     pub(super) run: Option<u32>,
     pub(super) followed: Followed,
+    /// Since when it has what it has, for transactions that are not complete.
+    reached: Reached,
+    /// Or since when it knows of it.
+    strict_age: bool,
     /// The newest run of which anything was put before it.
     pub(super) newest_run: Option<u32>,
     /// When the last packet of the run followed reached the host, echoes left aside.
@@ -75,12 +109,15 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    pub(super) fn new() -> Watch {
+    /// Nothing has been heard; numbers may be missing, and transactions open, for the grace.
+    pub(super) fn new(setup: &super::Setup) -> Watch {
         Watch {
             slots: Vec::new(),
             touched: Vec::new(),
             run: None,
             followed: Followed::new(),
+            reached: Reached { steps: VecDeque::new(), back: setup.grace },
+            strict_age: setup.strict_age,
             newest_run: None,
             evidence: Mono::NEVER,
             left: Vec::new(),
@@ -122,7 +159,7 @@ impl Watch {
         if index as usize != self.slots.len() {
             self.blame(|| format!("{symbol} is defined as {index}, out of order"));
         }
-        self.slots.push(Slot { symbol, oracle: NOBODY, touched: false });
+        self.slots.push(Slot { symbol, oracle: NOBODY, touched: false, torn: false });
     }
 
     pub(super) fn touch(&mut self, index: u32) {
@@ -207,6 +244,8 @@ impl Watch {
             self.blame(|| format!("a snapshot before {next} is spliced; {was:?} was offered"));
         }
         self.spliced_now = true;
+        // What was held back is applied from now on.
+        self.reached.steps.clear();
         if resync {
             self.followed.resync(next);
             // No line lags for longer: what arrives from then on is of the new numbers.
@@ -271,6 +310,9 @@ impl Watch {
     /// The end of a call in which a snapshot may have been spliced. Where numbers are missing right
     /// behind it, only what comes from now on shows where the venue is.
     pub(super) fn end_splice(&mut self, now: Mono) {
+        let strict = self.strict_age && !self.said.restarted;
+        let known = if strict { self.followed.known_end() } else { 0 };
+        self.reached.note(known.max(self.upto()), now);
         if core::mem::take(&mut self.spliced_now) && self.known_end > self.expected {
             self.said.stalled = self.said.stalled.max(Some(now));
         }
@@ -289,6 +331,7 @@ impl Watch {
         self.newer_since = None;
         self.expected_before = 1;
         self.followed = Followed::new();
+        self.reached.steps.clear();
         self.evidence = Mono::NEVER;
     }
 
@@ -327,13 +370,21 @@ impl Watch {
 
     /// Nobody needs to know any more what was true before this number of this run.
     pub(super) fn floor(&self) -> (u32, u64) {
-        (self.run.unwrap_or(0), self.followed.next())
+        let next = self.followed.next();
+        let reached = self.reached.steps.front().map_or(next, |(reached, _)| *reached);
+        (self.run.unwrap_or(0), next.min(reached))
     }
 
     /// The number before which a Live book must be the venue's.
     pub(super) fn upto(&self) -> u64 {
         let next = self.followed.next();
         if self.said.restarted { next.min(self.expected) } else { next }
+    }
+
+    /// Whether a transaction that began at this number has been open here for longer than the grace,
+    /// before `now`.
+    pub(super) fn is_torn(&self, first: u64, now: Mono) -> bool {
+        self.reached.long_before(now, first)
     }
 
     /// Whether the second act must make the partition whole: by its lines alone, where the venue
