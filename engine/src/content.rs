@@ -33,6 +33,8 @@ pub(crate) struct Content {
     pub(crate) dirty: Vec<SymbolIndex>,
     /// When the first of the dirty symbols has waited too long for its transaction's end.
     pub(crate) torn_at: Option<Mono>,
+    /// Since when the lowest number was missing before the call under way.
+    pub(crate) missing_since: Option<Mono>,
     pub(crate) rebuild: Rebuild,
     pub(crate) view: BookView,
 }
@@ -75,6 +77,7 @@ impl Content {
             now: Mono::NEVER,
             dirty: Vec::with_capacity(symbols),
             torn_at: None,
+            missing_since: None,
             rebuild: Rebuild::new(&config),
             view: BookView::EMPTY,
             config,
@@ -228,13 +231,13 @@ impl Content {
         match self.books.apply(index, seq, message) {
             Ok(change) => {
                 let known = self.symbols.get_mut(index);
-                let before = known.open_since;
+                let was_open = known.open;
                 // Only what says whether the transaction is complete opens or completes it: a trade
                 // report in its middle says nothing of that.
                 if let Event::SetLevel { complete, .. } = message.event {
-                    known.open_since = if complete { None } else { before.or(Some(self.now)) };
+                    known.open = !complete;
                 }
-                let completed = before.is_some() && known.open_since.is_none();
+                let completed = was_open && !known.open;
                 if change.unmatched {
                     self.counters.add(Counter::BreaksUnmatched, 1);
                 } else if matches!(message.event, Event::TradeBreak { .. }) {
@@ -266,7 +269,7 @@ impl Content {
     fn watch_crossing(&mut self, index: SymbolIndex) {
         let trading = self.books.trading_state(index) == TradingState::Trading;
         let known = self.symbols.get_mut(index);
-        if known.open_since.is_some() {
+        if known.open {
             return;
         }
         let crossed = trading && self.books.is_crossed(index);
@@ -359,6 +362,8 @@ impl Content {
         #[cfg(canary)]
         crate::canary::shuffle(&mut self.dirty);
         let mut kept = 0;
+        // What was delivered behind a gap is as late as the gap is old.
+        let missing_since = self.missing_since.take().unwrap_or(self.now);
         self.torn_at = None;
         if self.rebuild.is_emptied() {
             // There are no books to show; the partition is stale until there are.
@@ -368,9 +373,11 @@ impl Content {
             let index = self.dirty[at];
             let known = self.symbols.get_mut(index);
             // Between two states of a transaction there is no book to show. What was published
-            // stays the true book as of the number it carries, for as long as a number may be late.
+            // stays the true book as of the number it carries, for as long as a number may be late:
+            // since the first change that it lacks, be that of this transaction or of one before.
             known.torn = false;
-            if let Some(since) = known.open_since {
+            if known.open {
+                let since = *known.unshown_since.get_or_insert(missing_since);
                 let torn_at = since + self.config.grace;
                 known.torn = self.now > torn_at;
                 if !known.torn {
@@ -385,6 +392,7 @@ impl Content {
                 }
             }
             known.dirty = false;
+            known.unshown_since = None;
             let status = known.verdict();
             if status != known.status {
                 known.status = status;

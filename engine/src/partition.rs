@@ -151,6 +151,7 @@ impl Partition {
         let epoch = content.epoch;
         let ahead = packet.range.is_empty() || packet.range.end > self.sequencer.expected();
         let differ = self.sequencing.get(Counter::LinesDiffer);
+        content.missing_since = self.sequencer.gaps().first().map(|gap| gap.opened);
         let mut apply = Apply { content, sink };
         let heard = self.sequencer.on_packet(now, line, &packet, &mut self.sequencing, &mut apply);
         let current = heard == Heard::Current || candor_core::canary!(LeaseOnAnyPacket);

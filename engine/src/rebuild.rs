@@ -289,7 +289,8 @@ impl Content {
                 known.named = false;
                 known.broken = false;
                 known.crossed = false;
-                known.open_since = None;
+                known.open = false;
+                known.unshown_since = None;
                 self.books.restart_symbol(index);
                 self.touch(index);
             }

@@ -47,6 +47,7 @@ impl Partition {
                 return Answer::Rejected(reject);
             }
         };
+        content.missing_since = self.sequencer.gaps().first().map(|gap| gap.opened);
         let mut apply = Apply { content, sink };
         let answer = self.sequencer.on_retransmit(now, &packet, &mut self.sequencing, &mut apply);
         if let (Answer::Filled { range }, Some(retransmit)) = (answer, &mut self.retransmit) {

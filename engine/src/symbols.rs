@@ -48,10 +48,11 @@ pub(crate) struct Known {
     pub(crate) recovering: bool,
     /// Its book is crossed while the venue says it trades.
     pub(crate) crossed: bool,
-    /// Since when the venue's transaction is not complete and the book is between two states;
-    /// `None` while it is whole.
-    pub(crate) open_since: Option<Mono>,
-    /// The transaction has been open for longer than the grace: the venue owes us its end.
+    /// The venue's transaction is not complete, and the book is between two states.
+    pub(crate) open: bool,
+    /// Since when the book that was published lacks something.
+    pub(crate) unshown_since: Option<Mono>,
+    /// That has been so for longer than the grace: the venue owes us the transaction's end.
     pub(crate) torn: bool,
     /// It waits to be published.
     pub(crate) dirty: bool,
@@ -192,7 +193,8 @@ impl Symbols {
             broken: false,
             recovering: false,
             crossed: false,
-            open_since: None,
+            open: false,
+            unshown_since: None,
             torn: false,
             dirty: false,
             status: Status::stale(Reason::Unproven),
@@ -241,7 +243,8 @@ impl Symbols {
                 broken: false,
                 recovering: false,
                 crossed: false,
-                open_since: None,
+                open: false,
+                unshown_since: None,
                 torn: false,
                 dirty: false,
                 // What a reader derives from the new epoch, said here too.

@@ -36,8 +36,10 @@ impl Fold {
 pub struct NaiveBook {
     bids: BTreeMap<u32, (u64, u32)>,
     asks: BTreeMap<u32, (u64, u32)>,
-    /// The trading state's number as readers see it.
+    /// The trading state's number as readers see it while the venue has not halted it alone.
     pub state: u8,
+    /// Whether the venue alone has halted it.
+    pub halted: bool,
     /// Price, size, time and id of the last trade that counted.
     last: (u32, u32, u64, u64),
     /// Open, high, low.
@@ -70,11 +72,22 @@ impl NaiveBook {
         }
     }
 
-    /// A trade that counts, at `time` of the venue.
-    pub fn trade(&mut self, price: u32, size: u32, time: u64, id: u64) {
-        self.last = (price, size, time, id);
-        let (open, high, low) = self.prices.unwrap_or((price, price, price));
-        self.prices = Some((open, high.max(price), low.min(price)));
+    /// A level has this size from now on; none where it is 0. Of its orders nothing is said.
+    pub fn set(&mut self, buy: bool, price: u32, size: u32) {
+        if size == 0 {
+            self.side(buy).remove(&price);
+        } else {
+            self.side(buy).insert(price, (u64::from(size), 0));
+        }
+    }
+
+    /// A trade that counts, at `time` of the venue; not every one is a last price.
+    pub fn trade(&mut self, price: u32, size: u32, time: u64, id: u64, sets_last: bool) {
+        if sets_last {
+            self.last = (price, size, time, id);
+            let (open, high, low) = self.prices.unwrap_or((price, price, price));
+            self.prices = Some((open, high.max(price), low.min(price)));
+        }
         self.volume += u64::from(size);
         self.trades += 1;
     }
@@ -97,10 +110,16 @@ impl NaiveBook {
         }
     }
 
+    /// The trading state's number as readers see it.
+    #[must_use]
+    pub fn shown_state(&self) -> u8 {
+        if self.halted { TradingState::OperationalHalt as u8 } else { self.state }
+    }
+
     /// The fingerprint of levels and state.
     #[must_use]
     pub fn book_print(&self) -> u64 {
-        let mut fold = Fold(u64::from(self.state));
+        let mut fold = Fold(u64::from(self.shown_state()));
         for (price, (size, orders)) in self.bids.iter().rev().take(SHOWN) {
             fold.level(u64::from(*price), *size, *orders);
         }
@@ -189,7 +208,16 @@ mod tests {
         }
         book.leave(false, 101, 5, true);
         assert_eq!(book.book_print(), empty);
-        book.trade(3, 4, 5, 6);
+        book.set(true, 100, 5);
+        assert_ne!(book.book_print(), bid, "levels have no orders");
+        book.set(true, 100, 0);
+        assert_eq!(book.book_print(), empty);
+        book.halted = true;
+        assert_ne!(book.book_print(), empty);
+        book.trade(3, 4, 5, 6, false);
+        let counted = book.trades_print();
+        book.trade(3, 4, 5, 6, true);
+        assert_ne!(book.trades_print(), counted);
         assert_ne!(book.trades_print(), print_of_trades(&BookView::EMPTY));
     }
 }

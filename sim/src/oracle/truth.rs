@@ -5,8 +5,10 @@ use std::collections::{BTreeMap, VecDeque};
 
 use candor_core::{Mono, Symbol};
 
-use super::book::{Fingerprint, NaiveBook, state_of};
+use super::book::state_of;
 use super::wire::{self, Said};
+use super::{Fingerprint, NaiveBook, deep};
+use crate::market::Family;
 
 /// Entries of a symbol kept without asking whether anybody may still need them.
 const KEPT: usize = 48;
@@ -27,6 +29,11 @@ pub struct Entry {
     pub broken: bool,
     /// Whether its book is crossed while it trades.
     pub crossed: bool,
+    /// The number of the first message of a transaction that is not complete here. Then `print` is of
+    /// the book before it, which is all that anybody may be shown.
+    pub open: Option<u64>,
+    /// Whether there is a book to show: not before the first transaction about it is complete.
+    pub shown: bool,
     /// When it was published.
     pub sent: Mono,
 }
@@ -39,6 +46,8 @@ pub struct TrueSymbol {
     book: NaiveBook,
     history: VecDeque<Entry>,
     broken: bool,
+    /// The first number of the transaction under way.
+    open: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -52,11 +61,17 @@ struct Order {
 /// One partition as the venue has it.
 #[derive(Clone, Debug)]
 pub struct Truth {
+    venue: Family,
     run: u32,
     next: u64,
+    /// Bytes of messages of the run so far, their lengths included.
+    offset: u64,
     /// Sessions of the runs.
     sessions: BTreeMap<u32, [u8; 10]>,
+    /// Symbols by the number that ITCH gives them.
     locates: Vec<u32>,
+    /// Symbols by the bytes that DEEP names them by.
+    fields: BTreeMap<u64, u32>,
     names: BTreeMap<Symbol, u32>,
     symbols: Vec<TrueSymbol>,
     orders: BTreeMap<u64, Order>,
@@ -68,13 +83,18 @@ pub struct Truth {
 
 const NOBODY: u32 = u32::MAX;
 
-impl Default for Truth {
-    fn default() -> Truth {
+impl Truth {
+    /// A partition of this venue that has said nothing yet.
+    #[must_use]
+    pub fn new(venue: Family) -> Truth {
         Truth {
+            venue,
             run: 0,
             next: 1,
+            offset: 0,
             sessions: BTreeMap::new(),
             locates: Vec::new(),
+            fields: BTreeMap::new(),
             names: BTreeMap::new(),
             symbols: Vec::new(),
             orders: BTreeMap::new(),
@@ -83,19 +103,19 @@ impl Default for Truth {
             messages: 0,
         }
     }
-}
 
-impl Truth {
     /// The numbers begin again: another session, or the same one restarted. Books are empty.
     pub fn begin(&mut self) {
         self.run += 1;
         self.next = 1;
+        self.offset = 0;
         self.locates.clear();
         self.orders.clear();
         self.trades.clear();
         for symbol in &mut self.symbols {
             symbol.book = NaiveBook::default();
             symbol.broken = false;
+            symbol.open = None;
         }
     }
 
@@ -103,55 +123,101 @@ impl Truth {
     /// Nobody needs to know what was before number `floor.1` of run `floor.0` any more.
     ///
     /// # Panics
-    /// When the exchange left numbers out: it must not.
+    /// When the exchange left numbers out, or says another offset than its messages come to: it must
+    /// not.
     pub fn consume(&mut self, datagram: &[u8], sent: Mono, floor: (u32, u64)) {
-        let frame = wire::frame(datagram).expect("the exchange publishes whole headers");
-        self.sessions.entry(self.run).or_insert(frame.session);
+        let venue = self.venue;
+        let frame = wire::frame(venue, datagram).expect("the exchange publishes whole headers");
+        let session = *self.sessions.entry(self.run).or_insert(frame.session);
+        assert_eq!(session, frame.session, "the exchange changed the session's name");
         assert!(frame.first <= self.next, "the exchange left numbers out");
         let mut blocks = frame.blocks;
+        let mut offset = frame.offset;
         for seq in frame.first..frame.first + frame.count {
-            let (message, rest) = wire::split(blocks).expect("the exchange fills its packets");
+            let (message, rest) =
+                wire::split(venue, blocks).expect("the exchange fills its packets");
             blocks = rest;
             if seq == self.next {
+                assert!(
+                    offset.is_none_or(|at| at == self.offset),
+                    "the exchange lost count of bytes"
+                );
                 self.next += 1;
                 self.messages += 1;
+                self.offset += 2 + message.len() as u64;
                 self.sent = sent;
                 self.take(seq, message, sent, floor);
             }
+            offset = offset.map(|at| at + 2 + message.len() as u64);
         }
         assert!(blocks.is_empty(), "the exchange pads its packets");
+        if frame.first + frame.count == self.next {
+            assert!(offset.is_none_or(|at| at == self.offset), "the exchange lost count of bytes");
+        }
     }
 
     fn take(&mut self, seq: u64, message: &[u8], sent: Mono, floor: (u32, u64)) {
-        let (locate, said) = wire::itch(message);
-        if let Said::Named { name } = said {
-            self.define(locate, name);
+        let Some((at, time, said)) = self.read(message) else { return };
+        if self.change(at, said, time) {
+            self.note(at, said, (seq, sent), floor);
         }
-        let Some(at) = self.locates.get(usize::from(locate)).copied().filter(|at| *at != NOBODY)
-        else {
-            return;
-        };
-        let time =
-            message.get(5..11).map_or(0, |b| b.iter().fold(0, |n, b| n << 8 | u64::from(*b)));
-        if !self.change(at, said, time) {
-            return;
+    }
+
+    /// Which symbol a message is about, when it was sent by the venue's clock, and what it says.
+    fn read(&mut self, message: &[u8]) -> Option<(u32, u64, Said)> {
+        match self.venue {
+            Family::Itch50 => {
+                let (locate, said) = wire::itch(message);
+                if let Said::Named { name } = said {
+                    let at = self.named(name)?;
+                    self.bind(locate, at);
+                }
+                let at = self.locates.get(usize::from(locate)).copied();
+                let time = message.get(5..11).unwrap_or(&[]);
+                let time = time.iter().fold(0, |n, byte| n << 8 | u64::from(*byte));
+                Some((at.filter(|at| *at != NOBODY)?, time, said))
+            }
+            Family::Deep => {
+                let (name, time, said) = deep::message(message)?;
+                let field = u64::from_le_bytes(name);
+                let at = match self.fields.get(&field) {
+                    Some(at) => *at,
+                    None => {
+                        let at = self.named(name)?;
+                        self.fields.insert(field, at);
+                        at
+                    }
+                };
+                Some((at, time, said))
+            }
         }
+    }
+
+    /// Remembers what a symbol looks like from a message on.
+    fn note(&mut self, at: u32, said: Said, (seq, sent): (u64, Mono), floor: (u32, u64)) {
         let run = self.run;
         let symbol = &mut self.symbols[at as usize];
-        let book = symbol.book.book_print();
-        let same = symbol.history.back().filter(|last| last.run == run);
-        // A trade's fingerprint is worked out only where one was.
-        let trades = match (said, same) {
-            (Said::Execute { .. } | Said::Trade { .. } | Said::Break { .. }, _) | (_, None) => {
-                symbol.book.trades_print()
+        if let Said::Level { complete, .. } = said {
+            symbol.open = (!complete).then(|| symbol.open.unwrap_or(seq));
+        }
+        let last = symbol.history.back().filter(|last| last.run == run);
+        let entry = match symbol.open {
+            Some(_) => symbol.unfinished(last.copied(), (run, seq), sent),
+            None => {
+                let book = symbol.book.book_print();
+                // A trade's fingerprint is worked out only where one was.
+                let trades = match (said, last) {
+                    (Said::Execute { .. } | Said::Trade { .. } | Said::Break { .. }, _)
+                    | (_, None | Some(Entry { open: Some(_), .. })) => symbol.book.trades_print(),
+                    (_, Some(last)) => last.print.trades,
+                };
+                let trading = symbol.book.shown_state() == state_of(b'T');
+                let crossed = trading && symbol.book.is_crossed();
+                let (print, broken) = (Fingerprint { book, trades }, symbol.broken);
+                Entry { run, seq, print, broken, crossed, open: None, shown: true, sent }
             }
-            (_, Some(last)) => last.print.trades,
         };
-        let trading = symbol.book.state == state_of(b'T');
-        let crossed = trading && symbol.book.is_crossed();
-        let print = Fingerprint { book, trades };
-        let broken = symbol.broken;
-        symbol.history.push_back(Entry { run, seq, print, broken, crossed, sent });
+        symbol.history.push_back(entry);
         if symbol.history.len() > KEPT {
             while symbol.history.get(1).is_some_and(|second| (second.run, second.seq) < floor) {
                 symbol.history.pop_front();
@@ -159,8 +225,9 @@ impl Truth {
         }
     }
 
-    fn define(&mut self, locate: u16, name: [u8; 8]) {
-        let Some(symbol) = Symbol::from_wire(&name) else { return };
+    /// Where the symbol of this name is, known from now on at the latest.
+    fn named(&mut self, name: [u8; 8]) -> Option<u32> {
+        let symbol = Symbol::from_wire(&name)?;
         let next = self.symbols.len() as u32;
         let at = *self.names.entry(symbol).or_insert(next);
         if at == next {
@@ -169,8 +236,14 @@ impl Truth {
                 book: NaiveBook::default(),
                 history: VecDeque::new(),
                 broken: false,
+                open: None,
             });
         }
+        Some(at)
+    }
+
+    /// ITCH speaks of a symbol by this number from now on.
+    fn bind(&mut self, locate: u16, at: u32) {
         let locate = usize::from(locate);
         if self.locates.len() <= locate {
             self.locates.resize(locate + 1, NOBODY);
@@ -184,7 +257,11 @@ impl Truth {
         match said {
             Said::Nothing => return false,
             Said::Named { .. } => {}
+            // That it exists is news once.
+            Said::Mentioned => return symbol.history.back().is_none_or(|last| last.run < self.run),
             Said::State { letter } => symbol.book.state = state_of(letter),
+            Said::Halt { halted } => symbol.book.halted = halted,
+            Said::Level { buy, price, size, .. } => symbol.book.set(buy, price, size),
             Said::Add { order, buy, price, size } => {
                 if let btree_map::Entry::Vacant(place) = self.orders.entry(order) {
                     symbol.book.join(buy, price, size);
@@ -196,7 +273,7 @@ impl Truth {
             Said::Execute { order, size, trade, price, counts } => {
                 if let Some(taken) = self.shrink(at, order, Some(size)) {
                     let price = price.unwrap_or(taken.price);
-                    self.traded(at, (price, size, trade), time, counts);
+                    self.traded(at, (price, size, trade), time, counts.then_some(true));
                 }
             }
             Said::Reduce { order, size } => _ = self.shrink(at, order, Some(size)),
@@ -207,8 +284,8 @@ impl Truth {
                     self.orders.insert(new, Order { price, size, ..left });
                 }
             }
-            Said::Trade { price, size, trade } => {
-                self.traded(at, (price, size, trade), time, true);
+            Said::Trade { price, size, trade, sets_last } => {
+                self.traded(at, (price, size, trade), time, Some(sets_last));
             }
             Said::Break { trade } => {
                 let Some((of, size, counted)) = self.trades.remove(&trade) else { return false };
@@ -220,12 +297,13 @@ impl Truth {
         true
     }
 
-    fn traded(&mut self, at: u32, trade: (u32, u32, u64), time: u64, counts: bool) {
+    /// A trade of this price, size and id; `counts` says whether it does, and is a last price.
+    fn traded(&mut self, at: u32, trade: (u32, u32, u64), time: u64, counts: Option<bool>) {
         let (price, size, id) = trade;
-        if counts {
-            self.symbols[at as usize].book.trade(price, size, time, id);
+        if let Some(sets_last) = counts {
+            self.symbols[at as usize].book.trade(price, size, time, id, sets_last);
         }
-        self.trades.insert(id, (at, size, counts));
+        self.trades.insert(id, (at, size, counts.is_some()));
         if self.trades.len() > TRADES {
             self.trades.pop_first();
         }
@@ -264,6 +342,12 @@ impl Truth {
     #[must_use]
     pub fn next(&self) -> u64 {
         self.next
+    }
+
+    /// Bytes of the run's messages, with their lengths.
+    #[must_use]
+    pub fn offset(&self) -> u64 {
+        self.offset
     }
 
     /// When the newest message was published.
@@ -308,9 +392,52 @@ impl Truth {
         let behind = history.partition_point(|entry| (entry.run, entry.seq) < (run, next));
         history.get(behind.checked_sub(1)?).filter(|entry| entry.run == run)
     }
+
+    /// The symbol as it was shown with message `seq` of a run, and the first number from which on that
+    /// is not the newest to be shown, or a transaction is under way, if that is before `next`. `trades`
+    /// says whether statistics are shown that cover the run.
+    #[must_use]
+    pub fn shown_at(
+        &self,
+        symbol: u32,
+        (run, seq): (u32, u64),
+        next: u64,
+        trades: bool,
+    ) -> Option<(&Entry, u64)> {
+        let history = &self.symbols.get(symbol as usize)?.history;
+        let behind = history.partition_point(|entry| (entry.run, entry.seq) <= (run, seq));
+        // What is forgotten was the same as the oldest that is kept, or lies behind a gap.
+        let behind = behind.max(1);
+        let shown = history.get(behind - 1).filter(|entry| entry.run == run)?;
+        let newer = history.range(behind..).take_while(|e| (e.run, e.seq) < (run, next));
+        let differs = |print: &Fingerprint| {
+            print.book != shown.print.book || (trades && print.trades != shown.print.trades)
+        };
+        let mut newer = newer.filter(|e| e.open.is_some() || differs(&e.print));
+        let first = newer.next().map_or(shown.open.unwrap_or(next), |e| e.open.unwrap_or(e.seq));
+        Some((shown, first))
+    }
 }
 
 impl TrueSymbol {
+    /// What may be shown in the middle of a transaction: what was before it, if anything.
+    fn unfinished(&self, last: Option<Entry>, (run, seq): (u32, u64), sent: Mono) -> Entry {
+        let (open, broken) = (self.open, self.broken);
+        match last {
+            Some(last) => Entry { seq, open, broken, sent, ..last },
+            None => Entry {
+                run,
+                seq,
+                print: Fingerprint::default(),
+                broken,
+                crossed: false,
+                open,
+                shown: false,
+                sent,
+            },
+        }
+    }
+
     /// The book as it is now.
     #[must_use]
     pub fn book(&self) -> &NaiveBook {

@@ -1,11 +1,16 @@
-//! MoldUDP64 1.00 and TotalView-ITCH 5.0 by byte offset, as their documents print them.
+//! What a venue's bytes say, in words common to the venues; and MoldUDP64 1.00 and TotalView-ITCH 5.0
+//! by byte offset, as their documents print them ([`super::deep`] has IEX's).
 //!
 //! Messages of types that change no book, no trade and no trading state are [`Said::Nothing`].
+
+use super::deep;
+use crate::market::Family;
 
 /// A datagram's framing.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Frame<'a> {
-    /// The session's ten bytes.
+    /// The ten bytes that name its run of numbers: MoldUDP64's session; protocol, channel and session
+    /// of IEX-TP.
     pub session: [u8; 10],
     /// The number of the first message; of the next one where there is none.
     pub first: u64,
@@ -13,6 +18,8 @@ pub struct Frame<'a> {
     pub count: u64,
     /// Whether it says that the session is over.
     pub end: bool,
+    /// Bytes of messages, with their lengths, before the first, where the framing says it.
+    pub offset: Option<u64>,
     /// The message blocks.
     pub blocks: &'a [u8],
 }
@@ -24,20 +31,58 @@ fn uint(bytes: &[u8], at: usize, len: usize) -> u64 {
 
 /// The framing of a datagram; `None` where it is shorter than a header.
 #[must_use]
-pub fn frame(datagram: &[u8]) -> Option<Frame<'_>> {
+pub fn frame(venue: Family, datagram: &[u8]) -> Option<Frame<'_>> {
+    match venue {
+        Family::Itch50 => mold(datagram),
+        Family::Deep => deep::frame(datagram),
+    }
+}
+
+/// The first message of some blocks and what follows it.
+#[must_use]
+pub fn split(venue: Family, blocks: &[u8]) -> Option<(&[u8], &[u8])> {
+    match venue {
+        Family::Deep => deep::split(blocks),
+        Family::Itch50 => {
+            let len = uint(blocks.get(..2)?, 0, 2) as usize;
+            Some((blocks.get(2..2 + len)?, &blocks[2 + len..]))
+        }
+    }
+}
+
+/// Bytes in front of a datagram's first message.
+#[must_use]
+pub const fn header_len(venue: Family) -> usize {
+    match venue {
+        Family::Itch50 => MOLD_HEADER,
+        Family::Deep => deep::HEADER,
+    }
+}
+
+/// A heartbeat of a session that has come to number `next` and to `offset` bytes, made by hand: for
+/// publishers that should no longer be there.
+#[must_use]
+pub fn heartbeat(venue: Family, session: [u8; 10], next: u64, offset: u64) -> Vec<u8> {
+    match venue {
+        Family::Itch50 => {
+            let mut bytes = vec![0; MOLD_HEADER];
+            bytes[..10].copy_from_slice(&session);
+            bytes[10..18].copy_from_slice(&next.to_be_bytes());
+            bytes
+        }
+        Family::Deep => deep::heartbeat(session, next, offset).to_vec(),
+    }
+}
+
+const MOLD_HEADER: usize = 20;
+
+fn mold(datagram: &[u8]) -> Option<Frame<'_>> {
     let mut session = [0; 10];
     session.copy_from_slice(datagram.get(..10)?);
     let count = uint(datagram, 18, 2);
     let blocks = datagram.get(20..)?;
     let (count, end) = if count == 0xffff { (0, true) } else { (count, false) };
-    Some(Frame { session, first: uint(datagram, 10, 8), count, end, blocks })
-}
-
-/// The first message of some blocks and what follows it.
-#[must_use]
-pub fn split(blocks: &[u8]) -> Option<(&[u8], &[u8])> {
-    let len = uint(blocks.get(..2)?, 0, 2) as usize;
-    Some((blocks.get(2..2 + len)?, &blocks[2 + len..]))
+    Some(Frame { session, first: uint(datagram, 10, 8), count, end, offset: None, blocks })
 }
 
 /// What a message says, as far as books, trades and trading states go.
@@ -50,10 +95,28 @@ pub enum Said {
         /// Space padded.
         name: [u8; 8],
     },
+    /// Nothing but the symbol's name.
+    Mentioned,
     /// A trading state's letter.
     State {
         /// `T`, `H`, `P` or `Q`.
         letter: u8,
+    },
+    /// The venue alone halts the symbol, or no longer.
+    Halt {
+        /// Whether it is halted.
+        halted: bool,
+    },
+    /// A price level has a new size.
+    Level {
+        /// A buyer's.
+        buy: bool,
+        /// Its price in ten-thousandths.
+        price: u32,
+        /// Its shares; 0 where it is gone.
+        size: u32,
+        /// Whether the venue's transaction is complete with it.
+        complete: bool,
     },
     /// An order rests.
     Add {
@@ -102,7 +165,7 @@ pub enum Said {
         /// The new shares.
         size: u32,
     },
-    /// A trade against an order nobody saw.
+    /// A trade: of ITCH, one against an order nobody saw; of DEEP, any.
     Trade {
         /// Its price.
         price: u32,
@@ -110,6 +173,8 @@ pub enum Said {
         size: u32,
         /// The match number.
         trade: u64,
+        /// Whether it is a last price; it counts in any case.
+        sets_last: bool,
     },
     /// A trade is broken.
     Break {
@@ -158,21 +223,13 @@ pub fn itch(message: &[u8]) -> (u16, Said) {
             price: n(31, 4) as u32,
         },
         Some(b'P') => {
-            Said::Trade { size: n(20, 4) as u32, price: n(32, 4) as u32, trade: n(36, 8) }
+            let (size, price) = (n(20, 4) as u32, n(32, 4) as u32);
+            Said::Trade { size, price, trade: n(36, 8), sets_last: true }
         }
         Some(b'B') => Said::Break { trade: n(11, 8) },
         _ => Said::Nothing,
     };
     (n(1, 2) as u16, said)
-}
-
-/// A heartbeat of a session, made by hand: for publishers that should no longer be there.
-#[must_use]
-pub fn heartbeat(session: [u8; 10], next: u64) -> [u8; 20] {
-    let mut bytes = [0; 20];
-    bytes[..10].copy_from_slice(&session);
-    bytes[10..18].copy_from_slice(&next.to_be_bytes());
-    bytes
 }
 
 #[cfg(test)]
@@ -181,7 +238,13 @@ mod tests {
 
     #[test]
     fn a_datagram_splits_into_its_messages() {
-        let mut bytes = heartbeat(*b"DAY1      ", 7).to_vec();
+        fn frame(bytes: &[u8]) -> Option<Frame<'_>> {
+            super::frame(Family::Itch50, bytes)
+        }
+        fn split(blocks: &[u8]) -> Option<(&[u8], &[u8])> {
+            super::split(Family::Itch50, blocks)
+        }
+        let mut bytes = heartbeat(Family::Itch50, *b"DAY1      ", 7, 0);
         assert_eq!(frame(&bytes).map(|f| (f.first, f.count, f.end)), Some((7, 0, false)));
         bytes[19] = 2;
         bytes.extend_from_slice(&[0, 1, 9, 0, 2, 8, 7]);

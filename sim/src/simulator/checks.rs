@@ -103,10 +103,8 @@ impl Judge<'_> {
             }
             Read::Stale { reason, since, .. } => case.stale(*reason, *since),
         };
-        judged.map_err(|what| {
-            let name = seat.watch.slots[symbol as usize].symbol;
-            Wrong { partition: index, what: format!("{name}: {what}") }
-        })
+        let name = seat.watch.slots[symbol as usize].symbol;
+        judged.map_err(|what| Wrong { partition: index, what: format!("{name}: {what}") })
     }
 
     /// After the handler has died: nothing of its region is Live once the lease is out.
@@ -151,7 +149,11 @@ impl Judge<'_> {
             let oracle = truth.find(&name);
             let entry = oracle.and_then(|at| truth.as_of(at, truth.run(), truth.next()));
             let Some(entry) = entry else { continue };
-            if entry.broken || entry.crossed || is_foreign(self.setup, index, symbol as u32) {
+            if entry.broken
+                || entry.crossed
+                || entry.open.is_some()
+                || is_foreign(self.setup, index, symbol as u32)
+            {
                 continue;
             }
             match handler.region.read_at(*handle, now) {
@@ -271,11 +273,12 @@ impl Case<'_> {
     }
 
     fn true_book(&self, run: u32, view: &BookView) -> Result<(), String> {
-        let next = self.seat.watch.upto();
+        let (watch, cycle) = (&self.seat.watch, self.lane.last_cycle);
+        let next = watch.upto();
         let Some(entry) = self.oracle.and_then(|at| self.truth.as_of(at, run, next)) else {
             return Err(format!("I1: Live, and nothing before {next} names it"));
         };
-        if entry.broken && self.seat.watch.said.spliced {
+        if entry.broken && watch.said.spliced {
             // What the venue's snapshot has of it is not what its messages say.
             return Ok(());
         }
@@ -285,9 +288,35 @@ impl Case<'_> {
         if entry.crossed {
             return Err("I1: Live, and its book is crossed while it trades".to_owned());
         }
+        if !entry.shown {
+            return Err("I1: Live, and its first transaction is not complete".to_owned());
+        }
         if view.seq >= next {
             return Err(format!("I1: Live as of {}, which has not come", view.seq));
         }
+        if let Some(begun) = entry.open {
+            // In the middle of a transaction the book before it is shown, or one as old as a number
+            // may be late: several may have come at once.
+            let (at, trades) = ((run, view.seq), view.stats.since == 1);
+            let shown = |symbol| self.truth.shown_at(symbol, at, next, trades);
+            let shown = self.oracle.and_then(shown);
+            let Some((shown, since)) = shown.filter(|(shown, _)| shown.shown) else {
+                return Err(format!("I1: Live as of {}, of which nobody knows", view.seq));
+            };
+            if watch.is_torn(since.min(begun), cycle) {
+                return Err(format!(
+                    "I1: Live as of {}; what changed it from {since} on is here for longer than the grace, \
+                     its transaction from {begun} on is not complete",
+                    view.seq
+                ));
+            }
+            return self.same(run, next, view, shown);
+        }
+        self.same(run, next, view, entry)
+    }
+
+    /// Whether a Live view is what the oracle has.
+    fn same(&self, run: u32, next: u64, view: &BookView, entry: &Entry) -> Result<(), String> {
         if print_of_book(view) != entry.print.book {
             let Entry { seq, .. } = entry;
             return Err(format!(
@@ -316,8 +345,17 @@ impl Case<'_> {
         };
         let explained = match reason {
             Reason::WriterGone => now >= self.lane.last_cycle + self.setup.lease,
-            Reason::Unproven => entry().is_none(),
-            Reason::SymbolQuarantined => entry().is_some_and(|e| e.broken || e.crossed),
+            // In the middle of a transaction a new book is not shown yet: all that is known of it came
+            // at once, or it is behind a splice.
+            Reason::Unproven => entry().is_none_or(|e| {
+                let open = e.open.is_some_and(|first| !watch.is_torn(first, self.lane.last_cycle));
+                !e.shown || open
+            }),
+            Reason::SymbolQuarantined => entry().is_some_and(|e| {
+                // Between two states of a transaction. For how long is not asked: what the book lacks may
+                // be older than the transaction, and came late where it lay behind a gap.
+                e.broken || e.crossed || e.open.is_some()
+            }),
             Reason::SymbolRecovering => watch.said.rebuilding,
             // Said once in a while only, so that a second time behind a splice is not.
             Reason::LinesDiffer if watch.said.spliced => {

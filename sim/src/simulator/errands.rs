@@ -5,15 +5,15 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 
 use candor_core::{Action, Mono, Nanos, Refusal, Refused, SeqNo, SessionId};
-use candor_decoders::Format;
 use candor_services::agent::{Agent, Channel, Clients, Config, Shell, Told};
 use candor_services::desk::Concurrency;
 use candor_services::retransmit::{self, Transport};
 use candor_services::snapshot::{self, Body};
 use candor_services::{Budget, Io};
 
-use super::schedule::ServiceSetup;
+use super::schedule::{ServiceSetup, Ways};
 use crate::exchange::Exchange;
+use crate::market::Family;
 use crate::rng::Rng;
 use crate::services::{Connection, Door, Out, Peer};
 
@@ -120,23 +120,33 @@ struct Roads {
 
 impl Errands {
     pub(super) fn new(
+        venue: Family,
         setup: &ServiceSetup,
         partitions: usize,
         seed: u64,
         next_connection: u32,
     ) -> Errands {
+        let format = super::handler::format(venue);
+        let (datagrams, connections, datagram_max) = match setup.ways {
+            Ways::Datagrams => (true, false, u64::MAX),
+            Ways::Connections => (false, true, 0),
+            Ways::Both(datagram_max) => (true, true, datagram_max),
+        };
+        let retransmit = |transport: Transport, answer: Nanos| {
+            let config = retransmit::Config {
+                answer,
+                connect: Nanos(setup.timeout.0 * 4),
+                rest: setup.timeout,
+                rest_max: Nanos(setup.timeout.0 * 8),
+                ..retransmit::Config::of(transport, ADDRESSES)
+            };
+            retransmit::Client::new(format, config).expect("the venue is asked in this way")
+        };
         let clients = |_| Clients {
-            retransmit_udp: setup.retransmit.then(|| {
-                let config = retransmit::Config {
-                    answer: setup.timeout,
-                    rest: setup.timeout,
-                    rest_max: Nanos(setup.timeout.0 * 8),
-                    ..retransmit::Config::of(Transport::Udp, ADDRESSES)
-                };
-                retransmit::Client::new(Format::NasdaqItch50, config)
-                    .expect("the format is asked for by datagrams")
-            }),
-            retransmit_tcp: None,
+            retransmit_udp: (setup.retransmit && datagrams)
+                .then(|| retransmit(Transport::Udp, setup.timeout)),
+            retransmit_tcp: (setup.retransmit && connections)
+                .then(|| retransmit(Transport::Tcp, Nanos(setup.timeout.0 * 8))),
             snapshot: setup.snapshot.then(|| {
                 let config = snapshot::Config {
                     connect: Nanos(setup.timeout.0 * 4),
@@ -144,9 +154,9 @@ impl Errands {
                     whole: setup.whole(),
                     rest: setup.timeout,
                     rest_max: Nanos(setup.timeout.0 * 8),
-                    ..snapshot::Config::of(Format::NasdaqItch50, ADDRESSES)
+                    ..snapshot::Config::of(format, ADDRESSES)
                 };
-                snapshot::Client::new(Format::NasdaqItch50, config)
+                snapshot::Client::new(format, config)
             }),
         };
         let budget = Budget { second: setup.budget, minute: setup.budget * 60, day: 1 << 14 };
@@ -155,7 +165,7 @@ impl Errands {
             retransmit: budget,
             snapshot: budget,
             concurrency: Concurrency { snapshots: partitions, longest: setup.whole() },
-            datagram_max: 1_000,
+            datagram_max,
         };
         let base = Way { delay: setup.delay, loss: setup.loss, dead: None, hangs: false };
         Errands {
@@ -263,7 +273,11 @@ impl Errands {
             Trip::Accept { connection } => {
                 if let Some(line) = self.roads.lines.get_mut(&connection) {
                     line.accepted = true;
-                    exchange.on_accept(now, at, Door::Snapshot, Connection(connection));
+                    let door = match line.channel {
+                        Channel::Snapshot => Door::Snapshot,
+                        Channel::RetransmitUdp | Channel::RetransmitTcp => Door::Retransmit,
+                    };
+                    exchange.on_accept(now, at, door, Connection(connection));
                 }
             }
             Trip::Up { connection, bytes } => {

@@ -23,6 +23,7 @@ use super::journal::{Journal, NOWHERE, Told};
 use super::network::Arrival;
 use super::tap::Tap;
 use super::watch::Watch;
+use crate::market::Family;
 
 /// How often the kernel's drop counters are read.
 const COUNTS_EVERY: Nanos = Nanos::from_millis(10);
@@ -80,6 +81,14 @@ fn venue() -> Venue {
     text("SIMX")
 }
 
+/// What a venue's lines carry.
+pub(super) const fn format(venue: Family) -> Format {
+    match venue {
+        Family::Itch50 => Format::NasdaqItch50,
+        Family::Deep => Format::IexDeep,
+    }
+}
+
 fn region_spec(setup: &Setup, symbols: usize) -> RegionSpec {
     let mut spec = RegionSpec::new(text("simulated"));
     spec.trading_date = DATE;
@@ -91,7 +100,7 @@ fn region_spec(setup: &Setup, symbols: usize) -> RegionSpec {
         .map(|partition| PartitionSpec {
             venue: venue(),
             name: text(&format!("{}", partition + 1)),
-            feed: text("nasdaq-itch50"),
+            feed: text(format(setup.venue).name()),
             lane: partition as u16 % setup.lanes,
             symbols: symbols as u32,
             silence: setup.silence,
@@ -109,12 +118,12 @@ fn config(setup: &Setup, index: usize, symbols: usize, venue: &Arc<VenueSymbols>
     let lines: [bool; LINES] = core::array::from_fn(|line| setup.packings[line].is_some());
     Config {
         index: index as u16,
-        format: Format::NasdaqItch50,
+        format: format(setup.venue),
         lines,
         grace: setup.grace,
         session_grace: setup.session_grace,
         services: Services {
-            retransmit: setup.services.and_then(|services| services.policy()),
+            retransmit: setup.services.and_then(|services| services.policy(setup.venue)),
             snapshot: setup.services.and_then(|services| services.snapshots(setup.heartbeat)),
         },
         silence: setup.silence,
@@ -151,7 +160,7 @@ impl Handler {
         };
         let seat = |index| Seat {
             partition: Partition::new(config(setup, index, symbols, &venue)),
-            watch: Watch::new(),
+            watch: Watch::new(setup),
             lane: index % usize::from(setup.lanes),
             handles: Vec::new(),
         };

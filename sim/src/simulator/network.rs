@@ -7,6 +7,8 @@ use std::collections::BinaryHeap;
 use candor_core::limits::LINES;
 use candor_core::{Line, Mono, Nanos};
 
+use crate::market::Family;
+use crate::oracle::wire;
 use crate::rng::Rng;
 
 /// What a link does to packets. Chances are in millionths, drawn once a packet.
@@ -128,6 +130,7 @@ pub struct Carried {
 /// All links and what is on them.
 #[derive(Clone, Debug)]
 pub struct Network {
+    venue: Family,
     links: Vec<[State; LINES]>,
     queue: BinaryHeap<Reverse<Due>>,
     slots: Vec<Option<(Tag, Vec<u8>)>>,
@@ -141,7 +144,7 @@ pub struct Network {
 impl Network {
     /// Links as they are when all is well.
     #[must_use]
-    pub fn new(seed: u64, partitions: usize, base: [Link; LINES]) -> Network {
+    pub fn new(venue: Family, seed: u64, partitions: usize, base: [Link; LINES]) -> Network {
         let state = |partition: usize, line: usize| State {
             link: base[line],
             base: base[line],
@@ -154,6 +157,7 @@ impl Network {
         };
         let links = (0..partitions).map(|p| core::array::from_fn(|line| state(p, line)));
         Network {
+            venue,
             links: links.collect(),
             queue: BinaryHeap::new(),
             slots: Vec::new(),
@@ -244,7 +248,10 @@ impl Network {
         copy.clear();
         copy.extend_from_slice(bytes);
         if let Some(entropy) = entropy {
-            break_frame(&mut copy, entropy);
+            match self.venue {
+                Family::Itch50 => break_mold(&mut copy, entropy),
+                Family::Deep => break_segment(&mut copy, entropy),
+            }
             tag.malformed = true;
             self.carried.malformed += 1;
         }
@@ -305,7 +312,7 @@ impl Network {
 
 /// Breaks a datagram's framing, in one of the ways frames are found broken: never so that it could
 /// be taken for another whole one.
-fn break_frame(bytes: &mut Vec<u8>, entropy: u64) {
+fn break_mold(bytes: &mut Vec<u8>, entropy: u64) {
     let pick = (entropy >> 8) as usize;
     match entropy % 5 {
         // Cut short: inside the header, or inside the messages so that the last is missing bytes.
@@ -321,5 +328,78 @@ fn break_frame(bytes: &mut Vec<u8>, entropy: u64) {
         3 => bytes[..18].fill(0),
         // Longer than it says.
         _ => bytes.extend(core::iter::repeat_n(pick as u8 | 1, 1 + pick % 9_000)),
+    }
+}
+
+/// The same for IEX-TP.
+fn break_segment(bytes: &mut Vec<u8>, entropy: u64) {
+    let pick = (entropy >> 8) as usize;
+    let header = wire::header_len(Family::Deep);
+    let two = |bytes: &[u8], at: usize| u16::from_le_bytes([bytes[at], bytes[at + 1]]);
+    match entropy % 8 {
+        // Cut short: inside the header, or inside the messages so that the last is missing bytes.
+        0 => bytes.truncate(pick % header),
+        1 if bytes.len() > header => bytes.truncate(bytes.len() - 1),
+        // The same, and the length says so.
+        2 if bytes.len() > header => {
+            bytes.truncate(bytes.len() - 1);
+            let len = (bytes.len() - header) as u16;
+            bytes[12..14].copy_from_slice(&len.to_le_bytes());
+        }
+        // More messages than there are.
+        3 => {
+            let more = two(bytes, 14).wrapping_add(1).max(1);
+            bytes[14..16].copy_from_slice(&more.to_le_bytes());
+        }
+        // No session, or no number.
+        4 if pick.is_multiple_of(2) => bytes[8..12].fill(0),
+        4 => bytes[24..32].fill(0),
+        // Another version, another protocol.
+        5 => bytes[0] = 2 + (pick % 250) as u8,
+        6 => bytes[2] ^= 1 << (pick % 8),
+        // Longer than it says.
+        _ => bytes.extend(core::iter::repeat_n(pick as u8 | 1, 1 + pick % 9_000)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use candor_decoders::Format;
+
+    use super::*;
+
+    #[test]
+    fn a_broken_frame_is_never_another_whole_one() {
+        let mut rng = Rng::new(5);
+        for venue in [Family::Itch50, Family::Deep] {
+            let (format, break_frame): (Format, fn(&mut Vec<u8>, u64)) = match venue {
+                Family::Itch50 => (Format::NasdaqItch50, break_mold),
+                Family::Deep => (Format::IexDeep, break_segment),
+            };
+            let session = match venue {
+                Family::Itch50 => *b"SIM1      ",
+                Family::Deep => [4, 0x80, 1, 0, 0, 0, 7, 0, 0, 0],
+            };
+            let beat = wire::heartbeat(venue, session, 9, 300);
+            let mut data = beat.clone();
+            match venue {
+                Family::Itch50 => {
+                    data[19] = 1;
+                    data.extend([0, 3, b'z', 1, 2]);
+                }
+                Family::Deep => {
+                    (data[12], data[14]) = (5, 1);
+                    data.extend([3, 0, b'z', 1, 2]);
+                }
+            }
+            for whole in [beat, data] {
+                assert!(format.frame(&whole).is_ok());
+                for _ in 0..2_000 {
+                    let mut bytes = whole.clone();
+                    break_frame(&mut bytes, rng.bits());
+                    assert!(format.frame(&bytes).is_err(), "{venue:?}: {bytes:?}");
+                }
+            }
+        }
     }
 }

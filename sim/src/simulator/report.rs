@@ -92,8 +92,9 @@ fn setup_of(plan: &Plan) -> String {
     let setup = &plan.setup;
     let lines: String = setup.lines().map(|line| line.letter()).collect();
     format!(
-        "world: {} partitions, {} symbols, lines {lines}, {} messages/s in steps of {}, heartbeat {}, \
+        "world: {}, {} partitions, {} symbols, lines {lines}, {} messages/s in steps of {}, heartbeat {}, \
          silence {}, grace {}, late {}, lease {}, {} lanes",
+        super::swarm::venue_name(setup.venue),
         setup.partitions,
         setup.symbols,
         setup.rate,

@@ -8,6 +8,7 @@ use candor_core::{Line, Nanos, Reason};
 use candor_gapfill::retransmit::Policy;
 
 use super::network::Link;
+use crate::market::Family;
 use crate::publisher::Packing;
 use crate::services::{ServiceFault, ServiceKind};
 
@@ -16,6 +17,9 @@ use crate::services::{ServiceFault, ServiceKind};
 pub struct Setup {
     /// Everything random follows from it.
     pub seed: u64,
+    /// What the venue speaks: ITCH over MoldUDP64 with GLIMPSE, or DEEP over IEX-TP with gap fill and
+    /// SNAP. IEX has one stream a feed and no partitions; here each partition is such a stream.
+    pub venue: Family,
     /// Partitions of the one venue.
     pub partitions: usize,
     /// Symbols over all partitions.
@@ -64,6 +68,7 @@ impl Setup {
     pub fn plain(seed: u64) -> Setup {
         Setup {
             seed,
+            venue: Family::Itch50,
             partitions: 4,
             symbols: 48,
             prefill: 3,
@@ -114,6 +119,19 @@ pub struct ServiceSetup {
     pub limit: u64,
     /// Bytes that a partition can hold back.
     pub holdback: usize,
+    /// How missing numbers are asked for.
+    pub ways: Ways,
+}
+
+/// How a venue is asked for missing numbers. MoldUDP64 knows datagrams alone.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Ways {
+    /// By datagrams.
+    Datagrams,
+    /// Over a connection for each request.
+    Connections,
+    /// By datagrams up to so many numbers, else over a connection.
+    Both(u64),
 }
 
 impl ServiceSetup {
@@ -128,11 +146,12 @@ impl ServiceSetup {
         piece: 64,
         limit: 2_000,
         holdback: 4 << 20,
+        ways: Ways::Datagrams,
     };
 
-    /// How numbers are asked for.
+    /// How numbers are asked for at this venue.
     #[must_use]
-    pub fn policy(&self) -> Option<Policy> {
+    pub fn policy(&self, venue: Family) -> Option<Policy> {
         self.retransmit.then_some(Policy {
             piece: self.piece,
             outstanding: 4,
@@ -141,7 +160,11 @@ impl ServiceSetup {
             timeout_max: Nanos(self.timeout.0 * 4),
             attempts: 4,
             patience: self.patience(),
-            rest: Nanos::ZERO,
+            // One datagram of MoldUDP64 answers; segments of IEX-TP follow one another.
+            rest: match venue {
+                Family::Itch50 => Nanos::ZERO,
+                Family::Deep => Nanos(self.timeout.0 / 2),
+            },
         })
     }
 
@@ -175,31 +198,42 @@ impl ServiceSetup {
 /// One change of the venue's own bytes, on all lines alike.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Tamper {
-    /// Every short-sale message of a partition becomes one of a type nobody knows.
+    /// Every trade report of a partition (of ITCH, those against hidden orders) becomes a message of a
+    /// type nobody knows.
     UnknownType {
         /// The partition.
         partition: usize,
     },
-    /// Every directory and trading action message of a partition is longer than documented.
+    /// Every directory and trading action message of a partition is longer than documented, and
+    /// deletions, or buyers' price levels.
     Longer {
         /// The partition.
         partition: usize,
     },
-    /// The first deletion from a number on speaks of an order that never was.
+    /// The first deletion from a number on speaks of an order that never was. DEEP has no orders.
     UnknownOrder {
         /// The partition.
         partition: usize,
         /// The number.
         from: u64,
     },
-    /// The first buy order from a number on crosses its book.
+    /// The first symbol with a price level from a number on: for a time none of its levels completes a
+    /// transaction. ITCH has no transactions. The venue's services know nothing of it.
+    LeftOpen {
+        /// The partition.
+        partition: usize,
+        /// The number.
+        from: u64,
+    },
+    /// The first buy order, or price level of buyers, from a number on crosses its book.
     Crossed {
         /// The partition.
         partition: usize,
         /// The number.
         from: u64,
     },
-    /// The first directory entry of a partition names the first symbol of another.
+    /// The first directory entry of a partition, or whatever names its first symbol, names the first
+    /// symbol of another.
     Foreign {
         /// The partition that should not have it.
         partition: usize,

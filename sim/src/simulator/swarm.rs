@@ -5,7 +5,8 @@ use candor_core::limits::LINES;
 use candor_core::{Line, Nanos};
 
 use super::network::Link;
-use super::schedule::{Fault, Plan, ServiceSetup, Setup, What};
+use super::schedule::{Fault, Plan, ServiceSetup, Setup, Ways, What};
+use crate::market::Family;
 use crate::publisher::Packing;
 use crate::rng::Rng;
 use crate::services::{ServiceFault, ServiceKind};
@@ -13,16 +14,65 @@ use crate::services::{ServiceFault, ServiceKind};
 /// Messages of the first act unless told otherwise.
 pub const EVENTS: u64 = 60_000;
 
+/// What the venue of a seed speaks: DEEP every third time.
+#[must_use]
+pub fn venue(seed: u64) -> Family {
+    match venue_dice(seed).chance(333_333) {
+        true => Family::Deep,
+        false => Family::Itch50,
+    }
+}
+
+/// The venue has dice of its own, so that what else is drawn is the same for every venue.
+fn venue_dice(seed: u64) -> Rng {
+    Rng::stream(seed, 9 << 40)
+}
+
 /// The plan of a seed.
 #[must_use]
 pub fn plan(seed: u64, events: u64) -> Plan {
+    plan_at(venue(seed), seed, events)
+}
+
+/// The plan of a seed at this venue.
+#[must_use]
+pub fn plan_at(venue: Family, seed: u64, events: u64) -> Plan {
     let mut rng = Rng::stream(seed, 5 << 40);
-    let setup = setup(seed, &mut rng);
+    let setup = at(venue, setup(seed, &mut rng));
     // As long as the events take, and some time more in which rates change and flows pause.
     let length = Nanos(events.saturating_mul(1_000_000_000) / setup.rate * 3 / 2);
     let length = length.max(Nanos(setup.silence.0 * 3));
     let faults = faults(&setup, length, &mut rng);
-    Plan { events, faults, ..Plan::quiet(&format!("seed {seed}"), setup, length) }
+    let name = format!("seed {seed} ({})", venue_name(venue));
+    Plan { events, faults, ..Plan::quiet(&name, setup, length) }
+}
+
+/// A venue in a word.
+#[must_use]
+pub const fn venue_name(venue: Family) -> &'static str {
+    match venue {
+        Family::Itch50 => "itch",
+        Family::Deep => "deep",
+    }
+}
+
+/// The setup at this venue, with what only DEEP has to choose.
+fn at(venue: Family, setup: Setup) -> Setup {
+    let mut rng = venue_dice(setup.seed);
+    let _ = rng.bits();
+    let services = setup.services.map(|services| {
+        let ways = match rng.below(4) {
+            0 => Ways::Datagrams,
+            1 => Ways::Connections,
+            _ => Ways::Both(one_of(&mut rng, &[3, 50, 1_000])),
+        };
+        let piece = one_of(&mut rng, &[services.piece, 1_000, 50_000]);
+        match venue {
+            Family::Itch50 => services,
+            Family::Deep => ServiceSetup { ways, piece, ..services },
+        }
+    });
+    Setup { venue, services, ..setup }
 }
 
 fn one_of<T: Copy>(rng: &mut Rng, choices: &[T]) -> T {
@@ -81,6 +131,7 @@ fn services(rng: &mut Rng) -> ServiceSetup {
         piece: one_of(rng, &[5, 64, 1_000]),
         limit: one_of(rng, &[20, 2_000, 20_000]),
         holdback: one_of(rng, &[20_000, 1 << 20, 8 << 20]),
+        ways: Ways::Datagrams,
     }
 }
 

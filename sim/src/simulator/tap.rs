@@ -8,6 +8,7 @@ use super::digest::Digest;
 use super::frozen::thawed;
 use super::journal::{Journal, Told};
 use super::watch::Watch;
+use crate::market::Family;
 use crate::oracle::book::{print_of_book, print_of_trades};
 
 /// One partition's place in the region, with everything that looks over the handler's shoulder.
@@ -71,6 +72,10 @@ impl Sink for Tap<'_> {
         let code = u64::from(index.map_or(u32::MAX, |index| index.0)) << 8;
         self.digest.words([code | u64::from(message.kind), seq.0]);
         self.watch.apply(seq.0);
+        // What is in the middle of a transaction is not published, and looked at all the same.
+        if let (Some(index), Family::Deep) = (index, self.setup.venue) {
+            thawed(|| self.watch.touch(index.0));
+        }
     }
 
     fn loss(&mut self, loss: &Loss) {

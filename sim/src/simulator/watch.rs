@@ -1,6 +1,8 @@
 //! What the simulator knows of one partition of the running handler: what reached it, what it
 //! said, and the causes a reader's `Stale` may have.
 
+use std::collections::VecDeque;
+
 use candor_core::{Loss, LossKind, Mono, Nanos, Reason, Status, Symbol};
 use candor_engine::{Notice, Step};
 
@@ -36,6 +38,32 @@ pub(super) struct Said {
     pub(super) restarted: bool,
 }
 
+/// How far the numbers of the run followed were here at past instants, as far back as matters.
+#[derive(Clone, Debug)]
+struct Reached {
+    /// Everything before the number was here at the time.
+    steps: VecDeque<(u64, Mono)>,
+    back: Nanos,
+}
+
+impl Reached {
+    fn note(&mut self, next: u64, now: Mono) {
+        if self.steps.back().is_some_and(|(known, _)| *known >= next) {
+            return;
+        }
+        while self.steps.get(1).is_some_and(|(_, at)| *at + self.back < now) {
+            self.steps.pop_front();
+        }
+        self.steps.push_back((next, now));
+    }
+
+    /// Whether a number was here for longer than the grace at `now`.
+    fn long_before(&self, now: Mono, seq: u64) -> bool {
+        let first = self.steps.iter().find(|(next, _)| *next > seq);
+        first.is_some_and(|(_, at)| *at + self.back < now)
+    }
+}
+
 /// One partition of one life of the handler.
 #[derive(Clone, Debug)]
 pub(super) struct Watch {
@@ -44,6 +72,8 @@ pub(super) struct Watch {
     /// The run of numbers the handler follows, and what of it has been put before it.
     pub(super) run: Option<u32>,
     pub(super) followed: Followed,
+    /// Since when it has what it has, for transactions that are not complete.
+    reached: Reached,
     /// The newest run of which anything was put before it.
     pub(super) newest_run: Option<u32>,
     /// When the last packet of the run followed reached the host, echoes left aside.
@@ -79,12 +109,14 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    pub(super) fn new() -> Watch {
+    /// Nothing has been heard; numbers may be missing, and transactions open, for the grace.
+    pub(super) fn new(setup: &super::Setup) -> Watch {
         Watch {
             slots: Vec::new(),
             touched: Vec::new(),
             run: None,
             followed: Followed::new(),
+            reached: Reached { steps: VecDeque::new(), back: setup.grace },
             newest_run: None,
             evidence: Mono::NEVER,
             left: Vec::new(),
@@ -216,6 +248,8 @@ impl Watch {
             let was = self.offered;
             self.blame(|| format!("a snapshot before {next} is spliced; {was:?} was offered"));
         }
+        // What was held back is applied from now on.
+        self.reached.steps.clear();
         if resync {
             self.followed.resync(next);
             // No line lags for longer: what arrives from then on is of the new numbers.
@@ -313,6 +347,9 @@ impl Watch {
     /// The end of a call in which a snapshot may have been spliced. Where numbers are missing right
     /// behind it, only what comes from now on shows where the venue is.
     pub(super) fn end_splice(&mut self, now: Mono) {
+        // A number that is missing is as late as it has been known to exist.
+        let known = if self.said.restarted { 0 } else { self.followed.known_end() };
+        self.reached.note(known.max(self.upto()), now);
         if self.unspliced.take().is_some() && self.known_end > self.expected {
             self.said.stalled = self.said.stalled.max(Some(now));
         }
@@ -331,6 +368,7 @@ impl Watch {
         self.newer_since = None;
         self.expected_before = 1;
         self.followed = Followed::new();
+        self.reached.steps.clear();
         self.evidence = Mono::NEVER;
     }
 
@@ -347,7 +385,7 @@ impl Watch {
         if self.run.is_none() || self.said.gap_lost {
             return;
         }
-        if self.expected > next {
+        if self.expected > next && !self.said.restarted {
             let expected = self.expected;
             self.blame(|| {
                 format!("everything before {expected} is said to be here; {next} is not")
@@ -370,13 +408,21 @@ impl Watch {
 
     /// Nobody needs to know any more what was true before this number of this run.
     pub(super) fn floor(&self) -> (u32, u64) {
-        (self.run.unwrap_or(0), self.followed.next())
+        let next = self.followed.next();
+        let reached = self.reached.steps.front().map_or(next, |(reached, _)| *reached);
+        (self.run.unwrap_or(0), next.min(reached))
     }
 
     /// The number before which a Live book must be the venue's.
     pub(super) fn upto(&self) -> u64 {
         let next = self.followed.next();
         if self.said.restarted { next.min(self.expected) } else { next }
+    }
+
+    /// Whether a transaction that began at this number has been open here for longer than the grace,
+    /// before `now`.
+    pub(super) fn is_torn(&self, first: u64, now: Mono) -> bool {
+        self.reached.long_before(now, first)
     }
 
     /// Whether the second act must make the partition whole: by its lines alone, where the venue

@@ -21,7 +21,7 @@ static SEED: AtomicU64 = AtomicU64::new(0);
 fn main() -> ExitCode {
     let options = Options::parse();
     if options.list {
-        scenario::ALL.iter().for_each(|(name, _)| println!("{name}"));
+        scenario::names(options.venue.unwrap_or_default()).for_each(|name| println!("{name}"));
         return ExitCode::SUCCESS;
     }
     let before = std::panic::take_hook();
@@ -52,9 +52,12 @@ fn main() -> ExitCode {
 
 fn plan_of(options: &Options, seed: u64) -> Result<Plan, String> {
     let mut plan = match &options.scenario {
-        Some(name) => scenario::find(name, seed)
+        Some(name) => scenario::find(name, seed, options.venue.unwrap_or_default())
             .ok_or_else(|| format!("there is no scenario \"{name}\"; --list names them"))?,
-        None => swarm::plan(seed, options.scale.unwrap_or(swarm::EVENTS)),
+        None => {
+            let venue = options.venue.unwrap_or_else(|| swarm::venue(seed));
+            swarm::plan_at(venue, seed, options.scale.unwrap_or(swarm::EVENTS))
+        }
     };
     if let Some(events) = options.events {
         plan.events = events;

@@ -1,5 +1,7 @@
 //! The command line.
 
+use candor_sim::market::Family;
+use candor_sim::simulator::swarm;
 use clap::Parser;
 
 /// Simulates a venue, a network and the handler under one seed, and checks what readers see.
@@ -15,6 +17,10 @@ pub(crate) struct Options {
     /// A scenario instead of what the seed decides.
     #[arg(long)]
     pub(crate) scenario: Option<String>,
+    /// What the venue speaks: itch or deep. Where it is not said, the seed decides; scenarios are
+    /// played in itch.
+    #[arg(long, value_parser = venue)]
+    pub(crate) venue: Option<Family>,
     /// Ends the first act after so many messages.
     #[arg(long)]
     pub(crate) events: Option<u64>,
@@ -52,6 +58,9 @@ impl Options {
         if let Some(name) = &self.scenario {
             add("scenario", name.clone());
         }
+        if let Some(venue) = self.venue {
+            add("venue", swarm::venue_name(venue).to_owned());
+        }
         if let Some(scale) = self.scale {
             add("scale", scale.to_string());
         }
@@ -71,4 +80,10 @@ impl Options {
         }
         command
     }
+}
+
+fn venue(name: &str) -> Result<Family, String> {
+    let known = [Family::Itch50, Family::Deep];
+    let found = known.into_iter().find(|venue| swarm::venue_name(*venue) == name);
+    found.ok_or_else(|| "the venues are itch and deep".to_owned())
 }

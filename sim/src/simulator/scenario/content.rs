@@ -49,6 +49,16 @@ pub(super) fn unknown_order(seed: u64) -> Plan {
         .others_live(0, OPEN_BY)
 }
 
+/// A transaction is not completed: its symbol is Live with the book before it for the grace, then
+/// quarantined until its next transaction is complete; the others live.
+pub(super) fn transaction_left_open(seed: u64) -> Plan {
+    let tamper = Tamper::LeftOpen { partition: 0, from: 300 };
+    let mut plan = tampered("transaction-left-open", seed, tamper);
+    // So slow that the symbol's next transaction comes long after the grace.
+    plan.setup.rate = 2_000;
+    plan.others_live(0, OPEN_BY)
+}
+
 /// A book crosses while it trades: its symbol is quarantined for as long, the others live.
 pub(super) fn crossed_book(seed: u64) -> Plan {
     tampered("crossed-book", seed, Tamper::Crossed { partition: 0, from: 500 })

@@ -48,6 +48,32 @@ pub(super) fn straddle(seed: u64) -> Plan {
     all_live(plan)
 }
 
+/// Every message is a packet of its own, and what ends a transaction often comes late, or on the other
+/// line alone: nobody sees half of it, and a symbol whose transaction stays open is quarantined.
+pub(super) fn transaction_split(seed: u64) -> Plan {
+    let one = |packing| Packing { max_messages: 1, ..packing };
+    let packings = [Some(one(Packing::A)), Some(one(Packing::B)), None];
+    let setup = Setup { packings, rate: 20_000, ..small(seed) };
+    let within = Nanos(setup.grace.0 / 2);
+    let mut plan = Plan::quiet("transaction-split", setup, END);
+    for line in [Line::A, Line::B] {
+        plan = plan.at(ms(0), What::Reorder(0, line, 100_000, within));
+        plan = plan.at(OPEN_BY, What::Loss(1, line, 20_000));
+    }
+    plan.expect(0, OPEN_BY, END, Must::BeLive).expect(2, OPEN_BY, END, Must::BeLive)
+}
+
+/// Packets that each end one transaction of a symbol and begin its next, longer than the grace: what
+/// is shown as Live is still as new as a number may be late.
+pub(super) fn transactions_chained(seed: u64) -> Plan {
+    let few = |packing| Packing { max_messages: 3, linger: Nanos::from_millis(1), ..packing };
+    let packings = [Some(few(Packing::A)), Some(few(Packing::A)), None];
+    let setup = Setup { packings, partitions: 1, symbols: 1, rate: 20_000, ..small(seed) };
+    let quick = Nanos::from_micros(20);
+    let setup = Setup { grace: Nanos::from_micros(200), quantum: quick, ..setup };
+    Plan { events: 12_000, ..Plan::quiet("transactions-chained", setup, END) }
+}
+
 /// Within the window no gap; beyond the grace a gap, and the late fill is used rightly.
 pub(super) fn reorder(seed: u64) -> Plan {
     let setup = small(seed);

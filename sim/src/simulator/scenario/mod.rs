@@ -9,12 +9,13 @@ mod silence;
 
 use candor_core::{Nanos, Reason};
 
-use super::schedule::{Must, Plan, Setup};
+use super::schedule::{Must, Plan, ServiceSetup, Setup, Ways};
+use crate::market::Family;
 
 /// Makes a scenario's plan from a seed.
 pub type Build = fn(u64) -> Plan;
 
-/// Every scenario by name.
+/// Every scenario by name, at a venue of ITCH.
 pub const ALL: &[(&str, Build)] = &[
     ("partition-silent", silence::partition_silent),
     ("thin-partition", silence::thin_partition),
@@ -75,12 +76,53 @@ pub const OPEN: &[(&str, &str, Build)] = &[(
     sequence::start_beside_old_publisher,
 )];
 
-/// The plan of a scenario; `None` where there is none of this name.
+/// What differs at a venue of DEEP: scenarios that it alone has, and those in which something else
+/// must hold. Every other one is the same at both.
+pub const DEEP: &[(&str, Build)] = &[
+    ("session-ends", sequence::session_ends_unsaid),
+    ("snapshot-older-than-gap", recovery::snapshot_older_refused),
+    ("transaction-left-open", content::transaction_left_open),
+    ("transaction-split", lines::transaction_split),
+    ("transactions-chained", lines::transactions_chained),
+    ("gap-filled-mid-transaction", recovery::gap_filled_mid_transaction),
+];
+
+/// What a venue of DEEP can't do: it has no orders.
+const ITCH_ONLY: [&str; 2] = ["unknown-order", "unknown-order-healed"];
+
+/// The scenarios of a venue by name.
+pub fn names(venue: Family) -> impl Iterator<Item = &'static str> {
+    let all = ALL.iter().map(|(name, _)| *name);
+    let own =
+        DEEP.iter().map(|(name, _)| *name).filter(|own| ALL.iter().all(|(name, _)| name != own));
+    let own = own.filter(move |_| venue == Family::Deep);
+    all.filter(move |name| venue == Family::Itch50 || !ITCH_ONLY.contains(name)).chain(own)
+}
+
+/// The plan of a scenario at a venue; `None` where it has none of this name.
 #[must_use]
-pub fn find(name: &str, seed: u64) -> Option<Plan> {
+pub fn find(name: &str, seed: u64, venue: Family) -> Option<Plan> {
     let open = OPEN.iter().map(|(known, _, build)| (*known, *build));
     let mut all = ALL.iter().copied().chain(open);
-    all.find(|(known, _)| *known == name).map(|(_, build)| build(seed))
+    let build = |(_, build): &(&str, Build)| build(seed);
+    let common = all.find(|(known, _)| *known == name);
+    match venue {
+        Family::Itch50 => common.as_ref().map(build),
+        Family::Deep if ITCH_ONLY.contains(&name) => None,
+        Family::Deep => {
+            let own = DEEP.iter().find(|(known, _)| *known == name);
+            own.or(common.as_ref()).map(build).map(in_deep)
+        }
+    }
+}
+
+/// The same plan at a venue of DEEP, whose numbers may be asked for in two ways: which, the seed
+/// decides.
+fn in_deep(plan: Plan) -> Plan {
+    let ways = [Ways::Both(50), Ways::Datagrams, Ways::Connections];
+    let ways = ways[(plan.setup.seed % 3) as usize];
+    let services = plan.setup.services.map(|services| ServiceSetup { ways, ..services });
+    Plan { setup: Setup { venue: Family::Deep, services, ..plan.setup }, ..plan }
 }
 
 const fn ms(ms: u64) -> Nanos {

@@ -3,6 +3,8 @@
 use candor_core::{Line, Nanos, Reason};
 
 use super::{OPEN_BY, after, ms, small, stale};
+use crate::market::Family;
+use crate::publisher::Packing;
 use crate::services::{ServiceFault, ServiceKind};
 use crate::simulator::schedule::{Must, Plan, ServiceSetup, Setup, Tamper, What};
 
@@ -73,8 +75,18 @@ pub(super) fn request_lost_then_silence(seed: u64) -> Plan {
 
 /// The image ends before the gap does: not used; the next one is.
 pub(super) fn snapshot_older(seed: u64) -> Plan {
+    older(seed, 2_000)
+}
+
+/// The same of SNAP, which refuses a request for more than its image has: no image ever is of no use,
+/// and the first that goes far enough is spliced, so that it has to be older.
+pub(super) fn snapshot_older_refused(seed: u64) -> Plan {
+    older(seed, 20_000)
+}
+
+fn older(seed: u64, messages: u64) -> Plan {
     let services = ServiceSetup { retransmit: false, ..ServiceSetup::BOTH };
-    let old = What::Serve(0, ServiceKind::Snapshot, ServiceFault::OldSnapshot(2_000));
+    let old = What::Serve(0, ServiceKind::Snapshot, ServiceFault::OldSnapshot(messages));
     let good = What::Serve(0, ServiceKind::Snapshot, ServiceFault::Off);
     let plan = served("snapshot-older-than-gap", seed, services)
         .at(ms(0), old)
@@ -108,6 +120,20 @@ pub(super) fn gap_in_recovery(seed: u64) -> Plan {
         plan = plan.at(after(AT, Nanos(step * 7_000_000)), What::LoseNext(0, 3));
     }
     heals(plan, ms(900))
+}
+
+/// Gaps are filled again and again, of DEEP, while symbols are in the middle of transactions: what is
+/// Live is as new as a number may be late.
+pub(super) fn gap_filled_mid_transaction(seed: u64) -> Plan {
+    let few = Packing { max_messages: 3, linger: Nanos::from_millis(1), ..Packing::A };
+    let mut plan = served("gap-filled-mid-transaction", seed, ServiceSetup::BOTH);
+    plan.setup.venue = Family::Deep;
+    plan.setup.packings = [Some(few), Some(few), None];
+    plan.setup.symbols = 3;
+    for step in 0..150 {
+        plan = plan.at(after(AT, Nanos(step * 10_000_000)), What::LoseNext(0, 1));
+    }
+    plan
 }
 
 /// Started at noon: Live through the snapshot, never from increments alone.

@@ -91,6 +91,19 @@ pub(super) fn session_ends(seed: u64) -> Plan {
         .others_live(1, OPEN_BY)
 }
 
+/// IEX-TP has no word for the end of a session: heartbeats go on for a time, with everything Live by
+/// protocol, and then there is silence.
+pub(super) fn session_ends_unsaid(seed: u64) -> Plan {
+    let setup = small(seed);
+    // The exchange says ten more heartbeats.
+    let silent = after(ms(800), Nanos(setup.heartbeat.0 * 10 + setup.silence.0));
+    Plan::quiet("session-ends", setup, END)
+        .at(ms(800), What::End(1))
+        .expect(1, OPEN_BY, ms(1_500), Must::BeLive)
+        .expect(1, after(silent, SOON), END, stale(&[Reason::Silent]))
+        .others_live(1, OPEN_BY)
+}
+
 /// Started at noon: never Live from increments alone.
 pub(super) fn late_join(seed: u64) -> Plan {
     let setup = Setup { handler_at: ms(700), ..small(seed) };

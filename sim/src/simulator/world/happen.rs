@@ -4,6 +4,7 @@ use candor_core::{Line, Nanos};
 
 use super::{Ghost, Grave, HEALING_RATE, Haunt, START, World};
 use crate::control::Command;
+use crate::market::Family;
 use crate::oracle::wire;
 use crate::services::{ServiceFault, ServiceKind};
 use crate::simulator::checks::{Judge, Wrong};
@@ -13,6 +14,9 @@ use crate::simulator::journal::{NOWHERE, Told};
 use crate::simulator::network::Tag;
 use crate::simulator::schedule::What;
 
+/// The number of the first session of IEX, as the exchange is set up.
+const FIRST_SESSION: u32 = 1_048_576;
+
 impl World<'_> {
     pub(super) fn start_handler(&mut self) {
         let mut traces = Traces { digest: &mut self.digest, journal: &mut self.journal };
@@ -21,7 +25,8 @@ impl World<'_> {
         }
         let errands = self.setup.services.map(|services| {
             let partitions = self.setup.partitions;
-            Errands::new(&services, partitions, self.setup.seed, self.connections)
+            let (venue, seed) = (self.setup.venue, self.setup.seed);
+            Errands::new(venue, &services, partitions, seed, self.connections)
         });
         let handler = Handler::start(self.setup, &self.listed, errands, self.now, &mut traces);
         self.handler = Some(handler);
@@ -56,12 +61,32 @@ impl World<'_> {
     pub(super) fn begin_run(&mut self, partition: usize, command: &Command) {
         let truth = &self.truths[partition];
         let session = truth.session(truth.run());
-        let ghost = |session| Ghost { session, run: truth.run(), next: truth.next() };
+        let (run, next, offset) = (truth.run(), truth.next(), truth.offset());
+        let ghost = |session| Ghost { session, run, next, offset };
         self.ghosts[partition] = session.map(ghost);
         self.exchange.cut_all(self.now);
         self.drain();
         self.truths[partition].begin();
         self.command(command);
+    }
+
+    /// The name of another session: of IEX a number, sometimes lower than the one before.
+    fn session_name(&self) -> String {
+        match (self.setup.venue, self.sessions) {
+            (Family::Itch50, nth) => format!("SIM{nth}"),
+            (Family::Deep, nth) if nth.is_multiple_of(2) => (FIRST_SESSION - nth).to_string(),
+            (Family::Deep, nth) => (FIRST_SESSION + nth).to_string(),
+        }
+    }
+
+    /// Another session on one partition, or on all.
+    fn begin_sessions(&mut self, chosen: Option<usize>) {
+        let all = 0..self.setup.partitions;
+        for partition in chosen.map_or(all, |only| only..only + 1) {
+            self.sessions += 1;
+            let name = self.session_name();
+            self.begin_run(partition, &Command::Session { name, partition: Some(partition) });
+        }
     }
 
     pub(super) fn happen(&mut self, what: What) -> Result<(), Wrong> {
@@ -71,16 +96,7 @@ impl World<'_> {
                 let alive = matches!(what, What::Revive(_));
                 self.command(&Command::Partition { partition, alive });
             }
-            What::Session(chosen) => {
-                let all = 0..self.setup.partitions;
-                for partition in chosen.map_or(all, |only| only..only + 1) {
-                    self.sessions += 1;
-                    let name = format!("SIM{}", self.sessions);
-                    let partition_only = Some(partition);
-                    let command = Command::Session { name, partition: partition_only };
-                    self.begin_run(partition, &command);
-                }
-            }
+            What::Session(chosen) => self.begin_sessions(chosen),
             What::Restart(partition, late) => {
                 let command = Command::Restart { partition: Some(partition) };
                 if !late {
@@ -100,7 +116,13 @@ impl World<'_> {
                 if self.truths[partition].next() > 1
                     && !self.exchange.publishers()[partition].is_ended() =>
             {
-                self.command(&Command::Differ { partition });
+                match self.setup.venue {
+                    Family::Itch50 => self.command(&Command::Differ { partition }),
+                    Family::Deep => {
+                        let truth = &self.truths[partition];
+                        self.tampering.differ(partition, truth.run(), truth.next());
+                    }
+                }
             }
             What::Differ(_) => {}
             What::Rate(rate) => self.command(&Command::Rate(rate)),
@@ -186,13 +208,15 @@ impl World<'_> {
             }
             self.haunts[at].due = self.now + Nanos(self.setup.heartbeat.0 / 3 + 1);
             if zombie {
-                let Some(Ghost { session, run, next }) = self.ghosts[partition] else { continue };
+                let Some(Ghost { session, run, next, offset }) = self.ghosts[partition] else {
+                    continue;
+                };
                 // Two numberings at once under one name can't be told apart by anybody.
                 let truth = &self.truths[partition];
                 if truth.session(truth.run()).is_none_or(|now| now == session) {
                     continue;
                 }
-                let bytes = wire::heartbeat(session, next);
+                let bytes = wire::heartbeat(self.setup.venue, session, next, offset);
                 let tag = Tag {
                     partition,
                     line,

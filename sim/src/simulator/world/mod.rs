@@ -7,7 +7,7 @@ use candor_core::{Line, Mono, Nanos, Symbol, SymbolIndex, WireTime};
 
 use crate::control::Command;
 use crate::exchange::{Exchange, ExchangeConfig, FlowConfig};
-use crate::market::MarketConfig;
+use crate::market::{Family, MarketConfig};
 use crate::oracle::{Truth, wire};
 use crate::publisher::{Faults, LineConfig};
 use crate::rng::Rng;
@@ -53,6 +53,7 @@ struct Ghost {
     session: [u8; 10],
     run: u32,
     next: u64,
+    offset: u64,
 }
 
 /// Somebody who sends what should not be sent.
@@ -142,14 +143,18 @@ fn exchange(setup: &Setup) -> Exchange {
         symbols: setup.symbols,
         prefill: setup.prefill,
         halts: true,
-        ..MarketConfig::default()
+        family: setup.venue,
+    };
+    let (session, begin) = match setup.venue {
+        Family::Itch50 => (*b"SIM0      ", 34_200_000_000_000),
+        Family::Deep => (*b"SIM1048576", 1_795_444_200_000_000_000),
     };
     let flow = FlowConfig {
         market,
-        session: *b"SIM0      ",
+        session,
         rate: setup.rate,
         opening_rate: OPENING_RATE,
-        begin: WireTime(34_200_000_000_000),
+        begin: WireTime(begin),
     };
     Exchange::market(&config, &flow, None, START).expect("no log of truth is written")
 }
@@ -164,17 +169,17 @@ impl<'a> World<'a> {
         });
         let listed: Vec<(Symbol, u16)> = listed.collect();
         let first_of = |home: usize| market.partitions[home].symbol(SymbolIndex(0));
-        let tampering = Tampering::new(&setup.tamper, first_of);
+        let tampering = Tampering::new(setup.venue, &setup.tamper, first_of);
         World {
             plan,
             setup,
             tampering,
-            truths: vec![Truth::default(); setup.partitions],
+            truths: vec![Truth::new(setup.venue); setup.partitions],
             ghosts: vec![None; setup.partitions],
             haunts: Vec::new(),
             sessions: 0,
             connections: 0,
-            network: Network::new(setup.seed, setup.partitions, setup.links),
+            network: Network::new(setup.venue, setup.seed, setup.partitions, setup.links),
             handler: None,
             grave: None,
             listed,
@@ -295,14 +300,14 @@ impl<'a> World<'a> {
             let truth = &mut self.truths[partition];
             let run = truth.run();
             if !self.tampering.is_none() {
-                self.tampering.apply(partition, run, &mut packet.payload);
+                self.tampering.apply((partition, packet.line), run, &mut packet.payload);
             }
             let floor = match &self.handler {
                 Some(handler) => handler.seats[partition].watch.floor(),
                 None => (run, truth.next()),
             };
             truth.consume(&packet.payload, self.now, floor);
-            let frame = wire::frame(&packet.payload).expect("a whole header");
+            let frame = wire::frame(self.setup.venue, &packet.payload).expect("a whole header");
             let tag = Tag {
                 partition,
                 line: packet.line,
