@@ -124,15 +124,19 @@ pub fn main() -> ExitCode {
         Err(error) => {
             // Help and version are answers, not errors.
             let exit = if error.use_stderr() { Exit::Usage } else { Exit::Ok };
-            let _ = error.print();
-            return exit.into();
+            return match print::arrived(error.print()) {
+                Err(failure) if exit == Exit::Ok => failed(&failure),
+                _ => exit.into(),
+            };
         }
     };
     match cli.command.run() {
         Ok(exit) => exit.into(),
-        Err(failure) => {
-            print::error(&failure.message);
-            failure.exit.into()
-        }
+        Err(failure) => failed(&failure),
     }
+}
+
+fn failed(failure: &Failure) -> ExitCode {
+    print::error(&failure.message);
+    failure.exit.into()
 }

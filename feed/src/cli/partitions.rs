@@ -58,7 +58,7 @@ impl Partitions {
         let all_live = partitions.iter().all(|partition| partition.status.is_live());
         let rows = partitions.iter().map(|p| row(&source.region, p, now)).collect();
         let answer = Answer::new().many("partitions", COLUMNS, rows);
-        Ok(finish(&mut source, &answer, self.output.output, all_live))
+        finish(&mut source, &answer, self.output.output, all_live)
     }
 }
 

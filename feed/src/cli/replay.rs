@@ -150,7 +150,7 @@ impl Replay {
             write(path, |out| replay::write_counts(out, &options, &replayed))?;
         }
         if !targets.contains(&Some(Path::new("-"))) {
-            print::out(&summary(&replayed, taken));
+            print::out(&summary(&replayed, taken))?;
         }
         verdict(&options, &replayed)
     }
