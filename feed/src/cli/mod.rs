@@ -3,6 +3,7 @@
 
 mod check;
 mod control;
+mod counters;
 mod doctor;
 mod get;
 mod loss;
@@ -57,6 +58,8 @@ enum Command {
     Get(get::Get),
     /// Follow the messages as they are applied.
     Tail(tail::Tail),
+    /// List what was counted: refusals, duplicates, discards by reason, drops.
+    Counters(counters::CountersQuery),
     /// Show what was lost, on which line, and who filled it.
     Loss(loss::LossQuery),
     /// List multicast that no partition takes.
@@ -82,6 +85,7 @@ impl Command {
             Command::Why(command) => command.run(),
             Command::Get(command) => command.run(),
             Command::Tail(command) => command.run(),
+            Command::Counters(command) => command.run(),
             Command::Loss(command) => command.run(),
             Command::Unmapped(command) => command.run(),
             Command::Top(command) => command.run(),

@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::output::{Answer, Row, Value};
 use super::region::{RegionArg, finish, status_text};
-use super::{OutputArg, recovery};
+use super::{OutputArg, counters, recovery};
 use crate::exit::{Exit, Failure};
 
 const COLUMNS: &[&str] = &[
@@ -27,6 +27,8 @@ const COLUMNS: &[&str] = &[
     "share_live",
     "packets",
     "messages",
+    "rejects",
+    "discards",
     "gaps_outlived",
     "messages_lost",
     "retransmit_filled",
@@ -97,6 +99,8 @@ fn row(region: &Region, partition: &PartitionInfo, now: Mono) -> Row {
         .with("share_live", Value::share(live, symbols))
         .with("packets", count(Counter::Packets))
         .with("messages", count(Counter::Messages))
+        .with("rejects", Value::Number(counters::rejects(partition)))
+        .with("discards", Value::Number(counters::discards(partition)))
         .with("gaps_outlived", count(Counter::GapsOutlived))
         .with("messages_lost", count(Counter::MessagesLost))
         .with("retransmit_filled", count(Counter::RetransmitFilled))
