@@ -1,7 +1,7 @@
 //! `candor run`: from a configuration to lanes that publish, until a signal says stop.
 //!
-//! Order matters. The configuration's day is checked first, then the region's path is claimed, so that
-//! a handler beside a living one is refused before it touches an interface; then interfaces,
+//! Order matters. The configuration's day and cores are checked first, then the region's path is claimed,
+//! so that a handler beside a living one is refused before it touches an interface; then interfaces,
 //! privileges, sockets and the socket that takes commands. Whatever is refused up to here leaves nothing behind. Only then is the
 //! region made, and only then do lanes start. On the way out every partition is unsubscribed, every
 //! lease ends, and the region says that its writer is gone.
@@ -23,6 +23,7 @@ use crate::control::Listener;
 use crate::control::inbox::Inbox;
 use crate::control::serve::Server;
 use crate::day::Day;
+use crate::doctor;
 use crate::exit::{Exit, Failure};
 use crate::lane::Lane;
 use crate::log::Log;
@@ -46,6 +47,7 @@ pub fn run(config: &Config) -> Result<Exit, Failure> {
             .map_err(|error| Failure::host(format!("can't watch signal {signal}: {error}")))?;
     }
     let day = Day::of(config, clock::wall())?;
+    doctor::refuse_cores(config)?;
     let claim = candor_shm::claim(&config.handler.region).map_err(refuse_region)?;
     let opened = source::open(config)?;
     for refused in &opened.refused {
@@ -281,7 +283,7 @@ fn spec(config: &Config, day: Day, group: Option<u32>) -> Result<RegionSpec, Fai
 }
 
 /// A group's number, by the host's own list.
-fn group(name: &str) -> Result<u32, Failure> {
+pub(crate) fn group(name: &str) -> Result<u32, Failure> {
     let list = std::fs::read_to_string("/etc/group")
         .map_err(|error| Failure::host(format!("/etc/group: {error}")))?;
     list.lines()

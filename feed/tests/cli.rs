@@ -67,6 +67,11 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 
+/// Whatever a command said.
+fn text_of(output: &Output) -> String {
+    text(&output.stdout) + &text(&output.stderr)
+}
+
 #[test]
 fn check_shows_what_a_configuration_says() {
     let file = File::new("good", &config("udp", "lo", ""));
@@ -133,6 +138,80 @@ fn an_absent_interface_exits_78_and_names_those_present() {
         let output = candor(&["doctor"], &file);
         assert_ne!(output.status.code(), Some(0));
         assert!(text(&output.stdout).contains("nosuch0"));
+    }
+}
+
+#[test]
+fn a_core_that_can_not_be_had_exits_78_before_anything_is_touched() {
+    let text = config_to_run("core", "udp", "lo", "");
+    let refused = |core: &str, wrap: &[&str]| {
+        let file = File::new("core", &text.replace("queues = [0]", &format!("core = {core}")));
+        assert_eq!(candor(&["check"], &file).status.code(), Some(0), "check knows no host");
+        let region = text.split('"').nth(3).unwrap();
+        // Whatever a handler before left is still there afterwards.
+        std::fs::write(region, "before").unwrap();
+        let said = ["run", "doctor"].map(|command| {
+            let arguments = [wrap, &[env!("CARGO_BIN_EXE_candor"), command, "--config"]].concat();
+            let output =
+                Command::new(arguments[0]).args(&arguments[1..]).arg(&file.0).output().unwrap();
+            let code = if command == "run" { 78 } else { 1 };
+            let said = text_of(&output);
+            assert_eq!(output.status.code(), Some(code), "{command} {core}: {said}");
+            said
+        });
+        assert_eq!(std::fs::read_to_string(region).unwrap(), "before");
+        std::fs::remove_file(region).unwrap();
+        for end in [".lock", ".control", ".new"] {
+            assert!(!std::path::Path::new(&format!("{region}{end}")).exists(), "{end}");
+        }
+        said
+    };
+    for (core, what) in [("900", "core 900 is not online"), ("8191", "core 8191 is beyond")] {
+        let [run, doctor] = refused(core, &[]);
+        assert!(run.contains(&format!("[[lane]] 0, core = {core}: {what}")), "{run}");
+        assert!(doctor.contains(what), "{doctor}");
+    }
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    if cores < 2 || Command::new("taskset").arg("--version").output().is_err() {
+        println!("skipped: a_core_that_can_not_be_had: the affinity needs two cores and taskset");
+        return;
+    }
+    let [run, doctor] = refused("1", &["taskset", "--cpu-list", "0"]);
+    for said in [run, doctor] {
+        assert!(said.contains("this process may not run on core 1"), "{said}");
+    }
+}
+
+#[test]
+fn a_group_this_host_lacks_is_found_by_doctor_and_refused_by_run() {
+    let text = config_to_run("group", "udp", "lo", "")
+        .replace("[source]", "group = \"nosuchgroup\"\n[source]");
+    let file = File::new("group", &text);
+    assert_eq!(candor(&["check"], &file).status.code(), Some(0), "check knows no host");
+    for (command, code) in [("run", 78), ("doctor", 1)] {
+        let output = candor(&[command], &file);
+        let said = text_of(&output);
+        assert_eq!(output.status.code(), Some(code), "{said}");
+        assert!(said.contains("this host has no group `nosuchgroup`"), "{said}");
+    }
+    let file = File::new("group-root", &text.replace("nosuchgroup", "root"));
+    let found = text_of(&candor(&["doctor"], &file));
+    assert!(found.contains("is group 0 of this host"), "{found}");
+}
+
+#[test]
+fn a_configuration_that_is_no_regular_file_exits_78_at_once() {
+    let folder = std::env::temp_dir();
+    let fifo = File(folder.join(format!("candor-cli-fifo-{}.toml", std::process::id())));
+    let mode = rustix::fs::Mode::from_raw_mode(0o600);
+    rustix::fs::mknodat(rustix::fs::CWD, &fifo.0, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+    for file in [&fifo.0, &PathBuf::from("/dev/zero"), &folder] {
+        for command in ["check", "run", "doctor", "status"] {
+            let mut child = Command::new(env!("CARGO_BIN_EXE_candor"));
+            let child = child.args([command, "--config"]).arg(file);
+            let output = child.output().unwrap();
+            assert_eq!(output.status.code(), Some(78), "{command} {}", file.display());
+        }
     }
 }
 

@@ -403,6 +403,12 @@ fn more_symbols_than_the_default_make_room_for_themselves() {
     assert!(folder.load(&text).unwrap_err().to_string().contains("raise it to 20000 or more"));
 }
 
+fn fifo(path: &Path) -> PathBuf {
+    let mode = rustix::fs::Mode::from_raw_mode(0o600);
+    rustix::fs::mknodat(rustix::fs::CWD, path, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+    path.to_path_buf()
+}
+
 #[test]
 fn an_unreadable_configuration_says_why() {
     let folder = Folder::new("unreadable");
@@ -413,6 +419,14 @@ fn an_unreadable_configuration_says_why() {
     );
     let itself = config::load(&folder.0).unwrap_err().to_string();
     assert!(itself.contains(": is a folder, not a file"), "{itself}");
+    // A pipe that nobody writes to would be waited for, and a device has no end.
+    for odd in [fifo(&folder.0.join("fifo.toml")), "/dev/zero".into()] {
+        let odd = config::load(&odd).unwrap_err().to_string();
+        assert!(odd.contains("is no regular file"), "{odd}");
+    }
+    let list = BASE.replace("symbols = [\"IBM\"]", "symbols_file = \"fifo.toml\"");
+    let list = folder.load(&list).unwrap_err().to_string();
+    assert!(list.contains("fifo.toml: is no regular file"), "{list}");
     let path = folder.0.join("binary.toml");
     std::fs::write(&path, b"name = \"\xff\"").unwrap();
     let binary = config::load(&path).unwrap_err().to_string();

@@ -11,8 +11,8 @@ use crate::config::{self, Config, Lane, SourceKind};
 use crate::day::Day;
 use crate::exit::{Exit, Failure};
 
-/// Checks a configuration and shows in short what it says. Looks at no interface and needs no
-/// privilege; `candor doctor` does that.
+/// Checks a configuration and shows in short what it says. Knows nothing of the host: whether its
+/// interfaces, cores, groups and privileges are there is what `candor doctor` looks at.
 #[derive(Debug, Args)]
 pub(super) struct Check {
     #[command(flatten)]
@@ -25,9 +25,9 @@ impl Check {
     pub(super) fn run(self) -> Result<Exit, Failure> {
         let config = config::load(&self.config.config)?;
         match self.output.output {
-            Output::Table => print::out(&table(&config)),
-            Output::Json => print::json(&json(&config)),
-        }
+            Output::Table => print::out(&table(&config))?,
+            Output::Json => print::json(&json(&config))?,
+        };
         Ok(Exit::Ok)
     }
 }

@@ -72,7 +72,7 @@ impl Target {
             .with("changed", Value::text(changed))
             .with("status", text("status"))
             .with("took", Value::Length(answer["took_ns"].as_u64().map(Nanos)));
-        Answer::new().one("control", row).print(self.output.output);
+        Answer::new().one("control", row).print(self.output.output)?;
         Ok(Exit::Ok)
     }
 }

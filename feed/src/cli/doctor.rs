@@ -8,7 +8,8 @@ use crate::config;
 use crate::doctor::{self, Finding};
 use crate::exit::{Exit, Failure};
 
-/// Looks whether this host can run a configuration: privileges, limits, interfaces, queues, cores.
+/// Looks whether this host can run a configuration: privileges, limits, the group,
+/// interfaces, queues, cores.
 /// Exits 0 when it can, 1 when something fails, 77 when a privilege or limit is missing.
 #[derive(Debug, Args)]
 pub(super) struct Doctor {
@@ -28,12 +29,12 @@ impl Doctor {
         let findings = doctor::examine(&config, self.try_it);
         let verdict = doctor::verdict(&findings);
         match self.output.output {
-            Output::Table => print::out(&table(&findings)),
+            Output::Table => print::out(&table(&findings))?,
             Output::Json => {
                 let findings: Vec<_> = findings.iter().map(of).collect();
-                print::json(&json!({ "findings": findings, "exit": verdict as u8 }));
+                print::json(&json!({ "findings": findings, "exit": verdict as u8 }))?
             }
-        }
+        };
         Ok(verdict)
     }
 }

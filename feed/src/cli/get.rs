@@ -71,7 +71,7 @@ impl Get {
         }
         let found = match source.find(&self.symbol) {
             Err(failure) if failure.exit == Exit::Unknown && self.output.output == Output::Json => {
-                nowhere(&self.symbol).print(Output::Json);
+                nowhere(&self.symbol).print(Output::Json)?;
                 return Err(failure);
             }
             found => found?,
@@ -83,7 +83,7 @@ impl Get {
             LEVELS,
             levels(&read),
         );
-        Ok(finish(&mut source, &answer, self.output.output, read.reason().is_none()))
+        finish(&mut source, &answer, self.output.output, read.reason().is_none())
     }
 }
 
@@ -207,7 +207,7 @@ fn watch(
             let row = head(&found, &read, now)
                 .with("trading_state", state(book))
                 .with("seq", number(book, |book| Some(book.seq)));
-            if !stream.print(&row) {
+            if !stream.print(&row)? {
                 break;
             }
             shown = Some(state_now);

@@ -3,6 +3,7 @@
 
 mod check;
 mod control;
+mod counters;
 mod doctor;
 mod get;
 mod loss;
@@ -57,6 +58,8 @@ enum Command {
     Get(get::Get),
     /// Follow the messages as they are applied.
     Tail(tail::Tail),
+    /// List what was counted: refusals, duplicates, discards by reason, drops.
+    Counters(counters::CountersQuery),
     /// Show what was lost, on which line, and who filled it.
     Loss(loss::LossQuery),
     /// List multicast that no partition takes.
@@ -82,6 +85,7 @@ impl Command {
             Command::Why(command) => command.run(),
             Command::Get(command) => command.run(),
             Command::Tail(command) => command.run(),
+            Command::Counters(command) => command.run(),
             Command::Loss(command) => command.run(),
             Command::Unmapped(command) => command.run(),
             Command::Top(command) => command.run(),
@@ -124,15 +128,19 @@ pub fn main() -> ExitCode {
         Err(error) => {
             // Help and version are answers, not errors.
             let exit = if error.use_stderr() { Exit::Usage } else { Exit::Ok };
-            let _ = error.print();
-            return exit.into();
+            return match print::arrived(error.print()) {
+                Err(failure) if exit == Exit::Ok => failed(&failure),
+                _ => exit.into(),
+            };
         }
     };
     match cli.command.run() {
         Ok(exit) => exit.into(),
-        Err(failure) => {
-            print::error(&failure.message);
-            failure.exit.into()
-        }
+        Err(failure) => failed(&failure),
     }
+}
+
+fn failed(failure: &Failure) -> ExitCode {
+    print::error(&failure.message);
+    failure.exit.into()
 }

@@ -4,12 +4,11 @@
 //! A length of time is `312 ms` in a table and `_ns` behind its name in JSON; a price is text with
 //! exactly its venue's decimals in both, since JSON's numbers are floating point to most readers.
 
-use std::io::{self, Write as _};
-
 use candor_core::{Decimals, Mono, Nanos, Price};
 use serde_json::{Map, Value as Json};
 
 use super::{Output, print};
+use crate::exit::Failure;
 
 /// One value, before it is shown.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -176,11 +175,11 @@ impl Answer {
         parts.join("\n")
     }
 
-    /// The answer in the form asked for. False when nobody reads it any more.
-    pub(super) fn print(&self, output: Output) -> bool {
+    /// Prints the answer in the form asked for. As [`print::out`].
+    pub(super) fn print(&self, output: Output) -> Result<bool, Failure> {
         match output {
-            Output::Table => emit(&self.table()),
-            Output::Json => emit(&format!("{:#}\n", self.json())),
+            Output::Table => print::out(&self.table()),
+            Output::Json => print::json(&self.json()),
         }
     }
 }
@@ -229,15 +228,15 @@ impl Stream {
         Stream { output, columns, begun: false }
     }
 
-    /// Prints one row. False when nobody reads any more.
-    pub(super) fn print(&mut self, row: &Row) -> bool {
+    /// Prints one row. As [`print::out`].
+    pub(super) fn print(&mut self, row: &Row) -> Result<bool, Failure> {
         let names = self.columns.iter().map(|(name, _)| name);
         debug_assert!(
             row.0.iter().map(|(name, _)| name).eq(names.clone()),
             "a row has its columns"
         );
         if self.output == Output::Json {
-            return emit(&format!("{}\n", row.json()));
+            return print::out(&format!("{}\n", row.json()));
         }
         let mut text = String::new();
         if !std::mem::replace(&mut self.begun, true) {
@@ -246,7 +245,7 @@ impl Stream {
         }
         let cells: Vec<String> = row.0.iter().map(|(_, value)| value.cell()).collect();
         text.push_str(&self.line(&cells));
-        emit(&text)
+        print::out(&text)
     }
 
     fn line(&self, cells: &[String]) -> String {
@@ -254,12 +253,6 @@ impl Stream {
         let cells = cells.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}"));
         format!("{}\n", cells.collect::<Vec<_>>().join("  ").trim_end())
     }
-}
-
-/// Prints to standard output. False when the reader went away, which is no error of ours.
-pub(super) fn emit(text: &str) -> bool {
-    let mut out = io::stdout().lock();
-    out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_ok()
 }
 
 #[cfg(test)]

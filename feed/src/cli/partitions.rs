@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::output::{Answer, Row, Value};
 use super::region::{RegionArg, finish, status_text};
-use super::{OutputArg, recovery};
+use super::{OutputArg, counters, recovery};
 use crate::exit::{Exit, Failure};
 
 const COLUMNS: &[&str] = &[
@@ -27,6 +27,8 @@ const COLUMNS: &[&str] = &[
     "share_live",
     "packets",
     "messages",
+    "rejects",
+    "discards",
     "gaps_outlived",
     "messages_lost",
     "retransmit_filled",
@@ -58,7 +60,7 @@ impl Partitions {
         let all_live = partitions.iter().all(|partition| partition.status.is_live());
         let rows = partitions.iter().map(|p| row(&source.region, p, now)).collect();
         let answer = Answer::new().many("partitions", COLUMNS, rows);
-        Ok(finish(&mut source, &answer, self.output.output, all_live))
+        finish(&mut source, &answer, self.output.output, all_live)
     }
 }
 
@@ -97,6 +99,8 @@ fn row(region: &Region, partition: &PartitionInfo, now: Mono) -> Row {
         .with("share_live", Value::share(live, symbols))
         .with("packets", count(Counter::Packets))
         .with("messages", count(Counter::Messages))
+        .with("rejects", Value::Number(counters::rejects(partition)))
+        .with("discards", Value::Number(counters::discards(partition)))
         .with("gaps_outlived", count(Counter::GapsOutlived))
         .with("messages_lost", count(Counter::MessagesLost))
         .with("retransmit_filled", count(Counter::RetransmitFilled))

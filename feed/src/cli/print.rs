@@ -1,9 +1,11 @@
 //! Output: columns and JSON.
 
 use std::fmt::Write as _;
-use std::io::Write as _;
+use std::io::{self, ErrorKind, Write as _};
 
 use serde_json::Value;
+
+use crate::exit::Failure;
 
 /// Rows of cells, aligned by the widest of each column. Ends with a line break.
 #[must_use]
@@ -25,21 +27,40 @@ pub fn columns<const N: usize>(rows: &[[String; N]]) -> String {
     out
 }
 
-/// Prints to standard output. A reader that went away is no error of ours.
-pub fn out(text: &str) {
-    let mut out = std::io::stdout().lock();
-    let _ = out.write_all(text.as_bytes());
-    let _ = out.flush();
+/// Prints to standard output. `false` when its reader went away: that one has seen enough, and it is
+/// no error of ours.
+///
+/// # Errors
+/// Exit 71 where the text can't be written for any other cause, such as a full disk: an answer that
+/// did not arrive whole is none.
+pub fn out(text: &str) -> Result<bool, Failure> {
+    let mut out = io::stdout().lock();
+    arrived(out.write_all(text.as_bytes()).and_then(|()| out.flush()))
+}
+
+/// What became of writing to standard output, as [`out`] says it.
+///
+/// # Errors
+/// As [`out`].
+pub fn arrived(written: io::Result<()>) -> Result<bool, Failure> {
+    match written {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(Failure::host(format!("can't write to standard output: {error}"))),
+    }
 }
 
 /// Prints JSON to standard output, indented.
-pub fn json(value: &Value) {
-    out(&format!("{value:#}\n"));
+///
+/// # Errors
+/// As [`out`].
+pub fn json(value: &Value) -> Result<bool, Failure> {
+    out(&format!("{value:#}\n"))
 }
 
 /// Prints to standard error, with the program's name in front.
 pub fn error(text: &str) {
-    let _ = writeln!(std::io::stderr(), "candor: {text}");
+    let _ = writeln!(io::stderr(), "candor: {text}");
 }
 
 #[cfg(test)]

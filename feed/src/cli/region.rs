@@ -180,17 +180,20 @@ pub(super) fn reason_text(reason: Option<Reason>) -> Value {
 }
 
 /// Prints an answer, says so where the handler is gone, and gives the exit code.
+///
+/// # Errors
+/// Exit 71 where the answer can't be written.
 pub(super) fn finish(
     source: &mut Source,
     answer: &Answer,
     output: super::Output,
     all_live: bool,
-) -> Exit {
-    answer.print(output);
+) -> Result<Exit, Failure> {
+    answer.print(output)?;
     let now = source.now();
     let handler = source.region.handler_status(now).reason();
     say_gone(source, handler);
-    exit_of(handler, all_live)
+    Ok(exit_of(handler, all_live))
 }
 
 /// One line on standard error where nobody writes the region any more.

@@ -2,11 +2,12 @@
 
 use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal, Write};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use candor_core::counters::Counter;
 use candor_core::limits::{LEVELS, ORDERS, SYMBOLS, TRADES};
-use candor_core::{Line, Mono, Nanos, Venue};
+use candor_core::{Line, Mono, Nanos, Reason, Venue};
 use candor_decoders::Format;
 use candor_engine::Capacity;
 use clap::Args;
@@ -46,6 +47,7 @@ Counts (--counts), one JSON object:
                           for endpoints that are no line
   packets                 datagrams to the lines (a file of messages has none)
   messages                in packets that were understood, on all lines
+  busiest                 the symbols with most messages, ten at most
   applied                 each number once; by_type has them by type letter (0x.. for others)
   heartbeats, duplicates  packets without messages; messages that had come before
   rejects                 frames, packets and messages refused, by reason
@@ -57,7 +59,8 @@ Counts (--counts), one JSON object:
   other_endpoints         traffic that is no line, and why
   truncated               files that break off, and where
 
-Exit codes: 0 replayed to the end; 64 command line, or no such file; 65 a capture is truncated,
+Exit codes: 0 replayed to the end; 1 the same, and a partition is stale at the end, with a gap for
+instance (not Ended, nor Recovering for want of the session's start); 64 command line, or no such file; 65 a capture is truncated,
 damaged, or holds nothing of the feed (what came before is replayed and written all the same);
 71 a file can't be read or written.";
 
@@ -138,6 +141,7 @@ impl Replay {
         };
         let targets = [self.books.as_deref(), self.counts.as_deref()];
         refuse_overwriting(&options.captures, &targets)?;
+        refuse_the_same_twice(&targets)?;
         let mut ticker = Ticker::new(options.captures.clone());
         let started = ticker.clock.now();
         let replayed = replay::run(&options, &mut |progress| ticker.tick(progress))?;
@@ -150,7 +154,7 @@ impl Replay {
             write(path, |out| replay::write_counts(out, &options, &replayed))?;
         }
         if !targets.contains(&Some(Path::new("-"))) {
-            print::out(&summary(&replayed, taken));
+            print::out(&summary(&replayed, taken))?;
         }
         verdict(&options, &replayed)
     }
@@ -170,7 +174,26 @@ fn verdict(options: &Options, replayed: &Replayed) -> Result<Exit, Failure> {
             replayed.frames.total
         )));
     }
-    Ok(Exit::Ok)
+    let short: Vec<String> = replayed.partitions.iter().filter_map(falls_short).collect();
+    if short.is_empty() {
+        return Ok(Exit::Ok);
+    }
+    Err(Failure::new(Exit::Degraded, short.join("\n")))
+}
+
+/// What is to be said of a partition whose books are not what the venue sent, one line. A capture
+/// that starts in mid-session is `Recovering` by its nature, and one that ends with the session is
+/// `Ended`: both gave all they had.
+fn falls_short(machine: &Machine) -> Option<String> {
+    let reason = machine.status().reason()?;
+    if [Reason::Recovering, Reason::Ended].contains(&reason) {
+        return None;
+    }
+    let (name, last) = (&machine.name, machine.expected().0.saturating_sub(1));
+    Some(format!(
+        "partition {name} ended Stale({reason}): {}; its books are as of number {last}",
+        reason.text()
+    ))
 }
 
 fn of(machine: &Machine, counter: Counter) -> u64 {
@@ -191,6 +214,39 @@ fn refuse_overwriting(captures: &[PathBuf], targets: &[Option<&Path>]) -> Result
     Ok(())
 }
 
+/// One file for both outputs would hold the second alone.
+fn refuse_the_same_twice(targets: &[Option<&Path>; 2]) -> Result<(), Failure> {
+    let [Some(books), Some(counts)] = targets else { return Ok(()) };
+    // What a path leads to: the file, where there is one already, or its name in its folder. What is
+    // no regular file, such as /dev/null, loses nothing by being written twice.
+    let place = |path: &Path| -> PathBuf {
+        let there = path.canonicalize();
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let named = || {
+            let folder = folder.unwrap_or(Path::new(".")).canonicalize().ok()?;
+            Some(folder.join(path.file_name()?))
+        };
+        there.ok().or_else(named).unwrap_or_else(|| path.to_path_buf())
+    };
+    let (one, other) = (place(books), place(counts));
+    let about = |path: &Path| path.metadata().ok();
+    let same = match (about(&one), about(&other)) {
+        _ if *books == Path::new("-") || *counts == Path::new("-") => books == counts,
+        // By another name, too.
+        (Some(one), Some(other)) => {
+            one.is_file() && (one.dev(), one.ino()) == (other.dev(), other.ino())
+        }
+        _ => one == other,
+    };
+    if same {
+        let shown = books.display();
+        return Err(Failure::usage(format!(
+            "{shown} can't take both the books and the counts; give each a file of its own"
+        )));
+    }
+    Ok(())
+}
+
 /// Writes a whole file, or to standard output.
 fn write(
     path: &Path,
@@ -198,11 +254,7 @@ fn write(
 ) -> Result<(), Failure> {
     let written = if path == Path::new("-") {
         let mut out = BufWriter::new(io::stdout().lock());
-        match content(&mut out).and_then(|()| out.flush()) {
-            // A reader that went away has seen enough.
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-            written => written,
-        }
+        return print::arrived(content(&mut out).and_then(|()| out.flush())).map(drop);
     } else {
         File::create(path).and_then(|file| {
             let mut out = BufWriter::new(file);

@@ -3,9 +3,9 @@
 use candor_core::{Mono, Reason};
 use clap::Args;
 
-use super::OutputArg;
 use super::output::{Answer, Row, Value};
 use super::region::{Found, RegionArg, Source, finish, reason_text, verdict};
+use super::{Output, OutputArg};
 use crate::exit::{Exit, Failure};
 
 const COLUMNS: &[&str] = &["symbol", "partition", "reason", "since", "why"];
@@ -37,17 +37,36 @@ impl Stale {
     pub(super) fn run(self) -> Result<Exit, Failure> {
         let mut source = self.region.open()?;
         let mut asked = Vec::with_capacity(self.symbols.len());
+        let mut unmapped = Vec::new();
+        let mut refused = None;
         for text in &self.symbols {
-            asked.push(source.find(text)?);
+            match source.find(text) {
+                Ok(found) => asked.push(found),
+                // A program gets a row for it too; a person is told by the message alone.
+                Err(failure)
+                    if failure.exit == Exit::Unknown && self.output.output == Output::Json =>
+                {
+                    unmapped.push(nowhere(text));
+                    refused.get_or_insert(failure);
+                }
+                Err(failure) => return Err(failure),
+            }
         }
         let now = source.now();
-        let rows = match asked.is_empty() {
+        let mut rows: Vec<Row> = match self.symbols.is_empty() {
             true => everything(&source, now, self.reason),
             false => asked.iter().filter_map(|one| row(&source, one, now, self.reason)).collect(),
         };
+        if self.reason.is_none_or(|wanted| wanted == Reason::Unmapped) {
+            rows.append(&mut unmapped);
+        }
         let none = rows.is_empty();
         let answer = Answer::new().many("stale_symbols", COLUMNS, rows);
-        Ok(finish(&mut source, &answer, self.output.output, none))
+        if let Some(failure) = refused {
+            answer.print(self.output.output)?;
+            return Err(failure);
+        }
+        finish(&mut source, &answer, self.output.output, none)
     }
 }
 
@@ -60,6 +79,16 @@ fn everything(source: &Source, now: Mono, wanted: Option<Reason>) -> Vec<Row> {
         }
     }
     rows
+}
+
+/// The row of a symbol of no partition: the same fields as any other.
+fn nowhere(symbol: &str) -> Row {
+    Row::new()
+        .with("symbol", Value::text(symbol))
+        .with("partition", Value::Absent)
+        .with("reason", Value::text(Reason::Unmapped))
+        .with("since", Value::Age(None))
+        .with("why", reason_text(Some(Reason::Unmapped)))
 }
 
 /// The symbol's row, `None` when it is live or stale for another reason.

@@ -62,7 +62,7 @@ impl StatusQuery {
             .many("partitions", PARTITIONS, partitions.rows(PARTITIONS))
             .many("symbols", SYMBOLS, symbols.rows(SYMBOLS));
         let all_live = partitions.all_live() && symbols.all_live();
-        Ok(finish(&mut source, &answer, self.output.output, all_live))
+        finish(&mut source, &answer, self.output.output, all_live)
     }
 }
 

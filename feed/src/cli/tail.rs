@@ -62,7 +62,7 @@ impl Tail {
         while follower.left > 0 {
             let mut any = false;
             for (lane, ring) in (0u64..).zip(&mut rings) {
-                match follower.burst(&mut source, lane, ring) {
+                match follower.burst(&mut source, lane, ring)? {
                     Some(found) => any |= found,
                     None => return Ok(Exit::Ok),
                 }
@@ -94,10 +94,15 @@ struct Follower {
 
 impl Follower {
     /// Shows what a ring has, up to a burst: whether it had any. `None` when that was enough.
-    fn burst(&mut self, source: &mut Source, lane: u64, ring: &mut EventReader) -> Option<bool> {
+    fn burst(
+        &mut self,
+        source: &mut Source,
+        lane: u64,
+        ring: &mut EventReader,
+    ) -> Result<Option<bool>, Failure> {
         for taken in 0..BURST {
             match ring.next() {
-                Next::Nothing => return Some(taken > 0),
+                Next::Nothing => return Ok(Some(taken > 0)),
                 Next::Lapped { missed } => {
                     let reason = Reason::Lapped;
                     print::error(&format!(
@@ -105,16 +110,16 @@ impl Follower {
                     ));
                 }
                 Next::Record(record) => {
-                    if self.shows(&record) && !self.show(source, lane, &record) {
-                        return None;
+                    if self.shows(&record) && !self.show(source, lane, &record)? {
+                        return Ok(None);
                     }
                     if self.left == 0 {
-                        return None;
+                        return Ok(None);
                     }
                 }
             }
         }
-        Some(true)
+        Ok(Some(true))
     }
 
     fn shows(&self, record: &EventRecord) -> bool {
@@ -125,7 +130,12 @@ impl Follower {
     }
 
     /// Prints one event. False when nobody reads it.
-    fn show(&mut self, source: &mut Source, lane: u64, record: &EventRecord) -> bool {
+    fn show(
+        &mut self,
+        source: &mut Source,
+        lane: u64,
+        record: &EventRecord,
+    ) -> Result<bool, Failure> {
         let now = source.now();
         let region = &source.region;
         let partition = region.partition(record.partition, now);

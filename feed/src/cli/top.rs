@@ -7,9 +7,9 @@ use candor_core::{Mono, Nanos, Reason, Side};
 use candor_shm::PartitionInfo;
 use clap::Args;
 
-use super::output::{Answer, Row, Value, emit};
+use super::output::{Answer, Row, Value};
 use super::region::{Found, RegionArg, Source, exit_of, say_gone, status_text, verdict};
-use super::{Output, OutputArg, partitions};
+use super::{Output, OutputArg, partitions, print};
 use crate::exit::{Exit, Failure};
 
 const PARTITIONS: &[&str] = &[
@@ -84,12 +84,12 @@ impl Top {
                 // Home; each line, and what is left of the one before it; what is left below.
                 true => {
                     let lines = answer.table().replace('\n', "\x1b[K\n");
-                    emit(&format!("\x1b[H{lines}\x1b[J"))
+                    print::out(&format!("\x1b[H{lines}\x1b[J"))?
                 }
                 false if self.output.output == Output::Json => {
-                    emit(&format!("{}\n", answer.json()))
+                    print::out(&format!("{}\n", answer.json()))?
                 }
-                false => emit(&format!("{}\n", answer.table())),
+                false => print::out(&format!("{}\n", answer.table()))?,
             };
             if !drawn {
                 break;

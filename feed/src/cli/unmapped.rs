@@ -40,6 +40,6 @@ impl UnmappedQuery {
             .with("endpoints", Value::Number(table.total))
             .with("listed", Value::Number(table.entries.len() as u64));
         let answer = Answer::new().one("total", total).many("unmapped", COLUMNS, rows.collect());
-        Ok(finish(&mut source, &answer, self.output.output, table.total == 0))
+        finish(&mut source, &answer, self.output.output, table.total == 0)
     }
 }

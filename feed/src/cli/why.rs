@@ -29,7 +29,7 @@ impl Why {
         let mut source = self.region.open()?;
         let found = match source.find(&self.symbol) {
             Err(failure) if failure.exit == Exit::Unknown && self.output.output == Output::Json => {
-                nowhere(&self.symbol).print(Output::Json);
+                nowhere(&self.symbol).print(Output::Json)?;
                 return Err(failure);
             }
             found => found?,
@@ -43,7 +43,7 @@ impl Why {
         let answer = Answer::new()
             .one("verdict", verdict_row(&found, &partition, reason, since, now))
             .many("chain", CHAIN, chain(&source, &evidence, &partition, now));
-        Ok(finish(&mut source, &answer, self.output.output, reason.is_none()))
+        finish(&mut source, &answer, self.output.output, reason.is_none())
     }
 }
 
@@ -243,7 +243,8 @@ fn advice(reason: Reason) -> &'static str {
         Reason::LinesDiffer => "ask the venue which line is right; unsubscribe the other",
         Reason::Late => "look at the lane: its core, stalls and dropped frames (`candor status`)",
         Reason::Quarantined => {
-            "the venue's packets are not what its specification says; compare versions"
+            "the venue's packets are not what its specification says: `candor counters` has how; \
+             compare versions"
         }
         Reason::Unmapped => "look whether the venue has added a partition (`candor unmapped`)",
         Reason::WrongPartition => {
@@ -254,7 +255,7 @@ fn advice(reason: Reason) -> &'static str {
         }
         Reason::SymbolRecovering => "wait: its book is being rebuilt",
         Reason::SymbolQuarantined => {
-            "its book broke the venue's rules; a snapshot heals it where there is a service, else the \
+            "its book broke the venue's rules, by `candor counters`; a snapshot heals it where there is a service, else the \
              next session"
         }
         Reason::Lapped => "read again; if it stays, the handler stopped in the middle of a write",

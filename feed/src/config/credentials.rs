@@ -1,12 +1,13 @@
 //! What the services want to know of who asks. Read, and never shown: no message here says what the
 //! file holds.
 
-use std::fs::File;
+use std::fs::OpenOptions;
 use std::io::Read as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use candor_services::Credentials;
-use rustix::fs::fstat;
+use rustix::fs::{FileType, fstat};
 use rustix::process::geteuid;
 
 /// The longest file that is read, in bytes: a name, a password and a token need some 100.
@@ -18,9 +19,14 @@ const LONGEST: u64 = 4_096;
 /// What is wrong and what to do, without the file's name.
 pub(super) fn read(path: &Path) -> Result<Credentials, String> {
     let shown = path.display();
-    let mut file = File::open(path).map_err(|error| format!("can't be opened: {error}"))?;
+    // Opening a pipe would wait for its other end.
+    let opened = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path);
+    let mut file = opened.map_err(|error| format!("can't be opened: {error}"))?;
     // Of the file that is open: nobody can change it for another one behind our back.
     let stat = fstat(&file).map_err(|error| format!("can't be looked at: {error}"))?;
+    if !FileType::from_raw_mode(stat.st_mode).is_file() {
+        return Err("is no regular file".to_owned());
+    }
     let (mode, own) = (stat.st_mode & 0o7777, geteuid().as_raw());
     if stat.st_uid != own {
         return Err(format!(
@@ -82,6 +88,16 @@ mod tests {
         }
         std::fs::remove_file(&path).unwrap();
         assert!(read(&path).unwrap_err().contains("can't be opened"));
+    }
+
+    #[test]
+    fn a_pipe_is_refused_and_not_waited_for() {
+        let path = std::env::temp_dir().join(format!("candor-cred-pipe-{}", std::process::id()));
+        let mode = rustix::fs::Mode::from_raw_mode(0o600);
+        rustix::fs::mknodat(rustix::fs::CWD, &path, FileType::Fifo, mode, 0).unwrap();
+        let refused = read(&path);
+        std::fs::remove_file(&path).unwrap();
+        assert!(refused.unwrap_err().contains("is no regular file"));
     }
 
     #[test]

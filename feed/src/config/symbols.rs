@@ -14,6 +14,10 @@ const MAX_BYTES: u64 = 64 << 20;
 pub(super) fn read_text(path: &Path) -> Result<String, String> {
     let bytes = match std::fs::metadata(path) {
         Ok(about) if about.is_dir() => return Err("is a folder, not a file".to_owned()),
+        // A pipe or a terminal may never end, and a device has no content of its own.
+        Ok(about) if !about.is_file() => {
+            return Err("is no regular file; name one that holds the text itself".to_owned());
+        }
         Ok(about) if about.len() > MAX_BYTES => {
             return Err(format!("is larger than {} MiB; is it the right file?", MAX_BYTES >> 20));
         }

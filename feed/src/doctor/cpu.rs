@@ -1,22 +1,57 @@
 //! Cores, their speed, and the clock.
 
-use super::{Finding, read};
-use crate::config::{Config, Idle};
+use rustix::thread::CpuSet;
 
-pub(super) fn examine(config: &Config, findings: &mut Vec<Finding>) {
-    let list = |name: &str| {
-        let path = format!("/sys/devices/system/cpu/{name}");
-        read::text(path).and_then(|text| read::cpus(&text))
-    };
-    let online = list("online").unwrap_or_default();
-    let isolated = list("isolated").unwrap_or_default();
-    // What this process may run on: a container or a service may be confined to a few.
-    let allowed = read::text("/proc/self/status")
-        .and_then(|status| {
+use super::{Finding, Level, read};
+use crate::config::{Config, Idle};
+use crate::exit::Failure;
+
+/// The host's cores by number.
+struct Cores {
+    /// Those there are; none where that can't be read.
+    online: Vec<u16>,
+    /// Those this process may run on: a container or a service may be confined to a few.
+    allowed: Vec<u16>,
+    /// Those the scheduler leaves alone.
+    isolated: Vec<u16>,
+}
+
+impl Cores {
+    fn read() -> Cores {
+        let list = |name: &str| {
+            let path = format!("/sys/devices/system/cpu/{name}");
+            read::text(path).and_then(|text| read::cpus(&text))
+        };
+        let allowed = read::text("/proc/self/status").and_then(|status| {
             let line = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:"))?;
             read::cpus(line)
-        })
-        .unwrap_or_else(|| online.clone());
+        });
+        let online = list("online").or_else(|| allowed.clone()).unwrap_or_default();
+        let allowed = allowed.unwrap_or_else(|| online.clone());
+        Cores { online, allowed, isolated: list("isolated").unwrap_or_default() }
+    }
+}
+
+/// Whether every lane can be pinned to its core, for a handler that is about to start.
+///
+/// # Errors
+/// Exit 78 with every lane whose core is not there, or is none that this process may run on.
+pub(crate) fn refuse_cores(config: &Config) -> Result<(), Failure> {
+    let cores = Cores::read();
+    let mut refused = Vec::new();
+    for (index, lane) in config.lanes.iter().enumerate() {
+        let Some(core) = lane.core else { continue };
+        let finding = core_of("", core, &cores);
+        if finding.level == Level::Fail {
+            let Finding { found, advice, .. } = finding;
+            refused.push(format!("[[lane]] {index}, core = {core}: {found}; {advice}"));
+        }
+    }
+    if refused.is_empty() { Ok(()) } else { Err(Failure::config(refused.join("\n"))) }
+}
+
+pub(super) fn examine(config: &Config, findings: &mut Vec<Finding>) {
+    let cores = Cores::read();
     for (index, lane) in config.lanes.iter().enumerate() {
         let name = format!("lane {index}");
         match lane.core {
@@ -28,18 +63,34 @@ pub(super) fn examine(config: &Config, findings: &mut Vec<Finding>) {
             )),
             None => findings.push(Finding::ok("core", &name, "none of its own; it blocks")),
             Some(core) => {
-                findings.push(core_of(&name, core, &online, &allowed, &isolated));
+                findings.push(core_of(&name, core, &cores));
                 findings.extend(governor(&name, core));
             }
         }
     }
-    spinning(config, allowed.len(), findings);
+    spinning(config, cores.allowed.len(), findings);
     findings.push(clock());
 }
 
-fn core_of(lane: &str, core: u16, online: &[u16], allowed: &[u16], isolated: &[u16]) -> Finding {
+fn core_of(lane: &str, core: u16, cores: &Cores) -> Finding {
+    let Cores { online, allowed, isolated } = cores;
+    let (Some(first), Some(last)) = (online.first(), online.last()) else {
+        return Finding::warn(
+            "core",
+            lane,
+            format!("whether there is a core {core} can't be told"),
+            "mount /sys and /proc",
+        );
+    };
+    if usize::from(core) >= CpuSet::MAX_CPU {
+        return Finding::fail(
+            "core",
+            lane,
+            format!("core {core} is beyond those a lane can be pinned to"),
+            format!("name one below {}", CpuSet::MAX_CPU),
+        );
+    }
     if !online.contains(&core) {
-        let (first, last) = (online.first().unwrap_or(&0), online.last().unwrap_or(&0));
         return Finding::fail(
             "core",
             lane,
@@ -119,8 +170,10 @@ mod tests {
     #[test]
     fn a_core_must_be_there_allowed_and_better_be_isolated() {
         let at = |core, allowed: &[u16], isolated: &[u16]| {
-            core_of("lane 0", core, &[0, 1, 2], allowed, isolated).level
+            let (allowed, isolated) = (allowed.to_vec(), isolated.to_vec());
+            core_of("lane 0", core, &Cores { online: vec![0, 1, 2], allowed, isolated }).level
         };
+        assert_eq!(at(u16::MAX, &[0, 1, 2], &[]), Level::Fail);
         assert_eq!(at(3, &[0, 1, 2], &[]), Level::Fail);
         assert_eq!(at(2, &[0, 1], &[]), Level::Fail);
         assert_eq!(at(2, &[0, 1, 2], &[]), Level::Warn);

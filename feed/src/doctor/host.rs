@@ -7,7 +7,7 @@ use rustix::process::{Resource, getrlimit};
 
 use super::{Finding, Level, read};
 use crate::config::{Config, HugePages, SourceKind};
-use crate::privilege;
+use crate::{privilege, run};
 
 pub(super) fn examine(config: &Config, findings: &mut Vec<Finding>) {
     match probe::host() {
@@ -26,6 +26,7 @@ pub(super) fn examine(config: &Config, findings: &mut Vec<Finding>) {
     receive_buffers(config, findings);
     kernel(config, findings);
     region(config, findings);
+    group(config, findings);
 }
 
 fn privileges(config: &Config, host: &Host, findings: &mut Vec<Finding>) {
@@ -126,6 +127,20 @@ fn kernel(config: &Config, findings: &mut Vec<Finding>) {
         None => {
             Finding::warn("kernel", "", format!("{text:?} can't be told"), "run Linux 6.6 or later")
         }
+    });
+}
+
+/// Only where one is configured.
+fn group(config: &Config, findings: &mut Vec<Finding>) {
+    let Some(name) = &config.handler.group else { return };
+    findings.push(match run::group(name) {
+        Ok(id) => Finding::ok("group", name, format!("is group {id} of this host")),
+        Err(refused) => Finding::fail(
+            "group",
+            name,
+            refused.message,
+            format!("groupadd {name}, or name a group of this host"),
+        ),
     });
 }
 

@@ -8,6 +8,8 @@ mod network;
 mod read;
 mod services;
 
+pub(crate) use cpu::refuse_cores;
+
 use crate::config::Config;
 use crate::exit::Exit;
 

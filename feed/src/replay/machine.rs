@@ -121,6 +121,12 @@ impl Machine {
         &self.tally.by_type
     }
 
+    /// Applied messages of a symbol.
+    #[must_use]
+    pub fn messages_of(&self, index: SymbolIndex) -> u64 {
+        self.tally.by_symbol.get(index.0 as usize).copied().unwrap_or(0)
+    }
+
     /// Numbers every line was missing, whatever became of them.
     #[must_use]
     pub fn gaps(&self) -> Vec<Gap> {

@@ -12,6 +12,9 @@ use super::Options;
 use super::driver::Replayed;
 use super::machine::Machine;
 
+/// Symbols that [`busiest`] names.
+const BUSIEST: usize = 10;
+
 /// Writes every level of every book: `venue,symbol,side,level,price,size,orders`, by symbol, bid
 /// before ask, best level (1) first. `orders` is empty where the feed doesn't say.
 ///
@@ -67,12 +70,19 @@ struct Counts {
     heartbeats: u64,
     duplicates: u64,
     by_type: BTreeMap<String, u64>,
+    busiest: Vec<BusyRow>,
     rejects: BTreeMap<&'static str, u64>,
     gaps: Vec<GapRow>,
     one_line_losses: Vec<LossRow>,
     partitions: Vec<PartitionRow>,
     other_endpoints: Vec<OtherRow>,
     truncated: Vec<BrokenRow>,
+}
+
+#[derive(Serialize)]
+struct BusyRow {
+    symbol: String,
+    messages: u64,
 }
 
 #[derive(Serialize)]
@@ -180,6 +190,7 @@ fn counts(options: &Options, replayed: &Replayed) -> Counts {
         heartbeats: total(Counter::Heartbeats),
         duplicates: total(Counter::Duplicate),
         by_type: by_type(machines.iter()),
+        busiest: busiest(machines),
         rejects: Reject::ALL.into_iter().map(|r| (r.label(), refused(r))).collect(),
         gaps: machines.iter().flat_map(gaps).collect(),
         one_line_losses: machines.iter().flat_map(one_line_losses).collect(),
@@ -187,6 +198,24 @@ fn counts(options: &Options, replayed: &Replayed) -> Counts {
         other_endpoints: others(replayed),
         truncated: broken(replayed),
     }
+}
+
+/// The symbols with most applied messages over all partitions, most first, then by name.
+fn busiest(machines: &[Machine]) -> Vec<BusyRow> {
+    let mut sums: BTreeMap<candor_core::Symbol, u64> = BTreeMap::new();
+    for machine in machines {
+        for (index, symbol) in machine.symbols() {
+            *sums.entry(symbol).or_default() += machine.messages_of(index);
+        }
+    }
+    let mut sums: Vec<_> = sums.into_iter().collect();
+    sums.sort_by_key(|(_, messages)| std::cmp::Reverse(*messages));
+    sums.truncate(BUSIEST);
+    let row = |(symbol, messages): (candor_core::Symbol, u64)| BusyRow {
+        symbol: symbol.to_string(),
+        messages,
+    };
+    sums.into_iter().map(row).collect()
 }
 
 fn others(replayed: &Replayed) -> Vec<OtherRow> {

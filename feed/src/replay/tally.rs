@@ -70,6 +70,8 @@ pub(super) struct Tally {
     /// Gaps that did not: opened, and whether they outlived the grace.
     open: Vec<(SeqRange, bool)>,
     pub(super) one_line: Vec<OneLineLoss>,
+    /// Applied messages by symbol.
+    pub(super) by_symbol: Vec<u64>,
     /// By symbol, what was said of it last.
     pub(super) symbols: Vec<Option<Status>>,
     /// Sessions that followed another, and restarts.
@@ -84,6 +86,7 @@ impl Tally {
             gaps: Vec::new(),
             open: Vec::new(),
             one_line: Vec::new(),
+            by_symbol: Vec::new(),
             symbols: Vec::new(),
             sessions: Vec::new(),
             known_end: SeqNo(0),
@@ -131,6 +134,7 @@ impl Sink for Tally {
         let at = index.0 as usize;
         if self.symbols.len() <= at {
             self.symbols.resize(at + 1, None);
+            self.by_symbol.resize(at + 1, 0);
         }
     }
 
@@ -140,8 +144,12 @@ impl Sink for Tally {
         }
     }
 
-    fn event(&mut self, _index: Option<SymbolIndex>, _seq: SeqNo, _now: Mono, message: &Message) {
+    fn event(&mut self, index: Option<SymbolIndex>, _seq: SeqNo, _now: Mono, message: &Message) {
         self.by_type[usize::from(message.kind)] += 1;
+        let count = index.and_then(|index| self.by_symbol.get_mut(index.0 as usize));
+        if let Some(count) = count {
+            *count += 1;
+        }
     }
 
     fn loss(&mut self, loss: &candor_core::Loss) {

@@ -1,11 +1,13 @@
 //! The queries from outside: regions written here, the binary that reads them, its answers in both
 //! forms, and its exit codes.
 
+mod counters;
 mod follow;
 mod world;
 
 use std::collections::BTreeSet;
 
+use candor_core::counters::LaneCounter;
 use candor_core::{
     Line, Loss, LossKind, Nanos, Origin, Reason, SeqNo, SeqRange, SessionId, Status,
 };
@@ -14,13 +16,14 @@ use serde_json::Value;
 use world::{World, live, now};
 
 /// Every query that answers once.
-const ONCE: [&[&str]; 8] = [
+const ONCE: [&[&str]; 9] = [
     &["status"],
     &["partitions"],
     &["stale"],
     &["why", "MSFT"],
     &["get", "MSFT"],
     &["loss"],
+    &["counters"],
     &["unmapped"],
     &["top", "--for", "1"],
 ];
@@ -62,6 +65,7 @@ fn fields(answer: &Value) -> BTreeSet<String> {
 fn table_and_json_have_the_same_fields() {
     let mut world = World::new();
     world.publish(0, 1, Status::stale(Reason::SymbolQuarantined), 9);
+    world.lane.lane_counter(LaneCounter::Fragments, 1);
     some_losses(&mut world);
     some_unmapped(&mut world);
     for query in ONCE {
@@ -289,7 +293,56 @@ fn symbols_are_found_by_venue_or_refused_with_the_way_out() {
         assert_eq!((answer.code(), answer.out().as_str()), (64, ""), "{query}: of two venues");
     }
     assert_eq!(world.run(&["get", ""]).code(), 64);
+    assert_eq!(world.run(&["stale", "AAPL", "-o", "json"]).out(), "", "of two venues");
     assert_eq!(world.run(&["stale", "--reason", "Tired"]).code(), 64);
+}
+
+#[test]
+fn stale_lists_what_nobody_knows_for_a_program() {
+    let mut world = World::new();
+    world.publish(0, 1, Status::stale(Reason::SymbolQuarantined), 9);
+    let rows = |arguments: &[&str]| {
+        let answer = world.run(&[&["stale", "-o", "json"], arguments].concat());
+        assert_eq!(answer.code(), 3, "{arguments:?}");
+        assert!(answer.err().contains("BATS") || answer.err().contains("Unmapped"));
+        answer.json()["stale_symbols"].as_array().unwrap().clone()
+    };
+    for unknown in ["NOPE", "BATS:AAPL"] {
+        let both = rows(&["MSFT", unknown]);
+        let names = |row: &Value| row.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+        assert_eq!(names(&both[0]), names(&both[1]));
+        assert_eq!(both[0]["reason"], "SymbolQuarantined", "the others are still told");
+        assert_eq!((&both[1]["symbol"], &both[1]["reason"]), (&unknown.into(), &"Unmapped".into()));
+        assert!(both[1]["since_ns"].is_null() && both[1]["partition"].is_null());
+        assert_eq!(rows(&[unknown, "--reason", "Unmapped"]).len(), 1);
+        assert_eq!(rows(&[unknown, "--reason", "Silent"]).len(), 0);
+    }
+}
+
+#[test]
+fn an_answer_that_can_not_be_written_is_none() {
+    let Ok(full) = std::fs::OpenOptions::new().write(true).open("/dev/full") else {
+        println!("skipped: an_answer_that_can_not_be_written: no /dev/full");
+        return;
+    };
+    let mut world = World::new();
+    let watch: [&[&str]; 2] = [&["get", "MSFT", "--watch", "--count", "1"], &["counters", "1"]];
+    for query in ONCE.iter().chain(&watch) {
+        for form in [&[][..], &["-o", "json"]] {
+            let mut command = world.command(&[query, form].concat());
+            let output = command.stdout(full.try_clone().unwrap()).output().unwrap();
+            let said = String::from_utf8(output.stderr).unwrap();
+            assert_eq!(output.status.code(), Some(71), "{query:?} {form:?}: {said}");
+            assert!(said.contains("can't write to standard output: No space left"), "{said}");
+        }
+    }
+    // What was found would have been 3: that it did not arrive is worse.
+    world.die();
+    let mut command = world.command(&["status"]);
+    let output = command.stdout(full.try_clone().unwrap()).output().unwrap();
+    assert_eq!(output.status.code(), Some(71));
+    let mut help = std::process::Command::new(env!("CARGO_BIN_EXE_candor"));
+    assert_eq!(help.arg("--help").stdout(full).output().unwrap().status.code(), Some(71));
 }
 
 #[test]

@@ -34,6 +34,8 @@ fn an_hour_of_deep() {
     });
     assert_eq!(counts["by_type"], by_type);
     assert_eq!(counts["gaps"], serde_json::json!([]));
+    let busiest = counts["busiest"].as_array().unwrap();
+    assert_eq!((busiest.len(), &busiest[0]["symbol"]), (10, &"SQQQ".into()));
     assert_eq!(counts["partitions"][0]["lines"]["A"], "233.215.21.4:10378");
     assert_eq!(counts["partitions"][0]["session"], "1353121792");
     assert_eq!(run.books.lines().count(), 1_330);

@@ -1,5 +1,6 @@
 //! Containers, compression, and files that break off.
 
+use std::path::Path;
 use std::process::Command;
 
 use crate::make::{Folder, gzip, lengths, pcap, pcap_big, pcapng, replay, start, zstd};
@@ -127,7 +128,7 @@ fn no_cut_and_no_flipped_byte_does_more_than_an_exit_code() {
             flipped[at] ^= 0xa5;
             for bytes in [&whole[..at], &flipped] {
                 let run = replay(&folder, "nasdaq-itch50", &[&folder.file("x", bytes)], &[]);
-                assert!([0, 65].contains(&run.code()), "{at}: {}", run.stderr());
+                assert!([0, 1, 65].contains(&run.code()), "{at}: {}", run.stderr());
                 assert!(!run.stderr().contains("panicked"), "{}", run.stderr());
             }
         }
@@ -163,6 +164,63 @@ fn exit_codes_say_what_was_wrong() {
         .unwrap();
     assert_eq!(output.status.code(), Some(64));
     assert_eq!(std::fs::read(&good).unwrap(), before);
+}
+
+#[test]
+fn one_file_can_not_take_both_outputs() {
+    let folder = Folder::new();
+    let good = folder.file("a.pcap", &pcap(&frames(1, 26_401)));
+    let run = |books: &Path, counts: &Path| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_candor"));
+        command.args(["replay", "--feed", "nasdaq-itch50"]).arg(&good);
+        command.current_dir(good.parent().unwrap());
+        command.arg("--books").arg(books).arg("--counts").arg(counts).output().unwrap()
+    };
+    let there = folder.file("there", b"mine");
+    let link = folder.path("link");
+    std::fs::hard_link(&there, &link).unwrap();
+    let absent = folder.path("absent");
+    for (books, counts) in [
+        (&*there, &*there),
+        (&there, &link),
+        (Path::new("there"), &there),
+        (&absent, &absent),
+        (Path::new("./absent"), &absent),
+        (Path::new("absent"), &absent),
+        (Path::new("-"), Path::new("-")),
+    ] {
+        let output = run(books, counts);
+        assert_eq!(output.status.code(), Some(64), "{books:?} {counts:?}");
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(said.contains("can't take both"), "{said}");
+        assert!(!absent.exists(), "{books:?} {counts:?}");
+        assert_eq!(std::fs::read(&there).unwrap(), b"mine");
+    }
+    let null = Path::new("/dev/null");
+    assert_eq!(run(null, null).status.code(), Some(0), "nothing is lost there");
+    assert_eq!(run(&absent, &there).status.code(), Some(0));
+    assert_eq!(std::fs::read_to_string(&absent).unwrap(), BOOKS);
+}
+
+#[test]
+fn outputs_that_can_not_be_written_are_an_error() {
+    let folder = Folder::new();
+    let good = folder.file("a.pcap", &pcap(&frames(1, 26_401)));
+    let run = |more: &[&str]| {
+        let Ok(full) = std::fs::OpenOptions::new().write(true).open("/dev/full") else {
+            println!("skipped: outputs_that_can_not_be_written: no /dev/full");
+            return;
+        };
+        let mut command = Command::new(env!("CARGO_BIN_EXE_candor"));
+        command.args(["replay", "--feed", "nasdaq-itch50"]).arg(&good).args(more);
+        let output = command.stdout(full).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(71), "{more:?}: {said}");
+        assert!(said.contains("No space left"), "{more:?}: {said}");
+    };
+    run(&[]);
+    run(&["--books", "-"]);
+    run(&["--books", "/dev/full"]);
 }
 
 #[test]

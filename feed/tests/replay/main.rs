@@ -56,6 +56,9 @@ fn books_and_counts_are_what_the_messages_say() {
     assert_eq!(counts["heartbeats"], 1);
     assert_eq!(counts["duplicates"], 0);
     assert_eq!(counts["by_type"], serde_json::json!({ "A": 6, "D": 1, "R": 2 }));
+    let busiest = [("AAPL", 7), ("MSFT", 2)]
+        .map(|(symbol, messages)| serde_json::json!({ "symbol": symbol, "messages": messages }));
+    assert_eq!(counts["busiest"], serde_json::json!(busiest));
     assert_eq!(counts["gaps"], serde_json::json!([]));
     assert_eq!(counts["partitions"][0]["status"], "Live");
     assert_eq!(counts["partitions"][0]["symbols_by_status"], serde_json::json!({ "Live": 2 }));
@@ -107,7 +110,9 @@ fn gaps_are_filled_or_outlive_or_stay() {
     let mut lost = frames(1, 26_401);
     lost.remove(3);
     let run = replay(&folder, "nasdaq-itch50", &[&folder.file("lost.pcap", &pcap(&lost))], &[]);
-    assert_eq!(run.code(), 0, "a gap is the capture's, not the replay's: {}", run.stderr());
+    assert_eq!(run.code(), 1, "{}", run.stderr());
+    let said = run.stderr();
+    assert!(said.contains("partition 1 ended Stale(Gap)") && said.contains("number 3"), "{said}");
     let gap = &run.counts["gaps"][0];
     assert_eq!((&gap["first"], &gap["last"]), (&4.into(), &4.into()));
     assert_eq!((&gap["state"], &gap["filled_by"]), (&"outlived".into(), &serde_json::Value::Null));
