@@ -2,6 +2,7 @@
 //! its own name.
 
 use candor_af_xdp::probe::{self, Capability, Host};
+use rustix::process::{Resource, getrlimit};
 
 use crate::config::{Config, SourceKind};
 use crate::exit::Failure;
@@ -18,6 +19,36 @@ pub fn packet_memory(config: &Config) -> Vec<u64> {
         .filter(|lane| !lane.queues.is_empty())
         .flat_map(|lane| std::iter::repeat_n(lane.queues.len() as u64 * frames, interfaces))
         .collect()
+}
+
+/// File descriptors a handler may need: a socket a line and a second descriptor of it, or a socket a
+/// queue; and what every handler has (region, locks, log, commands, recovery).
+#[must_use]
+pub fn open_files(config: &Config) -> u64 {
+    let lines = config.subscribed_lines().count() as u64;
+    64 + 2 * lines + config.lanes.iter().map(|lane| lane.queues.len() as u64).sum::<u64>()
+}
+
+/// How many file descriptors this process may have.
+#[must_use]
+pub fn open_files_limit() -> u64 {
+    getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
+}
+
+/// Refuses to go on where the file descriptors may run out: whatever comes to be refused for that
+/// would blame something else.
+///
+/// # Errors
+/// Naming the limit, and how much is needed.
+pub fn require_open_files(config: &Config) -> Result<(), Failure> {
+    let (needed, limit) = (open_files(config), open_files_limit());
+    if limit >= needed {
+        return Ok(());
+    }
+    Err(Failure::privilege(format!(
+        "RLIMIT_NOFILE is {limit} open files, and up to {needed} are needed: LimitNOFILE={needed} in \
+         the unit, or `ulimit -n {needed}`"
+    )))
 }
 
 /// What is missing, with what to do about it. Names of capabilities begin with `CAP_`.

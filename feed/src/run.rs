@@ -27,6 +27,7 @@ use crate::doctor;
 use crate::exit::{Exit, Failure};
 use crate::lane::Lane;
 use crate::log::Log;
+use crate::privilege;
 use crate::publish::{Claim, Links};
 use crate::recovery;
 use crate::source::{self, Source};
@@ -42,10 +43,8 @@ const INBOX: usize = 4_096;
 /// A [`Failure`] that says what was refused or broke; nothing of the handler is left behind then.
 pub fn run(config: &Config) -> Result<Exit, Failure> {
     let stop = Arc::new(AtomicBool::new(false));
-    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
-        signal_hook::flag::register(signal, Arc::clone(&stop))
-            .map_err(|error| Failure::host(format!("can't watch signal {signal}: {error}")))?;
-    }
+    signals(&stop)?;
+    privilege::require_open_files(config)?;
     let day = Day::of(config, clock::wall())?;
     doctor::refuse_cores(config)?;
     let claim = candor_shm::claim(&config.handler.region).map_err(refuse_region)?;
@@ -100,7 +99,7 @@ pub fn run(config: &Config) -> Result<Exit, Failure> {
         links: &links,
         day,
     };
-    keeper.run(Server::new(listener, orders), &stop);
+    let kept = keeper.run(Server::new(listener, orders), &stop);
     for thread in threads {
         // A lane that panics aborts the process: there is nothing to collect from one.
         let _ = thread.join();
@@ -114,7 +113,21 @@ pub fn run(config: &Config) -> Result<Exit, Failure> {
     if failed.load(Ordering::Relaxed) {
         return Err(Failure::host("a lane's source failed; see the log above"));
     }
-    Ok(Exit::Ok)
+    kept.map(|()| Exit::Ok)
+}
+
+/// What signals do: two of them stop the handler, and one must not kill it.
+fn signals(stop: &Arc<AtomicBool>) -> Result<(), Failure> {
+    use signal_hook::consts::{SIGINT, SIGTERM, SIGXFSZ};
+    // Whoever writes a file beyond its size limit, a full log among them, gets an error behind the
+    // signal, and has time to clean up. Nobody reads this flag.
+    let flags =
+        [(SIGINT, Arc::clone(stop)), (SIGTERM, Arc::clone(stop)), (SIGXFSZ, Arc::default())];
+    for (signal, flag) in flags {
+        signal_hook::flag::register(signal, flag)
+            .map_err(|error| Failure::host(format!("can't watch signal {signal}: {error}")))?;
+    }
+    Ok(())
 }
 
 /// What the handler says of itself as a whole. The configuration is the map of the day: it was read
@@ -299,6 +312,9 @@ fn refuse_region(error: CreateError) -> Failure {
     let text = error.to_string();
     match error {
         CreateError::System { .. } | CreateError::NoRoom { .. } => Failure::host(text),
+        CreateError::NotPermitted { .. }
+        | CreateError::NotOurs { .. }
+        | CreateError::FileLimit { .. } => Failure::privilege(text),
         _ => Failure::config(text),
     }
 }

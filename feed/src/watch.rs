@@ -54,14 +54,19 @@ pub(crate) struct Keeper<'a> {
 }
 
 impl Keeper<'_> {
-    /// Keeps watch until told to stop. Memberships, programs and the control socket are given up when
-    /// this returns.
-    pub(crate) fn run(mut self, mut server: Server, stop: &AtomicBool) {
+    /// Keeps watch until told to stop, or until the region is no longer this handler's: then it says
+    /// so and stops the lanes. Memberships, programs and the control socket are given up when this
+    /// returns.
+    ///
+    /// # Errors
+    /// What became of the region.
+    pub(crate) fn run(mut self, mut server: Server, stop: &AtomicBool) -> Result<(), Failure> {
         let mut clock = Clock::new();
         let (mut next_look, mut next_listen) = (Mono::NEVER, Mono::NEVER);
         let mut over = false;
         let mut silences = vec![Silence::default(); self.config.partitions.len()];
         let mut astray = 0;
+        let mut lost = None;
         while !stop.load(Ordering::Relaxed) {
             self.links.log.write(|partition| name(self.config, partition));
             let now = clock.now();
@@ -78,9 +83,31 @@ impl Keeper<'_> {
                     over = true;
                     self.end_day(now);
                 }
+                let before = std::mem::replace(&mut lost, self.lost());
+                // Twice, so that no single look that failed ends a day.
+                if let (Some(_), Some(what)) = (before, lost) {
+                    stop.store(true, Ordering::Relaxed);
+                    let region = self.config.handler.region.display();
+                    tracing::error!(%region, "{what}: the handler ends");
+                    return Err(Failure::host(format!(
+                        "{region}: {what}; find out who did that, see that one handler has the path, \
+                         and start it again"
+                    )));
+                }
             }
             pause();
         }
+        Ok(())
+    }
+
+    /// What has become of the region where readers who open its path don't find it any more, or see
+    /// that its writer is gone: nobody is served by going on.
+    fn lost(&self) -> Option<&'static str> {
+        if self.region.retired().is_some() {
+            return Some("another handler has taken the region over");
+        }
+        let gone = !self.region.is_current();
+        gone.then_some("the region was removed, or another file put in its place")
     }
 
     /// Says that frames came to the wrong lane or to none: partitions are `Late` for that, over and

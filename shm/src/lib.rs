@@ -2,8 +2,9 @@
 //!
 //! The writing side is [`create`]: a [`HandlerWriter`] for the process and a [`LaneWriter`] for
 //! each lane. The reading side is [`Region::open`]: look a symbol up once ([`Region::find`]), read
-//! it as often as wanted ([`Region::read`]), follow what happens ([`Region::events`]). [`heap`] is
-//! the same over memory of one process.
+//! it as often as wanted ([`Region::read`]), be told which of many may read otherwise by now, be it
+//! by time alone ([`Region::subscribe`]), follow what happens ([`Region::events`]). [`heap`] is the
+//! same over memory of one process.
 //!
 //! The contract: a read answers [`Read::Live`] only when the words of the region, loaded in the
 //! right order and judged by this reader's own clock, rule out every reason for `Stale`

@@ -313,3 +313,94 @@ fn whoever_finds_the_file_finds_it_whole() {
         assert!(watcher.join().unwrap() > 0);
     });
 }
+
+#[test]
+fn a_region_with_a_second_name_is_refused_by_either() {
+    let folder = Folder::new();
+    let link = folder.path().join("hard-link");
+    let writers = create(folder.region(), &spec()).unwrap();
+    let region = Region::open(folder.region()).unwrap();
+    fs::hard_link(folder.region(), &link).unwrap();
+    // While its writer lives, it is in use, by whatever name.
+    assert!(matches!(refusal(&link), CreateError::InUse { .. }));
+    assert!(region.retired().is_none() && region.is_current());
+    drop(writers);
+    for path in [&folder.region(), &link] {
+        let refused = refusal(path);
+        assert!(matches!(refused, CreateError::Linked { links: 2, .. }), "{refused}");
+    }
+    assert!(region.retired().is_none());
+    fs::remove_file(&link).unwrap();
+    create(folder.region(), &spec()).unwrap();
+    assert!(region.retired().is_some());
+}
+
+#[test]
+fn a_writer_whose_lock_file_was_removed_keeps_others_out() {
+    let folder = Folder::new();
+    let lock = folder.path().join("region.lock");
+    let (handler, lanes) = create(folder.region(), &spec()).unwrap();
+    let region = Region::open(folder.region()).unwrap();
+    fs::remove_file(&lock).unwrap();
+    assert!(matches!(refusal(&folder.region()), CreateError::InUse { .. }));
+    assert!(region.retired().is_none() && region.is_current());
+    drop(handler);
+    assert!(matches!(refusal(&folder.region()), CreateError::InUse { .. }));
+    drop(lanes);
+    create(folder.region(), &spec()).unwrap();
+}
+
+#[test]
+fn two_claims_of_one_region_by_two_names_exclude_each_other() {
+    let folder = Folder::new();
+    let moved = folder.path().join("moved");
+    abandoned(&folder.region());
+    let claim = candor_shm::claim(folder.region()).unwrap();
+    fs::rename(folder.region(), &moved).unwrap();
+    assert!(matches!(refusal(&moved), CreateError::InUse { .. }));
+    drop(claim);
+    create(&moved, &spec()).unwrap();
+}
+
+#[test]
+fn a_place_where_no_file_can_be_is_named_with_what_to_do() {
+    let folder = Folder::new();
+    let nowhere = folder.path().join("nowhere");
+    let message = refusal(&nowhere.join("region")).to_string();
+    assert!(message.starts_with(&format!("{}: there is no such folder; ", nowhere.display())));
+    fs::write(&nowhere, b"a file").unwrap();
+    let message = refusal(&nowhere.join("region")).to_string();
+    assert!(message.starts_with(&format!("{}: is not a folder; ", nowhere.display())), "{message}");
+    let long = folder.path().join("n".repeat(252));
+    assert!(refusal(&long).to_string().contains("is too long a name; "));
+}
+
+#[test]
+fn a_region_says_by_whose_clock_it_is() {
+    let folder = Folder::new();
+    let (_handler, _lanes) = create(folder.region(), &spec()).unwrap();
+    let text = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
+    let digits: String = text.trim().replace('-', "");
+    let boot: Vec<u8> =
+        (0..16).map(|at| u8::from_str_radix(&digits[at * 2..at * 2 + 2], 16).unwrap()).collect();
+    let bytes = fs::read(folder.region()).unwrap();
+    assert_eq!(bytes[0x118..0x128], boot);
+    Region::open(folder.region()).unwrap();
+}
+
+#[test]
+fn a_region_of_an_earlier_boot_is_refused_by_readers_and_replaced_by_a_handler() {
+    let folder = Folder::new();
+    let (mut handler, mut lanes) = create(folder.region(), &spec()).unwrap();
+    handler.set_status(live(), Mono(5));
+    bring_up(&mut lanes[0], "AAPL", Mono(u64::MAX));
+    drop((handler, lanes));
+    // As a disk keeps it over a reboot: everything in it may well be ahead of the new clock.
+    poke(&folder.region(), 0x118, 0x1234);
+    let refused = Region::open(folder.region()).err().unwrap();
+    assert!(matches!(refused, OpenError::EarlierBoot { .. }));
+    assert!(refused.to_string().contains("start the handler, which replaces it"), "{refused}");
+    let (handler, _lanes) = create(folder.region(), &spec()).unwrap();
+    assert_eq!(handler.generation(), 2);
+    Region::open(folder.region()).unwrap();
+}

@@ -230,3 +230,88 @@ fn a_full_directory_finds_every_name_and_no_other() {
     assert!(region.find(&venue("IEXG"), &name(1)).is_none());
     assert_eq!(region.symbols(0).count(), 5_000);
 }
+
+#[test]
+fn a_subscription_tells_what_time_alone_has_changed() {
+    let mut spec = spec();
+    spec.process_lease = Nanos(50);
+    spec.partitions.push(partition("XNAS", "2", 0));
+    let (mut handler, mut lanes, region) = heap(&spec).unwrap();
+    let lane = &mut lanes[0];
+    handler.set_status(live(), Mono(5));
+    for (at, name) in [(0, "AAPL"), (1, "AMZN")] {
+        lane.define(at, SymbolIndex(0), &symbol(name));
+        lane.partition(at, live(), 1, Mono(10), SESSION);
+        lane.publish(at, SymbolIndex(0), live(), 1, Mono(11), &book(45));
+    }
+    lane.lease(0, Mono(120));
+    lane.lease(1, Mono(1_000));
+    lane.renew(Mono(130));
+    let mut all = region.subscribe_prefix(venue("XNAS"), "");
+    let mut look = |now: u64| -> Vec<String> {
+        let changed: Vec<_> = all.changed_at(&region, Mono(now)).collect();
+        let read = |handle| match region.read_at(handle, Mono(now)).reason() {
+            None => format!("{} Live", region.symbol(handle)),
+            Some(reason) => format!("{} {reason}", region.symbol(handle)),
+        };
+        changed.into_iter().map(read).collect()
+    };
+    assert_eq!(look(100), ["AAPL Live", "AMZN Live"]);
+    assert_eq!(look(119), [""; 0]);
+    // The partition's lease runs out, then the lane's; nobody writes a word.
+    assert_eq!(look(120), ["AAPL Silent"]);
+    assert_eq!(look(121), [""; 0]);
+    assert_eq!(look(130), ["AAPL WriterGone", "AMZN WriterGone"]);
+    assert_eq!(look(1_000), [""; 0], "a partition that fell silent behind its writer's back");
+    // And back: only leases are written.
+    lane.renew(Mono(1_060));
+    assert_eq!(look(1_020), ["AAPL Silent", "AMZN Silent"]);
+    lane.lease(0, Mono(1_100));
+    assert_eq!(look(1_021), ["AAPL Live"]);
+    // A read between two looks may have found the lease run out that the first of them saw.
+    lane.lease(0, Mono(2_000));
+    lane.renew(Mono(1_150));
+    assert_eq!(look(1_100), ["AAPL Live"]);
+    assert_eq!(look(1_101), [""; 0]);
+    lane.renew(Mono(1_250));
+    // The handler's own word, and its farewell.
+    handler.set_status(Status::stale(Reason::Halted), Mono(1_202));
+    assert_eq!(look(1_203), ["AAPL Halted", "AMZN Halted"]);
+    handler.set_status(live(), Mono(1_204));
+    assert_eq!(look(1_205), ["AAPL Live", "AMZN Silent"]);
+    // A lease of another clock.
+    lane.renew(Mono(50_000_000));
+    assert_eq!(look(1_206), ["AAPL WriterGone", "AMZN WriterGone"]);
+    lane.renew(Mono(1_250));
+    assert_eq!(look(1_207).len(), 2);
+    handler.retire(Mono(1_208));
+    assert_eq!(look(1_209), ["AAPL WriterGone", "AMZN WriterGone"]);
+    assert_eq!(look(9_000), [""; 0]);
+}
+
+#[test]
+fn a_subscription_tells_of_a_name_that_turns_up_twice() {
+    let mut spec = spec();
+    spec.partitions.push(partition("XNAS", "2", 0));
+    let (_handler, mut lanes, region) = heap(&spec).unwrap();
+    lanes[0].define(0, SymbolIndex(0), &symbol("AAPL"));
+    let mut list = region.subscribe(&[(venue("XNAS"), symbol("AAPL"))]);
+    assert_eq!(list.changed_at(&region, Mono(1)).count(), 1);
+    assert_eq!(list.changed_at(&region, Mono(1)).count(), 0);
+    lanes[0].define(1, SymbolIndex(0), &symbol("AAPL"));
+    assert_eq!(list.changed_at(&region, Mono(1)).count(), 1);
+}
+
+#[test]
+fn what_is_not_taken_from_one_look_comes_with_the_next() {
+    let (mut handler, mut lanes, region) = heap(&spec()).unwrap();
+    for (index, name) in (0..).zip(["AAPL", "AMZN", "MSFT"]) {
+        lanes[0].define(0, SymbolIndex(index), &symbol(name));
+    }
+    let mut all = region.subscribe_prefix(venue("XNAS"), "");
+    assert_eq!(all.changed_at(&region, Mono(1)).count(), 3);
+    handler.retire(Mono(2));
+    assert_eq!(all.changed_at(&region, Mono(3)).take(1).count(), 1);
+    assert_eq!(all.changed_at(&region, Mono(4)).count(), 2);
+    assert_eq!(all.changed_at(&region, Mono(5)).count(), 0);
+}

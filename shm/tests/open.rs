@@ -76,7 +76,13 @@ fn what_is_no_region_is_refused_by_name() {
         (8, 0, "unfinished"),
         (8, LAYOUT_VERSION + 1, "use the reader that came with its handler"),
         (16, 1, "use the reader that came with its handler"),
+        (8, 0, "remove the file and start its handler"),
+        (0x118, 0, "an earlier boot"),
+        (0x120, 1, "an earlier boot"),
+        (0x128, 7_000_000_001, "is 7000000001 ns from the host's, this process's 0 ns"),
+        (0x128, u64::MAX, "is -1 ns from the host's"),
         (0x20, 8192, "damaged"),
+        (0x20, 8192, "remove the file and start its handler"),
         (0xd0, 2, "damaged"),
         (0xd8, 2, "damaged"),
         (0xd8, u64::MAX, "damaged"),
@@ -257,4 +263,50 @@ fn word_at(folder: &Folder, offset: u64) -> u64 {
     let mut bytes = [0; 8];
     fs::File::open(folder.region()).unwrap().read_exact_at(&mut bytes, offset).unwrap();
     u64::from_ne_bytes(bytes)
+}
+
+const TO_OPEN: &str = "CANDOR_OPEN_REGION";
+
+#[test]
+#[ignore = "no test: what the one below starts in a time namespace"]
+fn the_program_of_a_child_process() {
+    let Ok(path) = std::env::var(TO_OPEN) else { return };
+    match Region::open(&path) {
+        Ok(_) => println!("opened"),
+        Err(error) => println!("refused: {error}"),
+    }
+    match create(format!("{path}-of-the-child"), &spec()) {
+        Ok(_) => println!("made"),
+        Err(error) => println!("not made: {error}"),
+    }
+}
+
+#[test]
+fn a_reader_in_another_time_namespace_is_refused_and_so_is_a_reader_of_one_in_it() {
+    let folder = Folder::new();
+    let _writers = create(folder.region(), &spec()).unwrap();
+    let made_there = folder.path().join("region-of-the-child");
+    let in_child = |wrapper: &[&str]| {
+        let own = std::env::current_exe().unwrap();
+        let own = own.to_str().unwrap();
+        let test = ["--exact", "the_program_of_a_child_process", "--ignored", "--nocapture"];
+        let arguments = [wrapper, &[own], &test].concat();
+        let output = std::process::Command::new(arguments[0])
+            .args(&arguments[1..])
+            .env(TO_OPEN, folder.region())
+            .output()
+            .ok()?;
+        let said = String::from_utf8(output.stdout).unwrap();
+        said.contains("made").then_some(said)
+    };
+    let said = in_child(&["env"]).unwrap();
+    assert!(said.contains("opened"), "{said}");
+    Region::open(&made_there).unwrap();
+    let Some(said) = in_child(&["unshare", "--time", "--fork", "--monotonic", "1000"]) else {
+        println!("skipped: a_reader_in_another_time_namespace: needs root and unshare(1)");
+        return;
+    };
+    assert!(said.contains("0 ns from the host's, this process's 1000000000000 ns"), "{said}");
+    let message = refusal(&made_there).to_string();
+    assert!(message.contains("1000000000000 ns from the host's, this process's 0 ns"), "{message}");
 }

@@ -33,9 +33,14 @@ impl Listener {
         let refused = |what: &str, error: Errno| {
             let message = format!("control socket {}: {what}: {error}", path.display());
             match error {
-                Errno::PERM | Errno::ACCESS => Failure::privilege(message),
+                Errno::PERM | Errno::ACCESS => Failure::privilege(format!(
+                    "{message}; let this process's user write its folder, or give it another path \
+                     (`control` in [handler])"
+                )),
                 Errno::NOENT | Errno::NOTDIR | Errno::NAMETOOLONG | Errno::ROFS => {
-                    Failure::config(message)
+                    Failure::config(format!(
+                        "{message}; make its folder, or give it another path (`control` in [handler])"
+                    ))
                 }
                 _ => Failure::host(message),
             }

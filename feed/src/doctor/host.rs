@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use candor_af_xdp::probe::{self, Capability, Host};
-use rustix::process::{Resource, getrlimit};
 
 use super::{Finding, Level, read};
 use crate::config::{Config, HugePages, SourceKind};
@@ -67,11 +66,7 @@ fn huge_pages(config: &Config, host: &Host, findings: &mut Vec<Finding>) {
 }
 
 fn files(config: &Config, findings: &mut Vec<Finding>) {
-    let lines = config.subscribed_lines().count() as u64;
-    // A socket a line and a second descriptor of it, or a socket a queue; and what every process
-    // has.
-    let needed = 64 + 2 * lines + config.lanes.iter().map(|l| l.queues.len() as u64).sum::<u64>();
-    let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    let (needed, limit) = (privilege::open_files(config), privilege::open_files_limit());
     findings.push(if limit >= needed {
         Finding::ok("open files", "", format!("{needed} needed at most, {limit} allowed"))
     } else {

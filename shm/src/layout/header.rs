@@ -31,6 +31,8 @@ record! {
         0x100 lanes_at: AtomicU64 = "offset of the lane records",
         0x108 partitions_at: AtomicU64 = "offset of the partition records",
         0x110 unmapped_at: AtomicU64 = "offset of the table of unmapped multicast",
-        0x118 reserved: [AtomicU64; 29] = "zero",
+        0x118 boot: [AtomicU64; 2] = "the boot of the host it was made in, the 16 bytes of `/proc/sys/kernel/random/boot_id`; 0 for memory of one process",
+        0x128 clock_offset: AtomicU64 = "its handler's monotonic clock minus the host's, ns, two's complement: other than 0 in a time namespace",
+        0x130 reserved: [AtomicU64; 26] = "zero",
     }
 }

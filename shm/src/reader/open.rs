@@ -9,10 +9,11 @@ use rustix::io::Errno;
 
 use super::{Memory, Origin, Region};
 use crate::atomic::{AtomicU64, Ordering};
+use crate::clock;
 use crate::layout::record::Record;
 use crate::layout::text::layout_digest;
 use crate::layout::{Header, LAYOUT_VERSION, Lane, MAGIC, Partition, Plan, UNMAPPED_MAX};
-use crate::mapping::Mapping;
+use crate::mapping::{Mapping, load_all};
 
 /// Why a region could not be attached.
 #[derive(Debug, thiserror::Error)]
@@ -45,7 +46,7 @@ pub enum OpenError {
         path: PathBuf,
     },
     /// The region never was finished.
-    #[error("{path}: is an unfinished region; start its handler again")]
+    #[error("{path}: is an unfinished region; remove the file and start its handler")]
     Incomplete {
         /// The path.
         path: PathBuf,
@@ -63,8 +64,40 @@ pub enum OpenError {
         /// Its layout digest.
         digest: u64,
     },
+    /// The region was made before the host was started: its times are of another clock, and its
+    /// handler is gone.
+    #[error(
+        "{path}: is a region of an earlier boot of this host, or of another host: its handler is gone; start the handler, which replaces it, or remove the file"
+    )]
+    EarlierBoot {
+        /// The path.
+        path: PathBuf,
+    },
+    /// The region's handler and this process do not share a clock: their time namespaces differ.
+    #[error(
+        "{path}: its handler's monotonic clock is {theirs} ns from the host's, this process's {ours} ns: run both in one time namespace"
+    )]
+    OtherClock {
+        /// The path.
+        path: PathBuf,
+        /// The handler's clock minus the host's, ns.
+        theirs: i64,
+        /// This process's clock minus the host's, ns.
+        ours: i64,
+    },
+    /// What the kernel says of this process's clock can't be had, so that no time in the region can
+    /// be judged.
+    #[error(
+        "{file}: cannot be read, which tells whose clock a region is by: {source}; mount /proc"
+    )]
+    NoClock {
+        /// The kernel's file.
+        file: &'static str,
+        /// What it said.
+        source: io::Error,
+    },
     /// The region contradicts itself or the file's length.
-    #[error("{path}: is a damaged region: {what}; start its handler again")]
+    #[error("{path}: is a damaged region: {what}; remove the file and start its handler")]
     Damaged {
         /// The path.
         path: PathBuf,
@@ -125,6 +158,7 @@ impl Region {
         if version != LAYOUT_VERSION || digest != layout_digest() {
             return Err(OpenError::OtherLayout { path, version, digest });
         }
+        same_clock(&path, header)?;
         let plan = match checked_plan(&map) {
             Ok(plan) => plan,
             Err(what) => return Err(OpenError::Damaged { path, what }),
@@ -132,6 +166,19 @@ impl Region {
         let origin = Origin { path, device: stat.st_dev, inode: stat.st_ino };
         Ok(Region::attached(Memory::File(map, plan, origin)))
     }
+}
+
+/// Whether the region's times are by the clock of this process.
+fn same_clock(path: &Path, header: &Header) -> Result<(), OpenError> {
+    let ours = clock::start().map_err(|(file, source)| OpenError::NoClock { file, source })?;
+    if load_all(&header.boot) != ours.boot {
+        return Err(OpenError::EarlierBoot { path: path.to_owned() });
+    }
+    let theirs = header.clock_offset.load(Ordering::Relaxed).cast_signed();
+    if theirs != ours.offset {
+        return Err(OpenError::OtherClock { path: path.to_owned(), theirs, ours: ours.offset });
+    }
+    Ok(())
 }
 
 /// The plan for the counts the region gives, if everything the region says of itself agrees with

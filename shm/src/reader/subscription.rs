@@ -1,31 +1,56 @@
-//! Watching symbols: which of them were written since the last look.
+//! Watching symbols: which of them may read otherwise than at the last look.
 
-use candor_core::{Symbol, Venue};
+use candor_core::{Mono, Symbol, Venue};
 
-use super::{Handle, Region};
+use super::verdict::{self, Verdict};
+use super::{Handle, Region, partition_terms};
 use crate::atomic::Ordering;
+use crate::clock;
 
-/// What one watched symbol looked like at the last look.
+/// What one watched symbol looked like when it was reported last.
 #[derive(Clone, Copy, Debug)]
 struct Watched {
     handle: Handle,
     lock: u64,
+    contested: u64,
+    /// Its partition's.
+    turn: u64,
+}
+
+/// What one partition looked like at the last look.
+#[derive(Clone, Debug, Default)]
+struct Seen {
+    /// How many of its symbols were looked at for the prefix, and how many there were when the
+    /// awaited names were last looked up.
+    defined: u32,
+    /// The look at which the rest was looked at.
+    look: u64,
     word: u64,
+    /// What is to be said of it as a whole, its handler's word and leases included.
+    verdict: Option<Verdict>,
+    lease: Mono,
+    /// How often any of that has changed: what a symbol is compared with, so that one that is not
+    /// taken from this look is still reported at the next.
+    turn: u64,
 }
 
 /// Symbols being watched: named ones, or all of a venue that begin with a prefix. Names that no
 /// partition has yet are waited for. It is the reader's own; the region knows nothing of it.
 ///
-/// It tells which symbols were *written*, or whose partition changed its word. What a symbol is
-/// now is for [`Region::read`] to say: a lease that runs out writes nothing.
+/// It tells which symbols were written, and whose status changed otherwise: by their partition's or
+/// their handler's word, or by time alone, when a lease runs out (`Silent`, `WriterGone`) or holds
+/// again. So the reader that reads what is reported, and looks again and again, shows nothing as
+/// live for longer than a lease and the time between two looks. What a symbol is now is for
+/// [`Region::read`] to say.
 #[derive(Clone, Debug)]
 pub struct Subscription {
     watched: Vec<Watched>,
     awaited: Vec<(Venue, Symbol)>,
     prefix: Option<(Venue, Vec<u8>)>,
-    /// For each partition: how many of its symbols were looked at for the prefix, and, for all,
-    /// how many there were when the awaited names were last looked up.
-    seen: Vec<u32>,
+    /// For each partition of the region.
+    seen: Vec<Seen>,
+    /// Looks so far.
+    looks: u64,
 }
 
 impl Region {
@@ -39,7 +64,8 @@ impl Region {
             watched: Vec::with_capacity(awaited.len()),
             awaited,
             prefix: None,
-            seen: vec![0; usize::from(self.partition_count())],
+            seen: vec![Seen::default(); usize::from(self.partition_count())],
+            looks: 0,
         }
     }
 
@@ -72,21 +98,21 @@ impl Subscription {
         for (partition, place) in (0u16..).zip(&plan.partitions) {
             let Some(seen) = self.seen.get_mut(usize::from(partition)) else { return };
             let defined = region.defined(place);
-            if defined == *seen {
+            if defined == seen.defined {
                 continue;
             }
             any_new = true;
             if let Some((venue, prefix)) = &self.prefix
                 && region.venue_of(place) == *venue
             {
-                let skip = usize::try_from(*seen).unwrap_or(usize::MAX);
+                let skip = usize::try_from(seen.defined).unwrap_or(usize::MAX);
                 for (handle, symbol) in region.symbols(partition).skip(skip) {
                     if symbol.as_str().as_bytes().starts_with(prefix) {
                         self.watched.push(Watched::new(handle));
                     }
                 }
             }
-            *seen = defined;
+            seen.defined = defined;
         }
         if any_new {
             let watched = &mut self.watched;
@@ -100,26 +126,72 @@ impl Subscription {
         }
     }
 
-    /// The symbols that were written, or whose partition changed its word, since the last call.
+    /// The symbols that were written since the last call, or whose status may be another, as of
+    /// now: one look at the clock, and one at each partition that has a watched symbol.
     /// `region` must be the one this was made from. A symbol being written right now counts, and
     /// counts again the next time.
     pub fn changed<'a>(&'a mut self, region: &'a Region) -> impl Iterator<Item = Handle> + 'a {
+        self.changed_at(region, clock::now())
+    }
+
+    /// As [`Subscription::changed`], as of `now`: for tests and simulators that own the time.
+    pub fn changed_at<'a>(
+        &'a mut self,
+        region: &'a Region,
+        now: Mono,
+    ) -> impl Iterator<Item = Handle> + 'a {
         self.discover(region);
-        self.watched.iter_mut().filter_map(|watched| {
-            let (place, slot) = region.slot(watched.handle)?;
+        self.looks += 1;
+        let (look, seen) = (self.looks, &mut self.seen);
+        self.watched.iter_mut().filter_map(move |watched| {
+            let (_, slot) = region.slot(watched.handle)?;
+            let turn = seen.get_mut(usize::from(watched.handle.partition))?.turn(
+                region,
+                watched.handle.partition,
+                look,
+                now,
+            );
             // ORDER: acquire, so that a read that follows finds at least what is reported here.
-            let word = region.partition_record(place).state.load(Ordering::Acquire);
             let lock = slot.lock.load(Ordering::Acquire);
-            let same = (watched.lock, watched.word) == (lock, word);
-            (watched.lock, watched.word) = (lock, word);
+            let contested = slot.contested.load(Ordering::Acquire);
+            let same = (watched.lock, watched.contested, watched.turn) == (lock, contested, turn);
+            (watched.lock, watched.contested, watched.turn) = (lock, contested, turn);
             (!same).then_some(watched.handle)
         })
+    }
+}
+
+impl Seen {
+    /// How often the partition has changed up to this look, which looks at it once.
+    fn turn(&mut self, region: &Region, partition: u16, look: u64, now: Mono) -> u64 {
+        let Some(place) = region.plan().partitions.get(usize::from(partition)) else {
+            return self.turn;
+        };
+        if self.look == look {
+            return self.turn;
+        }
+        self.look = look;
+        // ORDER: acquire, as for the slots: a read that follows finds at least these.
+        let lane_lease = Mono(region.lane_record(place.lane).lease.load(Ordering::Acquire));
+        let record = region.partition_record(place);
+        let word = record.state.load(Ordering::Acquire);
+        let terms = partition_terms(record, word);
+        let handler = region.handler_terms(true, lane_lease, || now);
+        let verdict = verdict::of_partition(&handler, &terms);
+        // A read after the last look may have found the partition's lease run out, though by this look
+        // it holds again. The same of a lane's lease shows in the word: its lane says `Late`.
+        let lapsed = verdict.status.is_live() && self.lease <= now;
+        if lapsed || (self.word, self.verdict) != (word, Some(verdict)) {
+            self.turn += 1;
+        }
+        (self.word, self.verdict, self.lease) = (word, Some(verdict), terms.lease);
+        self.turn
     }
 }
 
 impl Watched {
     /// A symbol that differs from whatever it is found to be.
     fn new(handle: Handle) -> Watched {
-        Watched { handle, lock: u64::MAX, word: u64::MAX }
+        Watched { handle, lock: u64::MAX, contested: u64::MAX, turn: u64::MAX }
     }
 }

@@ -13,6 +13,7 @@ use rustix::fs::{
     fstat, lstat, open, rename, unlink,
 };
 use rustix::io::Errno;
+use rustix::process::{Resource, getrlimit};
 
 use super::fill::{Birth, fill, plan, writers};
 use super::{HandlerWriter, LaneWriter, Plan, Shared};
@@ -97,6 +98,54 @@ pub enum CreateError {
         /// The region's length in bytes.
         length: u64,
     },
+    /// The region's file has another name, by which another handler may take it for its own.
+    #[error(
+        "{path}: is one file with {links} names (hard links); remove the other names, or this one, and start again"
+    )]
+    Linked {
+        /// The file.
+        path: PathBuf,
+        /// How many names it has.
+        links: u64,
+    },
+    /// No file can be made where the region is to be, whoever tries.
+    #[error("{path}: {what}; make the folder, or give the region another path")]
+    NoPlace {
+        /// The folder, or the file where its name is the trouble.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: &'static str,
+    },
+    /// This process may not make files there.
+    #[error(
+        "{folder}: this process may not make files in this folder; let its user write there (chown, chmod), or give the region another path"
+    )]
+    NotPermitted {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// A file of another user's is in the way.
+    #[error(
+        "{path}: this process may not write it, it is user {owner}'s; run the handler as that user, remove the file, or give the region another path"
+    )]
+    NotOurs {
+        /// The file.
+        path: PathBuf,
+        /// Its owner's number.
+        owner: u32,
+    },
+    /// This process may not make a file that long.
+    #[error(
+        "{path}: RLIMIT_FSIZE is {limit} bytes, and the region needs {length}: raise it (LimitFSIZE= in a unit, `ulimit -f`), or configure fewer symbols"
+    )]
+    FileLimit {
+        /// The file that was to be made.
+        path: PathBuf,
+        /// The region's length in bytes.
+        length: u64,
+        /// The limit in bytes.
+        limit: u64,
+    },
     /// The operating system refused.
     #[error("{path}: cannot {attempt}: {source}")]
     System {
@@ -118,6 +167,30 @@ fn refused<E: Into<io::Error>>(
     move |error| CreateError::System { path, attempt, source: error.into() }
 }
 
+/// For `map_err`: a file at `path` could not be opened, made, renamed or given its mode.
+fn denied(path: &Path, attempt: &'static str) -> impl FnOnce(Errno) -> CreateError {
+    let path = path.to_owned();
+    move |error| {
+        let folder = match path.parent() {
+            Some(folder) if folder != Path::new("") => folder.to_owned(),
+            _ => PathBuf::from("."),
+        };
+        match error {
+            Errno::NOENT => CreateError::NoPlace { path: folder, what: "there is no such folder" },
+            Errno::NOTDIR => CreateError::NoPlace { path: folder, what: "is not a folder" },
+            Errno::ROFS => {
+                CreateError::NoPlace { path: folder, what: "is on a read-only file system" }
+            }
+            Errno::NAMETOOLONG => CreateError::NoPlace { path, what: "is too long a name" },
+            Errno::ACCESS | Errno::PERM => match lstat(&path) {
+                Ok(stat) => CreateError::NotOurs { path, owner: stat.st_uid },
+                Err(_) => CreateError::NotPermitted { folder },
+            },
+            error => CreateError::System { path, attempt, source: error.into() },
+        }
+    }
+}
+
 fn beside(path: &Path, ending: &str) -> PathBuf {
     let mut name = OsString::from(path.as_os_str());
     name.push(ending);
@@ -131,7 +204,8 @@ const SAFE: OFlags = OFlags::NOFOLLOW.union(OFlags::CLOEXEC);
 /// A region that is there already is taken over when nobody writes it and it has this build's
 /// layout: the new one gets the next generation, and the old one is marked as retired, so that
 /// readers who still map it see `WriterGone` at once. A lock file beside it (`<path>.lock`) is held
-/// as long as any of the writers lives.
+/// as long as any of the writers lives, and so is a lock on the region's own file, by whatever name
+/// another handler comes to it.
 ///
 /// # Errors
 /// See [`CreateError`]; the message says what to do.
@@ -160,8 +234,15 @@ pub struct Claim {
     path: PathBuf,
     /// `None` once it has gone to the region.
     lock: Option<File>,
-    /// The header of the region that is there already.
-    old: Option<Mapping>,
+    /// The region that is there already.
+    old: Option<Old>,
+}
+
+/// A region nobody writes any more.
+struct Old {
+    header: Mapping,
+    /// Locked, so that nobody takes it over by another name of the file.
+    _file: File,
 }
 
 impl Drop for Claim {
@@ -184,39 +265,53 @@ impl Claim {
         spec: &RegionSpec,
     ) -> Result<(HandlerWriter, Vec<LaneWriter>), CreateError> {
         let plan = plan(spec).map_err(CreateError::Spec)?;
-        let (map, old) = (self.build(&plan, spec)?, self.old.take());
-        if let Some(old) = old {
+        let (map, file) = self.build(&plan, spec)?;
+        if let Some(old) = self.old.take() {
             // After the rename, so that a reader who sees it finds the new region at once. Its handler
-            // is dead (we hold the lock), so its leases have run out or will within one lease; this is
+            // is dead (we hold its locks), so its leases have run out or will within one lease; this is
             // the shorter way. Whoever retired it first stands.
-            let retired = &old.header().retired;
+            let retired = &old.header.header().retired;
             if retired.load(Ordering::Relaxed) == 0 {
                 retired.store(clock::now().0.max(1), Ordering::Release);
             }
         }
-        let (handler, lanes, _) = writers(Shared { map, plan, _lock: self.lock.take() }, spec);
+        let locks = [self.lock.take(), Some(file)];
+        let (handler, lanes, _) = writers(Shared { map, plan, _locks: locks }, spec);
         Ok((handler, lanes))
     }
 
-    /// The region in place, whole.
-    fn build(&self, plan: &Plan, spec: &RegionSpec) -> Result<Mapping, CreateError> {
-        let generation = self
-            .old
-            .as_ref()
-            .map_or(1, |old| old.header().generation.load(Ordering::Relaxed).saturating_add(1));
+    /// The region in place, whole, and its file, locked.
+    fn build(&self, plan: &Plan, spec: &RegionSpec) -> Result<(Mapping, File), CreateError> {
+        let generation = self.old.as_ref().map_or(1, |old| {
+            old.header.header().generation.load(Ordering::Relaxed).saturating_add(1)
+        });
+        let start = clock::start()
+            .map_err(|(file, error)| refused(Path::new(file), "read whose clock this is")(error))?;
         let temporary = beside(&self.path, ".new");
         let file = fresh(&temporary, plan.length, spec.group)?;
-        let map = Mapping::writable(&file, plan.length).map_err(refused(&temporary, "map"))?;
-        let birth = Birth {
-            generation,
-            created: clock::now(),
-            wall_offset: clock::wall_offset(),
-            pid: std::process::id(),
-        };
-        fill(&map, plan, spec, &birth);
-        rename(&temporary, &self.path)
-            .map_err(refused(&self.path, "rename the new region into place"))?;
-        Ok(map)
+        let placed = Mapping::writable(&file, plan.length)
+            .map_err(refused(&temporary, "map"))
+            .and_then(|map| {
+                let birth = Birth {
+                    generation,
+                    created: clock::now(),
+                    wall_offset: clock::wall_offset(),
+                    pid: std::process::id(),
+                    start,
+                };
+                fill(&map, plan, spec, &birth);
+                rename(&temporary, &self.path)
+                    .map_err(denied(&self.path, "rename the new region into place"))?;
+                Ok(map)
+            });
+        match placed {
+            Ok(map) => Ok((map, file)),
+            Err(error) => {
+                // The first error is the one to report; a file that stays is removed by the next start.
+                let _ = unlink(&temporary);
+                Err(error)
+            }
+        }
     }
 }
 
@@ -228,9 +323,15 @@ impl Claim {
 pub fn heap(spec: &RegionSpec) -> Result<(HandlerWriter, Vec<LaneWriter>, Region), CreateError> {
     let plan = plan(spec).map_err(CreateError::Spec)?;
     let map = Mapping::heap(plan.length);
-    let birth = Birth { generation: 1, created: Mono(0), wall_offset: 0, pid: 0 };
+    let birth = Birth {
+        generation: 1,
+        created: Mono(0),
+        wall_offset: 0,
+        pid: 0,
+        start: clock::Start::default(),
+    };
     fill(&map, &plan, spec, &birth);
-    let (handler, lanes, shared) = writers(Shared { map, plan, _lock: None }, spec);
+    let (handler, lanes, shared) = writers(Shared { map, plan, _locks: [None, None] }, spec);
     Ok((handler, lanes, Region::over_heap(Arc::clone(&shared))))
 }
 
@@ -247,11 +348,11 @@ fn lock(path: &Path) -> Result<File, CreateError> {
             Err(Errno::ISDIR | Errno::NXIO) => {
                 return Err(CreateError::NotAFile { path: lock_path });
             }
-            Err(error) => return Err(refused(&lock_path, "open the lock")(error)),
+            Err(error) => return Err(denied(&lock_path, "open the lock")(error)),
         };
         // The next start must be able to open it, whatever the umask of this one.
         fchmod(&file, Mode::RUSR | Mode::WUSR)
-            .map_err(refused(&lock_path, "set the lock's mode"))?;
+            .map_err(denied(&lock_path, "set the lock's mode"))?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => {}
             Err(Errno::WOULDBLOCK) => return Err(CreateError::InUse { path: path.to_owned() }),
@@ -272,8 +373,8 @@ fn lock(path: &Path) -> Result<File, CreateError> {
     Err(refused(&lock_path, "lock")(moved))
 }
 
-/// The header of the region that is there already, `None` when there is none. Called under the lock.
-fn old(path: &Path) -> Result<Option<Mapping>, CreateError> {
+/// The region that is there already, `None` when there is none. Called under the lock.
+fn old(path: &Path) -> Result<Option<Old>, CreateError> {
     // Non-blocking, so that a pipe at the path can't hold us.
     let file = match open(path, OFlags::RDWR | OFlags::NONBLOCK | SAFE, Mode::empty()) {
         Ok(file) => File::from(file),
@@ -282,7 +383,7 @@ fn old(path: &Path) -> Result<Option<Mapping>, CreateError> {
         Err(Errno::ISDIR | Errno::NXIO) => {
             return Err(CreateError::NotAFile { path: path.to_owned() });
         }
-        Err(error) => return Err(refused(path, "open the region that is there")(error)),
+        Err(error) => return Err(denied(path, "open the region that is there")(error)),
     };
     let stat = fstat(&file).map_err(refused(path, "look at the region that is there"))?;
     if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
@@ -314,18 +415,40 @@ fn old(path: &Path) -> Result<Option<Mapping>, CreateError> {
     if wanted != length {
         return Err(CreateError::Truncated { path: path.to_owned(), length, wanted });
     }
-    Ok(Some(map))
+    // What is refused for what it is was refused above, whoever uses it. The lock beside the path can
+    // be removed, and the file can have another path: its writer holds a lock on the file itself.
+    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => {}
+        Err(Errno::WOULDBLOCK) => return Err(CreateError::InUse { path: path.to_owned() }),
+        Err(error) => return Err(refused(path, "lock the region that is there")(error)),
+    }
+    // Looked at under the lock: from here on no handler but this one puts another in its place.
+    let there = lstat(path).map_err(refused(path, "look at the region that is there"))?;
+    if (there.st_dev, there.st_ino) != (stat.st_dev, stat.st_ino) {
+        return Err(CreateError::InUse { path: path.to_owned() });
+    }
+    let links = there.st_nlink;
+    if links > 1 {
+        return Err(CreateError::Linked { path: path.to_owned(), links });
+    }
+    Ok(Some(Old { header: map, _file: file }))
 }
 
-/// A new file of `length` zeros for the owner and one group, with every block of it allocated.
+/// A new file of `length` zeros for the owner and one group, locked, with every block of it allocated.
 fn fresh(path: &Path, length: u64, group: Option<u32>) -> Result<File, CreateError> {
+    // Beyond the limit the kernel's first answer is a signal, which kills who doesn't expect it.
+    if let Some(limit) = getrlimit(Resource::Fsize).current
+        && limit < length
+    {
+        return Err(CreateError::FileLimit { path: path.to_owned(), length, limit });
+    }
     // What a handler that died while building left behind. Nobody builds but who holds the lock.
     match unlink(path) {
         Ok(()) | Err(Errno::NOENT) => {}
-        Err(error) => return Err(refused(path, "remove an unfinished region")(error)),
+        Err(error) => return Err(denied(path, "remove an unfinished region")(error)),
     }
     let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | SAFE;
-    let file = open(path, flags, Mode::RUSR | Mode::WUSR).map_err(refused(path, "make"))?;
+    let file = open(path, flags, Mode::RUSR | Mode::WUSR).map_err(denied(path, "make"))?;
     match prepare(file.as_fd(), length, group) {
         Ok(()) => Ok(File::from(file)),
         Err((attempt, error)) => {
@@ -344,6 +467,8 @@ fn prepare(
     length: u64,
     group: Option<u32>,
 ) -> Result<(), (&'static str, Errno)> {
+    // Before it has the name by which others find it.
+    flock(file, FlockOperation::NonBlockingLockExclusive).map_err(|e| ("lock it", e))?;
     // Blocks now: a store into a page that finds no room later would kill the process.
     fallocate(file, FallocateFlags::empty(), 0, length).map_err(|e| ("allocate", e))?;
     if let Some(group) = group {

@@ -4,6 +4,7 @@ use candor_core::{Mono, Reason, Status};
 
 use super::Shared;
 use crate::atomic::Ordering;
+use crate::clock::Start;
 use crate::layout::text::layout_digest;
 use crate::layout::{LAYOUT_VERSION, Lane, MAGIC, Partition, Plan, State, UNMAPPED_MAX};
 use crate::mapping::{Mapping, store_all};
@@ -16,6 +17,7 @@ pub(super) struct Birth {
     pub(super) created: Mono,
     pub(super) wall_offset: u64,
     pub(super) pid: u32,
+    pub(super) start: Start,
 }
 
 /// The state word nobody has claimed anything in yet.
@@ -77,6 +79,8 @@ pub(super) fn fill(map: &Mapping, plan: &Plan, spec: &RegionSpec, birth: &Birth)
     set(&header.lanes_at, plan.lanes_at);
     set(&header.partitions_at, plan.partitions_at);
     set(&header.unmapped_at, plan.unmapped_at);
+    store_all(&header.boot, birth.start.boot);
+    set(&header.clock_offset, birth.start.offset.cast_unsigned());
     for lane in &plan.lanes {
         let record: &Lane = map.at(lane.record_at);
         set(&record.events_at, lane.events_at);

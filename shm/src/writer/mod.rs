@@ -18,7 +18,8 @@ use crate::mapping::Mapping;
 pub(crate) struct Shared {
     pub(crate) map: Mapping,
     pub(crate) plan: Plan,
-    // Held, locked, until the last writer is dropped or the process dies: while it is, nobody else
-    // may build a region under this path.
-    _lock: Option<File>,
+    // The file beside the path and the region's own, held, locked, until the last writer is dropped or
+    // the process dies: while they are, nobody else may build a region under this path, nor take over
+    // this one by another. None for memory of this process.
+    _locks: [Option<File>; 2],
 }
