@@ -308,7 +308,8 @@ impl Watch {
             self.newer_since = self.newer_since.or(Some(now));
         }
         if self.run == Some(tag.run) {
-            if !tag.echo {
+            // The first packet of a run is as good as any to a handler that has heard no other.
+            if !tag.echo || self.evidence == Mono::NEVER {
                 if self.evidence != Mono::NEVER && at >= self.evidence + setup.silence {
                     // Nothing vouched for the books so long: they may be as old as that.
                     self.said.stalled = self.said.stalled.max(Some(at));
