@@ -43,7 +43,7 @@ fn a_removed_interface_is_noticed() {
     ip(&format!("-n {} link set vrx up", veth.receiving));
     receiver.queues[0].check().unwrap();
     // It goes on as if nothing had happened.
-    receiver.program.set_endpoint([239, 1, 1, 1], 5, 7, 0).unwrap();
+    receiver.program.set_endpoint([239, 1, 1, 1], 5, None, 7, 0).unwrap();
     let sender = veth.sender();
     eventually("the link", || veth.link().contains("LOWER_UP").then_some(()));
     sender.send(&Datagram::to([239, 1, 1, 1], 5).frame(b"again"));

@@ -124,6 +124,7 @@ pub(crate) struct Copied {
     pub(crate) line: u8,
     pub(crate) arrival_ns: u64,
     pub(crate) payload: Vec<u8>,
+    pub(crate) packet: (Vec<u8>, usize),
     pub(crate) frame: Vec<u8>,
 }
 
@@ -156,6 +157,7 @@ impl Receiver {
                     line: meta.line,
                     arrival_ns: meta.arrival_ns,
                     payload: frame.payload().expect("the payload is in the frame").to_vec(),
+                    packet: frame.packet().map(|(bytes, udp_at)| (bytes.to_vec(), udp_at)).unwrap(),
                     frame: frame.data().to_vec(),
                 });
             });
