@@ -83,6 +83,9 @@ scenarios! {
     line_lag = "line-lag",
     line_dark = "line-dark",
     number_reset = "number-reset",
+    number_reset_healed = "number-reset-healed",
+    restart_with_late_packets = "restart-with-late-packets",
+    restart_unheard = "restart-unheard",
     failover_new_session = "failover-new-session",
     session_change_all = "session-change-all",
     two_publishers = "two-publishers",
@@ -116,6 +119,7 @@ scenarios! {
     transaction_left_open = "transaction-left-open",
     transaction_split = "transaction-split",
     transactions_chained = "transactions-chained",
+    gap_filled_mid_transaction = "gap-filled-mid-transaction",
 }
 
 #[test]
