@@ -4,11 +4,11 @@
 use core::fmt;
 
 use candor_core::limits::LINES;
-use candor_core::{Line, Nanos, Reason};
+use candor_core::{Line, Nanos, Reason, TradingState};
 use candor_gapfill::retransmit::Policy;
 
 use super::network::Link;
-use crate::market::Family;
+use crate::market::{Family, Mood};
 use crate::publisher::Packing;
 use crate::services::{ServiceFault, ServiceKind};
 
@@ -52,6 +52,8 @@ pub struct Setup {
     pub lanes: u16,
     /// Frames a lane's queue holds; more are dropped and counted, as a kernel does.
     pub queue: usize,
+    /// Whether symbols are halted now and then, by chance.
+    pub halts: bool,
     /// Whether the map lists the symbols.
     pub listed: bool,
     /// When the handler starts.
@@ -85,6 +87,7 @@ impl Setup {
             poll: Nanos::from_micros(5),
             lanes: 1,
             queue: 4096,
+            halts: true,
             listed: true,
             handler_at: Nanos::ZERO,
             services: None,
@@ -291,6 +294,8 @@ pub enum What {
     Pause,
     /// Messages again.
     Resume,
+    /// A partition's flow does something beside its usual, or its usual again.
+    Mood(usize, Mood),
     /// A lane does nothing for so long: the process is stopped, or starved.
     Stall(u16, Nanos),
     /// The handler dies.
@@ -349,6 +354,7 @@ impl fmt::Display for What {
             What::Rate(rate) => write!(f, "{rate} messages a second"),
             What::Pause => write!(f, "no messages, heartbeats only"),
             What::Resume => write!(f, "messages go on"),
+            What::Mood(p, mood) => write!(f, "P{} flow: {mood:?}", p + 1),
             What::Stall(lane, time) => write!(f, "lane {lane} stands still for {time}"),
             What::Stop => write!(f, "the handler dies"),
             What::Start => write!(f, "a handler starts"),
@@ -393,6 +399,8 @@ pub struct Expect {
 pub enum Must {
     /// Live.
     BeLive,
+    /// Live, and its trading state is this.
+    BeLiveIn(TradingState),
     /// Stale for one of these reasons.
     BeStale(Vec<Reason>),
 }

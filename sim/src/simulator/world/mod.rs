@@ -142,7 +142,7 @@ fn exchange(setup: &Setup) -> Exchange {
         partitions: setup.partitions,
         symbols: setup.symbols,
         prefill: setup.prefill,
-        halts: true,
+        halts: setup.halts,
         family: setup.venue,
     };
     let (session, begin) = match setup.venue {
