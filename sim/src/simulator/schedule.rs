@@ -5,6 +5,7 @@ use core::fmt;
 
 use candor_core::limits::LINES;
 use candor_core::{Line, Nanos, Reason, TradingState};
+use candor_engine::odd::Odd;
 use candor_gapfill::retransmit::Policy;
 
 use super::network::Link;
@@ -405,6 +406,39 @@ pub enum Must {
     BeStale(Vec<Reason>),
 }
 
+/// What looks odd for a while, and must be said once.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Oddity {
+    /// The partition.
+    pub partition: usize,
+    /// What.
+    pub odd: OddKind,
+    /// Not before then, since the beginning.
+    pub from: Nanos,
+    /// Nor after then.
+    pub until: Nanos,
+}
+
+/// What can look odd.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum OddKind {
+    /// [`Odd::FrozenNumbers`].
+    FrozenNumbers,
+    /// [`Odd::EmptyBooks`].
+    EmptyBooks,
+}
+
+impl OddKind {
+    /// The kind of this one.
+    #[must_use]
+    pub const fn of(odd: &Odd) -> OddKind {
+        match odd {
+            Odd::FrozenNumbers { .. } => OddKind::FrozenNumbers,
+            Odd::EmptyBooks { .. } => OddKind::EmptyBooks,
+        }
+    }
+}
+
 /// A whole run.
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -420,6 +454,8 @@ pub struct Plan {
     pub events: u64,
     /// What must hold besides.
     pub expects: Vec<Expect>,
+    /// What must be said to be odd, each once; nothing else may be.
+    pub odd: Vec<Oddity>,
 }
 
 impl Plan {
@@ -433,6 +469,7 @@ impl Plan {
             length,
             events: u64::MAX,
             expects: Vec::new(),
+            odd: Vec::new(),
         }
     }
 
@@ -448,6 +485,13 @@ impl Plan {
     #[must_use]
     pub fn expect(mut self, partition: usize, from: Nanos, until: Nanos, must: Must) -> Plan {
         self.expects.push(Expect { partition, symbol: None, from, until, must });
+        self
+    }
+
+    /// Adds what must be said to be odd, once, and when.
+    #[must_use]
+    pub fn odd(mut self, partition: usize, odd: OddKind, from: Nanos, until: Nanos) -> Plan {
+        self.odd.push(Oddity { partition, odd, from, until });
         self
     }
 

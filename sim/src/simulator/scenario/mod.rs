@@ -3,6 +3,7 @@
 mod content;
 mod handler;
 mod lines;
+mod odd;
 mod recovery;
 mod sequence;
 mod silence;
@@ -26,6 +27,11 @@ pub const ALL: &[(&str, Build)] = &[
     ("outage-10h", silence::outage),
     ("halt", silence::halt),
     ("market-wide-halt", silence::market_wide_halt),
+    ("heartbeats-without-data", odd::heartbeats_without_data),
+    ("zero-quotes", odd::zero_quotes),
+    ("usual", odd::usual),
+    ("all-rest", odd::all_rest),
+    ("thin-beside-busy", odd::thin_beside_busy),
     ("gap-one-line", lines::gap_one_line),
     ("gap-both-lines", lines::gap_both_lines),
     ("straddle", lines::straddle),
