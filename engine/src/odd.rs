@@ -271,6 +271,10 @@ impl Seat {
     ) -> Option<(Odd, bool)> {
         match &mut self.numbers {
             Numbers::Still { since, due, own, others: siblings } if self.moved == 0 => {
+                if (*own, *siblings) == (0, 0) {
+                    // Live again: what it usually had to say is not forgotten that fast.
+                    (*own, *siblings) = (self.usual, usual);
+                }
                 *due = faded(*due, passed, DUE_FOR);
                 if *own < parts(USUAL_LEAST) || *siblings == 0 {
                     return None;
