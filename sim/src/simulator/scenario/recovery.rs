@@ -146,19 +146,23 @@ pub(super) fn late_join(seed: u64) -> Plan {
     plan
 }
 
-/// All partitions miss packets at once: the budget is kept, and all are Live within a bound.
+/// A hundred partitions miss packets at once: the budget is kept, and all are Live within a bound.
 pub(super) fn recovery_storm(seed: u64) -> Plan {
+    const PARTITIONS: usize = 100;
     let services = ServiceSetup { budget: 20, ..ServiceSetup::BOTH };
     let mut plan = served("recovery-storm", seed, services);
-    plan.setup.partitions = 24;
-    plan.setup.symbols = 72;
-    plan.length = ms(5_000);
-    for partition in 0..24 {
+    plan.setup.partitions = PARTITIONS;
+    plan.setup.symbols = 2 * PARTITIONS;
+    plan.length = ms(STORM_ENDS);
+    for partition in 0..PARTITIONS {
         plan = plan.at(AT, What::LoseNext(partition, 3));
-        plan = plan.expect(partition, ms(4_000), ms(5_000), Must::BeLive);
+        plan = plan.expect(partition, ms(STORM_ENDS - 1_000), ms(STORM_ENDS), Must::BeLive);
     }
     plan
 }
+
+/// Twenty requests a second for a hundred partitions, and some of them twice, in milliseconds.
+const STORM_ENDS: u64 = 12_000;
 
 /// Lines that differ: nobody knows which is right, until a snapshot says it.
 pub(super) fn lines_differ(seed: u64) -> Plan {

@@ -3,6 +3,7 @@
 mod happen;
 mod look;
 
+use candor_core::counters::Counters;
 use candor_core::{Line, Mono, Nanos, Symbol, SymbolIndex, WireTime};
 
 use crate::control::Command;
@@ -408,6 +409,8 @@ impl<'a> World<'a> {
         });
         let errands = self.handler.as_ref().and_then(|handler| handler.errands.as_ref());
         let errand = errands.map(Errands::counts).unwrap_or_default();
+        let seats = self.handler.iter().flat_map(|handler| &handler.seats);
+        let counted = seats.fold(Counters::new(), |sum, seat| sum.plus(&seat.partition.counters()));
         Outcome {
             failure,
             digest: self.digest.value(),
@@ -419,6 +422,7 @@ impl<'a> World<'a> {
             lost: self.network.carried.lost,
             asked: self.errand.asked + errand.asked,
             connected: self.errand.connected + errand.connected,
+            counted,
             healed: ended.unwrap_or(0),
         }
     }
