@@ -122,8 +122,74 @@ impl BookView {
     }
 }
 
+/// How many books have quotes on both sides, on one, on none.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Quotes {
+    /// Buyers and sellers.
+    pub two_sided: u32,
+    /// One of them.
+    pub one_sided: u32,
+    /// Neither.
+    pub empty: u32,
+}
+
+impl Quotes {
+    /// Counts a book, unless the venue says that its symbol does not trade: then no quote is missed. A
+    /// level of size zero, or of price zero, is no quote.
+    pub fn count(&mut self, book: &BookView) {
+        if !matches!(book.trading_state, TradingState::Trading | TradingState::Unknown) {
+            return;
+        }
+        let quote = |level: &Level| level.size != 0 && level.price != Price(0);
+        let sides = [Side::Bid, Side::Ask].map(|side| book.levels(side).iter().any(quote));
+        match sides {
+            [true, true] => self.two_sided += 1,
+            [false, false] => self.empty += 1,
+            _ => self.one_sided += 1,
+        }
+    }
+
+    /// Books with any quote.
+    #[must_use]
+    pub const fn quoted(&self) -> u32 {
+        self.two_sided + self.one_sided
+    }
+}
+
 impl Default for BookView {
     fn default() -> Self {
         BookView::EMPTY
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_has_neither_price_nor_size_is_no_quote() {
+        let level = |price, size| Level { price: Price(price), size, ..Level::default() };
+        let book = |bid: Option<Level>, ask: Option<Level>| {
+            let mut book = BookView { trading_state: TradingState::Trading, ..BookView::EMPTY };
+            for (levels, count, level) in [
+                (&mut book.bids, &mut book.bid_count, bid),
+                (&mut book.asks, &mut book.ask_count, ask),
+            ] {
+                *count = u8::from(level.is_some());
+                levels[0] = level.unwrap_or_default();
+            }
+            book
+        };
+        let good = Some(level(100, 5));
+        let mut quotes = Quotes::default();
+        quotes.count(&book(good, good));
+        for side in [None, Some(level(100, 0)), Some(level(0, 5)), Some(level(0, 0))] {
+            quotes.count(&book(good, side));
+            quotes.count(&book(side, side));
+        }
+        assert_eq!(quotes, Quotes { two_sided: 1, one_sided: 4, empty: 4 });
+        assert_eq!(quotes.quoted(), 5);
+        quotes.count(&BookView { trading_state: TradingState::Halted, ..book(None, None) });
+        assert_eq!(quotes.empty, 4, "nobody misses quotes of what is halted");
     }
 }

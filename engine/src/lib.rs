@@ -33,6 +33,7 @@
 mod canary;
 mod content;
 mod evidence;
+pub mod odd;
 mod partition;
 mod rebuild;
 mod recovery;

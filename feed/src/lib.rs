@@ -27,3 +27,4 @@ pub mod publish;
 mod recovery;
 pub mod run;
 mod watch;
+mod world;

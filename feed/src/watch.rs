@@ -1,5 +1,6 @@
 //! The handler's own thread, which serves no packet: it waits for a signal, writes the log, takes
-//! commands, looks after the interfaces and the memberships, and publishes what nobody subscribes to.
+//! commands, looks after the interfaces and the memberships, publishes what nobody subscribes to, and says
+//! when the world looks odd.
 
 use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,6 +19,7 @@ use crate::exit::Failure;
 use crate::join::Joins;
 use crate::publish::Links;
 use crate::source::Watch;
+use crate::world::World;
 
 /// How often signals, commands and the log are looked at.
 const TICK: Duration = Duration::from_millis(20);
@@ -92,6 +94,7 @@ impl Keeper<'_> {
         let mut astray = 0;
         let mut lost = None;
         let (mut strangers, mut damaged) = (Told::default(), Told::default());
+        let mut world = World::new(self.config);
         while !stop.load(Ordering::Relaxed) {
             self.links.log.write(|partition| name(self.config, partition));
             let now = clock.now();
@@ -100,6 +103,7 @@ impl Keeper<'_> {
                 next_listen = now + LISTEN_EVERY;
                 self.renew(now, &mut silences);
             }
+            world.look(now, &self.region, self.config);
             if now >= next_look {
                 next_look = now + LOOK_EVERY;
                 self.look();

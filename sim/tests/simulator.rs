@@ -1,5 +1,6 @@
 //! The simulator on every scenario by name, and on some seeds of the swarm.
 
+use candor_core::counters::Counter;
 use candor_sim::market::Family;
 use candor_sim::simulator::shrink::shrink;
 use candor_sim::simulator::{Must, Outcome, Plan, report, run, scenario, swarm};
@@ -73,7 +74,14 @@ scenarios! {
     opening_tick_only = "opening-tick-only",
     last_packet_lost = "last-packet-lost",
     swizzle = "swizzle",
-    outage = "outage",
+    outage_10h = "outage-10h",
+    halt = "halt",
+    market_wide_halt = "market-wide-halt",
+    heartbeats_without_data = "heartbeats-without-data",
+    zero_quotes = "zero-quotes",
+    usual = "usual",
+    all_rest = "all-rest",
+    thin_beside_busy = "thin-beside-busy",
     gap_one_line = "gap-one-line",
     gap_both_lines = "gap-both-lines",
     straddle = "straddle",
@@ -112,6 +120,10 @@ scenarios! {
     snapshot_older_than_gap = "snapshot-older-than-gap",
     snapshot_broken = "snapshot-broken",
     gap_in_recovery = "gap-in-recovery",
+    overlapping_gaps = "overlapping-gaps",
+    session_changes_in_gap = "session-changes-in-gap",
+    join_mid_cycle = "join-mid-cycle",
+    snapshot_races_increments = "snapshot-races-increments",
     late_join_snapshot = "late-join-snapshot",
     recovery_storm = "recovery-storm",
     lines_differ_healed = "lines-differ-healed",
@@ -169,6 +181,59 @@ fn an_open_transaction_and_a_crossed_book_are_seen() {
         let failure = run(&plan.expect(0, from, until, Must::BeLive)).failure;
         let what = failure.expect("a symbol of the partition is not Live for a time").what;
         assert!(what.contains("reads SymbolQuarantined"), "{name}: {what}");
+    }
+}
+
+fn counted(name: &str, seed: u64, venue: Family) -> (Outcome, impl Fn(Counter) -> u64) {
+    let plan = scenario::find(name, seed, venue).expect("a scenario of this name");
+    let venue = swarm::venue_name(venue);
+    let outcome =
+        holds(&plan, &format!("candor-sim --scenario {name} --seed {seed} --venue {venue}"));
+    let counters = outcome.counted.clone();
+    (outcome, move |counter| counters.get(counter))
+}
+
+/// What is lost on one line is counted as that, to the number, and nothing else is.
+#[test]
+fn what_arbitration_counts_is_exact() {
+    for venue in [Family::Itch50, Family::Deep] {
+        let (outcome, count) = counted("gap-one-line", 1, venue);
+        assert!(count(Counter::LostOnA) > 100, "five in a hundred of A are lost");
+        assert_eq!(count(Counter::LostOnB), 0, "nothing of B is");
+        assert_eq!([Counter::GapsOutlived, Counter::GapsLost].map(&count), [0, 0]);
+        assert_eq!(count(Counter::Applied), outcome.published, "every number once");
+        assert_eq!(count(Counter::Messages), outcome.messages, "all that was delivered");
+        assert_eq!(count(Counter::Messages), count(Counter::Applied) + count(Counter::Duplicate));
+        let of_both = 2 * outcome.published - count(Counter::LostOnA);
+        assert_eq!(count(Counter::Messages), of_both, "what A lost is all that is missing");
+    }
+}
+
+/// Two requests for a gap at most, where the venue answers.
+#[test]
+fn a_gap_takes_two_requests_at_most() {
+    let (outcome, count) = counted("gap-retransmitted", 2, Family::Itch50);
+    let gaps = count(Counter::GapsOutlived);
+    assert!(gaps > 0 && outcome.asked > 0);
+    assert!(outcome.asked <= 2 * gaps, "{} requests for {gaps} gaps", outcome.asked);
+}
+
+/// What the scenarios of recovery are named for happens in them.
+#[test]
+fn scenarios_of_recovery_are_what_they_are_called() {
+    for venue in [Family::Itch50, Family::Deep] {
+        let (_, count) = counted("snapshot-races-increments", 1, venue);
+        assert!(count(Counter::HoldbackFull) > 0, "there is too little room");
+        let (_, count) = counted("snapshot-races-increments", 2, venue);
+        assert_eq!(count(Counter::HoldbackFull), 0, "there is room enough");
+        assert!(count(Counter::SnapshotsSpliced) > 0, "it is joined to what came meanwhile");
+        let (_, count) = counted("join-mid-cycle", 2, venue);
+        let [failed, spliced] = [Counter::SnapshotsFailed, Counter::SnapshotsSpliced].map(count);
+        assert!(failed >= 3 && spliced >= 3, "{failed} cut off, {spliced} whole");
+        let (_, count) = counted("overlapping-gaps", 2, venue);
+        assert!(count(Counter::GapsOutlived) >= 12, "a gap a step");
+        let [on_a, on_b] = [Counter::LostOnA, Counter::LostOnB].map(count);
+        assert!(on_a > 0 && on_b > 0, "each line loses what the other carries");
     }
 }
 

@@ -28,7 +28,7 @@ fn dropping_the_attachment_takes_the_program_off() {
         drop(attachment);
         // A child that another test starts at this instant holds a copy until it is another program.
         let left = (0..50).all(|_| {
-            std::thread::sleep(std::time::Duration::from_millis(10));
+            pause(Duration::from_millis(10));
             veth.link().contains("xdp")
         });
         assert!(!left, "{}", veth.link());

@@ -3,7 +3,9 @@
 
 use candor_core::counters::{self, Counter, LaneCounter, PARTITION_COUNTERS};
 use candor_core::symbol::Text;
-use candor_core::{Decimals, Mono, Nanos, Reject, SeqNo, SessionId, Status, TradingDate};
+use candor_core::{
+    Decimals, Mono, Nanos, Quotes, Reject, SeqNo, SessionId, Status, SymbolIndex, TradingDate,
+};
 
 use super::verdict;
 use super::{Region, Verdict, partition_terms};
@@ -190,6 +192,21 @@ impl Region {
     /// Every partition as of `now`, in order.
     pub fn partitions(&self, now: Mono) -> impl Iterator<Item = PartitionInfo> + '_ {
         (0..self.partition_count()).filter_map(move |index| self.partition(index, now))
+    }
+
+    /// What the books of a partition's symbols quote that are Live as of `now`. Reads every symbol, as
+    /// any reader does: for displays and monitors, about once a second.
+    #[must_use]
+    pub fn quotes(&self, partition: u16, now: Mono) -> Quotes {
+        let place = self.plan().partitions.get(usize::from(partition));
+        let count = place.map_or(0, |place| self.defined(place));
+        let mut quotes = Quotes::default();
+        for symbol in (0..count).map(SymbolIndex) {
+            if let Some(book) = self.read_at(self.handle(partition, symbol), now).live() {
+                quotes.count(book);
+            }
+        }
+        quotes
     }
 
     /// Every lane as of `now`, in order.

@@ -21,7 +21,7 @@ use candor_core::{Line, Mono, Nanos, SeqNo, SessionId, WireTime};
 use thiserror::Error;
 
 use crate::capture::{Capture, CaptureError};
-use crate::market::{Market, MarketConfig};
+use crate::market::{Market, MarketConfig, Mood};
 use crate::publisher::{
     Framing, LineConfig, Outgoing, PublishError, Publisher, PublisherConfig, WireClock,
 };
@@ -293,6 +293,13 @@ impl Exchange {
         }
     }
 
+    /// Changes the mood of a partition's flow; a capture has none.
+    pub fn set_mood(&mut self, partition: usize, mood: Mood) {
+        if let Source::Market { market, .. } = &mut self.source {
+            market.partitions[partition].set_mood(mood);
+        }
+    }
+
     /// Cuts every open packet, so that the lines stop at the same number.
     pub fn cut_all(&mut self, now: Mono) {
         self.publishers.iter_mut().filter(|one| one.is_alive()).for_each(|one| one.cut_all(now));
@@ -349,7 +356,8 @@ impl Exchange {
         let Source::Market { market, picks, activity, .. } = &mut self.source else { return None };
         let draw = picks.below(activity.last().copied()?);
         let index = activity.partition_point(|sum| *sum <= draw);
-        let open = speaks(&self.publishers[index]) && market.partitions[index].is_open();
+        let partition = &market.partitions[index];
+        let open = speaks(&self.publishers[index]) && partition.is_open() && !partition.is_still();
         open.then_some(index)
     }
 

@@ -11,6 +11,7 @@ use candor_core::{Side, Symbol, SymbolIndex, TradingState, WireTime};
 
 use super::book::{Order, TrueBook};
 use super::deep::{self, Effects, Pending, Traded};
+use super::mood::Mood;
 use super::wire::{Action, Encoded, encode};
 use super::{Family, Listing, MarketConfig};
 use crate::rng::Rng;
@@ -37,9 +38,9 @@ enum Stage {
 }
 
 #[derive(Clone, Debug)]
-struct Stock {
+pub(super) struct Stock {
     listing: Listing,
-    book: TrueBook,
+    pub(super) book: TrueBook,
     /// Where its price is, in ticks of `tick`.
     fair: u64,
     tick: u32,
@@ -48,9 +49,9 @@ struct Stock {
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Halt {
-    symbol: usize,
-    until: WireTime,
+pub(super) struct Halt {
+    pub(super) symbol: usize,
+    pub(super) until: WireTime,
 }
 
 /// One partition: its symbols, their true books, and the flow.
@@ -61,10 +62,11 @@ pub struct PartitionMarket {
     run: u64,
     rng: Rng,
     stage: Stage,
-    stocks: Vec<Stock>,
+    pub(super) stocks: Vec<Stock>,
     /// Running sums of the stocks' activity.
     activity: Vec<u64>,
-    halts: Vec<Halt>,
+    pub(super) halts: Vec<Halt>,
+    pub(super) mood: Mood,
     recent: VecDeque<(usize, Traded)>,
     next_reference: u64,
     next_trade: u64,
@@ -92,6 +94,7 @@ impl PartitionMarket {
             stocks: stocks.collect(),
             activity,
             halts: Vec::new(),
+            mood: Mood::default(),
             recent: VecDeque::with_capacity(RECENT_TRADES),
             next_reference: 1,
             next_trade: 1,
@@ -282,6 +285,9 @@ impl PartitionMarket {
         if let Some(resumed) = self.resume(now) {
             return resumed;
         }
+        if let Some(asked) = self.moody() {
+            return asked;
+        }
         // An attempt fails where a symbol has no order to delete or is halted; others follow.
         for _ in 0..8 {
             let index = self.pick();
@@ -300,6 +306,9 @@ impl PartitionMarket {
 
     fn attempt(&mut self, index: usize, now: WireTime) -> Option<(Option<usize>, Action)> {
         let draw = self.rng.below(100_000);
+        if self.is_withdrawn(index) {
+            return None;
+        }
         self.walk(index);
         let stock = &self.stocks[index];
         let (resting, target) = (stock.book.orders().len(), stock.target);
@@ -398,7 +407,7 @@ impl PartitionMarket {
         (resting > 0).then(|| self.rng.below(resting) as usize)
     }
 
-    fn delete(&mut self, index: usize) -> (Option<usize>, Action) {
+    pub(super) fn delete(&mut self, index: usize) -> (Option<usize>, Action) {
         let Some(at) = self.any_order(index) else { return self.notice(index) };
         let whole = self.stocks[index].book.orders()[at].size;
         let order = self.take(index, at, whole);
@@ -508,7 +517,7 @@ impl PartitionMarket {
         Action::OperationalHalt { symbol: stock.listing.symbol, halted }
     }
 
-    fn set_state(
+    pub(super) fn set_state(
         &mut self,
         index: usize,
         letter: u8,

@@ -7,6 +7,7 @@
 pub mod book;
 mod deep;
 pub mod flow;
+mod mood;
 pub mod names;
 pub mod wire;
 
@@ -18,6 +19,7 @@ use crate::publisher::Framing;
 use crate::rng::Rng;
 pub use book::TrueBook;
 pub use flow::{PartitionMarket, Step};
+pub use mood::Mood;
 
 /// Whose messages a market speaks.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]

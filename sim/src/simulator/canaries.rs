@@ -8,6 +8,7 @@ use candor_core::canary::{self, Canary};
 use super::schedule::{Plan, ServiceSetup, Setup, What};
 use super::world::run;
 use super::{scenario, swarm};
+use crate::market::Family;
 use crate::services::{ServiceFault, ServiceKind};
 
 /// Messages of a run in search of a canary.
@@ -85,13 +86,9 @@ const fn later(ms: u64) -> Nanos {
     Nanos(LOST.0 + ms * 1_000_000)
 }
 
-/// An answer is so late that its session is over, and in the new one numbers are missing too.
+/// That scenario, at once.
 fn session_changes_in_gap(seed: u64) -> Plan {
-    let late = ServiceFault::Late(Nanos::from_millis(30));
-    loses("session-changes-in-gap", seed, ServiceSetup::BOTH)
-        .at(Nanos::ZERO, What::Serve(0, ServiceKind::Retransmit, late))
-        .at(later(10), What::Session(Some(0)))
-        .at(later(25), What::LoseNext(0, 4))
+    scenario::find("session-changes-in-gap", seed, Family::Itch50).expect("a scenario of this name")
 }
 
 /// All books have to be fetched anew while the stream goes on, snapshots hang, and what is held back

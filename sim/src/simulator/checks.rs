@@ -188,21 +188,41 @@ impl Judge<'_> {
                 continue;
             }
             *self.reads += 1;
-            let reason = handler.region.read_at(*handle, now).reason();
+            let read = handler.region.read_at(*handle, now);
+            let (reason, state) = (read.reason(), read.live().map(|book| book.trading_state));
             let holds = match (&expect.must, reason) {
                 (Must::BeLive, None) => true,
+                (Must::BeLiveIn(wanted), None) => state == Some(*wanted),
+                (Must::BeStale(reasons), Some(Reason::Silent)) => {
+                    if let Some(wrong) = age_hidden(handler, index, now) {
+                        return Err(Wrong { partition: index, what: wrong });
+                    }
+                    reasons.contains(&Reason::Silent)
+                }
                 (Must::BeStale(reasons), Some(reason)) => reasons.contains(&reason),
                 _ => false,
             };
             if !holds {
                 let name = seat.watch.slots[symbol].symbol;
                 let read = reason.map_or("Live", Reason::label);
-                let what = format!("the scenario says {:?}, {name} reads {read}", expect.must);
+                let state = state.map_or(String::new(), |state| format!(", {state:?}"));
+                let must = &expect.must;
+                let what = format!("the scenario says {must:?}, {name} reads {read}{state}");
                 return Err(Wrong { partition: index, what });
             }
         }
         Ok(())
     }
+}
+
+/// What is wrong with the age that readers are shown of a silent partition's last packet.
+fn age_hidden(handler: &Handler, index: usize, now: Mono) -> Option<String> {
+    let heard = handler.region.partition(index as u16, now)?.heard;
+    let came = handler.seats[index].watch.evidence;
+    (heard != came).then(|| {
+        let (shown, age) = (now.since(heard), now.since(came));
+        format!("silent for {age}, and readers are told of {shown}")
+    })
 }
 
 /// Whether a symbol is one that two partitions have.

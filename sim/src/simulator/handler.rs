@@ -12,6 +12,7 @@ use candor_core::{
     TradingDate, Venue, promote,
 };
 use candor_decoders::Format;
+use candor_engine::odd::{Glance, OddWorld, Remark};
 use candor_engine::{Capacity, Config, Partition, Services, VenueSymbols};
 use candor_shm::{Endpoint, Handle, HandlerWriter, LaneWriter, PartitionSpec, Region, RegionSpec};
 
@@ -27,6 +28,9 @@ use crate::market::Family;
 
 /// How often the kernel's drop counters are read.
 const COUNTS_EVERY: Nanos = Nanos::from_millis(10);
+
+/// How often it is asked whether the world looks odd.
+const ODD_EVERY: Nanos = Nanos::from_secs(1);
 
 /// Packets of one poll.
 const BATCH: usize = 64;
@@ -62,6 +66,9 @@ pub(super) struct Handler {
     pub(super) region: Region,
     writer: HandlerWriter,
     pub(super) errands: Option<Errands>,
+    odd: OddWorld,
+    /// When the handler's own thread looks whether the world looks odd next.
+    pub(super) next_odd: Mono,
     claims: Vec<(u16, Symbol)>,
     setup: Setup,
 }
@@ -175,6 +182,8 @@ impl Handler {
             region: region.for_date(DATE),
             writer,
             errands,
+            odd: OddWorld::new(&vec![0; setup.partitions]),
+            next_odd: now,
             claims: Vec::new(),
             setup: setup.clone(),
         };
@@ -437,6 +446,22 @@ impl Handler {
     pub(super) fn stall(&mut self, index: usize, until: Mono) {
         let lane = &mut self.lanes[index];
         lane.stalled_until = lane.stalled_until.max(Some(until));
+    }
+
+    /// Once a second, as the handler's own thread does it: what has begun to look odd.
+    pub(super) fn look_at_the_world(&mut self, now: Mono) -> Vec<Remark> {
+        self.next_odd = now + ODD_EVERY;
+        let Handler { region, odd, setup, .. } = self;
+        let glance = |partition| {
+            let info = region.partition(partition, now)?;
+            let (_, expected, _) = info.numbers?;
+            let (live, epoch) = (info.status.is_live(), info.epoch);
+            Some(Glance { live, epoch, expected, quotes: region.quotes(partition, now) })
+        };
+        let glances: Option<Vec<Glance>> = (0..setup.partitions as u16).map(glance).collect();
+        let mut remarks = Vec::new();
+        odd.look(now, &glances.expect("nobody writes meanwhile"), |remark| remarks.push(remark));
+        remarks
     }
 
     /// Joins or leaves a partition's groups.

@@ -4,6 +4,7 @@ use core::fmt;
 use std::collections::VecDeque;
 
 use candor_core::{Action, Line, LossKind, Mono, Nanos, Status};
+use candor_engine::odd::Remark;
 use candor_engine::{Notice, Step};
 
 use super::network::Tag;
@@ -38,6 +39,8 @@ pub enum Told {
     Reply(&'static str, u64),
     /// The handler asks the venue's services.
     Asked(Action),
+    /// The world looks odd, or no longer.
+    Odd(Remark),
     /// A fault.
     Fault(What),
     /// A lane found that it had stood still, or that frames were dropped.
@@ -137,6 +140,8 @@ impl fmt::Display for Told {
             Told::Asked(Action::DropSnapshot { cycle }) => {
                 write!(f, "asked   to drop cycle {cycle}")
             }
+            Told::Odd(Remark { odd, begins: true, .. }) => write!(f, "odd     {odd}"),
+            Told::Odd(Remark { odd, .. }) => write!(f, "odd     no longer: {odd}"),
             Told::Fault(what) => write!(f, "fault   {what}"),
             Told::Stalled(lane) => write!(f, "stall   lane {lane}"),
             Told::Healed => write!(f, "healed  the second act begins"),

@@ -45,5 +45,5 @@ pub mod wire;
 pub mod world;
 
 pub use report::{Failure, Outcome};
-pub use schedule::{Expect, Fault, Must, Plan, ServiceSetup, Setup, Ways, What};
+pub use schedule::{Expect, Fault, Must, OddKind, Oddity, Plan, ServiceSetup, Setup, Ways, What};
 pub use world::run;

@@ -3,6 +3,7 @@
 use core::fmt;
 
 use candor_core::Nanos;
+use candor_core::counters::Counters;
 
 use super::schedule::{Fault, Plan};
 
@@ -42,6 +43,8 @@ pub struct Outcome {
     pub asked: u64,
     /// Connections made to its snapshot services.
     pub connected: u64,
+    /// What the partitions counted in the life of the handler that ran last, added up.
+    pub counted: Counters,
     /// Partitions that were whole at the end and found equal to the venue's books.
     pub healed: usize,
 }

@@ -4,11 +4,12 @@
 use core::fmt;
 
 use candor_core::limits::LINES;
-use candor_core::{Line, Nanos, Reason};
+use candor_core::{Line, Nanos, Reason, TradingState};
+use candor_engine::odd::Odd;
 use candor_gapfill::retransmit::Policy;
 
 use super::network::Link;
-use crate::market::Family;
+use crate::market::{Family, Mood};
 use crate::publisher::Packing;
 use crate::services::{ServiceFault, ServiceKind};
 
@@ -52,6 +53,8 @@ pub struct Setup {
     pub lanes: u16,
     /// Frames a lane's queue holds; more are dropped and counted, as a kernel does.
     pub queue: usize,
+    /// Whether symbols are halted now and then, by chance.
+    pub halts: bool,
     /// Whether the map lists the symbols.
     pub listed: bool,
     /// When the handler starts.
@@ -85,6 +88,7 @@ impl Setup {
             poll: Nanos::from_micros(5),
             lanes: 1,
             queue: 4096,
+            halts: true,
             listed: true,
             handler_at: Nanos::ZERO,
             services: None,
@@ -291,6 +295,8 @@ pub enum What {
     Pause,
     /// Messages again.
     Resume,
+    /// A partition's flow does something beside its usual, or its usual again.
+    Mood(usize, Mood),
     /// A lane does nothing for so long: the process is stopped, or starved.
     Stall(u16, Nanos),
     /// The handler dies.
@@ -349,6 +355,7 @@ impl fmt::Display for What {
             What::Rate(rate) => write!(f, "{rate} messages a second"),
             What::Pause => write!(f, "no messages, heartbeats only"),
             What::Resume => write!(f, "messages go on"),
+            What::Mood(p, mood) => write!(f, "P{} flow: {mood:?}", p + 1),
             What::Stall(lane, time) => write!(f, "lane {lane} stands still for {time}"),
             What::Stop => write!(f, "the handler dies"),
             What::Start => write!(f, "a handler starts"),
@@ -393,8 +400,43 @@ pub struct Expect {
 pub enum Must {
     /// Live.
     BeLive,
+    /// Live, and its trading state is this.
+    BeLiveIn(TradingState),
     /// Stale for one of these reasons.
     BeStale(Vec<Reason>),
+}
+
+/// What looks odd for a while, and must be said once.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Oddity {
+    /// The partition.
+    pub partition: usize,
+    /// What.
+    pub odd: OddKind,
+    /// Not before then, since the beginning.
+    pub from: Nanos,
+    /// Nor after then.
+    pub until: Nanos,
+}
+
+/// What can look odd.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum OddKind {
+    /// [`Odd::FrozenNumbers`].
+    FrozenNumbers,
+    /// [`Odd::EmptyBooks`].
+    EmptyBooks,
+}
+
+impl OddKind {
+    /// The kind of this one.
+    #[must_use]
+    pub const fn of(odd: &Odd) -> OddKind {
+        match odd {
+            Odd::FrozenNumbers { .. } => OddKind::FrozenNumbers,
+            Odd::EmptyBooks { .. } => OddKind::EmptyBooks,
+        }
+    }
 }
 
 /// A whole run.
@@ -412,6 +454,8 @@ pub struct Plan {
     pub events: u64,
     /// What must hold besides.
     pub expects: Vec<Expect>,
+    /// What must be said to be odd, each once; nothing else may be.
+    pub odd: Vec<Oddity>,
 }
 
 impl Plan {
@@ -425,6 +469,7 @@ impl Plan {
             length,
             events: u64::MAX,
             expects: Vec::new(),
+            odd: Vec::new(),
         }
     }
 
@@ -440,6 +485,13 @@ impl Plan {
     #[must_use]
     pub fn expect(mut self, partition: usize, from: Nanos, until: Nanos, must: Must) -> Plan {
         self.expects.push(Expect { partition, symbol: None, from, until, must });
+        self
+    }
+
+    /// Adds what must be said to be odd, once, and when.
+    #[must_use]
+    pub fn odd(mut self, partition: usize, odd: OddKind, from: Nanos, until: Nanos) -> Plan {
+        self.odd.push(Oddity { partition, odd, from, until });
         self
     }
 

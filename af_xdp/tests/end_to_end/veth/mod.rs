@@ -230,7 +230,7 @@ fn attached(program: &mut Program, ifindex: u32, mode: AttachMode) -> Attachment
     for _ in 0..50 {
         match program.attach(ifindex, mode) {
             Err(AttachError::Occupied { .. }) => {
-                std::thread::sleep(std::time::Duration::from_millis(10));
+                pause(Duration::from_millis(10));
             }
             other => return other.unwrap(),
         }

@@ -3,6 +3,7 @@
 mod content;
 mod handler;
 mod lines;
+mod odd;
 mod recovery;
 mod sequence;
 mod silence;
@@ -23,7 +24,14 @@ pub const ALL: &[(&str, Build)] = &[
     ("opening-tick-only", silence::opening_tick_only),
     ("last-packet-lost", silence::last_packet_lost),
     ("swizzle", silence::swizzle),
-    ("outage", silence::outage),
+    ("outage-10h", silence::outage),
+    ("halt", silence::halt),
+    ("market-wide-halt", silence::market_wide_halt),
+    ("heartbeats-without-data", odd::heartbeats_without_data),
+    ("zero-quotes", odd::zero_quotes),
+    ("usual", odd::usual),
+    ("all-rest", odd::all_rest),
+    ("thin-beside-busy", odd::thin_beside_busy),
     ("gap-one-line", lines::gap_one_line),
     ("gap-both-lines", lines::gap_both_lines),
     ("straddle", lines::straddle),
@@ -62,6 +70,10 @@ pub const ALL: &[(&str, Build)] = &[
     ("snapshot-older-than-gap", recovery::snapshot_older),
     ("snapshot-broken", recovery::snapshot_broken),
     ("gap-in-recovery", recovery::gap_in_recovery),
+    ("overlapping-gaps", recovery::overlapping_gaps),
+    ("session-changes-in-gap", recovery::session_changes_in_gap),
+    ("join-mid-cycle", recovery::join_mid_cycle),
+    ("snapshot-races-increments", recovery::snapshot_races),
     ("late-join-snapshot", recovery::late_join),
     ("recovery-storm", recovery::recovery_storm),
     ("lines-differ-healed", recovery::lines_differ),

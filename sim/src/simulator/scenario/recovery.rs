@@ -146,19 +146,23 @@ pub(super) fn late_join(seed: u64) -> Plan {
     plan
 }
 
-/// All partitions miss packets at once: the budget is kept, and all are Live within a bound.
+/// A hundred partitions miss packets at once: the budget is kept, and all are Live within a bound.
 pub(super) fn recovery_storm(seed: u64) -> Plan {
+    const PARTITIONS: usize = 100;
     let services = ServiceSetup { budget: 20, ..ServiceSetup::BOTH };
     let mut plan = served("recovery-storm", seed, services);
-    plan.setup.partitions = 24;
-    plan.setup.symbols = 72;
-    plan.length = ms(5_000);
-    for partition in 0..24 {
+    plan.setup.partitions = PARTITIONS;
+    plan.setup.symbols = 2 * PARTITIONS;
+    plan.length = ms(STORM_ENDS);
+    for partition in 0..PARTITIONS {
         plan = plan.at(AT, What::LoseNext(partition, 3));
-        plan = plan.expect(partition, ms(4_000), ms(5_000), Must::BeLive);
+        plan = plan.expect(partition, ms(STORM_ENDS - 1_000), ms(STORM_ENDS), Must::BeLive);
     }
     plan
 }
+
+/// Twenty requests a second for a hundred partitions, and some of them twice, in milliseconds.
+const STORM_ENDS: u64 = 12_000;
 
 /// Lines that differ: nobody knows which is right, until a snapshot says it.
 pub(super) fn lines_differ(seed: u64) -> Plan {
@@ -170,4 +174,74 @@ pub(super) fn unknown_order(seed: u64) -> Plan {
     let mut plan = served("unknown-order-healed", seed, ServiceSetup::BOTH);
     plan.setup.tamper = vec![Tamper::UnknownOrder { partition: 0, from: 3_000 }];
     plan.expect(0, ms(2_000), END, Must::BeLive).others_live(0, OPEN_BY)
+}
+
+/// A handler joins where snapshots end half way: closed, cut within a message, or hanging, and once the
+/// handler itself dies in the middle of one. Each begins anew, and only a whole one counts.
+pub(super) fn join_mid_cycle(seed: u64) -> Plan {
+    const FAULTS: [ServiceFault; 3] =
+        [ServiceFault::Partial, ServiceFault::LostPart, ServiceFault::Hang];
+    let whole = ms(1_300);
+    let mut plan = served("join-mid-cycle", seed, ServiceSetup::BOTH);
+    plan.setup.handler_at = ms(700);
+    plan = plan.at(ms(1_000), What::Stop).at(ms(1_010), What::Start);
+    for (partition, fault) in FAULTS.into_iter().enumerate() {
+        let kind = ServiceKind::Snapshot;
+        plan = plan
+            .at(ms(0), What::Serve(partition, kind, fault))
+            .at(whole, What::Serve(partition, kind, ServiceFault::Off));
+        let reasons = [Reason::NotStarted, Reason::Recovering, Reason::Gap];
+        for (from, until) in [(ms(700), ms(1_000)), (ms(1_010), whole)] {
+            plan = plan.expect(partition, from, until, stale(&reasons));
+        }
+        plan = plan.expect(partition, ms(2_000), END, Must::BeLive);
+    }
+    plan
+}
+
+/// All books are fetched anew while the stream goes on: the snapshot takes so long that some of what is
+/// held back is older than it, and some newer. Of odd seeds there is too little room: the cycle begins
+/// anew until it is quick enough.
+pub(super) fn snapshot_races(seed: u64) -> Plan {
+    let roomy = seed.is_multiple_of(2);
+    let holdback = if roomy { ServiceSetup::BOTH.holdback } else { 12_000 };
+    let services = ServiceSetup { retransmit: false, holdback, ..ServiceSetup::BOTH };
+    let slow = if roomy { ServiceFault::Late(ms(60)) } else { ServiceFault::Hang };
+    let serve = |fault| What::Serve(0, ServiceKind::Snapshot, fault);
+    let plan = served("snapshot-races-increments", seed, services)
+        .at(ms(0), serve(slow))
+        .at(AT, What::Differ(0))
+        .at(after(AT, ms(300)), serve(ServiceFault::Off));
+    let reasons = [Reason::LinesDiffer, Reason::Recovering, Reason::Late, Reason::Gap];
+    heals(plan, ms(900)).expect(0, after(AT, ms(10)), after(AT, ms(50)), stale(&reasons))
+}
+
+/// Each line loses what the other begins or ends to lose: what is missing of both overlaps, again and
+/// again, while the answers to what was missing before are late.
+pub(super) fn overlapping_gaps(seed: u64) -> Plan {
+    let late = ServiceFault::Late(ms(4));
+    let mut plan = served("overlapping-gaps", seed, ServiceSetup::BOTH)
+        .at(ms(0), What::Serve(0, ServiceKind::Retransmit, late));
+    for step in 0..12 {
+        let at = |ms: u64| after(AT, Nanos::from_millis(12 * step + ms));
+        let (first, other) =
+            if step.is_multiple_of(2) { (Line::A, Line::B) } else { (Line::B, Line::A) };
+        plan = plan
+            .at(at(0), What::Cut(0, first, true))
+            .at(at(3), What::Cut(0, other, true))
+            .at(at(7), What::Cut(0, first, false))
+            .at(at(10), What::Cut(0, other, false));
+    }
+    heals(plan, ms(700))
+}
+
+/// An answer is so late that its session is over, and in the new one numbers are missing too.
+pub(super) fn session_changes_in_gap(seed: u64) -> Plan {
+    let late = ServiceFault::Late(Nanos::from_millis(30));
+    let plan = served("session-changes-in-gap", seed, ServiceSetup::BOTH)
+        .at(ms(0), What::Serve(0, ServiceKind::Retransmit, late))
+        .at(AT, What::LoseNext(0, 4))
+        .at(after(AT, ms(10)), What::Session(Some(0)))
+        .at(after(AT, ms(25)), What::LoseNext(0, 4));
+    heals(plan, ms(700))
 }

@@ -1,9 +1,10 @@
 //! Partitions that say nothing, or nearly nothing.
 
-use candor_core::{Line, Nanos, Reason};
+use candor_core::{Line, Nanos, Reason, TradingState};
 
 use super::{OPEN_BY, SOON, after, ms, small, stale};
-use crate::simulator::schedule::{Must, Plan, Setup, What};
+use crate::market::Mood;
+use crate::simulator::schedule::{Expect, Must, Plan, Setup, What};
 
 /// No data, no heartbeat: Silent by lease; others live.
 pub(super) fn partition_silent(seed: u64) -> Plan {
@@ -88,16 +89,57 @@ pub(super) fn swizzle(seed: u64) -> Plan {
     plan
 }
 
-/// All partitions stop and resume ten hours later: nothing Live in between, Live at resume.
+/// All partitions stop and resume ten hours later, in the same session or, of odd seeds, in new ones:
+/// nothing Live in between, Live at resume.
 pub(super) fn outage(seed: u64) -> Plan {
     let setup = small(seed);
     let (at, back) = (ms(500), Nanos::from_secs(36_000));
     let end = after(back, ms(1_000));
-    let mut plan = Plan::quiet("outage", setup, end);
+    let mut plan = Plan::quiet("outage-10h", setup, end);
+    let renamed = !seed.is_multiple_of(2);
     for partition in 0..3 {
         plan = plan.at(at, What::Kill(partition)).at(back, What::Revive(partition));
         plan = plan.expect(partition, ms(1_000), back, stale(&[Reason::Silent]));
-        plan = plan.expect(partition, after(back, SOON), end, Must::BeLive);
+        let open = if renamed { ms(150) } else { SOON };
+        plan = plan.expect(partition, after(back, open), end, Must::BeLive);
+    }
+    if renamed { plan.at(back, What::Session(None)) } else { plan }
+}
+
+/// A symbol is halted and resumes: Live all along, and readers are told in which state it is.
+pub(super) fn halt(seed: u64) -> Plan {
+    let (at, back, end) = (ms(500), ms(1_500), ms(5_000));
+    let mut plan = Plan::quiet("halt", Setup { halts: false, ..small(seed) }, end)
+        .at(at, What::Mood(1, Mood::Halted { all: false }))
+        .at(back, What::Mood(1, Mood::Usual))
+        .expect(1, OPEN_BY, end, Must::BeLive)
+        .others_live(1, OPEN_BY);
+    let mut states = |from, until, state| {
+        let (symbol, must) = (Some(0), Must::BeLiveIn(state));
+        plan.expects.push(Expect { partition: 1, symbol, from, until, must });
+    };
+    states(after(at, SAID), back, TradingState::Halted);
+    states(after(back, SAID), after(back, ms(2_000)), TradingState::QuoteOnly);
+    states(after(back, after(ms(2_000), SAID)), end, TradingState::Trading);
+    plan
+}
+
+/// Every symbol of every partition is halted, and all resume: the same.
+pub(super) fn market_wide_halt(seed: u64) -> Plan {
+    let (at, back, end) = (ms(500), ms(1_500), ms(5_000));
+    let setup = Setup { halts: false, ..small(seed) };
+    let mut plan = Plan::quiet("market-wide-halt", setup, end);
+    for partition in 0..3 {
+        plan = plan
+            .at(at, What::Mood(partition, Mood::Halted { all: true }))
+            .at(back, What::Mood(partition, Mood::Usual))
+            .expect(partition, OPEN_BY, end, Must::BeLive)
+            .expect(partition, after(at, SAID), back, Must::BeLiveIn(TradingState::Halted));
+        let trades = after(back, after(ms(2_000), SAID));
+        plan = plan.expect(partition, trades, end, Must::BeLiveIn(TradingState::Trading));
     }
     plan
 }
+
+/// The market needs a few messages to say a state of all symbols.
+const SAID: Nanos = ms(60);

@@ -4,7 +4,7 @@ use candor_core::{Line, Nanos};
 
 use super::{Ghost, Grave, HEALING_RATE, Haunt, START, World};
 use crate::control::Command;
-use crate::market::Family;
+use crate::market::{Family, Mood};
 use crate::oracle::wire;
 use crate::services::{ServiceFault, ServiceKind};
 use crate::simulator::checks::{Judge, Wrong};
@@ -128,6 +128,7 @@ impl World<'_> {
             What::Rate(rate) => self.command(&Command::Rate(rate)),
             What::Pause => self.command(&Command::Pause),
             What::Resume => self.command(&Command::Resume),
+            What::Mood(partition, mood) => self.exchange.set_mood(partition, mood),
             What::Stop => self.stop_handler(),
             What::Start if self.handler.is_none() => self.start_handler(),
             What::Start => {}
@@ -246,6 +247,7 @@ impl World<'_> {
                 self.network.mend(partition, line, true);
             }
             self.command(&Command::Partition { partition, alive: true });
+            self.exchange.set_mood(partition, Mood::Usual);
         }
         self.command(&Command::Resume);
         self.command(&Command::Rate(self.setup.rate.min(HEALING_RATE)));

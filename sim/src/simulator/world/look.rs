@@ -1,9 +1,12 @@
 //! Looks at what readers see, when something happened and when nothing did.
 
 use candor_core::{Mono, Nanos};
+use candor_engine::odd::Remark;
 
 use super::{Grave, INSPECT_EVERY, START, World};
 use crate::simulator::checks::{Judge, Wrong};
+use crate::simulator::journal::Told;
+use crate::simulator::schedule::{OddKind, Oddity};
 
 impl World<'_> {
     /// Every symbol is read at `now`, and the plan's expectations are looked at.
@@ -27,6 +30,47 @@ impl World<'_> {
             judge.expected(handler, expect, now)?;
         }
         Ok(())
+    }
+
+    /// What the handler's own thread says once a second must be what the plan expects, once, and
+    /// nothing else.
+    pub(super) fn look_at_the_world(&mut self) -> Result<(), Wrong> {
+        let now = self.now;
+        let Some(handler) = self.handler.as_mut().filter(|it| it.next_odd <= now) else {
+            return Ok(());
+        };
+        for remark in handler.look_at_the_world(now) {
+            let Remark { partition, odd, begins } = remark;
+            self.journal.note(now, partition, Told::Odd(remark));
+            let kind = OddKind::of(&odd);
+            let partition = usize::from(partition);
+            self.digest.words([12, partition as u64, kind as u64, u64::from(begins), now.0]);
+            if !begins {
+                continue;
+            }
+            let since = now.since(START);
+            let wanted = |it: &Oddity| {
+                (it.partition, it.odd) == (partition, kind) && it.from <= since && since < it.until
+            };
+            let at = (0..)
+                .zip(&self.plan.odd)
+                .find(|(at, it): &(usize, _)| !self.said[*at] && wanted(it));
+            let Some((at, _)) = at else {
+                let what = format!("an alert that nobody expects: {odd}");
+                return Err(Wrong { partition, what });
+            };
+            self.said[at] = true;
+        }
+        Ok(())
+    }
+
+    /// Everything that the plan expects to be said to be odd has been.
+    pub(super) fn all_said(&self) -> Result<(), Wrong> {
+        let unsaid = self.plan.odd.iter().zip(&self.said).find(|(_, said)| !**said);
+        unsaid.map_or(Ok(()), |(oddity, _)| {
+            let Oddity { partition, odd, until, .. } = *oddity;
+            Err(Wrong { partition, what: format!("no alert of {odd:?} by {until}") })
+        })
     }
 
     /// Reads at instants at which nothing happens: just before and after each lease that ends

@@ -3,6 +3,7 @@
 mod happen;
 mod look;
 
+use candor_core::counters::Counters;
 use candor_core::{Line, Mono, Nanos, Symbol, SymbolIndex, WireTime};
 
 use crate::control::Command;
@@ -100,6 +101,8 @@ struct World<'a> {
     journal: Journal,
     reads: u64,
     live: u64,
+    /// Which of the plan's oddities were said.
+    said: Vec<bool>,
     /// Of handlers that have died.
     errand: Errand,
 }
@@ -142,7 +145,7 @@ fn exchange(setup: &Setup) -> Exchange {
         partitions: setup.partitions,
         symbols: setup.symbols,
         prefill: setup.prefill,
-        halts: true,
+        halts: setup.halts,
         family: setup.venue,
     };
     let (session, begin) = match setup.venue {
@@ -194,6 +197,7 @@ impl<'a> World<'a> {
             journal: Journal::new(),
             reads: 0,
             live: 0,
+            said: vec![false; plan.odd.len()],
             errand: Errand::default(),
             exchange_due: exchange.next_due(),
             exchange,
@@ -202,6 +206,7 @@ impl<'a> World<'a> {
 
     fn acts(&mut self) -> Result<usize, Wrong> {
         self.pass(START + self.plan.length, self.plan.events)?;
+        self.all_said()?;
         self.heal()?;
         let bound = healing_bound(self.setup);
         self.pass(self.now + bound, u64::MAX)?;
@@ -247,7 +252,8 @@ impl<'a> World<'a> {
         let errands = self.handler.as_ref().and_then(|handler| handler.errands.as_ref());
         let errands = errands.and_then(Errands::due);
         let look = self.appointments.last().copied();
-        let times = [exchange, network, handler, fault, start, haunt, errands, look];
+        let odd = self.handler.as_ref().map(|handler| handler.next_odd);
+        let times = [exchange, network, handler, fault, start, haunt, errands, look, odd];
         times.into_iter().flatten().min().map(|due| due.max(self.now))
     }
 
@@ -271,6 +277,7 @@ impl<'a> World<'a> {
             self.exchange_due = self.exchange.next_due();
         }
         self.cycles()?;
+        self.look_at_the_world()?;
         let mut asked = false;
         while self.appointments.pop_if(|at| *at <= self.now).is_some() {
             asked = true;
@@ -402,6 +409,8 @@ impl<'a> World<'a> {
         });
         let errands = self.handler.as_ref().and_then(|handler| handler.errands.as_ref());
         let errand = errands.map(Errands::counts).unwrap_or_default();
+        let seats = self.handler.iter().flat_map(|handler| &handler.seats);
+        let counted = seats.fold(Counters::new(), |sum, seat| sum.plus(&seat.partition.counters()));
         Outcome {
             failure,
             digest: self.digest.value(),
@@ -413,6 +422,7 @@ impl<'a> World<'a> {
             lost: self.network.carried.lost,
             asked: self.errand.asked + errand.asked,
             connected: self.errand.connected + errand.connected,
+            counted,
             healed: ended.unwrap_or(0),
         }
     }

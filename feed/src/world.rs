@@ -1,0 +1,226 @@
+//! Once a second, on the handler's own thread: does the world look odd? What does is said once, as one
+//! record with `alert = "odd-world"`, and once more when it is over.
+
+use candor_core::{Mono, Nanos};
+use candor_engine::odd::{Glance, Odd, OddWorld, Remark};
+use candor_shm::Region;
+
+use crate::config::Config;
+use crate::watch;
+
+/// How often the world is looked at. Every symbol is read each time: some milliseconds for ten thousand.
+const LOOK_EVERY: Nanos = Nanos::from_secs(1);
+
+/// Looks at the handler's own region, as any reader does.
+pub(crate) struct World {
+    odd: OddWorld,
+    next: Mono,
+    glances: Vec<Glance>,
+    remarks: Vec<Remark>,
+}
+
+impl World {
+    pub(crate) fn new(config: &Config) -> World {
+        let of = |index: usize| {
+            let venue = config.partitions[index].venue;
+            let same = config.partitions.iter().position(|other| other.venue == venue);
+            same.unwrap_or(index) as u16
+        };
+        let venues: Vec<u16> = (0..config.partitions.len()).map(of).collect();
+        World {
+            odd: OddWorld::new(&venues),
+            next: Mono::NEVER,
+            glances: Vec::with_capacity(venues.len()),
+            remarks: Vec::new(),
+        }
+    }
+
+    /// Looks if it is time to.
+    pub(crate) fn look(&mut self, now: Mono, region: &Region, config: &Config) {
+        if now < self.next {
+            return;
+        }
+        self.next = now + LOOK_EVERY;
+        self.glances.clear();
+        for partition in 0..region.partition_count() {
+            let Some(info) = region.partition(partition, now) else { return };
+            // A lane was in the way again and again: the next look will do.
+            let Some((_, expected, _)) = info.numbers else { return };
+            let (live, epoch) = (info.status.is_live(), info.epoch);
+            let quotes = if live { region.quotes(partition, now) } else { Default::default() };
+            self.glances.push(Glance { live, epoch, expected, quotes });
+        }
+        let World { odd, glances, remarks, .. } = self;
+        remarks.clear();
+        odd.look(now, glances, |remark| remarks.push(remark));
+        tell(remarks, config);
+    }
+}
+
+/// One record for everything of one kind that began, or is over, in one look.
+fn tell(remarks: &[Remark], config: &Config) {
+    let kind = |remark: &Remark| (core::mem::discriminant::<Odd>(&remark.odd), remark.begins);
+    for (at, first) in remarks.iter().enumerate() {
+        if remarks[..at].iter().any(|before| kind(before) == kind(first)) {
+            continue;
+        }
+        let same = remarks[at..].iter().filter(|remark| kind(remark) == kind(first));
+        let names: Vec<String> = same.map(|remark| watch::name(config, remark.partition)).collect();
+        let (partition, odd) = (names.join(" "), first.odd);
+        let what = match odd {
+            Odd::FrozenNumbers { .. } => "frozen-numbers",
+            Odd::EmptyBooks { .. } => "empty-books",
+        };
+        if first.begins {
+            tracing::warn!(
+                alert = "odd-world",
+                what,
+                partition,
+                "{odd}; it stays Live by protocol: ask the venue"
+            );
+        } else {
+            tracing::info!(over = "odd-world", what, partition, "no longer odd; it was: {odd}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::path::Path;
+    use std::sync::{Arc, Mutex};
+
+    use candor_core::status::Scope;
+    use candor_core::symbol::Text;
+    use candor_core::{BookView, Proof, SeqNo, SessionId, SymbolIndex, TradingState, promote};
+    use candor_shm::{LaneWriter, PartitionSpec, RegionSpec};
+    use tracing_subscriber::fmt::MakeWriter;
+
+    use super::*;
+    use crate::config;
+
+    #[derive(Clone, Default)]
+    struct Page(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Page {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().expect("one thread").extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl<'a> MakeWriter<'a> for Page {
+        type Writer = Page;
+
+        fn make_writer(&'a self) -> Page {
+            self.clone()
+        }
+    }
+
+    const PARTITIONS: u16 = 3;
+    const SYMBOLS: u32 = 8;
+
+    fn config() -> Config {
+        let mut text = "[handler]\nname = \"odd\"\nregion = \"/dev/shm/odd\"\n[source]\nkind = \"udp\"\n\
+                        interface = \"lo\"\n[[lane]]\nidle = \"block\"\n[[venue]]\nname = \"XNAS\"\n\
+                        feed = \"nasdaq-itch50\"\n"
+            .to_owned();
+        for partition in 1..=PARTITIONS {
+            text += &format!(
+                "[[venue.partition]]\nname = \"{partition}\"\nlane = 0\nlines.A = {{ group = \
+                 \"239.1.1.{partition}\", port = 1 }}\n"
+            );
+        }
+        config::parse_text(Path::new("odd.toml"), &text).expect("a sound configuration")
+    }
+
+    fn region(config: &Config) -> (candor_shm::HandlerWriter, LaneWriter, Region) {
+        let mut spec = RegionSpec::new(Text::from_wire(b"odd").expect("short"));
+        spec.trading_date = candor_core::TradingDate(20_261_123);
+        spec.lanes = 1;
+        spec.process_lease = Nanos::from_secs(10);
+        let partition = |partition: &config::Partition| PartitionSpec {
+            venue: partition.venue,
+            name: partition.name,
+            feed: Text::from_wire(b"nasdaq-itch50").expect("short"),
+            lane: 0,
+            symbols: SYMBOLS,
+            silence: Nanos::from_secs(3),
+            decimals: candor_core::Decimals(4),
+            lines: [None; candor_core::limits::LINES],
+        };
+        spec.partitions = config.partitions.iter().map(partition).collect();
+        let (handler, mut lanes, region) = candor_shm::heap(&spec).expect("a sound region");
+        (handler, lanes.remove(0), region)
+    }
+
+    fn live() -> candor_core::Status {
+        let all = [Scope::Handler, Scope::Partition, Scope::Symbol];
+        promote(&all.into_iter().fold(Proof::NOTHING, Proof::rule_out_scope))
+    }
+
+    fn book(quoted: bool) -> BookView {
+        let mut book = BookView { trading_state: TradingState::Trading, ..BookView::EMPTY };
+        book.bid_count = 1;
+        let size = if quoted { 100 } else { 0 };
+        book.bids[0] = candor_core::Level { price: candor_core::Price(5), size, ..book.bids[0] };
+        book
+    }
+
+    /// Two minutes of a region as its lane writes it: what is written down about it.
+    fn written(frozen: bool, emptied: bool) -> String {
+        let config = config();
+        let (mut handler, mut lane, region) = region(&config);
+        let session = SessionId::from_text(*b"DAY0000001");
+        let mut world = World::new(&config);
+        let page = Page::default();
+        let subscriber =
+            tracing_subscriber::fmt().with_writer(page.clone()).with_ansi(false).finish();
+        handler.set_status(live(), Mono(1));
+        tracing::subscriber::with_default(subscriber, || {
+            for second in 1..=120u64 {
+                let now = Mono(0) + Nanos::from_secs(second);
+                lane.renew(now + Nanos::from_secs(5));
+                for partition in 0..PARTITIONS {
+                    let stands = if frozen && partition == 1 { second.min(60) } else { second };
+                    let next = SeqNo(1 + 100 * stands);
+                    lane.partition(partition, live(), 1, Mono(1), session);
+                    lane.numbers(partition, next, next);
+                    lane.heard(partition, now);
+                    lane.lease(partition, now + Nanos::from_secs(3));
+                    for symbol in 0..SYMBOLS {
+                        let name = format!("S{partition}{symbol}");
+                        let name = Text::from_wire(name.as_bytes()).expect("short");
+                        let index = SymbolIndex(symbol);
+                        lane.define(partition, index, &name);
+                        let bare = emptied && partition != 1 && second > 60 && symbol > 1;
+                        lane.publish(partition, index, live(), 1, Mono(1), &book(!bare));
+                    }
+                }
+                world.look(now, &region, &config);
+                world.look(now, &region, &config);
+            }
+        });
+        let bytes = page.0.lock().expect("one thread").clone();
+        String::from_utf8(bytes).expect("text")
+    }
+
+    #[test]
+    fn what_is_odd_is_one_record() {
+        assert_eq!(written(false, false), "", "a usual world is not spoken of");
+        let frozen = written(true, false);
+        assert_eq!(frozen.lines().count(), 1, "{frozen}");
+        for part in ["WARN", "alert=\"odd-world\"", "frozen-numbers", "partition=\"XNAS:2\""] {
+            assert!(frozen.contains(part), "{part}: {frozen}");
+        }
+        let emptied = written(false, true);
+        assert_eq!(emptied.lines().count(), 1, "{emptied}");
+        for part in ["empty-books", "partition=\"XNAS:1 XNAS:3\"", "6 of 8 books"] {
+            assert!(emptied.contains(part), "{part}: {emptied}");
+        }
+    }
+}
