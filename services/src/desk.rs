@@ -34,6 +34,9 @@ pub enum Decision<A, R> {
 /// What the two kinds of asks have in common.
 trait Errand: Copy {
     type Refused;
+    /// Whether one is refused as soon as it is clear that it can't leave in time. What waits for long is
+    /// not: much may change meanwhile.
+    const REFUSED_EARLY: bool;
     fn expires(&self) -> Mono;
     /// Who has the lowest goes first.
     fn rank(&self) -> (Mono, u64, u64);
@@ -44,6 +47,7 @@ trait Errand: Copy {
 
 impl Errand for Ask {
     type Refused = Refused;
+    const REFUSED_EARLY: bool = true;
 
     fn expires(&self) -> Mono {
         self.expires
@@ -64,6 +68,7 @@ impl Errand for Ask {
 
 impl Errand for SnapshotAsk {
     type Refused = Piece<'static>;
+    const REFUSED_EARLY: bool = false;
 
     fn expires(&self) -> Mono {
         self.expires
@@ -114,11 +119,15 @@ impl<E: Errand> Queue<E> {
             self.counts.add(Count::Replaced);
         }
         let mut newest = (partition, errand);
-        // What can't leave in time is refused now, so that its partition can turn to something else.
-        // A full second of others ahead of it is no proof: some of them may expire.
+        // What can't leave in time because of others ahead of it is refused now. Who has waited longest
+        // waits on, or those who come later would have what there is room for.
         let ahead = self.waiting.iter().filter(|other| rank(other) < rank(&newest)).count();
         let room = self.meter.room_behind(ahead);
-        if errand.expires() > now && room.is_some_and(|from| from >= errand.expires()) {
+        let hopeless = E::REFUSED_EARLY
+            && ahead > 0
+            && errand.expires() > now
+            && room.is_some_and(|from| from >= errand.expires());
+        if hopeless {
             self.turned_away = Some((partition, errand, Refusal::Budget));
             return;
         }

@@ -61,7 +61,7 @@ impl Naive {
     /// than a window allows ahead of it say nothing: they may all expire.
     fn can_leave(&self, now: Mono, ahead: usize, expires: Mono) -> bool {
         let [second, minute, _] = limits(self.budget);
-        if ahead >= second || ahead >= minute {
+        if ahead == 0 || ahead >= second || ahead >= minute {
             return true;
         }
         [(second, secs(1)), (minute, secs(60))].into_iter().all(|(limit, window)| {

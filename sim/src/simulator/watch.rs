@@ -360,6 +360,11 @@ impl Watch {
         }
     }
 
+    /// Whether the handler followed this run and left it for another.
+    pub(super) fn has_left(&self, run: u32) -> bool {
+        self.left.contains(&run)
+    }
+
     fn begin(&mut self, tag: &Tag) {
         let before = self.run;
         if before == Some(tag.run) {
