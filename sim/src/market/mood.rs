@@ -46,7 +46,7 @@ impl PartitionMarket {
 
     /// Whether this symbol's orders are being taken away.
     pub(super) fn is_withdrawn(&self, index: usize) -> bool {
-        self.mood == Mood::Withdrawn && (index % 4 != 0 || self.stocks.len() < 4)
+        self.mood == Mood::Withdrawn && (!index.is_multiple_of(4) || self.stocks.len() < 4)
     }
 
     /// What the mood asks for next, if anything is left to be done.
