@@ -29,6 +29,18 @@ impl<'a> Frame<'a> {
         self.meta.as_ref()
     }
 
+    /// The IPv4 packet the metadata names, from its header's first byte to the UDP payload's last, and
+    /// where in it the UDP header starts; `None` as [`Frame::payload`].
+    #[must_use]
+    #[inline]
+    pub fn packet(&self) -> Option<(&'a [u8], usize)> {
+        let meta = self.meta.as_ref()?;
+        let (start, payload) = (usize::from(meta.ip_offset), usize::from(meta.payload_offset));
+        let udp_at = payload.checked_sub(start + 8)?;
+        let packet = self.data.get(start..)?;
+        Some((packet.get(..udp_at + 8 + usize::from(meta.payload_length))?, udp_at))
+    }
+
     /// The UDP payload the metadata names; `None` without metadata, or when what it names isn't in
     /// the frame.
     #[must_use]

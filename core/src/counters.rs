@@ -190,6 +190,9 @@ counters! {
     Events = "events",
     /// Publications of a symbol's slot.
     Published = "published",
+    /// Packets to a group and port of ours from a sender that none of its lines has, left to the
+    /// kernel's stack. Counted for the whole handler, on lane 0.
+    OtherSource = "other_source",
 }
 
 /// How many counters a partition has: its own and one for each reject.
@@ -222,6 +225,13 @@ impl Counters {
     #[inline]
     pub fn reject(&mut self, reject: Reject) {
         self.0[Counter::ALL.len() + reject as usize] += 1;
+    }
+
+    /// Counts packets that were refused before they came to their partition's framing: they count as
+    /// packets, so that the sum of packets holds.
+    pub fn reject_unframed(&mut self, reject: Reject, packets: u64) {
+        self.add(Counter::Packets, packets);
+        self.0[Counter::ALL.len() + reject as usize] += packets;
     }
 
     /// A counter's value.

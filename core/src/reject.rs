@@ -60,6 +60,11 @@ rejects! {
     BadField = "bad_field",
     /// A frame of several buffers that is longer than the reassembly buffer.
     FrameTooLong = "frame_too_long",
+    /// An IPv4 header that contradicts its checksum: it was damaged on the way, and so nobody knows
+    /// whose datagram it was.
+    BadIpChecksum = "bad_ip_checksum",
+    /// A datagram that contradicts its UDP checksum: it was damaged on the way.
+    BadUdpChecksum = "bad_udp_checksum",
 }
 
 #[cfg(test)]

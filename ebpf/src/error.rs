@@ -109,6 +109,30 @@ pub enum MapError {
         /// The address asked for.
         group: [u8; 4],
     },
+    /// A group and port has as many senders as it can.
+    #[error(
+        "{}.{}.{}.{}:{port} has {senders} senders already, and can have no more",
+        group[0], group[1], group[2], group[3]
+    )]
+    Senders {
+        /// The group.
+        group: [u8; 4],
+        /// The UDP port.
+        port: u16,
+        /// How many that are.
+        senders: usize,
+    },
+    /// A group and port from any sender, and beside that from one.
+    #[error(
+        "{}.{}.{}.{}:{port} can't be taken from any sender and from one: name every sender",
+        group[0], group[1], group[2], group[3]
+    )]
+    AnyAndOne {
+        /// The group.
+        group: [u8; 4],
+        /// The UDP port.
+        port: u16,
+    },
     /// A bound of the socket map.
     #[error("the kernel refused the socket for queue {queue}: {source}")]
     Socket {

@@ -1,7 +1,8 @@
 //! The XDP program that steers market data into AF_XDP sockets, and its loader.
 //!
 //! The program ([`program.bpf.c`](../src/program.bpf.c)) looks at every frame an interface
-//! receives. UDP to a multicast group and port that [`Program::set_endpoint`] has named goes to the
+//! receives. UDP to a multicast group and port that [`Program::set_endpoint`] has named, from the sender
+//! it has named if it did, goes to the
 //! AF_XDP socket that [`Program::set_socket`] has put on the frame's queue, with a [`FrameMeta`] in
 //! front of it; every other frame is passed to the host's own network stack untouched, ARP and IGMP
 //! included. Multicast nobody has named is counted by group and port ([`Program::unmapped`]): a
@@ -24,7 +25,7 @@
 //! use candor_ebpf::{AttachMode, LoadOptions, Program};
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let mut program = Program::load(LoadOptions { sockets: 4, endpoints: 64 })?;
-//! program.set_endpoint([239, 1, 1, 1], 26401, 0, 0)?;
+//! program.set_endpoint([239, 1, 1, 1], 26401, Some([10, 0, 0, 1]), 0, 0)?;
 //! let attachment = program.attach(2, AttachMode::Native)?;
 //! assert!(attachment.is_attached());
 //! # Ok(())
@@ -40,6 +41,9 @@ mod program;
 
 pub use attach::{AttachMode, Attachment};
 pub use error::{AttachError, LoadError, MapError};
-pub use layout::{Destination, Endpoint, FRAME_META_MAGIC, FrameMeta, ProgramCounters, Seen};
+pub use layout::{
+    Destination, Endpoint, FRAME_META_MAGIC, FrameMeta, Other, ProgramCounters, SENDERS, Seen,
+    Sender,
+};
 pub use object::OBJECT;
-pub use program::{LoadOptions, Program, Unmapped};
+pub use program::{LoadOptions, OtherSource, Program, Unmapped};

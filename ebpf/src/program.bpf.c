@@ -4,9 +4,11 @@
 // counter:
 //
 //   frame                                                        verdict                counter
-//   UDP to a (group, port) of `endpoints`, socket on its queue   redirect + FrameMeta   redirected
+//   UDP to a (group, port) of `endpoints` from a sender named
+//   there, socket on its queue                                   redirect + FrameMeta   redirected
 //   the same, no socket on its queue                             pass                   no_socket
 //   the same, no room for FrameMeta in front of the frame        pass                   meta_failed
+//   the same group and port from a sender not named there        pass, by sender        other_source
 //   UDP to any other group outside 224.0.0.0/24                  pass, by (group,port)  unmapped
 //   a fragment of UDP to a group outside 224.0.0.0/24            pass                   fragments
 //   IPv4 to such a group whose lengths contradict each other     pass                   malformed
@@ -67,10 +69,22 @@ struct endpoint {
 	u16 zero;
 };
 
-struct destination {
+#define SENDERS 4
+
+struct sender {
+	u32 source; // as on the wire; 0 is any
 	u16 partition;
 	u8 line;
-	u8 zero;
+	u8 used;
+};
+
+struct destination {
+	struct sender senders[SENDERS];
+};
+
+struct other {
+	struct endpoint to;
+	u32 source; // as on the wire
 };
 
 struct frame_meta {
@@ -80,7 +94,8 @@ struct frame_meta {
 	u8 flags;
 	u16 payload_offset;
 	u16 payload_length;
-	u32 reserved;
+	u16 ip_offset;
+	u16 reserved;
 	u64 arrival_ns;
 };
 
@@ -98,7 +113,7 @@ struct counters {
 	u64 fragments;
 	u64 malformed;
 	u64 meta_failed;
-	u64 reserved;
+	u64 other_source;
 };
 
 #define FRAME_META_MAGIC 0x4d444e43 // "CNDM" in memory
@@ -125,6 +140,13 @@ struct {
 	TYPE(key, struct endpoint);
 	TYPE(value, struct seen);
 } unmapped SEC(".maps");
+
+struct {
+	NUMBER(type, MAP_LRU_HASH);
+	NUMBER(max_entries, 1024);
+	TYPE(key, struct other);
+	TYPE(value, struct seen);
+} others SEC(".maps");
 
 struct {
 	NUMBER(type, MAP_PERCPU_ARRAY);
@@ -172,10 +194,17 @@ struct udp {
 enum { TYPE_IPV4 = 0x0800, TYPE_VLAN = 0x8100, TYPE_SERVICE_VLAN = 0x88a8 };
 enum { PROTOCOL_UDP = 17, IPV4_FRAGMENT = 0x3fff /* more fragments, or an offset */ };
 
+// Where a frame's parts lie, in bytes from its first.
+struct place {
+	u32 ip;
+	u32 payload;
+	u32 payload_length;
+};
+
 // The frame's metadata goes in front of its first byte, and only once the kernel has a socket for
 // it.
-INLINE int redirect(struct xdp_md *ctx, const struct destination *to, u32 payload_offset,
-		    u32 payload_length, struct counters *count)
+INLINE int redirect(struct xdp_md *ctx, const struct sender *to, const struct place *at,
+		    struct counters *count)
 {
 	if (bpf_redirect_map(&sockets, ctx->rx_queue_index, XDP_PASS) != XDP_REDIRECT) {
 		count->no_socket++;
@@ -195,23 +224,24 @@ INLINE int redirect(struct xdp_md *ctx, const struct destination *to, u32 payloa
 	meta->partition = to->partition;
 	meta->line = to->line;
 	meta->flags = 0;
-	meta->payload_offset = payload_offset;
-	meta->payload_length = payload_length;
+	meta->payload_offset = at->payload;
+	meta->payload_length = at->payload_length;
+	meta->ip_offset = at->ip;
 	meta->reserved = 0;
 	meta->arrival_ns = bpf_ktime_get_ns();
 	count->redirected++;
 	return XDP_REDIRECT;
 }
 
-INLINE int count_unmapped(const struct endpoint *key, u32 frame_length, struct counters *count)
+// Notes in a map of `struct seen` that a frame with this key was passed.
+INLINE int note(void *map, const void *key, u32 frame_length)
 {
-	count->unmapped++;
-	struct seen *seen = bpf_map_lookup_elem(&unmapped, key);
+	struct seen *seen = bpf_map_lookup_elem(map, key);
 	if (!seen) {
 		struct seen none = {};
 		// Another CPU may have been first: then its entry stays, and both are counted below.
-		bpf_map_update_elem(&unmapped, key, &none, BPF_NOEXIST);
-		seen = bpf_map_lookup_elem(&unmapped, key);
+		bpf_map_update_elem(map, key, &none, BPF_NOEXIST);
+		seen = bpf_map_lookup_elem(map, key);
 		if (!seen)
 			return XDP_PASS;
 	}
@@ -219,6 +249,18 @@ INLINE int count_unmapped(const struct endpoint *key, u32 frame_length, struct c
 	__sync_fetch_and_add(&seen->bytes, frame_length);
 	seen->last_ns = bpf_ktime_get_ns();
 	return XDP_PASS;
+}
+
+// The line of a destination that this sender's frames are; none where it is nobody's.
+INLINE const struct sender *sender_of(const struct destination *to, u32 source)
+{
+#pragma unroll
+	for (int i = 0; i < SENDERS; i++) {
+		const struct sender *sender = &to->senders[i];
+		if (sender->used && (!sender->source || sender->source == source))
+			return sender;
+	}
+	return 0;
 }
 
 // A frame whose IPv4 header starts at `at`, a constant after inlining.
@@ -262,11 +304,24 @@ INLINE int steer(struct xdp_md *ctx, u32 at, struct counters *count)
 		return XDP_PASS;
 	}
 	struct endpoint key = { .group = ip->group, .port = udp.port };
-	struct destination *to = bpf_map_lookup_elem(&endpoints, &key);
-	if (!to)
-		return count_unmapped(&key, frame_length, count);
-	return redirect(ctx, to, at + udp_at + sizeof(struct udp), udp_length - sizeof(struct udp),
-			count);
+	u32 source = ip->source;
+	const struct destination *to = bpf_map_lookup_elem(&endpoints, &key);
+	if (!to) {
+		count->unmapped++;
+		return note(&unmapped, &key, frame_length);
+	}
+	const struct sender *sender = sender_of(to, source);
+	if (!sender) {
+		struct other other = { .to = key, .source = source };
+		count->other_source++;
+		return note(&others, &other, frame_length);
+	}
+	struct place place = {
+		.ip = at,
+		.payload = at + udp_at + sizeof(struct udp),
+		.payload_length = udp_length - sizeof(struct udp),
+	};
+	return redirect(ctx, sender, &place, count);
 }
 
 INLINE int is_vlan(u16 type)

@@ -10,7 +10,7 @@ use libbpf_rs::{
 
 use crate::attach::{AttachMode, Attachment};
 use crate::error::{AttachError, LoadError, MapError};
-use crate::layout::{Destination, Endpoint, ProgramCounters, Seen};
+use crate::layout::{Destination, Endpoint, Other, ProgramCounters, SENDERS, Seen, Sender};
 use crate::object::OBJECT;
 
 /// The program's function in the object.
@@ -40,6 +40,15 @@ pub struct Unmapped {
     pub last_ns: u64,
 }
 
+/// Somebody who sends to an endpoint and isn't named there.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct OtherSource {
+    /// The sender's address.
+    pub source: [u8; 4],
+    /// What was seen of it, with the group and port it sends to.
+    pub seen: Unmapped,
+}
+
 /// The loaded program: not yet on any interface, or on several.
 #[derive(Debug)]
 pub struct Program {
@@ -48,6 +57,7 @@ pub struct Program {
     endpoints: MapHandle,
     sockets: MapHandle,
     unmapped: MapHandle,
+    others: MapHandle,
     counters: MapHandle,
 }
 
@@ -70,6 +80,7 @@ impl Program {
             endpoints: map(&object, "endpoints")?,
             sockets: map(&object, "sockets")?,
             unmapped: map(&object, "unmapped")?,
+            others: map(&object, "others")?,
             counters: map(&object, "counters")?,
             object,
         })
@@ -84,38 +95,74 @@ impl Program {
         Attachment::new(self.xdp.as_fd(), ifindex, mode)
     }
 
-    /// Names a group and port: its frames go to the socket of their queue as this partition and
-    /// line. Takes effect at once; naming it again changes its partition and line.
+    /// Names a group and port, from one sender or from any: the frames go to the socket of their
+    /// queue as this partition and line. Takes effect at once; naming it again changes partition and
+    /// line. Where senders are named, what others send to the group and port is passed to the host
+    /// and counted as `other_source`.
     ///
     /// # Errors
-    /// When the group is none, or the map is full.
+    /// When the group is none, or the map is full; when the group and port has [`SENDERS`] senders
+    /// already, or is named from any sender and now from one, or the other way round.
     pub fn set_endpoint(
         &mut self,
         group: [u8; 4],
         port: u16,
+        source: Option<[u8; 4]>,
         partition: u16,
         line: u8,
     ) -> Result<(), MapError> {
         if group[0] >> 4 != 0xe || group[..3] == [224, 0, 0] {
             return Err(MapError::NotAGroup { group });
         }
-        let key = Endpoint::new(group, port).to_bytes();
-        let value = Destination { partition, line, zero: 0 }.to_bytes();
-        self.endpoints.update(&key, &value, MapFlags::ANY).map_err(|error| match error.kind() {
-            ErrorKind::TooBig => MapError::Full { endpoints: self.endpoints.max_entries() },
-            _ => MapError::Other(error),
-        })?;
+        let endpoint = Endpoint::new(group, port);
+        let key = endpoint.to_bytes();
+        let source = source.unwrap_or([0; 4]);
+        let mut destination = self.destination(&key)?;
+        if destination.excludes(source) {
+            return Err(MapError::AnyAndOne { group, port });
+        }
+        if !destination.set(Sender { source, partition, line, used: 1 }) {
+            return Err(MapError::Senders { group, port, senders: SENDERS });
+        }
+        self.name(&key, destination)?;
         // From here on the endpoint is named: what was seen of it before is no longer news.
-        forget(&self.unmapped, &key)
+        forget(&self.unmapped, &key)?;
+        forget(&self.others, &Other { to: endpoint, source }.to_bytes())
     }
 
-    /// Unnames a group and port: its frames are passed to the host and counted as unmapped. Doing
-    /// so to one that isn't named is no error.
+    /// Unnames a group and port from one sender or from any, as it was named. Once nobody is named
+    /// any more its frames are passed to the host and counted as unmapped. Doing so to one that
+    /// isn't named is no error.
     ///
     /// # Errors
     /// When the kernel refuses.
-    pub fn clear_endpoint(&mut self, group: [u8; 4], port: u16) -> Result<(), MapError> {
-        forget(&self.endpoints, &Endpoint::new(group, port).to_bytes())
+    pub fn clear_endpoint(
+        &mut self,
+        group: [u8; 4],
+        port: u16,
+        source: Option<[u8; 4]>,
+    ) -> Result<(), MapError> {
+        let key = Endpoint::new(group, port).to_bytes();
+        let mut destination = self.destination(&key)?;
+        destination.clear(source.unwrap_or([0; 4]));
+        match destination.is_empty() {
+            true => forget(&self.endpoints, &key),
+            false => self.name(&key, destination),
+        }
+    }
+
+    /// Who is named for an endpoint now. Nobody else writes the map.
+    fn destination(&self, key: &[u8]) -> Result<Destination, MapError> {
+        let value = self.endpoints.lookup(key, MapFlags::ANY)?;
+        Ok(value.map_or(Destination::default(), |bytes| Destination::from_bytes(&bytes)))
+    }
+
+    fn name(&self, key: &[u8], destination: Destination) -> Result<(), MapError> {
+        let updated = self.endpoints.update(key, &destination.to_bytes(), MapFlags::ANY);
+        updated.map_err(|error| match error.kind() {
+            ErrorKind::TooBig => MapError::Full { endpoints: self.endpoints.max_entries() },
+            _ => MapError::Other(error),
+        })
     }
 
     /// Puts a bound AF_XDP socket on its queue. The kernel takes it out when the socket closes.
@@ -148,24 +195,29 @@ impl Program {
     pub fn unmapped(&self) -> Result<Vec<Unmapped>, MapError> {
         let mut found = Vec::new();
         for key in self.unmapped.keys() {
-            // An entry may be evicted between finding its key and reading it.
-            let Some(value) = self.unmapped.lookup(&key, MapFlags::ANY)? else { continue };
-            let (Some(endpoint), Some(seen)) =
-                (Endpoint::from_bytes(&key), Seen::from_bytes(&value))
-            else {
-                continue;
-            };
-            found.push(Unmapped {
-                group: endpoint.group,
-                port: u16::from_be_bytes(endpoint.port),
-                packets: seen.packets,
-                bytes: seen.bytes,
-                last_ns: seen.last_ns,
-            });
+            let Some(endpoint) = Endpoint::from_bytes(&key) else { continue };
+            found.extend(seen(&self.unmapped, &key, endpoint)?);
         }
         found.sort_unstable_by_key(|unmapped| (unmapped.group, unmapped.port));
         // A walk that meets an eviction may start over and find a key twice.
         found.dedup_by_key(|unmapped| (unmapped.group, unmapped.port));
+        Ok(found)
+    }
+
+    /// Who sends to a named group and port without being named there, in order of group, port and
+    /// sender. At most about a thousand, as [`Program::unmapped`].
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn other_sources(&self) -> Result<Vec<OtherSource>, MapError> {
+        let mut found = Vec::new();
+        for key in self.others.keys() {
+            let Some(Other { to, source }) = Other::from_bytes(&key) else { continue };
+            let seen = seen(&self.others, &key, to)?;
+            found.extend(seen.map(|seen| OtherSource { source, seen }));
+        }
+        found.sort_unstable_by_key(|other| (other.seen.group, other.seen.port, other.source));
+        found.dedup_by_key(|other| (other.seen.group, other.seen.port, other.source));
         Ok(found)
     }
 
@@ -234,6 +286,18 @@ fn load_object(options: LoadOptions) -> libbpf_rs::Result<Object> {
 fn map(object: &Object, name: &'static str) -> Result<MapHandle, LoadError> {
     let map = object.maps().find(|map| map.name() == name).ok_or(LoadError::Incomplete(name))?;
     MapHandle::try_from(&map).map_err(|_| LoadError::Incomplete(name))
+}
+
+/// What a map says of an endpoint; `None` where the entry was evicted since its key was found.
+fn seen(map: &MapHandle, key: &[u8], endpoint: Endpoint) -> Result<Option<Unmapped>, MapError> {
+    let value = map.lookup(key, MapFlags::ANY)?;
+    Ok(value.and_then(|value| Seen::from_bytes(&value)).map(|seen| Unmapped {
+        group: endpoint.group,
+        port: u16::from_be_bytes(endpoint.port),
+        packets: seen.packets,
+        bytes: seen.bytes,
+        last_ns: seen.last_ns,
+    }))
 }
 
 /// Removes an entry that may not be there.

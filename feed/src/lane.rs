@@ -11,7 +11,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use candor_core::counters::LaneCounter;
+use candor_core::counters::{Counters, LaneCounter};
 use candor_core::limits::RECOVERY_REPLIES_A_CYCLE;
 use candor_core::{Action, Mono, Nanos, Refusal, Refused, SnapshotPart};
 use candor_engine::Partition;
@@ -67,6 +67,8 @@ pub(crate) struct Lane {
 struct Progress {
     clock: Clock,
     touched: Vec<bool>,
+    /// What of each partition's packets was refused before it came to the partition.
+    refused: Vec<Counters>,
     lease_until: Mono,
     next_counts: Mono,
     next_flush: Mono,
@@ -91,6 +93,7 @@ impl Lane {
         let mut progress = Progress {
             clock: Clock::new(),
             touched: vec![true; self.partitions.len()],
+            refused: vec![Counters::new(); self.partitions.len()],
             lease_until: Mono::NEVER,
             next_counts: Mono::NEVER,
             next_flush: Mono::NEVER,
@@ -332,9 +335,22 @@ impl Lane {
     }
 
     fn flush(&mut self, progress: &mut Progress) {
+        let (places, Progress { touched, refused, misdirected, .. }) =
+            (&self.places, &mut *progress);
+        self.source.refused(&mut |partition, reject, packets| match places
+            .get(usize::from(partition))
+            .copied()
+            .flatten()
+        {
+            Some(at) => {
+                touched[at] = true;
+                refused[at].reject_unframed(reject, packets);
+            }
+            None => *misdirected += packets,
+        });
         for (at, (number, partition)) in self.partitions.iter().enumerate() {
             if std::mem::take(&mut progress.touched[at]) {
-                self.writer.counters(*number, &partition.counters());
+                self.writer.counters(*number, &partition.counters().plus(&progress.refused[at]));
             }
         }
         let counts = &progress.counts;
@@ -353,6 +369,7 @@ impl Lane {
             (LaneCounter::Fragments, counts.fragments),
             (LaneCounter::Malformed, counts.malformed),
             (LaneCounter::MetaFailed, counts.meta_failed),
+            (LaneCounter::OtherSource, counts.other_source),
             (LaneCounter::ClaimsDropped, self.links.claims_dropped()),
         ] {
             self.writer.lane_counter(counter, value);

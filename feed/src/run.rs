@@ -308,7 +308,7 @@ pub(crate) fn group(name: &str) -> Result<u32, Failure> {
         .ok_or_else(|| Failure::config(format!("handler.group: this host has no group `{name}`")))
 }
 
-fn refuse_region(error: CreateError) -> Failure {
+pub(crate) fn refuse_region(error: CreateError) -> Failure {
     let text = error.to_string();
     match error {
         CreateError::System { .. } | CreateError::NoRoom { .. } => Failure::host(text),

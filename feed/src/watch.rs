@@ -2,12 +2,13 @@
 //! commands, looks after the interfaces and the memberships, publishes what nobody subscribes to, and says
 //! when the world looks odd.
 
+use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use candor_core::counters::LaneCounter;
-use candor_core::{Mono, Nanos, Reason, Status};
+use candor_core::{Mono, Nanos, Reason, Reject, Status};
 use candor_shm::{Endpoint, HandlerWriter, Region, Unmapped};
 
 use crate::clock::{self, Clock};
@@ -43,6 +44,29 @@ struct Silence {
     renewed: Mono,
 }
 
+/// How often it is said at most that more packets were refused for one reason.
+const TELL_EVERY: Nanos = Nanos::from_secs(10);
+
+/// Senders named in one line of the log.
+const NAMED: usize = 3;
+
+/// What was said last of a count that only grows.
+#[derive(Clone, Copy, Default)]
+struct Told {
+    count: u64,
+    at: Mono,
+}
+
+impl Told {
+    /// How much more there is than was said, where it is time to say so.
+    fn more(&mut self, count: u64, now: Mono) -> Option<u64> {
+        let due = self.at == Mono::NEVER || now.since(self.at) >= TELL_EVERY;
+        let more = count.checked_sub(self.count).filter(|more| *more > 0 && due)?;
+        *self = Told { count, at: now };
+        Some(more)
+    }
+}
+
 /// What the thread looks after.
 pub(crate) struct Keeper<'a> {
     pub(crate) config: &'a Config,
@@ -69,6 +93,7 @@ impl Keeper<'_> {
         let mut silences = vec![Silence::default(); self.config.partitions.len()];
         let mut astray = 0;
         let mut lost = None;
+        let (mut strangers, mut damaged) = (Told::default(), Told::default());
         let mut world = World::new(self.config);
         while !stop.load(Ordering::Relaxed) {
             self.links.log.write(|partition| name(self.config, partition));
@@ -83,6 +108,8 @@ impl Keeper<'_> {
                 next_look = now + LOOK_EVERY;
                 self.look();
                 self.tell_astray(now, &mut astray);
+                self.tell_strangers(now, &mut strangers);
+                self.tell_damaged(now, &mut damaged);
                 if !over && self.day.is_over(clock::wall()) {
                     over = true;
                     self.end_day(now);
@@ -128,6 +155,43 @@ impl Keeper<'_> {
                  rules with `queues` (`candor doctor`)"
             );
         }
+    }
+
+    /// Says who sends to our groups and ports without being a line's `source`. Nothing of theirs is
+    /// looked at; that the venue has moved its sender shows here first.
+    fn tell_strangers(&self, now: Mono, told: &mut Told) {
+        let count = |lane: candor_shm::LaneInfo| lane.get(LaneCounter::OtherSource);
+        let Some(packets) = told.more(self.region.lanes(now).map(count).sum(), now) else { return };
+        let others = self.watch.as_ref().map_or(Ok(Vec::new()), Watch::other_sources);
+        let mut others = others.unwrap_or_default();
+        others.sort_by_key(|(_, other)| std::cmp::Reverse(other.seen.last_ns));
+        let who = others.iter().take(NAMED).map(|(interface, other)| {
+            let (source, group) = (Ipv4Addr::from(other.source), Ipv4Addr::from(other.seen.group));
+            format!("{interface}: from {source} to {group}:{}", other.seen.port)
+        });
+        let who = who.collect::<Vec<_>>().join(", ");
+        tracing::warn!(packets, who, "refused: their sender is no line's `source`");
+    }
+
+    /// Says that packets contradicted their checksums. Where all do, a partition is silent or never
+    /// started, and only this says why.
+    fn tell_damaged(&self, now: Mono, told: &mut Told) {
+        let of = |number: u16| {
+            let counters = self.region.partition(number, now)?.counters;
+            let [ip, udp] = [Reject::BadIpChecksum, Reject::BadUdpChecksum];
+            Some((number, counters.rejects(ip) + counters.rejects(udp)))
+        };
+        let all = (0..self.region.partition_count()).filter_map(of);
+        let (count, most) = all.fold((0, (0, 0)), |(sum, most), one| {
+            (sum + one.1, if one.1 > most.1 { one } else { most })
+        });
+        let Some(packets) = told.more(count, now) else { return };
+        tracing::warn!(
+            packets,
+            most = name(self.config, most.0),
+            "refused: they contradict their checksums; look at the link, or, where a sender on this \
+             host leaves checksums to its card, complete them there (`ethtool -K INTERFACE tx off`)"
+        );
     }
 
     /// The map was for one day. It is never used for the next.

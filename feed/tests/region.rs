@@ -174,6 +174,79 @@ fn a_second_handler_by_another_name_of_the_file_is_refused_and_the_first_goes_on
     assert!(said.contains("is one file with 2 names (hard links); remove"), "{said}");
 }
 
+/// What is found, what is to be done, and how it comes to be.
+type Refusal<'a> = (&'a str, &'a str, Box<dyn FnOnce() + 'a>);
+
+/// What `candor doctor` says of a region's file behind its place: level, finding, advice. None when
+/// nothing.
+fn examined(config: &Path) -> Option<(String, String, String)> {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_candor"));
+    let output = command.args(["doctor", "-o", "json", "-c"]).arg(config).output().unwrap();
+    let answer: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let findings = answer["findings"].as_array().unwrap();
+    let mut about = findings.iter().filter(|finding| finding["check"] == "region");
+    assert!(about.next().is_some(), "its place: {answer}");
+    let found = about.next()?;
+    assert!(about.next().is_none(), "{answer}");
+    let text = |name: &str| found[name].as_str().unwrap().to_owned();
+    Some((text("level"), text("found"), text("advice")))
+}
+
+#[test]
+fn doctor_says_of_the_regions_file_what_a_start_would() {
+    let folder = Folder::new("doctor");
+    let region = folder.path("region");
+    let config = folder.config(&region, "");
+    assert_eq!(examined(&config), None);
+    let mut handler = Handler::start(&folder, &region, "first.log");
+    let (level, found, advice) = examined(&config).unwrap();
+    assert_eq!(level, "warn", "this host can run it: it does");
+    assert_eq!(found, "another handler is running on this region: a start is refused");
+    assert!(advice.starts_with("stop it first"), "{advice}");
+    assert_eq!(handler.end(), 0);
+    let ok = |found: &str| Some(("ok".to_owned(), found.to_owned(), String::new()));
+    assert_eq!(examined(&config), ok("exists; a start replaces it"));
+    let whole = fs::read(&region).unwrap();
+    let poke = |offset: usize, byte: u8| {
+        let mut bytes = whole.clone();
+        bytes[offset] ^= byte;
+        fs::write(&region, bytes).unwrap();
+    };
+    poke(0x118, 1);
+    assert_eq!(examined(&config), ok("left by an earlier boot of this host; a start replaces it"));
+    let mut refusals: Vec<Refusal<'_>> = vec![
+        ("is a region of layout", "remove the file", Box::new(|| poke(8, 2))),
+        ("is a damaged region", "remove the file", Box::new(|| poke(0x20, 1))),
+        ("is a file of something else", "remove the file", Box::new(|| poke(0, 1))),
+    ];
+    refusals.push((
+        "is one file with 2 names (hard links)",
+        "remove the other names",
+        Box::new(|| {
+            fs::write(&region, &whole).unwrap();
+            fs::hard_link(&region, folder.path("link")).unwrap();
+        }),
+    ));
+    refusals.push((
+        "is a symbolic link",
+        "remove the link",
+        Box::new(|| {
+            fs::remove_file(&region).unwrap();
+            std::os::unix::fs::symlink(folder.path("nothing"), &region).unwrap();
+        }),
+    ));
+    for (what, to_do, spoil) in refusals {
+        spoil();
+        let (level, found, advice) = examined(&config).unwrap();
+        assert!(found.starts_with(what), "{found}");
+        assert!(advice.contains(to_do), "{advice}");
+        assert_eq!(level, "fail", "{found}");
+        let (exit, said) = refused(candor(&config));
+        assert_eq!(exit, 78, "{said}");
+        assert!(said.contains(&found) && said.contains(&advice), "{found}; {advice}: {said}");
+    }
+}
+
 #[test]
 fn a_handler_whose_region_is_replaced_ends_and_says_so() {
     let folder = Folder::new("replaced");

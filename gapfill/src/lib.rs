@@ -71,8 +71,9 @@
 //!   given up, lowest first and no further than needed, only when a message would not fit the
 //!   window or when there are more than [`limits::OPEN_GAPS`].
 //! - **Missing start.** A session first heard beyond number 1 is a gap like any other for one grace;
-//!   then it is given up, unless starts of that length are kept ([`Config::keep_start`]). One that
-//!   is longer than the window is given up at once.
+//!   then it is given up, unless starts of that length are kept ([`Config::keep_start`]), and filled by
+//!   answers only: what a line brings of it then, and nothing can be compared with, may be of numbers that
+//!   have begun again, and is refused. One that is longer than the window is given up at once.
 //! - **Answers** of the retransmit service fill what is missing in the session in force, and do
 //!   nothing else: no number they show exists by their word, no gap is given up for them, and they
 //!   are no evidence. One that contradicts a remembered number is refused whole, and so is every
@@ -98,8 +99,7 @@
 //!   number, with nothing on that line in between that agrees with the numbering; quiet likewise,
 //!   carries three packets in a row of numbers it has passed that nothing remembered can be compared
 //!   with; or, having passed a start that is missing for longer than [`Config::session_grace`], comes
-//!   back to number 1 of it (what else of that start it brings, and nothing can be compared with, is refused: it would
-//!   fill one run's start with another's). Copies that equal
+//!   back to number 1 of it. Copies that equal
 //!   what is remembered are never a restart. Other lines may go on with the old numbering
 //!   for [`Config::session_grace`]: what they carry from their own next number on is refused, until
 //!   they show a number below it. Where the line was not quiet before, packets of the old numbering

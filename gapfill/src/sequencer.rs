@@ -3,7 +3,7 @@
 
 use candor_core::counters::{Counter, Counters};
 use candor_core::limits::LINES;
-use candor_core::{Content, Line, Loss, LossKind, Mono, Packet, SeqNo, SeqRange, SessionId};
+use candor_core::{Content, Line, Loss, LossKind, Mono, Nanos, Packet, SeqNo, SeqRange, SessionId};
 
 use crate::fingerprints::{Fingerprints, print_of};
 use crate::inspect::{Finding, Known, inspect};
@@ -271,13 +271,23 @@ impl Sequencer {
             && packet.content == Content::Data
     }
 
-    /// Whether a line comes back to the session's start, which it had passed when it was first heard,
-    /// longer ago than [`Config::session_grace`]: no network is so late. Its numbers have started over, though there is nothing to compare them with,
-    /// and must not be taken for those that are missing.
+    /// Whether these numbers lie in the session's start that has been missing for longer than the
+    /// grace. The numbers may have begun again since, and there is nothing to compare them with: lines
+    /// don't fill it any more, only answers do.
+    fn is_late_start(&self, range: SeqRange, now: Mono) -> bool {
+        self.is_start_missing_for(self.config.grace, range, now)
+    }
+
+    /// Whether a line comes back to number 1 of a start that it had passed when it was first heard,
+    /// longer ago than [`Config::session_grace`]: no network is so late. Its numbers have started over.
     fn comes_back_to_start(&self, line: Line, range: SeqRange, now: Mono) -> bool {
-        let late = self.config.session_grace;
         let passed = !self.lines[line.index()].falls_short_of(range.end);
-        passed && now.0 > late.0 && self.stream.is_before_start(range, Mono(now.0 - late.0))
+        let late = self.config.session_grace;
+        range.first == SeqNo::FIRST && passed && self.is_start_missing_for(late, range, now)
+    }
+
+    fn is_start_missing_for(&self, length: Nanos, range: SeqRange, now: Mono) -> bool {
+        now.0 > length.0 && self.stream.is_before_start(range, Mono(now.0 - length.0))
     }
 
     /// Takes any packet of the session in force.
@@ -290,9 +300,9 @@ impl Sequencer {
         let found = match inspect(&self.stream, &self.lines[line.index()], line, packet) {
             Finding::Restarted => None,
             Finding::Known(found)
-                if !found.remembered && self.comes_back_to_start(line, packet.range, sink.now) =>
+                if !found.remembered && self.is_late_start(packet.range, sink.now) =>
             {
-                if packet.range.first != SeqNo::FIRST {
+                if !self.comes_back_to_start(line, packet.range, sink.now) {
                     // Refused until number 1, or one that can be compared, says what it is.
                     sink.count(Counter::DiscardTooLate, packet.messages.len() as u64);
                     return Heard::Foreign;

@@ -47,7 +47,8 @@
 //! client.ask(now, Ask {
 //!     session: SessionId::from_text(*b"20260727A "),
 //!     range: SeqRange::between(SeqNo(7), SeqNo(9)),
-//!     attempt: 0, with_known: false,
+//!     attempt: 0,
+//!     with_known: false,
 //!     opened: now,
 //!     expires: now + Nanos::from_millis(50),
 //! });

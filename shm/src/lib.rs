@@ -82,6 +82,7 @@ pub use self::{
     },
     spec::{Endpoint, PartitionSpec, RegionSpec},
     writer::{
-        Claim, CreateError, Defined, HandlerWriter, LaneWriter, Unmapped, claim, create, heap,
+        Claim, CreateError, Defined, HandlerWriter, LaneWriter, Replaced, Unmapped, claim, create,
+        heap, look,
     },
 };

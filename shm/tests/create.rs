@@ -49,6 +49,69 @@ fn a_refused_region_leaves_nothing_and_a_claim_keeps_others_out() {
     assert!(lock.exists() && folder.region().exists());
 }
 
+/// What a look says is what the attempt to make a region says; and it leaves no trace.
+fn looked(folder: &Folder) -> CreateError {
+    let list = || {
+        let mut names: Vec<_> =
+            fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
+        names.sort();
+        names
+    };
+    let before = list();
+    let found = match candor_shm::look(folder.region()) {
+        Ok(found) => panic!("nothing is in the way: {found:?}"),
+        Err(error) => error,
+    };
+    assert_eq!(list(), before);
+    assert_eq!(found.to_string(), refusal(&folder.region()).to_string());
+    found
+}
+
+#[test]
+fn a_look_says_what_a_claim_would_and_changes_nothing() {
+    let folder = Folder::new();
+    let (region, lock) = (folder.region(), folder.path().join("region.lock"));
+    let look = || candor_shm::look(folder.region()).unwrap();
+    assert_eq!(look(), None);
+    assert!(!lock.exists() && !region.exists());
+    // Claimed, and not made yet.
+    let claim = candor_shm::claim(&region).unwrap();
+    assert!(matches!(looked(&folder), CreateError::InUse { .. }));
+    let writers = claim.create(&spec()).unwrap();
+    assert!(matches!(looked(&folder), CreateError::InUse { .. }));
+    // Nor when the lock beside it is removed.
+    fs::remove_file(&lock).unwrap();
+    assert!(matches!(looked(&folder), CreateError::InUse { .. }));
+    drop(writers);
+    let old = look().unwrap();
+    assert_eq!((old.generation, old.earlier_boot), (1, false));
+    let links = folder.path().join("other");
+    fs::hard_link(&region, &links).unwrap();
+    assert!(matches!(looked(&folder), CreateError::Linked { links: 2, .. }));
+    fs::remove_file(&links).unwrap();
+    let bytes = fs::read(&region).unwrap();
+    poke(&region, 0x118, 0);
+    assert!(look().unwrap().earlier_boot);
+    poke(&region, 0x10, 5);
+    assert!(matches!(looked(&folder), CreateError::OtherLayout { .. }));
+    fs::write(&region, &bytes[..bytes.len() - 1]).unwrap();
+    assert!(matches!(looked(&folder), CreateError::Truncated { .. }));
+    fs::write(&region, b"something else").unwrap();
+    assert!(matches!(looked(&folder), CreateError::Foreign { .. }));
+    fs::remove_file(&region).unwrap();
+    symlink(&links, &region).unwrap();
+    assert!(matches!(looked(&folder), CreateError::SymbolicLink { .. }));
+    fs::remove_file(&region).unwrap();
+    fs::create_dir(&region).unwrap();
+    assert!(matches!(looked(&folder), CreateError::NotAFile { .. }));
+    fs::remove_dir(&region).unwrap();
+    symlink(&links, &lock).unwrap();
+    assert!(matches!(looked(&folder), CreateError::SymbolicLink { .. }));
+    fs::remove_file(&lock).unwrap();
+    fs::create_dir(&lock).unwrap();
+    assert!(matches!(looked(&folder), CreateError::NotAFile { .. }));
+}
+
 #[test]
 fn a_symbolic_link_is_refused_and_left_alone() {
     let folder = Folder::new();

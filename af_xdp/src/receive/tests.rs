@@ -331,6 +331,7 @@ fn payload_is_within_the_frame_or_not_at_all() {
         flags: 0,
         payload_offset,
         payload_length,
+        ip_offset: 14,
         reserved: 0,
         arrival_ns: 0,
     };
@@ -341,4 +342,17 @@ fn payload_is_within_the_frame_or_not_at_all() {
     assert_eq!(payload(100, 0), Some(0));
     assert_eq!(payload(101, 0), None);
     assert_eq!(payload(u16::MAX, u16::MAX), None);
+    // The IPv4 packet ends where the payload does, and begins before the UDP header.
+    let packet = |ip_offset, payload_offset, length| {
+        let meta = FrameMeta { ip_offset, ..meta(payload_offset, length) };
+        Frame::new(&data, Some(meta)).packet().map(|(packet, udp_at)| (packet.len(), udp_at))
+    };
+    assert_eq!(packet(14, 42, 58), Some((86, 20)));
+    assert_eq!(packet(14, 42, 10), Some((38, 20)));
+    assert_eq!(packet(14, 42, 59), None);
+    assert_eq!(packet(34, 42, 58), Some((66, 0)));
+    for (ip_offset, payload_offset) in [(35, 42), (101, 109), (u16::MAX, 42), (u16::MAX, u16::MAX)]
+    {
+        assert_eq!(packet(ip_offset, payload_offset, 0), None);
+    }
 }

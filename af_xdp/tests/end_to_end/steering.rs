@@ -14,7 +14,7 @@ const PORT: u16 = 26_401;
 
 fn one_queue(veth: &Veth, mode: AttachMode) -> Receiver {
     let mut receiver = veth.receiver(mode, Options::new(veth.ifindex(), vec![0]));
-    receiver.program.set_endpoint(GROUP, PORT, 513, 1).unwrap();
+    receiver.program.set_endpoint(GROUP, PORT, None, 513, 1).unwrap();
     receiver
 }
 
@@ -39,6 +39,9 @@ fn all_shapes_arrive(veth: &Veth, mode: AttachMode) {
         assert_eq!((received.partition, received.line), (513, 1));
         assert_eq!(received.payload, payload, "shape {number}");
         assert_eq!(received.frame, frame, "shape {number}");
+        let (ip_at, words) = (14 + 4 * shape.tags.len(), 5 + usize::from(shape.option_words));
+        let packet = frame[ip_at..frame.len() - shape.padding].to_vec();
+        assert_eq!(received.packet, (packet, 4 * words), "shape {number}");
     }
     let counters = receiver.program.counters().unwrap();
     assert_eq!(counters.redirected, shapes.len() as u64);
@@ -150,14 +153,14 @@ fn endpoints_can_be_named_and_unnamed_at_any_time() {
     let frame = Datagram::to([239, 9, 9, 9], 7).frame(b"y");
     sender.send(&frame);
     assert_eq!(receiver.seen(1).unmapped, 1);
-    receiver.program.set_endpoint([239, 9, 9, 9], 7, 3, 0).unwrap();
+    receiver.program.set_endpoint([239, 9, 9, 9], 7, None, 3, 0).unwrap();
     sender.send(&frame);
     assert_eq!(receiver.expect(1)[0].partition, 3);
-    receiver.program.set_endpoint([239, 9, 9, 9], 7, 4, 2).unwrap();
+    receiver.program.set_endpoint([239, 9, 9, 9], 7, None, 4, 2).unwrap();
     sender.send(&frame);
     let received = receiver.expect(1).remove(0);
     assert_eq!((received.partition, received.line), (4, 2));
-    receiver.program.clear_endpoint([239, 9, 9, 9], 7).unwrap();
+    receiver.program.clear_endpoint([239, 9, 9, 9], 7, None).unwrap();
     sender.send(&frame);
     assert_eq!(receiver.seen(4).unmapped, 2);
 }

@@ -42,7 +42,7 @@ fn received_and_counted_as_lost_is_what_was_sent() {
         let options = Options::new(veth.ifindex(), vec![0]);
         let ifindex = options.ifindex;
         let mut receiver = veth.receiver(AttachMode::Native, options);
-        receiver.program.set_endpoint(GROUP, PORT, 0, 0).unwrap();
+        receiver.program.set_endpoint(GROUP, PORT, None, 0, 0).unwrap();
         let done = AtomicBool::new(false);
         let program = &receiver.program;
         let queue = &mut receiver.queues[0];
@@ -74,7 +74,7 @@ fn bursts_within_the_frames_there_are_lose_nothing() {
     for bytes in [100, 1400_usize] {
         let frame = Datagram::to(GROUP, PORT).frame(&vec![7; bytes - 42]);
         let mut receiver = veth.receiver(AttachMode::Native, options.clone());
-        receiver.program.set_endpoint(GROUP, PORT, 0, 0).unwrap();
+        receiver.program.set_endpoint(GROUP, PORT, None, 0, 0).unwrap();
         let (program, queue) = (&receiver.program, &mut receiver.queues[0]);
         let rounds = frames() / burst;
         let (mut delivering, mut receiving, mut sum) = (0, 0, 0_usize);

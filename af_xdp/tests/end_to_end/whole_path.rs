@@ -21,7 +21,7 @@ fn four_queues_share_packet_memory_and_nothing_else() {
     let mut receiver = veth.receiver(AttachMode::Native, options);
     assert_eq!(receiver.report.umem_bytes, 4 * 256 * 4096);
     for port in 0..4 {
-        receiver.program.set_endpoint(GROUP, PORT + port, port, 0).unwrap();
+        receiver.program.set_endpoint(GROUP, PORT + port, None, port, 0).unwrap();
     }
     // What a socket sends on its queue arrives on the queue of the same number.
     let mut senders = inside(&veth.sending, || {
@@ -76,7 +76,7 @@ fn jumbo_packets_are_put_together() {
             ..Options::new(veth.ifindex(), vec![0])
         };
         let mut receiver = veth.receiver(mode, options);
-        receiver.program.set_endpoint(GROUP, PORT, 1, 0).unwrap();
+        receiver.program.set_endpoint(GROUP, PORT, None, 1, 0).unwrap();
         let sender = veth.sender();
         let payload = |length: usize| (0..length).map(|at| (at % 251) as u8).collect::<Vec<u8>>();
         for length in [10, 1400, 1800, 3700, 5000, 7958] {
@@ -109,7 +109,7 @@ fn without_multi_buffer_a_long_packet_is_the_kernels_loss() {
         ..Options::new(veth.ifindex(), vec![0])
     };
     let mut receiver = veth.receiver(AttachMode::Native, options);
-    receiver.program.set_endpoint(GROUP, PORT, 1, 0).unwrap();
+    receiver.program.set_endpoint(GROUP, PORT, None, 1, 0).unwrap();
     let sender = veth.sender();
     for _ in 0..100 {
         sender.send(&Datagram::to(GROUP, PORT).frame(&[1; 5000]));
@@ -126,7 +126,7 @@ fn a_lane_that_is_too_slow_loses_frames_and_says_how_many() {
     for mode in [AttachMode::Native, AttachMode::Generic] {
         let options = Options { receive_frames: 64, ..Options::new(veth.ifindex(), vec![0]) };
         let mut receiver = veth.receiver(mode, options);
-        receiver.program.set_endpoint(GROUP, PORT, 1, 0).unwrap();
+        receiver.program.set_endpoint(GROUP, PORT, None, 1, 0).unwrap();
         let sender = veth.sender();
         for number in 0..100_u8 {
             sender.send(&Datagram::to(GROUP, PORT).frame(&[number; 9]));

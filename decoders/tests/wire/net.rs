@@ -1,7 +1,7 @@
 //! Frames: written and found again, and refused for each reason there is.
 
 use candor_core::Reject;
-use candor_decoders::net::{HEADERS_LEN, PAYLOAD_MAX, Route, udp, udp_frame};
+use candor_decoders::net::{HEADERS_LEN, PAYLOAD_MAX, Route, check, udp, udp_frame};
 use proptest::prelude::*;
 
 use crate::hex;
@@ -135,4 +135,47 @@ fn a_frame_that_does_not_fit_is_not_written() {
     let longest = vec![7; PAYLOAD_MAX];
     assert_eq!(udp(&written(&ROUTE, &longest)).unwrap().payload, longest);
     assert!(udp_frame(&mut [0; 70_000], &ROUTE, &vec![7; PAYLOAD_MAX + 1]).is_none());
+}
+
+#[test]
+fn what_is_written_checks_and_what_any_bit_is_flipped_in_does_not() {
+    for payload in [&b"abc"[..], b"", &[0xff; 64], &[0x5a; 1_399]] {
+        let frame = written(&ROUTE, payload);
+        let packet = &frame[14..];
+        assert_eq!(check(packet, 20), Ok(()));
+        for bit in 0..packet.len() * 8 {
+            let mut damaged = packet.to_vec();
+            damaged[bit / 8] ^= 1 << (bit % 8);
+            let refused = match bit / 8 {
+                0..20 => Reject::BadIpChecksum,
+                _ => Reject::BadUdpChecksum,
+            };
+            // But for one flip that no other can make up for, and says that there is no checksum.
+            let none = damaged[26..28] == [0, 0];
+            assert_eq!(check(&damaged, 20), if none { Ok(()) } else { Err(refused) }, "bit {bit}");
+        }
+    }
+}
+
+#[test]
+fn options_count_and_no_checksum_is_none() {
+    let frame = written(&ROUTE, b"abc");
+    // The same packet with four bytes of options: one word more in its first byte and its length.
+    let mut packet = [&frame[14..34], &[1, 1, 1, 0], &frame[34..]].concat();
+    (packet[0], packet[3]) = (0x46, packet[3] + 4);
+    assert_eq!(check(&packet, 24), Err(Reject::BadIpChecksum));
+    // One word of 0x0100 and one of 4 and one of 0x0101 and one of 0x0100 more.
+    let sum = !u16::from_be_bytes([packet[10], packet[11]]);
+    let sum = u32::from(sum) + 0x0100 + 4 + 0x0101 + 0x0100;
+    let sum = !(((sum & 0xffff) + (sum >> 16)) as u16);
+    packet[10..12].copy_from_slice(&sum.to_be_bytes());
+    assert_eq!(check(&packet, 24), Ok(()));
+    packet[34] ^= 1;
+    assert_eq!(check(&packet, 24), Err(Reject::BadUdpChecksum));
+    packet[30..32].fill(0);
+    assert_eq!(check(&packet, 24), Ok(()));
+    // No room for the headers.
+    for (packet, udp_at) in [(&packet[..31], 24), (&packet[..10], 24), (&packet[..], 16)] {
+        assert_eq!(check(packet, udp_at), Err(Reject::FrameTooShort));
+    }
 }

@@ -42,6 +42,7 @@ struct Shape {
     padding: usize,
     protocol: u8,
     fragment: u16,
+    source: u8,
 }
 
 impl Shape {
@@ -55,6 +56,7 @@ impl Shape {
             padding: 0,
             protocol: 17,
             fragment: 0,
+            source: 1,
         }
     }
 
@@ -80,7 +82,7 @@ impl Shape {
         frame.extend(ip_length.to_be_bytes());
         frame.extend([0, 1]);
         frame.extend(self.fragment.to_be_bytes());
-        frame.extend([1, self.protocol, 0, 0, 10, 0, 0, 1]);
+        frame.extend([1, self.protocol, 0, 0, 10, 0, 0, self.source]);
         frame.extend(self.group);
         frame.extend(vec![1; 4 * usize::from(self.option_words)]);
         frame.extend(40_000_u16.to_be_bytes());
@@ -96,7 +98,7 @@ impl Shape {
 #[test]
 fn each_frame_is_in_exactly_one_counter() {
     let Some(mut program) = loaded("each_frame_is_in_exactly_one_counter") else { return };
-    program.set_endpoint(GROUP, PORT, 9, 1).unwrap();
+    program.set_endpoint(GROUP, PORT, None, 9, 1).unwrap();
     let plain = Shape::plain;
     let with = |change: fn(&mut Shape)| {
         let mut shape = plain();
@@ -188,7 +190,7 @@ fn each_frame_is_in_exactly_one_counter() {
 #[test]
 fn no_length_of_a_frame_is_too_much() {
     let Some(mut program) = loaded("no_length_of_a_frame_is_too_much") else { return };
-    program.set_endpoint(GROUP, PORT, 9, 1).unwrap();
+    program.set_endpoint(GROUP, PORT, None, 9, 1).unwrap();
     for tags in [vec![], vec![0x8100], vec![0x8100, 0x8100]] {
         for option_words in [0, 3] {
             let shape = Shape { tags: tags.clone(), option_words, ..Shape::plain() };
@@ -230,14 +232,14 @@ fn unmapped_multicast_is_listed_until_it_is_named() {
     assert_eq!(unmapped[1].bytes, 3 * frame.len() as u64);
     assert!(unmapped[0].last_ns > unmapped[1].last_ns);
 
-    program.set_endpoint(GROUP, PORT, 0, 0).unwrap();
+    program.set_endpoint(GROUP, PORT, None, 0, 0).unwrap();
     let left: Vec<u16> = program.unmapped().unwrap().iter().map(|unmapped| unmapped.port).collect();
     assert_eq!(left, [PORT - 1]);
     let (_, counters) = run(&program, &frame);
     assert_eq!((counters.no_socket, counters.unmapped), (1, 4));
 
-    program.clear_endpoint(GROUP, PORT).unwrap();
-    program.clear_endpoint(GROUP, PORT).unwrap();
+    program.clear_endpoint(GROUP, PORT, None).unwrap();
+    program.clear_endpoint(GROUP, PORT, None).unwrap();
     let (_, counters) = run(&program, &frame);
     assert_eq!((counters.no_socket, counters.unmapped), (1, 5));
 }
@@ -259,13 +261,19 @@ fn a_flood_of_unmapped_endpoints_is_counted_in_full_and_listed_in_part() {
 fn bounds_are_said() {
     let Some(mut program) = loaded("bounds_are_said") else { return };
     for port in 0..4 {
-        program.set_endpoint(GROUP, port, 0, 0).unwrap();
+        program.set_endpoint(GROUP, port, None, 0, 0).unwrap();
     }
-    assert!(matches!(program.set_endpoint(GROUP, 4, 0, 0), Err(MapError::Full { endpoints: 4 })));
+    assert!(matches!(
+        program.set_endpoint(GROUP, 4, None, 0, 0),
+        Err(MapError::Full { endpoints: 4 })
+    ));
     // Changing one that is there needs no room.
-    program.set_endpoint(GROUP, 3, 1, 1).unwrap();
+    program.set_endpoint(GROUP, 3, None, 1, 1).unwrap();
     for group in [[10, 0, 0, 1], [224, 0, 0, 5], [240, 0, 0, 0]] {
-        assert!(matches!(program.set_endpoint(group, 1, 0, 0), Err(MapError::NotAGroup { .. })));
+        assert!(matches!(
+            program.set_endpoint(group, 1, None, 0, 0),
+            Err(MapError::NotAGroup { .. })
+        ));
     }
     let stdin = std::io::stdin();
     assert!(matches!(
@@ -284,4 +292,57 @@ fn an_interface_that_is_not_there_is_said() {
             assert!(matches!(program.attach(ifindex, mode), Err(AttachError::NoInterface { .. })));
         }
     }
+}
+
+#[test]
+fn where_senders_are_named_others_are_counted_and_listed() {
+    let test = "where_senders_are_named_others_are_counted_and_listed";
+    let Some(mut program) = loaded(test) else { return };
+    let from = |last: u8| [10, 0, 0, last];
+    let frame =
+        |source: u8, option_words: u8| Shape { source, option_words, ..Shape::plain() }.frame();
+    // What the first sees counted: (no_socket: it is one of ours, other_source, unmapped).
+    let sent = |program: &Program, source: u8, option_words: u8| {
+        let before = program.counters().unwrap();
+        let (verdict, after) = run(program, &frame(source, option_words));
+        assert_eq!((verdict, after.frames()), (XDP_PASS, before.frames() + 1));
+        (
+            after.no_socket - before.no_socket,
+            after.other_source - before.other_source,
+            after.unmapped - before.unmapped,
+        )
+    };
+    let (ours, other, unmapped) = ((1, 0, 0), (0, 1, 0), (0, 0, 1));
+    program.set_endpoint(GROUP, PORT, Some(from(1)), 9, 0).unwrap();
+    for option_words in [0, 3] {
+        assert_eq!(sent(&program, 1, option_words), ours);
+        assert_eq!(sent(&program, 3, option_words), other);
+    }
+    let listed = program.other_sources().unwrap();
+    assert_eq!(listed.len(), 1);
+    let seen = listed[0].seen;
+    assert_eq!((listed[0].source, seen.group, seen.port), (from(3), GROUP, PORT));
+    assert_eq!((seen.packets, seen.bytes), (2, 2 * frame(3, 0).len() as u64 + 12));
+    assert_eq!(program.unmapped().unwrap(), [], "the group and port are named");
+
+    // A second sender is no longer another one; and both go by themselves.
+    program.set_endpoint(GROUP, PORT, Some(from(3)), 9, 1).unwrap();
+    assert_eq!(program.other_sources().unwrap(), []);
+    assert_eq!([1, 3, 4].map(|source| sent(&program, source, 0)), [ours, ours, other]);
+    program.clear_endpoint(GROUP, PORT, Some(from(1))).unwrap();
+    assert_eq!([1, 3].map(|source| sent(&program, source, 0)), [other, ours]);
+    program.clear_endpoint(GROUP, PORT, Some(from(3))).unwrap();
+    assert_eq!([1, 3].map(|source| sent(&program, source, 0)), [unmapped; 2]);
+
+    program.set_endpoint(GROUP, PORT, None, 9, 0).unwrap();
+    assert_eq!([1, 3].map(|source| sent(&program, source, 0)), [ours; 2]);
+    let mixed = program.set_endpoint(GROUP, PORT, Some(from(1)), 9, 0);
+    assert!(matches!(mixed, Err(MapError::AnyAndOne { port: PORT, .. })));
+    program.clear_endpoint(GROUP, PORT, None).unwrap();
+    for last in 1..=4 {
+        program.set_endpoint(GROUP, PORT, Some(from(last)), 9, 0).unwrap();
+    }
+    assert_eq!(sent(&program, 4, 0), ours);
+    let fifth = program.set_endpoint(GROUP, PORT, Some(from(5)), 9, 0);
+    assert!(matches!(fifth, Err(MapError::Senders { senders: 4, .. })));
 }

@@ -17,8 +17,12 @@ const LANES: &[&str] = &["lane", "counter", "count"];
 const PROGRAM: &[&str] = &["counter", "count"];
 
 /// What the XDP program counts: it knows no lane, and the first one carries it for the handler.
-const OF_PROGRAM: [LaneCounter; 3] =
-    [LaneCounter::Fragments, LaneCounter::Malformed, LaneCounter::MetaFailed];
+const OF_PROGRAM: [LaneCounter; 4] = [
+    LaneCounter::Fragments,
+    LaneCounter::Malformed,
+    LaneCounter::MetaFailed,
+    LaneCounter::OtherSource,
+];
 
 /// Lists what was counted since the handler's start, by partition, by lane, and by the XDP program
 /// for the whole handler; without --all only what is not zero. Kind says how a partition's counter

@@ -78,8 +78,11 @@ impl Source {
         if self.region.is_current() {
             return false;
         }
+        // Where the last region's file was removed, its successor begins with generation 1 as well: the
+        // time they were made tells them apart, as it does for handles.
+        let identity = |region: &Region| (region.generation(), region.info().created);
         match Region::open(&self.path) {
-            Ok(region) if region.generation() != self.region.generation() => {
+            Ok(region) if identity(&region) != identity(&self.region) => {
                 self.region = region;
                 true
             }
@@ -136,9 +139,10 @@ fn unmapped(text: &str) -> String {
 
 fn refuse(error: OpenError) -> Failure {
     let exit = match &error {
-        OpenError::Missing { .. } => Exit::Unknown,
+        // What an earlier boot left behind has no handler any more, whatever its leases say.
+        OpenError::Missing { .. } | OpenError::EarlierBoot { .. } => Exit::Unknown,
         OpenError::NotPermitted { .. } => Exit::Privilege,
-        OpenError::System { .. } => Exit::Host,
+        OpenError::System { .. } | OpenError::NoClock { .. } => Exit::Host,
         _ => Exit::Config,
     };
     Failure::new(exit, error.to_string())

@@ -1,11 +1,16 @@
 //! `candor tail`.
+//!
+//! A ring says what was applied, not whether it still holds: time alone can end that. So each status
+//! shown is looked at again, whether events come or not, and a line says what has become of it.
 
-use candor_core::{Decimals, Event, Nanos, Price, Reason, SystemEvent};
-use candor_shm::{EventReader, EventRecord, Handle, Next};
+use std::collections::BTreeMap;
+
+use candor_core::{Decimals, Event, Mono, Nanos, Price, Reason, SystemEvent, Venue};
+use candor_shm::{EventReader, EventRecord, Handle, Next, Subscription};
 use clap::Args;
 
 use super::output::{Row, Stream, Value};
-use super::region::{RegionArg, Source, exit_of, say_gone, status_text};
+use super::region::{Found, RegionArg, Source, exit_of, say_gone, status_text, verdict};
 use super::{OutputArg, print};
 use crate::exit::{Exit, Failure};
 
@@ -21,15 +26,16 @@ const COLUMNS: &[(&str, usize)] = &[
     ("event", 0),
 ];
 
-/// How often the rings are looked at when they had nothing new.
+/// How often the rings are looked at when they had nothing new, and the statuses shown whether they had
+/// or not.
 const LOOK_EVERY: Nanos = Nanos::from_millis(10);
 
 /// Events taken from a ring before the next is looked at.
 const BURST: usize = 256;
 
-/// Follows the messages as they are applied, from now on, with the symbol's status beside each.
-/// Says where this reader was too slow for the ring. Exits 0 after --count lines, 3 when the handler
-/// is gone.
+/// Follows the messages as they are applied, from now on, with the symbol's status beside each. When
+/// a status that was shown is another, without any message too, a line of its own says so. Says where
+/// this reader was too slow for the ring. Exits 0 after --count lines, 3 when the handler is gone.
 #[derive(Debug, Args)]
 pub(super) struct Tail {
     /// Only these symbols: SYMBOL, or VENUE:SYMBOL; again for each.
@@ -51,13 +57,16 @@ impl Tail {
         let mut rings = rings(&source);
         let mut wanted = Vec::with_capacity(self.symbols.len());
         for text in &self.symbols {
-            wanted.push(source.find(text)?.handle);
+            wanted.push(source.find(text)?);
         }
         let mut follower = Follower {
             stream: Stream::new(self.output.output, COLUMNS),
+            watched: watched(&mut source, &wanted),
             wanted,
+            shown: BTreeMap::new(),
             left: self.count.unwrap_or(u64::MAX),
         };
+        let mut looked = Mono::NEVER;
         // BOUND: until enough was shown, nobody reads it, or the handler is gone.
         while follower.left > 0 {
             let mut any = false;
@@ -67,16 +76,23 @@ impl Tail {
                     None => return Ok(Exit::Ok),
                 }
             }
-            if any {
+            let now = source.now();
+            if any && now.since(looked) < LOOK_EVERY {
                 continue;
             }
-            let now = source.now();
+            looked = now;
             let handler = source.region.handler_status(now).reason();
+            // Before the end too: what a dead handler leaves behind is not to stand there as Live.
+            if !follower.look(&source, now)? {
+                return Ok(Exit::Ok);
+            }
             if handler == Some(Reason::WriterGone) {
                 say_gone(&source, handler);
                 return Ok(exit_of(handler, false));
             }
-            source.wait(LOOK_EVERY);
+            if !any {
+                source.wait(LOOK_EVERY);
+            }
         }
         Ok(Exit::Ok)
     }
@@ -86,9 +102,32 @@ fn rings(source: &Source) -> Vec<EventReader> {
     (0..).map_while(|lane| source.region.events(lane)).collect()
 }
 
+/// What tells that a symbol may read otherwise: of those wanted, or of every venue's.
+fn watched(source: &mut Source, wanted: &[Found]) -> Vec<Subscription> {
+    if !wanted.is_empty() {
+        let names: Vec<_> = wanted.iter().map(|found| (found.venue, found.symbol)).collect();
+        return vec![source.region.subscribe(&names)];
+    }
+    let now = source.now();
+    let mut venues: Vec<Venue> = source.partitions(now).iter().map(|p| p.spec.venue).collect();
+    venues.sort_unstable();
+    venues.dedup();
+    venues.into_iter().map(|venue| source.region.subscribe_prefix(venue, "")).collect()
+}
+
+/// A symbol by its partition and its index in it: handles of one symbol may differ.
+type Place = (u16, u32);
+
+fn place(handle: Handle) -> Place {
+    (handle.partition(), handle.symbol().0)
+}
+
 struct Follower {
     stream: Stream,
-    wanted: Vec<Handle>,
+    wanted: Vec<Found>,
+    watched: Vec<Subscription>,
+    /// What the last line of each symbol says it is: its reason, `None` for Live.
+    shown: BTreeMap<Place, (Handle, Option<Reason>)>,
     left: u64,
 }
 
@@ -123,10 +162,39 @@ impl Follower {
     }
 
     fn shows(&self, record: &EventRecord) -> bool {
-        let is = |handle: &Handle| {
+        self.wanted.is_empty() || self.wanted(record).is_some()
+    }
+
+    fn wanted(&self, record: &EventRecord) -> Option<&Found> {
+        self.wanted.iter().find(|found| {
+            let handle = found.handle;
             handle.partition() == record.partition && Some(handle.symbol()) == record.symbol
-        };
-        self.wanted.is_empty() || self.wanted.iter().any(is)
+        })
+    }
+
+    /// Looks at every symbol that may read otherwise, and prints a line for each of which the last one
+    /// is no longer true. False when that was enough, or nobody reads it.
+    fn look(&mut self, source: &Source, now: Mono) -> Result<bool, Failure> {
+        let mut changed = Vec::new();
+        for watched in &mut self.watched {
+            changed.extend(watched.changed_at(&source.region, now).map(place));
+        }
+        for place in changed {
+            // One that no line names has no status that could be wrong.
+            let Some((handle, said)) = self.shown.get_mut(&place) else { continue };
+            let read = source.region.read(*handle);
+            if *said == read.reason() {
+                continue;
+            }
+            let (reason, since) = verdict(&read);
+            *said = reason;
+            let row = changed_row(source, *handle, reason, Value::age(since, now), now);
+            self.left -= 1;
+            if !self.stream.print(&row)? || self.left == 0 {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Prints one event. False when nobody reads it.
@@ -144,7 +212,13 @@ impl Follower {
             .map_or(Value::Absent, |p| Value::text(format!("{}:{}", p.spec.venue, p.spec.name)));
         let at = record.symbol.map_or(usize::MAX, |index| index.0 as usize);
         let symbol = region.symbols(record.partition).nth(at);
-        let status = symbol.map(|(handle, _)| status_text(region.read(handle).reason()));
+        let wanted = self.wanted(record).map(|found| found.handle);
+        let status = symbol.map(|(handle, _)| {
+            let handle = wanted.unwrap_or(handle);
+            let reason = region.read(handle).reason();
+            self.shown.insert(place(handle), (handle, reason));
+            status_text(reason)
+        });
         let event = match &record.event {
             Some(event) => describe(event, decimals),
             None => "did not fit a record; the symbol's book has it".to_owned(),
@@ -162,6 +236,31 @@ impl Follower {
         self.left -= 1;
         self.stream.print(&row)
     }
+}
+
+/// The line for a symbol whose status is another than the last line said; `age` is since when.
+fn changed_row(
+    source: &Source,
+    handle: Handle,
+    reason: Option<Reason>,
+    age: Value,
+    now: Mono,
+) -> Row {
+    let partition = source.region.partition(handle.partition(), now);
+    let lane = partition.as_ref().map_or(Value::Absent, |p| Value::Number(p.spec.lane.into()));
+    let name = partition
+        .map_or(Value::Absent, |p| Value::text(format!("{}:{}", p.spec.venue, p.spec.name)));
+    let text = reason.map_or("live", Reason::text);
+    Row::new()
+        .with("age", age)
+        .with("lane", lane)
+        .with("number", Value::Absent)
+        .with("partition", name)
+        .with("symbol", Value::text(source.region.symbol(handle)))
+        .with("status", Value::text(status_text(reason)))
+        .with("seq", Value::Absent)
+        .with("type", Value::Absent)
+        .with("event", Value::Text(format!("status: {text}")))
 }
 
 fn wire_type(kind: u8) -> String {

@@ -5,10 +5,11 @@ use std::net::Ipv4Addr;
 
 use candor_core::limits::{LANES, PARTITIONS};
 use candor_core::{Line, Symbol, Venue};
+use candor_ebpf::SENDERS;
 
 use super::parse::Places;
 use super::reader::Context;
-use super::{Config, SourceKind};
+use super::{Config, LineConfig, SourceKind};
 
 /// Reports every contradiction within a configuration whose values are each right by themselves.
 /// Where some were not, those are missing from `config` and their consequences are left unsaid.
@@ -119,25 +120,20 @@ fn names(cx: &mut Context<'_>, config: &Config, places: &Places) {
     }
 }
 
+/// Who is on a group and port already: the sender, the partition, and which of its lines.
+type Taken = (Option<Ipv4Addr>, String, Line);
+
 fn endpoints(cx: &mut Context<'_>, config: &Config, places: &Places) {
-    let mut seen: BTreeMap<(Ipv4Addr, u16), (String, Line)> = BTreeMap::new();
+    let mut seen: BTreeMap<(Ipv4Addr, u16), Vec<Taken>> = BTreeMap::new();
     for (partition, place) in config.partitions.iter().zip(&places.partitions) {
         let name = format!("partition {} of venue {}", partition.name, partition.venue);
         let mut any = place.lines.iter().any(|line| *line != 0);
         for (line, endpoint) in partition.lines() {
             any = true;
-            let key = (endpoint.group, endpoint.port);
-            if let Some((other, other_line)) = seen.get(&key) {
-                cx.problem(
-                    place.lines[line.index()],
-                    format!(
-                        "{}:{} is line {other_line} of {other} already; a packet has one \
-                         partition and line",
-                        endpoint.group, endpoint.port
-                    ),
-                );
-            } else {
-                seen.insert(key, (name.clone(), line));
+            let others = seen.entry((endpoint.group, endpoint.port)).or_default();
+            match clash(others, endpoint) {
+                Some(problem) => cx.problem(place.lines[line.index()], problem),
+                None => others.push((endpoint.source, name.clone(), line)),
             }
         }
         if partition.subscribe && !any {
@@ -150,6 +146,27 @@ fn endpoints(cx: &mut Context<'_>, config: &Config, places: &Places) {
             );
         }
     }
+}
+
+/// Why a line can't be on a group and port beside these. Lines on one are told apart by their senders.
+fn clash(others: &[Taken], line: &LineConfig) -> Option<String> {
+    let at = format!("{}:{}", line.group, line.port);
+    if let Some((source, name, other)) = others.iter().find(|other| other.0 == line.source) {
+        let from = source.map_or(String::new(), |source| format!(" from {source}"));
+        return Some(format!(
+            "{at}{from} is line {other} of {name} already; a packet has one partition and line"
+        ));
+    }
+    let any = |source: &Option<Ipv4Addr>| source.is_none();
+    if let Some((_, name, other)) = others.iter().find(|other| any(&other.0) != any(&line.source)) {
+        return Some(format!(
+            "{at} is line {other} of {name} as well: give both a `source`, or no packet can be told \
+             to be one's"
+        ));
+    }
+    (others.len() >= SENDERS).then(|| {
+        format!("{at} is {SENDERS} lines already, told apart by their senders; no more fit")
+    })
 }
 
 fn symbols(cx: &mut Context<'_>, config: &Config, places: &Places) {

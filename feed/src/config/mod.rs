@@ -118,6 +118,31 @@ pub struct AfXdpConfig {
     pub frame_size: u32,
     /// Whether packet memory lies in huge pages.
     pub huge_pages: HugePages,
+    /// What is done about the checksums of what comes.
+    pub checksums: Checksums,
+    /// How long one system call may poll the card, in microseconds; `None` leaves that to interrupts.
+    /// Zero-copy only.
+    pub busy_poll_us: Option<u32>,
+}
+
+/// What is done about the checksums of datagrams that no socket of the kernel has looked at.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Checksums {
+    /// The lane checks every one: what was damaged is refused and counted.
+    Verify,
+    /// Nobody does: what was damaged on the way is applied.
+    Trust,
+}
+
+impl Checksums {
+    /// The choice's name in the configuration.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Checksums::Verify => "verify",
+            Checksums::Trust => "trust",
+        }
+    }
 }
 
 /// How frames come out of the driver; best first.
@@ -248,7 +273,7 @@ pub struct LineConfig {
     pub group: Ipv4Addr,
     /// The UDP port.
     pub port: u16,
-    /// The only sender joined, where given (source-specific multicast).
+    /// The only sender joined and listened to, where given (source-specific multicast).
     pub source: Option<Ipv4Addr>,
     /// The interface it is received on.
     pub interface: String,

@@ -13,7 +13,8 @@ use super::check;
 use super::problem::ConfigError;
 use super::reader::{At, Context, Table};
 use super::{
-    AfXdpConfig, Config, Handler, HugePages, Idle, Lane, SourceConfig, SourceKind, XdpMode, venue,
+    AfXdpConfig, Checksums, Config, Handler, HugePages, Idle, Lane, SourceConfig, SourceKind,
+    XdpMode, venue,
 };
 use crate::{clock, control};
 
@@ -204,7 +205,8 @@ fn source(reading: &mut Reading<'_>, root: &mut Table<'_>) -> Option<SourceConfi
     })
 }
 
-const AF_XDP_KEYS: &[&str] = &["mode", "allow_fallback", "frames", "frame_size", "huge_pages"];
+const AF_XDP_KEYS: &[&str] =
+    &["mode", "allow_fallback", "frames", "frame_size", "huge_pages", "checksums", "busy_poll_us"];
 const UDP_KEYS: &[&str] = &["receive_buffer"];
 
 /// Reports keys of the other kind: a setting without effect would be a silent lie.
@@ -240,12 +242,25 @@ fn af_xdp(cx: &mut Context<'_>, table: &mut Table<'_>) -> Option<AfXdpConfig> {
     }
     let pages = [HugePages::Try, HugePages::Require, HugePages::No];
     let huge_pages = table.choice(cx, "huge_pages", &pages.map(|choice| (choice.name(), choice)));
+    let checksums = [Checksums::Verify, Checksums::Trust];
+    let checksums = table.choice(cx, "checksums", &checksums.map(|choice| (choice.name(), choice)));
+    let busy_poll = table.integer(cx, "busy_poll_us", 1..=10_000);
+    let copies = mode.is_some_and(|mode| mode.value != XdpMode::ZeroCopy);
+    if let Some(at) = busy_poll.filter(|_| copies) {
+        cx.problem(
+            at.line,
+            "`busy_poll_us` does nothing where frames are copied; take it out, or configure \
+             mode = \"zero-copy\"",
+        );
+    }
     Some(AfXdpConfig {
         mode: mode?.value,
         allow_fallback,
         frames: u32::try_from(frames.map_or(16_384, |at| at.value)).ok()?,
         frame_size: u32::try_from(frame_size.map_or(4096, |at| at.value)).ok()?,
         huge_pages: huge_pages.map_or(HugePages::Try, |at| at.value),
+        checksums: checksums.map_or(Checksums::Verify, |at| at.value),
+        busy_poll_us: busy_poll.and_then(|at| u32::try_from(at.value).ok()),
     })
 }
 
@@ -312,4 +327,82 @@ pub(super) fn name<const N: usize>(
         );
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(source: &str, lines: &str) -> Result<Config, String> {
+        let text = format!(
+            "[handler]\nname = \"t\"\nregion = \"/dev/shm/t\"\n[source]\nkind = \"af_xdp\"\n\
+             interface = \"eth1\"\n{source}\n[[lane]]\nqueues = [0]\n[[venue]]\nname = \"V\"\n\
+             feed = \"iex-deep\"\n[[venue.partition]]\nname = \"1\"\nlane = 0\n{lines}\n"
+        );
+        parse(Path::new("t.toml"), &text).map_err(|error| error.to_string())
+    }
+
+    const LINE: &str = "lines.A = { group = \"239.1.1.1\", port = 1 }";
+
+    fn settings(source: &str) -> Result<AfXdpConfig, String> {
+        match with(source, LINE)?.source.kind {
+            SourceKind::AfXdp(settings) => Ok(settings),
+            SourceKind::Udp { .. } => Err("udp".to_owned()),
+        }
+    }
+
+    #[test]
+    fn checksums_are_verified_unless_told_otherwise() {
+        let of = |source| settings(source).unwrap().checksums;
+        assert_eq!(of("mode = \"copy\""), Checksums::Verify);
+        assert_eq!(of("mode = \"copy\"\nchecksums = \"verify\""), Checksums::Verify);
+        assert_eq!(of("mode = \"copy\"\nchecksums = \"trust\""), Checksums::Trust);
+        let refused = settings("mode = \"copy\"\nchecksums = \"no\"").unwrap_err();
+        assert!(refused.contains("`checksums`"), "{refused}");
+    }
+
+    #[test]
+    fn busy_polling_is_for_zero_copy() {
+        let zero_copy = settings("mode = \"zero-copy\"\nbusy_poll_us = 50").unwrap();
+        assert_eq!(zero_copy.busy_poll_us, Some(50));
+        assert_eq!(settings("mode = \"zero-copy\"").unwrap().busy_poll_us, None);
+        for mode in ["copy", "generic"] {
+            let refused = settings(&format!("mode = \"{mode}\"\nbusy_poll_us = 50")).unwrap_err();
+            assert!(refused.contains("`busy_poll_us` does nothing"), "{refused}");
+        }
+    }
+
+    #[test]
+    fn lines_on_one_group_and_port_are_told_apart_by_their_senders_or_refused() {
+        let lines = |sources: [Option<u8>; 3]| {
+            let line = |(key, source): (&str, Option<u8>)| {
+                let source = source.map_or(String::new(), |n| format!(", source = \"10.0.0.{n}\""));
+                format!("lines.{key} = {{ group = \"239.1.1.1\", port = 1{source} }}\n")
+            };
+            with(
+                "mode = \"copy\"",
+                &["A", "B", "C"].into_iter().zip(sources).map(line).collect::<String>(),
+            )
+        };
+        assert!(lines([Some(1), Some(2), Some(3)]).is_ok());
+        let same = lines([Some(1), Some(2), Some(1)]).unwrap_err();
+        assert!(same.contains("239.1.1.1:1 from 10.0.0.1 is line A of partition 1"), "{same}");
+        let any = lines([Some(1), Some(2), None]).unwrap_err();
+        assert!(any.contains("give both a `source`"), "{any}");
+        let both = lines([None, None, None]).unwrap_err();
+        assert!(both.contains("239.1.1.1:1 is line A of partition 1"), "{both}");
+        let four = lines([Some(1), Some(2), Some(3)]).map(|_| {
+            let line = |n: u8| {
+                let key = ["A", "B", "C"][usize::from(n % 3)];
+                format!(
+                    "lines.{key} = {{ group = \"239.1.1.1\", port = 1, source = \"10.0.0.{n}\" }}\n"
+                )
+            };
+            let second = "[[venue.partition]]\nname = \"2\"\nlane = 0\n";
+            let lines: String =
+                (0..3).map(line).chain([second.to_owned()]).chain((3..5).map(line)).collect();
+            with("mode = \"copy\"", &lines).unwrap_err()
+        });
+        assert!(four.as_ref().is_ok_and(|text| text.contains("is 4 lines already")), "{four:?}");
+    }
 }

@@ -3,9 +3,11 @@
 use std::path::Path;
 
 use candor_af_xdp::probe::{self, Capability, Host};
+use candor_shm::{CreateError, Replaced};
 
 use super::{Finding, Level, read};
 use crate::config::{Config, HugePages, SourceKind};
+use crate::exit::{Exit, Failure};
 use crate::{privilege, run};
 
 pub(super) fn examine(config: &Config, findings: &mut Vec<Finding>) {
@@ -171,9 +173,34 @@ fn region(config: &Config, findings: &mut Vec<Finding>) {
             "put it under /dev/shm",
         ),
     };
-    let present = finding.level != Level::Fail && path.exists();
+    let usable = finding.level != Level::Fail;
     findings.push(finding);
-    if present {
-        findings.push(Finding::ok(check, &subject, "exists; a start replaces it"));
+    if usable {
+        findings.extend(region_there(&subject, candor_shm::look(path)));
     }
+}
+
+/// What a start would make of the file that is at the region's path, or of the lock beside it.
+fn region_there(subject: &str, looked: Result<Option<Replaced>, CreateError>) -> Option<Finding> {
+    let check = "region";
+    let error = match looked {
+        Ok(None) => return None,
+        Ok(Some(Replaced { earlier_boot: true, .. })) => {
+            let found = "left by an earlier boot of this host; a start replaces it";
+            return Some(Finding::ok(check, subject, found));
+        }
+        Ok(Some(_)) => return Some(Finding::ok(check, subject, "exists; a start replaces it")),
+        Err(error) => error,
+    };
+    // The host can run it: that is what it does.
+    let runs = matches!(error, CreateError::InUse { .. });
+    let Failure { exit, message } = run::refuse_region(error);
+    // `PATH: what is so; what to do`, the path the region's or its lock's.
+    let (found, advice) = message.split_once("; ").unwrap_or((&message, "see to the file"));
+    let found = found.strip_prefix(&format!("{subject}: ")).unwrap_or(found);
+    let finding = match runs {
+        true => Finding::warn(check, subject, format!("{found}: a start is refused"), advice),
+        false => Finding::fail(check, subject, found, advice),
+    };
+    Some(if exit == Exit::Privilege { finding.of_privilege() } else { finding })
 }

@@ -3,7 +3,7 @@
 use candor_af_xdp::probe::{self, Interface};
 
 use super::{Finding, read};
-use crate::config::{AfXdpConfig, Config, SourceKind, XdpMode};
+use crate::config::{AfXdpConfig, Checksums, Config, SourceKind, XdpMode};
 use crate::interface;
 
 pub(super) fn examine(config: &Config, try_it: bool, findings: &mut Vec<Finding>) {
@@ -21,6 +21,7 @@ pub(super) fn examine(config: &Config, try_it: bool, findings: &mut Vec<Finding>
             SourceKind::Udp { .. } => findings.extend(reverse_path(config, name)),
             SourceKind::AfXdp(settings) => {
                 bypass(config, settings, name, &about, findings);
+                findings.push(checksums(settings.checksums, name, about.driver.as_deref()));
                 modes(config, settings, name, &about, try_it, findings);
             }
         }
@@ -108,6 +109,29 @@ fn bypass(
             ),
             format!("ip link set dev {name} mtu 1500, if the venue sends no larger packets"),
         ));
+    }
+}
+
+/// A card marks a damaged frame for the kernel's stack and delivers it; AF_XDP never sees the mark.
+fn checksums(choice: Checksums, name: &str, driver: Option<&str>) -> Finding {
+    const CHECK: &str = "checksums";
+    match choice {
+        Checksums::Trust => Finding::warn(
+            CHECK,
+            name,
+            "trusted: a datagram damaged on the way is applied, and its symbol is live and wrong",
+            "checksums = \"verify\" under [source]",
+        ),
+        Checksums::Verify if driver == Some("veth") => Finding::warn(
+            CHECK,
+            name,
+            "verified by the lane; the other end of this pair may leave UDP checksums to a card there \
+             is none of, and everything it sends would be refused",
+            "ethtool -K PEER tx off, in the peer's network namespace",
+        ),
+        Checksums::Verify => {
+            Finding::ok(CHECK, name, "verified by the lane, IPv4 header and UDP datagram")
+        }
     }
 }
 
@@ -245,6 +269,14 @@ mod tests {
              lines.A = {{ group = \"239.1.1.1\", port = 1 }}\n"
         );
         config::parse_text(std::path::Path::new("t.toml"), &text).unwrap()
+    }
+
+    #[test]
+    fn trusted_checksums_are_warned_of_and_so_is_a_pair_that_completes_none() {
+        let level = |choice, driver| super::checksums(choice, "eth1", Some(driver)).level;
+        assert_eq!(level(Checksums::Verify, "mlx5_core"), Level::Ok);
+        assert_eq!(level(Checksums::Verify, "veth"), Level::Warn);
+        assert_eq!(level(Checksums::Trust, "mlx5_core"), Level::Warn);
     }
 
     #[test]

@@ -4,6 +4,11 @@
 //!
 //! Arrival is the program's own reading of `CLOCK_MONOTONIC` as it saw the frame.
 //!
+//! **Checksums.** A card marks a damaged frame and delivers it all the same; the kernel's own stack
+//! heeds the mark, and what takes frames before that never sees it: of XDP's metadata functions none
+//! tells of checksums (Linux 6.15 has a receive time, a hash and a VLAN tag). So the lane adds up every
+//! IPv4 header and datagram itself before anybody looks at the payload, unless told to trust.
+//!
 //! **The mode.** Zero-copy, copy in the driver, copy in the generic hook: the one configured, or,
 //! where `allow_fallback` says so, the first below it that every queue of every interface accepts.
 //! One mode holds for the whole handler. It is a string (`native zero-copy`, `native copy`,
@@ -17,11 +22,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use candor_af_xdp::{Queue, ReceiveError, WaitError, Waiter};
-use candor_core::{Line, Mono, Nanos};
+use candor_core::{Line, Mono, Nanos, Reject};
+use candor_decoders::net;
 use candor_ebpf::ProgramCounters;
 
 use super::{Arrival, Polled, Source, SourceCounts, SourceError};
-use crate::config::XdpMode;
+use crate::config::{Checksums, XdpMode};
 
 /// What a handler in this mode says of itself.
 #[must_use]
@@ -41,7 +47,9 @@ pub struct AfXdp {
     waiter: Waiter,
     batch: u32,
     mode: XdpMode,
+    checksums: Checksums,
     counts: Counts,
+    refused: Refused,
     /// What never came to a queue; the first lane's to report.
     elsewhere: Option<Arc<Elsewhere>>,
     /// An interface was removed: there is nothing left to poll.
@@ -56,6 +64,7 @@ pub(super) struct Elsewhere {
     fragments: AtomicU64,
     malformed: AtomicU64,
     meta_failed: AtomicU64,
+    other_source: AtomicU64,
 }
 
 impl Elsewhere {
@@ -67,6 +76,7 @@ impl Elsewhere {
             (&self.fragments, now.fragments, before.fragments),
             (&self.malformed, now.malformed, before.malformed),
             (&self.meta_failed, now.meta_failed, before.meta_failed),
+            (&self.other_source, now.other_source, before.other_source),
         ] {
             count.store(now.saturating_sub(before), Ordering::Relaxed);
         }
@@ -77,6 +87,7 @@ impl Elsewhere {
         counts.fragments = self.fragments.load(Ordering::Relaxed);
         counts.malformed = self.malformed.load(Ordering::Relaxed);
         counts.meta_failed = self.meta_failed.load(Ordering::Relaxed);
+        counts.other_source = self.other_source.load(Ordering::Relaxed);
     }
 }
 
@@ -88,14 +99,40 @@ struct Counts {
     kernel: SourceCounts,
 }
 
+/// Packets that contradict their checksums and have not been told yet, by partition.
+struct Refused {
+    packets: Box<[[u64; DAMAGED.len()]]>,
+    any: bool,
+}
+
+/// Why [`net::check`] refuses a packet whose headers the program has measured.
+const DAMAGED: [Reject; 2] = [Reject::BadIpChecksum, Reject::BadUdpChecksum];
+
+impl Refused {
+    /// Whether it could be noted: the partition is one, and the reason one of [`DAMAGED`].
+    #[cold]
+    fn note(&mut self, partition: u16, reject: Reject) -> bool {
+        let packets = self.packets.get_mut(usize::from(partition));
+        let why = DAMAGED.iter().position(|damaged| *damaged == reject);
+        let Some((packets, why)) = packets.zip(why) else { return false };
+        packets[why] += 1;
+        self.any = true;
+        true
+    }
+}
+
 impl AfXdp {
+    /// A source of these queues, for a handler with this many partitions.
     pub(super) fn new(
         queues: Vec<Queue>,
-        batch: u32,
-        mode: XdpMode,
+        (mode, checksums): (XdpMode, Checksums),
+        (batch, partitions): (u32, usize),
         elsewhere: Option<Arc<Elsewhere>>,
     ) -> AfXdp {
+        let packets = vec![[0; DAMAGED.len()]; partitions].into_boxed_slice();
         AfXdp {
+            checksums,
+            refused: Refused { packets, any: false },
             waiter: Waiter::new(queues.len()),
             queues,
             next: 0,
@@ -135,11 +172,13 @@ impl Source for AfXdp {
         }
         let mut polled = Polled { frames: 0, drained: true };
         let mut strange = 0;
+        let verify = self.checksums == Checksums::Verify;
         for _ in 0..self.queues.len() {
             let at = self.next;
             self.next = if at + 1 < self.queues.len() { at + 1 } else { 0 };
             let Some(queue) = self.queues.get_mut(at) else { break };
             let left = self.batch - polled.frames;
+            let refused = &mut self.refused;
             let received = queue.receive(left, |frame| {
                 let (Some(meta), Some(payload)) = (frame.meta(), frame.payload()) else {
                     strange += 1;
@@ -150,6 +189,16 @@ impl Source for AfXdp {
                     return;
                 };
                 let (partition, at) = (meta.partition, Mono(meta.arrival_ns));
+                if verify {
+                    let Some((packet, udp_at)) = frame.packet() else {
+                        strange += 1;
+                        return;
+                    };
+                    if let Err(reject) = net::check(packet, udp_at) {
+                        strange += u64::from(!refused.note(partition, reject));
+                        return;
+                    }
+                }
                 deliver(Arrival { partition, line, at, payload });
             });
             match received {
@@ -188,6 +237,19 @@ impl Source for AfXdp {
             elsewhere.fill(&mut counts);
         }
         counts
+    }
+
+    fn refused(&mut self, tell: &mut dyn FnMut(u16, Reject, u64)) {
+        if !std::mem::take(&mut self.refused.any) {
+            return;
+        }
+        for (partition, packets) in (0u16..).zip(&mut self.refused.packets) {
+            for (why, packets) in DAMAGED.into_iter().zip(packets) {
+                if *packets > 0 {
+                    tell(partition, why, std::mem::take(packets));
+                }
+            }
+        }
     }
 
     fn mode(&self) -> &str {

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 
-use candor_af_xdp::{self as af_xdp, BindMode, OpenError, Options, Queue};
+use candor_af_xdp::{self as af_xdp, BindMode, BusyPoll, OpenError, Options, Queue};
 use candor_core::{Line, Nanos};
 use candor_ebpf::{
-    AttachError, AttachMode, Attachment, LoadError, LoadOptions, MapError, Program,
+    AttachError, AttachMode, Attachment, LoadError, LoadOptions, MapError, OtherSource, Program,
     ProgramCounters, Unmapped,
 };
 
@@ -78,6 +78,9 @@ pub fn open(config: &Config) -> Result<Opened, Failure> {
     for mode in XdpMode::ALL.into_iter().filter(|mode| *mode >= settings.mode) {
         match open_in(config, &settings, mode) {
             Ok(mut opened) => {
+                if settings.busy_poll_us.is_some() && mode != XdpMode::ZeroCopy {
+                    refused.push(format!("no busy polling: {} has none", mode_text(mode)));
+                }
                 opened.refused = refused;
                 return Ok(opened);
             }
@@ -113,7 +116,7 @@ fn open_in(config: &Config, settings: &AfXdpConfig, mode: XdpMode) -> Result<Ope
     for name in config.interfaces() {
         let mut interface = load(config, name, mode)?;
         for (queues, lane) in lanes.iter_mut().zip(&config.lanes) {
-            let opened = bind(&interface, &lane.queues, settings, mode)?;
+            let opened = bind(&interface, &lane.queues, config, settings, mode)?;
             for queue in opened {
                 let program = &mut interface.program;
                 program
@@ -132,7 +135,8 @@ fn open_in(config: &Config, settings: &AfXdpConfig, mode: XdpMode) -> Result<Ope
     watch.before = watch.counters()?;
     let lanes = lanes.into_iter().enumerate().map(|(index, queues)| {
         let elsewhere = (index == 0).then(|| Arc::clone(&elsewhere));
-        AfXdp::new(queues, config.source.batch, mode, elsewhere)
+        let size = (config.source.batch, config.partitions.len());
+        AfXdp::new(queues, (mode, settings.checksums), size, elsewhere)
     });
     Ok(Opened { lanes: lanes.collect(), watch, joins, refused: Vec::new() })
 }
@@ -167,8 +171,12 @@ fn set_endpoint(
 ) -> Result<(), Failure> {
     let index = u8::try_from(line.index()).unwrap_or(u8::MAX);
     program
-        .set_endpoint(at.group.octets(), at.port, partition, index)
+        .set_endpoint(at.group.octets(), at.port, source(at), partition, index)
         .map_err(|error| of_map(&error))
+}
+
+fn source(at: &LineConfig) -> Option<[u8; 4]> {
+    at.source.map(|source| source.octets())
 }
 
 /// Puts the program on, and waits a little for one that is only just leaving: a handler that is
@@ -191,12 +199,14 @@ fn attach(program: &Program, ifindex: u32, mode: XdpMode) -> Result<Attachment, 
 fn bind(
     interface: &Interface,
     queues: &[u32],
+    config: &Config,
     settings: &AfXdpConfig,
     mode: XdpMode,
 ) -> Result<Vec<Queue>, Refusal> {
     if queues.is_empty() {
         return Ok(Vec::new());
     }
+    let busy_poll = settings.busy_poll_us.filter(|_| mode == XdpMode::ZeroCopy);
     let options = Options {
         mode: if mode == XdpMode::ZeroCopy { BindMode::ZeroCopy } else { BindMode::Copy },
         frame_size: settings.frame_size,
@@ -206,6 +216,7 @@ fn bind(
             HugePages::Require => af_xdp::HugePages::Require,
             HugePages::No => af_xdp::HugePages::No,
         },
+        busy_poll: busy_poll.map(|micros| BusyPoll { micros, budget: config.source.batch }),
         ..Options::new(interface.ifindex, queues.to_vec())
     };
     let opened = af_xdp::open(&options).map_err(|error| of_open(&error, &interface.name, mode))?;
@@ -318,7 +329,7 @@ impl Watch {
             None => Ok(()),
             Some(interface) => interface
                 .program
-                .clear_endpoint(at.group.octets(), at.port)
+                .clear_endpoint(at.group.octets(), at.port, source(at))
                 .map_err(|error| of_map(&error)),
         }
     }
@@ -350,8 +361,22 @@ impl Watch {
             sum.fragments += counters.fragments;
             sum.malformed += counters.malformed;
             sum.meta_failed += counters.meta_failed;
+            sum.other_source += counters.other_source;
         }
         Ok(sum)
+    }
+
+    /// Who sends to a group and port of ours without being a line's sender, interface by interface.
+    ///
+    /// # Errors
+    /// When the kernel refuses to say.
+    pub fn other_sources(&self) -> Result<Vec<(&str, OtherSource)>, Failure> {
+        let mut found = Vec::new();
+        for interface in &self.interfaces {
+            let others = interface.program.other_sources().map_err(|error| of_map(&error))?;
+            found.extend(others.into_iter().map(|other| (interface.name.as_str(), other)));
+        }
+        Ok(found)
     }
 
     /// Multicast on the wire that no partition has, over all interfaces, in order of group and

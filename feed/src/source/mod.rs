@@ -7,7 +7,7 @@ pub mod capture;
 pub(crate) mod recvmmsg;
 pub mod udp;
 
-use candor_core::{Line, Mono, Nanos};
+use candor_core::{Line, Mono, Nanos, Reject};
 
 use crate::config::{Config, SourceKind};
 use crate::exit::Failure;
@@ -70,6 +70,9 @@ pub struct SourceCounts {
     /// Datagrams for a group and port that no partition has (captures only: others never see
     /// them).
     pub unmapped: u64,
+    /// Datagrams for a group and port of ours from a sender that none of its lines has. The kernel
+    /// keeps them from sockets without a count.
+    pub other_source: u64,
 }
 
 impl SourceCounts {
@@ -124,6 +127,10 @@ pub trait Source: Send {
 
     /// What could not be delivered, by cause.
     fn counts(&mut self) -> SourceCounts;
+
+    /// Tells what was refused since the last call before it could be delivered: the partition, why,
+    /// and how many packets. Only what reaches a lane unchecked can be.
+    fn refused(&mut self, _tell: &mut dyn FnMut(u16, Reject, u64)) {}
 
     /// How frames are received, in words: `udp`, `native copy`, `capture`.
     fn mode(&self) -> &str;

@@ -2,6 +2,9 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+use std::time::Duration;
 
 use candor_core::{
     Event, InstrumentKey, Message, Nanos, Price, Reason, SeqNo, Side, Status, SymbolIndex, WireTime,
@@ -36,6 +39,53 @@ fn feed(world: &mut World, child: &mut Child, mut write: impl FnMut(&mut World, 
 fn spawn(world: &World, arguments: &[&str]) -> Child {
     let mut command = world.command(arguments);
     command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+/// A child's lines in JSON as they come. Killed when dropped.
+struct Followed {
+    child: Child,
+    lines: Receiver<String>,
+}
+
+impl Followed {
+    fn of(world: &World, arguments: &[&str]) -> Followed {
+        let mut child = spawn(world, &[arguments, &["-o", "json"]].concat());
+        let out = BufReader::new(child.stdout.take().unwrap());
+        let (sender, lines) = channel();
+        thread::spawn(move || out.lines().map_while(Result::ok).try_for_each(|l| sender.send(l)));
+        Followed { child, lines }
+    }
+
+    /// The next line; `None` when none comes for `millis`.
+    fn within(&self, millis: u64) -> Option<serde_json::Value> {
+        let line = self.lines.recv_timeout(Duration::from_millis(millis)).ok()?;
+        Some(serde_json::from_str(&line).unwrap())
+    }
+
+    /// The next line, waited for as long as a busy machine may take.
+    fn next(&self) -> serde_json::Value {
+        self.within(20_000).expect("a line")
+    }
+
+    /// Writes a symbol's event until it is shown; gives the line.
+    fn shown(&self, world: &mut World, partition: u16, index: u32) -> serde_json::Value {
+        for seq in 1..1_000 {
+            event(world, partition, Some(index), seq);
+            if let Some(row) = self.within(20) {
+                // What was written while the child began.
+                while self.within(300).is_some() {}
+                return row;
+            }
+        }
+        panic!("it shows nothing");
+    }
+}
+
+impl Drop for Followed {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
 }
 
 fn rest(from: impl Read) -> String {
@@ -85,6 +135,86 @@ fn tail_says_when_it_was_too_slow() {
 }
 
 #[test]
+fn tail_says_by_itself_what_time_alone_makes_stale() {
+    let mut world = World::new();
+    let tail = Followed::of(&world, &["tail"]);
+    let row = tail.shown(&mut world, 1, 0);
+    assert_eq!((&row["symbol"], &row["status"]), (&"TSLA".into(), &"Live".into()));
+    let row = tail.shown(&mut world, 0, 1);
+    assert_eq!((&row["symbol"], &row["status"]), (&"MSFT".into(), &"Live".into()));
+    // Nothing is written from here on but the lease itself.
+    world.lane.lease(1, now() + Nanos::from_millis(100));
+    let row = tail.next();
+    assert_eq!((&row["symbol"], &row["status"]), (&"TSLA".into(), &"Stale(Silent)".into()));
+    assert_eq!((&row["partition"], &row["lane"]), (&"XNAS:2".into(), &0.into()));
+    assert!(row["seq"].is_null() && row["type"].is_null() && row["number"].is_null(), "{row}");
+    assert!(row["age_ns"].as_u64().unwrap() < 20_000_000_000, "since when: {row}");
+    assert_eq!(row["event"], format!("status: {}", Reason::Silent.text()));
+    assert_eq!(tail.within(200), None, "said once, and of nobody else");
+    world.lane.lease(1, now() + Nanos::from_secs(3_000));
+    let row = tail.next();
+    assert_eq!((&row["symbol"], &row["status"]), (&"TSLA".into(), &"Live".into()));
+    assert_eq!(row["event"], "status: live");
+    assert_eq!(tail.within(200), None);
+}
+
+#[test]
+fn tail_says_so_also_while_others_keep_it_busy() {
+    let mut world = World::new();
+    let tail = Followed::of(&world, &["tail", "--symbol", "TSLA", "--symbol", "MSFT"]);
+    tail.shown(&mut world, 1, 0);
+    world.lane.lease(1, now() + Nanos::from_millis(50));
+    for seq in 1..2_000 {
+        for _ in 0..8 {
+            event(&mut world, 0, Some(1), seq);
+        }
+        while let Some(row) = tail.within(2) {
+            if row["symbol"] == "TSLA" {
+                assert_eq!(row["status"], "Stale(Silent)");
+                return;
+            }
+        }
+    }
+    panic!("it never says that TSLA is silent");
+}
+
+#[test]
+fn tail_says_that_one_lane_of_two_is_dead_and_goes_on() {
+    let mut world = World::with_lanes(2);
+    let tail = Followed::of(&world, &["tail", "--symbol", "MSFT"]);
+    assert_eq!(tail.shown(&mut world, 0, 1)["status"], "Live");
+    world.die();
+    let row = tail.next();
+    assert_eq!((&row["symbol"], &row["status"]), (&"MSFT".into(), &"Stale(WriterGone)".into()));
+    assert_eq!(tail.within(200), None);
+    world.lane.renew(now() + Nanos::from_secs(3_000));
+    assert_eq!(tail.next()["status"], "Live", "its lane went on, and so did the reader");
+}
+
+#[test]
+fn tail_leaves_nothing_standing_as_live_behind_a_dead_handler() {
+    let mut world = World::new();
+    let mut tail = Followed::of(&world, &["tail"]);
+    assert_eq!(tail.shown(&mut world, 0, 1)["status"], "Live");
+    world.die();
+    assert_eq!(tail.next()["status"], "Stale(WriterGone)");
+    assert_eq!(tail.child.wait().unwrap().code(), Some(3));
+}
+
+#[test]
+fn tail_counts_the_lines_that_say_a_status() {
+    let mut world = World::new();
+    let mut tail = Followed::of(&world, &["tail", "--symbol", "MSFT", "--count", "40"]);
+    tail.shown(&mut world, 0, 1);
+    // No event any more: what it shows is what the symbol has become.
+    let code = feed(&mut world, &mut tail.child, |world, turn| {
+        let odd = turn % 2 == 1;
+        world.publish(0, 1, if odd { Status::stale(Reason::Recovering) } else { live() }, 10);
+    });
+    assert_eq!(code, 0);
+}
+
+#[test]
 fn a_watched_symbol_shows_each_change() {
     let mut world = World::new();
     let mut child = spawn(&world, &["get", "MSFT", "--watch", "--count", "3"]);
@@ -111,6 +241,39 @@ fn a_watched_symbol_outlives_its_handler_and_finds_the_next() {
     world.die();
     assert!(next().contains("Stale(WriterGone)"));
     assert_eq!(child.wait().unwrap().code(), Some(3));
+}
+
+#[test]
+fn a_watched_symbol_finds_the_region_that_took_the_place_of_a_removed_one() {
+    let world = World::new();
+    let watch = Followed::of(&world, &["get", "MSFT", "--watch"]);
+    assert_eq!(watch.next()["status"], "Live");
+    let mut world = world.replaced();
+    world.publish(0, 1, live(), 77);
+    // The dead one's WriterGone, and what the new one says in the course of its making.
+    while watch.next()["seq"] != 77 {}
+    world.publish(0, 1, Status::stale(Reason::SymbolQuarantined), 78);
+    let row = watch.next();
+    assert_eq!((&row["status"], &row["seq"]), (&"Stale(SymbolQuarantined)".into(), &78.into()));
+}
+
+#[test]
+fn top_finds_the_region_that_took_the_place_of_a_removed_one() {
+    let world = World::new();
+    let top = Followed::of(&world, &["top"]);
+    let picture = top.next();
+    assert_eq!(picture["handler"]["status"], "Live");
+    let mut world = world.replaced();
+    world.publish(0, 1, live(), 77);
+    world.partition(1, Status::stale(Reason::Gap));
+    for _ in 0..5 {
+        let picture = top.next();
+        if picture["partitions"][1]["status"] == "Stale(Gap)" {
+            assert_eq!(picture["handler"]["status"], "Live");
+            return;
+        }
+    }
+    panic!("it stays with the dead region");
 }
 
 #[test]

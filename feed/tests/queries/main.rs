@@ -396,6 +396,41 @@ fn what_is_no_region_of_ours_is_refused_by_name() {
 }
 
 #[test]
+fn a_region_of_an_earlier_boot_is_a_handler_that_is_gone() {
+    let world = World::new();
+    let file = std::fs::OpenOptions::new().write(true).open(&world.path).unwrap();
+    std::os::unix::fs::FileExt::write_all_at(&file, &[7; 16], 0x118).unwrap();
+    for query in ONCE.iter().chain(&[&["tail"][..], &["get", "MSFT", "--watch"]]) {
+        let answer = world.run(query);
+        assert_eq!((answer.code(), answer.out().as_str()), (3, ""), "{query:?}");
+        let said = answer.err();
+        assert!(said.contains("of an earlier boot") && said.contains("handler is gone"), "{said}");
+        assert!(said.contains("start the handler"), "what to do: {said}");
+    }
+}
+
+#[test]
+fn a_region_whose_clock_can_not_be_told_exits_71_and_says_what_to_do() {
+    let world = World::new();
+    let test = "a_region_whose_clock_can_not_be_told";
+    // A mount namespace of its own, in which /proc is empty.
+    let inside = |script: &str| {
+        let mut command = std::process::Command::new("unshare");
+        command.args(["--mount", "sh", "-c", &format!("mount -t tmpfs none /proc && {script}")]);
+        command.args(["sh", env!("CARGO_BIN_EXE_candor")]).arg(&world.path);
+        command.output()
+    };
+    if !inside("true").is_ok_and(|output| output.status.success()) {
+        println!("skipped: {test}: no mount namespace of its own");
+        return;
+    }
+    let answer = world::Answer(inside("exec \"$1\" status --region \"$2\"").unwrap());
+    let said = answer.err();
+    assert_eq!((answer.code(), answer.out().as_str()), (71, ""), "{said}");
+    assert!(said.contains("boot_id") && said.contains("mount /proc"), "{said}");
+}
+
+#[test]
 fn the_region_is_found_through_the_configuration() {
     let world = World::new();
     let file = world.path.with_extension("toml");

@@ -53,20 +53,35 @@ pub(crate) fn book(seq: u64) -> BookView {
 pub(crate) struct World {
     pub(crate) path: PathBuf,
     pub(crate) handler: HandlerWriter,
+    /// The lane that owns every partition.
     pub(crate) lane: LaneWriter,
+    /// Further lanes, alive and without a partition.
+    idle: Vec<LaneWriter>,
 }
 
 impl World {
     pub(crate) fn new() -> World {
+        World::with_lanes(1)
+    }
+
+    pub(crate) fn with_lanes(lanes: u16) -> World {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let name = format!("candor-queries-{}-{number}", std::process::id());
-        let path = std::env::temp_dir().join(name);
-        let (mut handler, mut lanes) = create(&path, &spec()).unwrap();
-        let lane = lanes.remove(0);
+        World::at(std::env::temp_dir().join(name), lanes)
+    }
+
+    fn at(path: PathBuf, lanes: u16) -> World {
+        let mut spec = spec();
+        spec.lanes = lanes;
+        let (mut handler, mut idle) = create(&path, &spec).unwrap();
+        let lane = idle.remove(0);
         handler.set_status(live(), now());
         handler.set_mode(0, "native copy");
-        let mut world = World { path, handler, lane };
+        for lane in &mut idle {
+            lane.renew(now() + LONG);
+        }
+        let mut world = World { path, handler, lane, idle };
         world.lane.renew(now() + LONG);
         world.lane.lane_counter(LaneCounter::Frames, 4_711);
         let symbols = [(0, 0, "AAPL"), (0, 1, "MSFT"), (1, 0, "TSLA"), (2, 0, "AAPL")];
@@ -83,6 +98,23 @@ impl World {
             world.numbers(partition, 10, 12);
         }
         world
+    }
+
+    /// The handler dies, its region and the lock beside it are removed, and another handler starts
+    /// at the path: the new region's generation is 1 again.
+    pub(crate) fn replaced(mut self) -> World {
+        self.die();
+        let (path, lanes) = (self.path.clone(), 1 + self.idle.len() as u16);
+        drop(self);
+        World::at(path, lanes)
+    }
+
+    fn remove(&self) {
+        for end in ["", ".lock"] {
+            let mut name = self.path.as_os_str().to_owned();
+            name.push(end);
+            let _ = std::fs::remove_file(name);
+        }
     }
 
     pub(crate) fn numbers(&mut self, partition: u16, expected: u64, end: u64) {
@@ -117,11 +149,7 @@ impl World {
 
 impl Drop for World {
     fn drop(&mut self) {
-        for end in ["", ".lock"] {
-            let mut name = self.path.as_os_str().to_owned();
-            name.push(end);
-            let _ = std::fs::remove_file(name);
-        }
+        self.remove();
     }
 }
 

@@ -218,6 +218,27 @@ fn what_is_nobodys_is_counted_by_group_and_port() {
 }
 
 #[test]
+fn only_the_sender_that_was_named_is_delivered() {
+    let scene = ten();
+    let file = Temporary::new("senders", &pcap(&frames(&scene.sent), PLAIN));
+    let delivered = |sources: &[[u8; 4]]| {
+        let mut endpoints = candor::source::capture::Endpoints::new();
+        for ((partition, line, at), source) in scene.lines.iter().zip(sources) {
+            let source = Some((*source).into());
+            endpoints.add_from(source, (at.group, at.port), *partition, *line);
+        }
+        let mut capture = Capture::open(&file.0, endpoints, 64).unwrap();
+        (drain(&mut capture).len() as u64, capture.counts().other_source)
+    };
+    // Every frame here is from 10.0.0.1.
+    let own = [10, 0, 0, 1];
+    assert_eq!(delivered(&[own; 3]), (10, 0));
+    let (here, elsewhere) = delivered(&[[10, 0, 0, 2], own, own]);
+    assert!(here < 10 && elsewhere > 0, "{here} and {elsewhere}");
+    assert_eq!(here + elsewhere, 10);
+}
+
+#[test]
 fn frames_the_capture_cut_short_are_counted_as_that() {
     let scene = ten();
     let whole = frame(&scene.sent[0]);

@@ -5,13 +5,16 @@
 
 mod accounting;
 mod allocation;
+mod by_hand;
 mod child;
 mod control;
 mod crash;
+mod damage;
 mod lanes;
 mod lines;
 mod modes;
 mod recovery;
+mod senders;
 mod sessions;
 mod silence;
 mod states;

@@ -242,7 +242,7 @@ impl Twin {
             self.settle();
             return (false, "left_behind");
         }
-        if self.is_back_at_start(given) && given.first > 1 {
+        if self.is_late_start(given) && !self.is_back_at_start(given) {
             self.count("discard_too_late", given.messages.len() as u64);
             self.settle();
             return (false, "back_at_start");
@@ -362,20 +362,30 @@ impl Twin {
         (*held == number).then_some((*line, bytes))
     }
 
-    /// Has the line gone back to a start of which nothing that could be compared is known?
+    /// Does the line bring what is missing of the start for longer than the grace?
+    fn is_late_start(&self, given: &Given) -> bool {
+        self.is_start_missing_for(self.grace, given)
+    }
+
+    /// Has the line gone back to a start that is missing for so long that no network is so late?
     fn is_back_at_start(&self, given: &Given) -> bool {
         let end = given.first + given.messages.len() as u64;
         let passed = self.sides[given.line].next.is_some_and(|next| next >= end);
+        given.first == 1 && passed && self.is_start_missing_for(self.session_grace, given)
+    }
+
+    /// Of a start of which nothing that could be compared is known.
+    fn is_start_missing_for(&self, length: u64, given: &Given) -> bool {
+        let end = given.first + given.messages.len() as u64;
         let start = |number: &u64| {
             let missing = self.run.missing.get(number).filter(|missing| missing.start);
-            missing.is_some_and(|missing| missing.since + self.session_grace <= self.now)
+            missing.is_some_and(|missing| missing.since + length <= self.now)
         };
         let known = |number: u64| match number {
             1 => self.run.genesis.is_some(),
             _ => self.remembered(number).is_some(),
         };
-        passed
-            && end <= self.run.start_end
+        end <= self.run.start_end
             && (given.first..end).any(|number| start(&number))
             && !(given.first..end).any(known)
     }

@@ -3,14 +3,14 @@
 use std::ffi::OsString;
 use std::fs::File;
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use candor_core::Mono;
+use candor_core::{Mono, Reason};
 use rustix::fs::{
-    FallocateFlags, FileType, FlockOperation, Gid, Mode, OFlags, fallocate, fchmod, fchown, flock,
-    fstat, lstat, open, rename, unlink,
+    FallocateFlags, FileType, FlockOperation, Gid, Mode, OFlags, Stat, fallocate, fchmod, fchown,
+    flock, fstat, lstat, open, rename, unlink,
 };
 use rustix::io::Errno;
 use rustix::process::{Resource, getrlimit};
@@ -22,7 +22,7 @@ use crate::clock;
 use crate::layout::record::Record;
 use crate::layout::text::layout_digest;
 use crate::layout::{Header, LAYOUT_VERSION, MAGIC};
-use crate::mapping::Mapping;
+use crate::mapping::{Mapping, load_all};
 use crate::reader::Region;
 use crate::spec::RegionSpec;
 
@@ -229,6 +229,59 @@ pub fn claim(path: impl AsRef<Path>) -> Result<Claim, CreateError> {
     Ok(claim)
 }
 
+/// What a region that is made at `path` would replace, `None` where nothing is: the answer of
+/// [`claim`] without claiming. It makes, changes and locks nothing, so that no handler that starts at this
+/// moment is refused because of it; whether one runs is told by the kernel's list of locks and by the
+/// region's leases. Where neither says so, a living handler may yet be found by [`claim`].
+///
+/// # Errors
+/// As [`claim`]'s, save for folders that can't be written, which only making a file can tell.
+pub fn look(path: impl AsRef<Path>) -> Result<Option<Replaced>, CreateError> {
+    let path = path.as_ref();
+    let locks = std::fs::read_to_string("/proc/locks").unwrap_or_default();
+    let in_use = || CreateError::InUse { path: path.to_owned() };
+    let lock_path = beside(path, ".lock");
+    if !matches!(lstat(&lock_path), Err(Errno::NOENT)) {
+        let file = open_lock(&lock_path, OFlags::NONBLOCK)?;
+        if is_locked(&locks, &regular_lock(&lock_path, &file)?) {
+            return Err(in_use());
+        }
+    }
+    let Some(Present { stat, header, .. }) = present(path)? else { return Ok(None) };
+    let lives = Region::open(path).is_ok_and(|region| {
+        region.handler_status(clock::now()).reason() != Some(Reason::WriterGone)
+    });
+    if lives || is_locked(&locks, &stat) {
+        return Err(in_use());
+    }
+    one_name(path, &stat)?;
+    let boot = load_all(&header.header().boot);
+    let earlier_boot = clock::start().is_ok_and(|ours| ours.boot != boot);
+    let generation = header.header().generation.load(Ordering::Relaxed);
+    Ok(Some(Replaced { generation, earlier_boot }))
+}
+
+/// A region that the next one at its path would replace.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Replaced {
+    /// Which region of its path it is, from 1.
+    pub generation: u64,
+    /// Whether it was made before the host was started.
+    pub earlier_boot: bool,
+}
+
+/// Whether the kernel lists a lock of ours (`flock`) on this file: `1: FLOCK ADVISORY WRITE 4711
+/// 00:19:1234 0 EOF`, the device's numbers in hexadecimal. It leaves out those of processes that this one
+/// can't see.
+fn is_locked(locks: &str, stat: &Stat) -> bool {
+    let (major, minor) = (rustix::fs::major(stat.st_dev), rustix::fs::minor(stat.st_dev));
+    let file = format!("{major:02x}:{minor:02x}:{}", stat.st_ino);
+    locks.lines().any(|line| {
+        let mut words = line.split_whitespace();
+        words.nth(1) == Some("FLOCK") && words.any(|word| word == file)
+    })
+}
+
 /// A path that is taken for a region which is not made yet. Dropped, it leaves the path as it was.
 pub struct Claim {
     path: PathBuf,
@@ -335,21 +388,34 @@ pub fn heap(spec: &RegionSpec) -> Result<(HandlerWriter, Vec<LaneWriter>, Region
     Ok((handler, lanes, Region::over_heap(Arc::clone(&shared))))
 }
 
+/// Opens the lock beside the path, with these flags besides.
+fn open_lock(lock_path: &Path, flags: OFlags) -> Result<OwnedFd, CreateError> {
+    match open(lock_path, OFlags::RDWR | flags | SAFE, Mode::RUSR | Mode::WUSR) {
+        Ok(file) => Ok(file),
+        Err(Errno::LOOP) => Err(CreateError::SymbolicLink { path: lock_path.to_owned() }),
+        Err(Errno::ISDIR | Errno::NXIO) => {
+            Err(CreateError::NotAFile { path: lock_path.to_owned() })
+        }
+        Err(error) => Err(denied(lock_path, "open the lock")(error)),
+    }
+}
+
+/// A lock file as it is; an error where it is no regular file.
+fn regular_lock(lock_path: &Path, file: &OwnedFd) -> Result<Stat, CreateError> {
+    let stat = fstat(file).map_err(refused(lock_path, "look at the lock"))?;
+    match FileType::from_raw_mode(stat.st_mode) {
+        FileType::RegularFile => Ok(stat),
+        _ => Err(CreateError::NotAFile { path: lock_path.to_owned() }),
+    }
+}
+
 /// Takes the lock beside the path, for as long as the file is held.
 fn lock(path: &Path) -> Result<File, CreateError> {
     let lock_path = beside(path, ".lock");
     // BOUND: another round only when somebody removed the lock file in between, which nobody of
     // ours does; three are enough for an operator's rm.
     for _ in 0..3 {
-        let flags = OFlags::RDWR | OFlags::CREATE | SAFE;
-        let file = match open(&lock_path, flags, Mode::RUSR | Mode::WUSR) {
-            Ok(file) => file,
-            Err(Errno::LOOP) => return Err(CreateError::SymbolicLink { path: lock_path }),
-            Err(Errno::ISDIR | Errno::NXIO) => {
-                return Err(CreateError::NotAFile { path: lock_path });
-            }
-            Err(error) => return Err(denied(&lock_path, "open the lock")(error)),
-        };
+        let file = open_lock(&lock_path, OFlags::CREATE)?;
         // The next start must be able to open it, whatever the umask of this one.
         fchmod(&file, Mode::RUSR | Mode::WUSR)
             .map_err(denied(&lock_path, "set the lock's mode"))?;
@@ -359,10 +425,7 @@ fn lock(path: &Path) -> Result<File, CreateError> {
             Err(error) => return Err(refused(&lock_path, "lock")(error)),
         }
         // The lock counts only while its file is the one at the path: whoever comes next opens that.
-        let held = fstat(&file).map_err(refused(&lock_path, "look at the lock"))?;
-        if FileType::from_raw_mode(held.st_mode) != FileType::RegularFile {
-            return Err(CreateError::NotAFile { path: lock_path });
-        }
+        let held = regular_lock(&lock_path, &file)?;
         if let Ok(there) = lstat(&lock_path)
             && (there.st_dev, there.st_ino) == (held.st_dev, held.st_ino)
         {
@@ -375,6 +438,32 @@ fn lock(path: &Path) -> Result<File, CreateError> {
 
 /// The region that is there already, `None` when there is none. Called under the lock.
 fn old(path: &Path) -> Result<Option<Old>, CreateError> {
+    let Some(Present { file, stat, .. }) = present(path)? else { return Ok(None) };
+    // What is refused for what it is was refused above, whoever uses it. The lock beside the path can
+    // be removed, and the file can have another path: its writer holds a lock on the file itself.
+    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => {}
+        Err(Errno::WOULDBLOCK) => return Err(CreateError::InUse { path: path.to_owned() }),
+        Err(error) => return Err(refused(path, "lock the region that is there")(error)),
+    }
+    // Looked at under the lock: from here on no handler but this one puts another in its place.
+    one_name(path, &stat)?;
+    let header = Mapping::writable(&file, Header::SIZE as u64)
+        .map_err(refused(path, "map the region that is there"))?;
+    Ok(Some(Old { header, _file: file }))
+}
+
+/// A whole region of this build's layout at a path, used by whomever.
+struct Present {
+    file: File,
+    stat: Stat,
+    /// Its header, read-only.
+    header: Mapping,
+}
+
+/// What is at the path, `None` when nothing is; an error where it is nothing that a handler may replace.
+/// Nothing is changed or locked.
+fn present(path: &Path) -> Result<Option<Present>, CreateError> {
     // Non-blocking, so that a pipe at the path can't hold us.
     let file = match open(path, OFlags::RDWR | OFlags::NONBLOCK | SAFE, Mode::empty()) {
         Ok(file) => File::from(file),
@@ -399,7 +488,7 @@ fn old(path: &Path) -> Result<Option<Old>, CreateError> {
         }
         return Err(CreateError::Foreign { path: path.to_owned() });
     }
-    let map = Mapping::writable(&file, Header::SIZE as u64)
+    let map = Mapping::read_only(&file, Header::SIZE as u64)
         .map_err(refused(path, "map the region that is there"))?;
     let header = map.header();
     if header.magic.load(Ordering::Relaxed) != MAGIC {
@@ -415,14 +504,11 @@ fn old(path: &Path) -> Result<Option<Old>, CreateError> {
     if wanted != length {
         return Err(CreateError::Truncated { path: path.to_owned(), length, wanted });
     }
-    // What is refused for what it is was refused above, whoever uses it. The lock beside the path can
-    // be removed, and the file can have another path: its writer holds a lock on the file itself.
-    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => {}
-        Err(Errno::WOULDBLOCK) => return Err(CreateError::InUse { path: path.to_owned() }),
-        Err(error) => return Err(refused(path, "lock the region that is there")(error)),
-    }
-    // Looked at under the lock: from here on no handler but this one puts another in its place.
+    Ok(Some(Present { file, stat, header: map }))
+}
+
+/// Refuses a file that is no longer the one at the path, or has other names.
+fn one_name(path: &Path, stat: &Stat) -> Result<(), CreateError> {
     let there = lstat(path).map_err(refused(path, "look at the region that is there"))?;
     if (there.st_dev, there.st_ino) != (stat.st_dev, stat.st_ino) {
         return Err(CreateError::InUse { path: path.to_owned() });
@@ -431,7 +517,7 @@ fn old(path: &Path) -> Result<Option<Old>, CreateError> {
     if links > 1 {
         return Err(CreateError::Linked { path: path.to_owned(), links });
     }
-    Ok(Some(Old { header: map, _file: file }))
+    Ok(())
 }
 
 /// A new file of `length` zeros for the owner and one group, locked, with every block of it allocated.

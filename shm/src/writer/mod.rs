@@ -8,7 +8,7 @@ mod lane;
 
 use std::fs::File;
 
-pub use self::create::{Claim, CreateError, claim, create, heap};
+pub use self::create::{Claim, CreateError, Replaced, claim, create, heap, look};
 pub use self::handler::{HandlerWriter, Unmapped};
 pub use self::lane::{Defined, LaneWriter};
 use crate::layout::Plan;

@@ -410,6 +410,8 @@ impl Publisher {
         self.history = History::new(self.history_bound, At::START);
         self.standing = Standing::new(&framing, self.standing.keeps_orders());
         self.ends_left = None;
+        // A first message that differs would be how a restart looks.
+        self.to_differ = false;
     }
 
     /// Begins again at number 1 under the same session name.

@@ -330,6 +330,11 @@ impl Case<'_> {
                     view.seq
                 ));
             }
+            if shown.seq > view.seq {
+                // It was shown while numbers before it were missing, and is forgotten here; that it is
+                // not too old was looked at above.
+                return Ok(());
+            }
             return self.same(run, next, view, shown);
         }
         self.same(run, next, view, entry)

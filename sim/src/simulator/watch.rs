@@ -98,6 +98,9 @@ pub(super) struct Watch {
     pub(super) applied: (u64, u64),
     pub(super) last_applied: u64,
     pub(super) began: bool,
+    /// The first number that came of the run followed: what is missing of its start is not taken from
+    /// lines any more after a grace.
+    began_at: u64,
     /// What has come of a run that is newer than the one followed.
     ahead: Option<(u32, Followed)>,
     /// What had come before a snapshot was joined in the call under way.
@@ -133,6 +136,7 @@ impl Watch {
             applied: (0, 0),
             last_applied: 0,
             began: false,
+            began_at: 1,
             ahead: None,
             unspliced: None,
             wrong: None,
@@ -308,7 +312,8 @@ impl Watch {
             self.newer_since = self.newer_since.or(Some(now));
         }
         if self.run == Some(tag.run) {
-            if !tag.echo {
+            // The first packet of a run is as good as any to a handler that has heard no other.
+            if !tag.echo || self.evidence == Mono::NEVER {
                 if self.evidence != Mono::NEVER && at >= self.evidence + setup.silence {
                     // Nothing vouched for the books so long: they may be as old as that.
                     self.said.stalled = self.said.stalled.max(Some(at));
@@ -366,6 +371,7 @@ impl Watch {
         self.began = false;
         self.run = Some(tag.run);
         self.newer_since = None;
+        self.began_at = tag.first;
         self.expected_before = 1;
         self.followed = Followed::new();
         self.reached.steps.clear();
@@ -390,7 +396,11 @@ impl Watch {
             self.blame(|| {
                 format!("everything before {expected} is said to be here; {next} is not")
             });
-        } else if self.expected < next && !self.said.ended && !self.said.restarted {
+        } else if self.expected < next
+            && self.expected >= self.began_at
+            && !self.said.ended
+            && !self.said.restarted
+        {
             let expected = self.expected;
             self.blame(|| format!("everything before {next} has come; {expected} is expected"));
         }
@@ -454,6 +464,7 @@ impl Watch {
             Reason::Recovering => {
                 self.said.rebuilding
                     || self.said.gap_lost
+                    || self.expected < self.began_at
                     || self.followed.missing_since().is_some()
             }
             Reason::SessionChanged => {

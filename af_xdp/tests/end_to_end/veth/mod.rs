@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use candor_af_xdp::{Opened, Options, Queue, Waiter, open};
-use candor_ebpf::{AttachMode, Attachment, LoadOptions, Program};
+use candor_ebpf::{AttachError, AttachMode, Attachment, LoadOptions, Program};
 
 pub(crate) use sender::Sender;
 
@@ -83,7 +83,7 @@ impl Veth {
         self.receiving(|| {
             let sockets = options.queues.iter().max().unwrap() + 1;
             let mut program = Program::load(LoadOptions { sockets, endpoints: 64 }).unwrap();
-            let attachment = program.attach(options.ifindex, mode).unwrap();
+            let attachment = attached(&mut program, options.ifindex, mode);
             let Opened { queues, report } = open(&options).unwrap();
             for queue in &queues {
                 program.set_socket(queue.number(), queue.as_fd()).unwrap();
@@ -124,6 +124,7 @@ pub(crate) struct Copied {
     pub(crate) line: u8,
     pub(crate) arrival_ns: u64,
     pub(crate) payload: Vec<u8>,
+    pub(crate) packet: (Vec<u8>, usize),
     pub(crate) frame: Vec<u8>,
 }
 
@@ -156,6 +157,7 @@ impl Receiver {
                     line: meta.line,
                     arrival_ns: meta.arrival_ns,
                     payload: frame.payload().expect("the payload is in the frame").to_vec(),
+                    packet: frame.packet().map(|(bytes, udp_at)| (bytes.to_vec(), udp_at)).unwrap(),
                     frame: frame.data().to_vec(),
                 });
             });
@@ -220,4 +222,18 @@ pub(crate) fn ip(arguments: &str) -> String {
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "ip {arguments}: {errors}");
     String::from_utf8(output.stdout).unwrap()
+}
+
+/// Attaches the program. A child that another test starts at this instant holds a copy of what is on its
+/// way out until it has become another program: an interface may be occupied for a moment.
+fn attached(program: &mut Program, ifindex: u32, mode: AttachMode) -> Attachment {
+    for _ in 0..50 {
+        match program.attach(ifindex, mode) {
+            Err(AttachError::Occupied { .. }) => {
+                pause(Duration::from_millis(10));
+            }
+            other => return other.unwrap(),
+        }
+    }
+    panic!("the interface is occupied for good");
 }

@@ -27,11 +27,20 @@ use itch::Itch;
 /// Groups and ports that are remembered as unmapped. Reached: further ones are counted together.
 const UNMAPPED: usize = 1024;
 
-/// Which partition and line a group and port is.
+/// Which partition and line a group and port is, from whom.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Endpoints {
-    lines: BTreeMap<(Ipv4Addr, u16), (u16, Line)>,
+    lines: BTreeMap<(Ipv4Addr, u16), Vec<Place>>,
     messages: Option<u16>,
+}
+
+/// A line on a group and port.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Place {
+    /// The only sender listened to; `None` is any.
+    source: Option<Ipv4Addr>,
+    partition: u16,
+    line: Line,
 }
 
 impl Endpoints {
@@ -47,7 +56,7 @@ impl Endpoints {
     pub fn of(config: &Config) -> Endpoints {
         let mut endpoints = Endpoints::new();
         for (partition, line, at) in config.subscribed_lines() {
-            endpoints.add(at.group, at.port, partition, line);
+            endpoints.add_from(at.source, (at.group, at.port), partition, line);
         }
         let mut itch = (0u16..)
             .zip(&config.partitions)
@@ -57,9 +66,22 @@ impl Endpoints {
         endpoints
     }
 
-    /// Names a group and port.
+    /// Names a group and port, from any sender.
     pub fn add(&mut self, group: Ipv4Addr, port: u16, partition: u16, line: Line) {
-        self.lines.insert((group, port), (partition, line));
+        self.add_from(None, (group, port), partition, line);
+    }
+
+    /// Names a group and port from one sender, or from any. What was named for it before is no more.
+    pub fn add_from(
+        &mut self,
+        source: Option<Ipv4Addr>,
+        endpoint: (Ipv4Addr, u16),
+        partition: u16,
+        line: Line,
+    ) {
+        let places = self.lines.entry(endpoint).or_default();
+        places.retain(|place| place.source != source);
+        places.push(Place { source, partition, line });
     }
 
     /// Names the partition that a file of bare ITCH messages belongs to, as its line A.
@@ -205,8 +227,14 @@ impl Sorter {
         };
         let key = (Ipv4Addr::from(datagram.group), datagram.port);
         let payload = datagram.payload;
-        match self.endpoints.lines.get(&key) {
-            Some(&(partition, line)) => deliver(Arrival { partition, line, at, payload }),
+        let source = Ipv4Addr::from(datagram.source);
+        let theirs = |place: &&Place| place.source.is_none_or(|only| only == source);
+        let places = self.endpoints.lines.get(&key);
+        match places.map(|places| places.iter().find(theirs)) {
+            Some(Some(&Place { partition, line, .. })) => {
+                deliver(Arrival { partition, line, at, payload });
+            }
+            Some(None) => self.counts.other_source += 1,
             None => {
                 self.counts.unmapped += 1;
                 if self.unmapped.len() < UNMAPPED || self.unmapped.contains_key(&key) {

@@ -19,7 +19,7 @@ use serde_json::Value;
 
 use crate::child;
 use namespaces::Namespaces;
-pub use namespaces::{HANDLER_INTERFACE, SENDER, inside};
+pub use namespaces::{EXCHANGE_INTERFACE, HANDLER_INTERFACE, SENDER, inside};
 pub use process::{Halt, Process};
 
 /// How long anything is waited for before a test fails: the machine may have other things to do.
