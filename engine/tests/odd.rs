@@ -72,6 +72,17 @@ fn a_partition_that_never_has_much_to_say_is_thin() {
 }
 
 #[test]
+fn a_few_numbers_say_nothing_of_a_share() {
+    // The others' market opens; of one that had a number every ten seconds nobody knows how many are due.
+    let told = said([0, 0], 400, |second| {
+        let open = second > 300;
+        let every = if open { 90 } else { 10 };
+        [drawn(u64::from(second % every == 0)), drawn(if open { 5_000 } else { 1 })]
+    });
+    assert_eq!(told, []);
+}
+
+#[test]
 fn what_rests_with_its_venue_is_not_odd() {
     let told = said([0, 0, 1], 600, |second| {
         let resting = if second > 100 { 0 } else { 300 };
