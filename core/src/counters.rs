@@ -195,6 +195,20 @@ counters! {
     OtherSource = "other_source",
 }
 
+impl Counter {
+    /// The counters of messages that came and were of no use.
+    pub const DISCARDS: [Counter; 8] = [
+        Counter::DiscardOldSession,
+        Counter::DiscardTooLate,
+        Counter::DiscardTooLongToHold,
+        Counter::DiscardWithSession,
+        Counter::DiscardLinesDiffer,
+        Counter::DiscardAfterEnd,
+        Counter::DiscardUnasked,
+        Counter::DiscardInSnapshot,
+    ];
+}
+
 /// How many counters a partition has: its own and one for each reject.
 pub const PARTITION_COUNTERS: usize = Counter::ALL.len() + Reject::ALL.len();
 
@@ -281,6 +295,14 @@ pub fn label(index: usize) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_discard_is_one() {
+        for counter in Counter::ALL {
+            let named = counter.label().starts_with("discard_");
+            assert_eq!(Counter::DISCARDS.contains(&counter), named, "{}", counter.label());
+        }
+    }
 
     #[test]
     fn every_index_has_its_own_label() {

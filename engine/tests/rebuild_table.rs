@@ -7,8 +7,7 @@ use std::collections::BTreeSet;
 
 use candor_core::{Action, Line, Nanos, Refusal, SnapshotPart};
 use candor_engine::{Config, Services, Step};
-use candor_gapfill::retransmit::Policy;
-use common::services::{SNAPSHOTS, actions, begin, end, load, opened, part};
+use common::services::{ASKS, SNAPSHOTS, actions, begin, end, load, opened, part};
 use common::{Bench, GRACE, SILENCE, add, config, delete, directory};
 
 /// Both symbols Live; 5 is missing and asked for; a snapshot of all is asked for, since lines differ; the
@@ -62,17 +61,6 @@ const EVENTS: [&str; 21] = [
     "a heartbeat, seconds later",
     "nothing for seconds",
 ];
-
-const ASKS: Policy = Policy {
-    piece: 100,
-    outstanding: 4,
-    limit: 1_000,
-    timeout: Nanos::from_millis(10),
-    timeout_max: Nanos::from_millis(40),
-    attempts: 2,
-    patience: Nanos::from_millis(200),
-    rest: Nanos::ZERO,
-};
 
 /// A bench, the snapshot asked for last, and the number behind all that exist.
 struct At {

@@ -8,21 +8,9 @@ use candor_core::{
     Side, SnapshotPart,
 };
 use candor_engine::{Services, Step};
-use candor_gapfill::retransmit::Policy;
-use common::services::{SNAPSHOTS, actions, begin, end, load, opened, part, snapshot_asked};
+use common::services::{ASKS, SNAPSHOTS, actions, begin, end, load, opened, part, snapshot_asked};
 use common::{
     Bench, GRACE, SESSION, SESSION_GRACE, SILENCE, add, config, delete, directory, mold, trading,
-};
-
-const ASKS: Policy = Policy {
-    piece: 100,
-    outstanding: 4,
-    limit: 1_000,
-    timeout: Nanos::from_millis(10),
-    timeout_max: Nanos::from_millis(40),
-    attempts: 2,
-    patience: Nanos::from_millis(200),
-    rest: Nanos::ZERO,
 };
 
 fn session() -> SessionId {

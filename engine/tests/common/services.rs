@@ -6,8 +6,21 @@ use candor_core::{
 };
 
 use candor_engine::Services;
+use candor_gapfill::retransmit::Policy;
 
 use super::{Bench, add, config, directory};
+
+/// How it is asked for missing numbers.
+pub const ASKS: Policy = Policy {
+    piece: 100,
+    outstanding: 4,
+    limit: 1_000,
+    timeout: Nanos::from_millis(10),
+    timeout_max: Nanos::from_millis(40),
+    attempts: 2,
+    patience: Nanos::from_millis(200),
+    rest: Nanos::ZERO,
+};
 
 /// Waits of a service nearby.
 pub const SNAPSHOTS: candor_snapshot::Config = candor_snapshot::Config {

@@ -109,7 +109,7 @@ fn of_partition(
     partition: &PartitionInfo,
 ) -> impl Iterator<Item = (&'static str, &'static str, u64)> + '_ {
     let own = Counter::ALL.into_iter().map(|counter| {
-        let kind = if DISCARDS.contains(&counter) { "discard" } else { "count" };
+        let kind = if Counter::DISCARDS.contains(&counter) { "discard" } else { "count" };
         (kind, counter.label(), partition.counters.get(counter))
     });
     let rejects = Reject::ALL
@@ -118,18 +118,6 @@ fn of_partition(
     own.chain(rejects)
 }
 
-/// The counters of messages that came and were of no use.
-const DISCARDS: [Counter; 8] = [
-    Counter::DiscardOldSession,
-    Counter::DiscardTooLate,
-    Counter::DiscardTooLongToHold,
-    Counter::DiscardWithSession,
-    Counter::DiscardLinesDiffer,
-    Counter::DiscardAfterEnd,
-    Counter::DiscardUnasked,
-    Counter::DiscardInSnapshot,
-];
-
 /// Packets and messages that a partition refused, for all reasons together.
 pub(super) fn rejects(partition: &PartitionInfo) -> u64 {
     Reject::ALL.into_iter().map(|reject| partition.counters.rejects(reject)).sum()
@@ -137,7 +125,7 @@ pub(super) fn rejects(partition: &PartitionInfo) -> u64 {
 
 /// Messages that a partition discarded, for all reasons together.
 pub(super) fn discards(partition: &PartitionInfo) -> u64 {
-    DISCARDS.into_iter().map(|counter| partition.counters.get(counter)).sum()
+    Counter::DISCARDS.into_iter().map(|counter| partition.counters.get(counter)).sum()
 }
 
 /// The indices of the partitions an operator means; a name of several venues means all of them.
@@ -159,17 +147,4 @@ fn chosen(partitions: &[PartitionInfo], asked: &[String]) -> Result<BTreeSet<u16
         wanted.extend(found);
     }
     Ok(wanted)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_discard_is_one() {
-        for counter in Counter::ALL {
-            let named = counter.label().starts_with("discard_");
-            assert_eq!(DISCARDS.contains(&counter), named, "{}", counter.label());
-        }
-    }
 }

@@ -9,18 +9,6 @@ use serde_json::Value;
 use crate::watch::{Stalls, Watch, judge};
 use crate::world::{Plan, World, eventually, lane, partition, pause};
 
-/// What a partition counted is discarded under.
-const DISCARDS: [Counter; 8] = [
-    Counter::DiscardOldSession,
-    Counter::DiscardTooLate,
-    Counter::DiscardTooLongToHold,
-    Counter::DiscardWithSession,
-    Counter::DiscardLinesDiffer,
-    Counter::DiscardAfterEnd,
-    Counter::DiscardUnasked,
-    Counter::DiscardInSnapshot,
-];
-
 /// What the exchange counted on one line of a partition.
 struct Sent {
     packets: u64,
@@ -69,7 +57,7 @@ pub fn assert_sums(partition: usize, counters: &PartitionCounters) {
     let refused: u64 = rejects.map(|reject| counters.rejects(*reject)).sum();
     let packets = of(Counter::Packets);
     assert_eq!(packets, of(Counter::PacketsAccepted) + refused, "partition {}", partition + 1);
-    let discards: u64 = DISCARDS.iter().map(|discard| of(*discard)).sum();
+    let discards: u64 = Counter::DISCARDS.iter().map(|discard| of(*discard)).sum();
     let known = of(Counter::Applied) + of(Counter::Duplicate) + discards + of(Counter::Held);
     assert_eq!(of(Counter::Messages), known, "partition {}: {counters:?}", partition + 1);
 }
