@@ -69,6 +69,16 @@ canaries! {
     LengthsTrusted,
     /// A message that is too short for its type is read past its end.
     ShortMessageRead,
+    /// A book is shown in the middle of the venue's transaction.
+    HalfTransactionShown,
+    /// A transaction may stay open for ever, and the book before it is shown as long.
+    NeverTorn,
+    /// Numbers that begin again under the same name are believed at once.
+    RestartBelieved,
+    /// What an answer says of the number before the gap is not looked at.
+    AnswerUnproven,
+    /// The first packet after a silence makes the books of before Live, whatever it shows missing.
+    SilenceForgiven,
 }
 
 /// 0 stands for none.

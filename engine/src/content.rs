@@ -307,9 +307,11 @@ impl Content {
             Notice::SessionChanged { to, .. } => self.new_session(*to, sink),
             Notice::Restarted { session, .. } => {
                 self.new_session(*session, sink);
-                let until = self.now + self.config.session_grace;
-                self.evidence.restarted(until, self.rebuild.snapshots.is_some());
-                self.rebuild.restarted(until);
+                if !candor_core::canary!(RestartBelieved) {
+                    let until = self.now + self.config.session_grace;
+                    self.evidence.restarted(until, self.rebuild.snapshots.is_some());
+                    self.rebuild.restarted(until);
+                }
             }
             Notice::Loss(loss) => {
                 sink.loss(loss);
@@ -376,10 +378,10 @@ impl Content {
             // stays the true book as of the number it carries, for as long as a number may be late:
             // since the first change that it lacks, be that of this transaction or of one before.
             known.torn = false;
-            if known.open {
+            if known.open && !candor_core::canary!(HalfTransactionShown) {
                 let since = *known.unshown_since.get_or_insert(missing_since);
                 let torn_at = since + self.config.grace;
-                known.torn = self.now > torn_at;
+                known.torn = self.now > torn_at && !candor_core::canary!(NeverTorn);
                 if !known.torn {
                     self.torn_at = Some(self.torn_at.map_or(torn_at, |other| other.min(torn_at)));
                 }

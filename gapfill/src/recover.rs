@@ -145,7 +145,8 @@ impl Sequencer {
 
     /// Whether an answer agrees in every number that can be compared.
     fn agrees(&self, packet: &Packet<'_>) -> bool {
-        if candor_core::canary!(ForeignSessionTaken) {
+        let unproven = candor_core::canary!(AnswerUnproven);
+        if unproven || candor_core::canary!(ForeignSessionTaken) {
             return true;
         }
         let numbers = packet.range.first.0..packet.range.end.0;

@@ -71,6 +71,7 @@ scenarios! {
     partition_silent = "partition-silent",
     thin_partition = "thin-partition",
     all_silent = "all-silent",
+    silent_then_gap = "silent-then-gap",
     opening_tick_only = "opening-tick-only",
     last_packet_lost = "last-packet-lost",
     swizzle = "swizzle",

@@ -21,6 +21,7 @@ pub const ALL: &[(&str, Build)] = &[
     ("partition-silent", silence::partition_silent),
     ("thin-partition", silence::thin_partition),
     ("all-silent", silence::all_silent),
+    ("silent-then-gap", silence::silent_then_gap),
     ("opening-tick-only", silence::opening_tick_only),
     ("last-packet-lost", silence::last_packet_lost),
     ("swizzle", silence::swizzle),

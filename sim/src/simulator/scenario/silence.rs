@@ -4,7 +4,7 @@ use candor_core::{Line, Nanos, Reason, TradingState};
 
 use super::{OPEN_BY, SOON, after, ms, small, stale};
 use crate::market::Mood;
-use crate::simulator::schedule::{Expect, Must, Plan, Setup, What};
+use crate::simulator::schedule::{Expect, Must, Plan, ServiceSetup, Setup, What};
 
 /// No data, no heartbeat: Silent by lease; others live.
 pub(super) fn partition_silent(seed: u64) -> Plan {
@@ -45,6 +45,21 @@ pub(super) fn all_silent(seed: u64) -> Plan {
         plan = plan.expect(partition, after(back, ms(150)), ms(2_500), Must::BeLive);
     }
     plan
+}
+
+/// The network brings a partition nothing while the venue goes on: the first packet since shows that its
+/// books are old. The grace that reordering is given makes none of them Live.
+pub(super) fn silent_then_gap(seed: u64) -> Plan {
+    let setup = Setup { grace: ms(5), services: Some(ServiceSetup::BOTH), ..small(seed) };
+    let (cut, back, silence) = (ms(600), ms(1_200), setup.silence);
+    let mut plan = Plan::quiet("silent-then-gap", setup, ms(2_500));
+    for line in [Line::A, Line::B] {
+        plan = plan.at(cut, What::Cut(0, line, true)).at(back, What::Cut(0, line, false));
+    }
+    plan.expect(0, OPEN_BY, cut, Must::BeLive)
+        .expect(0, after(cut, after(silence, SOON)), back, stale(&[Reason::Silent]))
+        .expect(0, after(back, ms(600)), ms(2_500), Must::BeLive)
+        .others_live(0, OPEN_BY)
 }
 
 /// One packet at the open, then nothing: stale within the lease.
