@@ -35,12 +35,15 @@ pub fn caught(one: Canary, seed: u64, seeds: u64) -> Option<(u64, String)> {
 }
 
 fn plan(number: u64, seed: u64) -> Plan {
-    let rare = 2 * RARE.len() as u64;
-    let turn = number.saturating_sub(rare) as usize % (scenario::ALL.len() + 1);
-    match (RARE.get(number as usize / 2), scenario::ALL.get(turn.wrapping_sub(1))) {
+    let turn = number as usize / 2;
+    match RARE.get(turn) {
         _ if number.is_multiple_of(2) => swarm::plan(seed, EVENTS),
-        (Some(build), _) | (None, Some((_, build))) => build(seed),
-        (None, None) => swarm::plan(seed, EVENTS),
+        Some(build) => build(seed),
+        // Each in its turn, however many there are.
+        None => {
+            let (_, build) = scenario::ALL[(turn - RARE.len()) % scenario::ALL.len()];
+            build(seed)
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 
+use candor_core::limits::LINES;
 use candor_core::{Loss, LossKind, Mono, Nanos, Reason, Status, Symbol};
 use candor_engine::{Notice, Step};
 
@@ -101,6 +102,8 @@ pub(super) struct Watch {
     /// The first number that came of the run followed: what is missing of its start is not taken from
     /// lines any more after a grace.
     began_at: u64,
+    /// The first number of the last packet of a line, where it came broken.
+    broken: [u64; LINES],
     /// What has come of a run that is newer than the one followed.
     ahead: Option<(u32, Followed)>,
     /// What had come before a snapshot was joined in the call under way.
@@ -137,6 +140,7 @@ impl Watch {
             last_applied: 0,
             began: false,
             began_at: 1,
+            broken: [0; LINES],
             ahead: None,
             unspliced: None,
             wrong: None,
@@ -288,6 +292,7 @@ impl Watch {
     /// What a packet of this tag, just put before the handler, means. `quiet` is the reorder grace.
     pub(super) fn took(&mut self, now: Mono, at: Mono, tag: &Tag, setup: &super::Setup) {
         if tag.malformed {
+            self.broken[tag.line.index()] = tag.first;
             if self.began {
                 self.blame(|| "a broken frame began a session".to_owned());
             }
@@ -312,8 +317,10 @@ impl Watch {
             self.newer_since = self.newer_since.or(Some(now));
         }
         if self.run == Some(tag.run) {
-            // The first packet of a run is as good as any to a handler that has heard no other.
-            if !tag.echo || self.evidence == Mono::NEVER {
+            // The first packet of a run is as good as any to a handler that has heard no other, and so is one
+            // that came broken before.
+            let first_whole = core::mem::take(&mut self.broken[tag.line.index()]) == tag.first;
+            if !tag.echo || first_whole || self.evidence == Mono::NEVER {
                 if self.evidence != Mono::NEVER && at >= self.evidence + setup.silence {
                     // Nothing vouched for the books so long: they may be as old as that.
                     self.said.stalled = self.said.stalled.max(Some(at));
