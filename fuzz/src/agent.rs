@@ -255,7 +255,14 @@ fn retransmit_ask(
     let session = session(FORMATS[usize::from(partition)].unwrap_or(Format::IexDeep));
     let expires = now + Nanos::from_millis(u64::from(choose.byte().unwrap_or(0)) * 20);
     shell.asked.push((partition, session, range));
-    Action::Retransmit(Ask { session, range, attempt: 0, opened: now, expires })
+    Action::Retransmit(Ask {
+        session,
+        range,
+        attempt: 0,
+        with_known: range.first.0 > 1,
+        opened: now,
+        expires,
+    })
 }
 
 /// Each client in itself, and no more requests than the desks let go.

@@ -148,7 +148,10 @@ fn retransmits(format: Format, mut client: retransmit::Client, mut choose: Choos
                 asked.push(range);
                 let expires = now + Nanos::from_millis(high * 40);
                 let session = session(format);
-                client.ask(now, Ask { session, range, attempt: 0, with_known: false, opened: now, expires });
+                client.ask(
+                    now,
+                    Ask { session, range, attempt: 0, with_known: false, opened: now, expires },
+                );
             }
             2 => client.on_connected(now),
             3 => client.on_closed(now),
