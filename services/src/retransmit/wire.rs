@@ -45,6 +45,9 @@ impl Wire {
             (Format::IexDeep | Format::IexTops, Transport::Tcp) => u64::MAX,
         };
         let range = SeqRange::of(ask.range.first, ask.range.len().min(most))?;
+        if range.is_empty() {
+            return None;
+        }
         let with_known = ask.with_known && range.len() < most;
         let ask = Ask { range, with_known, ..ask };
         self.encode(&ask, &mut [0; REQUEST_MAX]).map(|_| ask)
