@@ -145,8 +145,7 @@ impl Sequencer {
 
     /// Whether an answer agrees in every number that can be compared.
     fn agrees(&self, packet: &Packet<'_>) -> bool {
-        let unproven = candor_core::canary!(AnswerUnproven);
-        if unproven || candor_core::canary!(ForeignSessionTaken) {
+        if candor_core::canary!(ForeignSessionTaken) {
             return true;
         }
         let numbers = packet.range.first.0..packet.range.end.0;

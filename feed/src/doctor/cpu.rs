@@ -1,6 +1,6 @@
 //! Cores, their speed, and the clock.
 
-use rustix::thread::CpuSet;
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 use super::{Finding, Level, read};
 use crate::config::{Config, Idle};
@@ -10,7 +10,7 @@ use crate::exit::Failure;
 struct Cores {
     /// Those there are; none where that can't be read.
     online: Vec<u16>,
-    /// Those this process may run on: a container or a service may be confined to a few.
+    /// Those this process can run on: a container or a service may be confined to a few.
     allowed: Vec<u16>,
     /// Those the scheduler leaves alone.
     isolated: Vec<u16>,
@@ -22,14 +22,25 @@ impl Cores {
             let path = format!("/sys/devices/system/cpu/{name}");
             read::text(path).and_then(|text| read::cpus(&text))
         };
-        let allowed = read::text("/proc/self/status").and_then(|status| {
-            let line = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:"))?;
-            read::cpus(line)
-        });
+        let allowed = confined_to();
         let online = list("online").or_else(|| allowed.clone()).unwrap_or_default();
         let allowed = allowed.unwrap_or_else(|| online.clone());
         Cores { online, allowed, isolated: list("isolated").unwrap_or_default() }
     }
+}
+
+/// The cores that a thread of this process can be pinned to: those of its cpuset. The mask it was started
+/// with says less, since a thread may leave that. Asked of a thread that ends with the answer.
+fn confined_to() -> Option<Vec<u16>> {
+    let ask = || {
+        let mut all = CpuSet::new();
+        (0..CpuSet::MAX_CPU).for_each(|core| all.set(core));
+        sched_setaffinity(None, &all).ok()?;
+        let mine = sched_getaffinity(None).ok()?;
+        let cores = (0..CpuSet::MAX_CPU).filter(|core| mine.is_set(*core));
+        Some(cores.filter_map(|core| u16::try_from(core).ok()).collect())
+    };
+    std::thread::spawn(ask).join().ok()?
 }
 
 /// Whether every lane can be pinned to its core, for a handler that is about to start.
