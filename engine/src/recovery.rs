@@ -50,8 +50,12 @@ impl Partition {
         content.missing_since = self.sequencer.gaps().first().map(|gap| gap.opened);
         let mut apply = Apply { content, sink };
         let answer = self.sequencer.on_retransmit(now, &packet, &mut self.sequencing, &mut apply);
-        if let (Answer::Filled { range }, Some(retransmit)) = (answer, &mut self.retransmit) {
-            retransmit.on_answer(now, range);
+        match (answer, &mut self.retransmit) {
+            (Answer::Filled { range }, Some(retransmit)) => retransmit.on_answer(now, range),
+            (Answer::Contradicts, _) => {
+                sink.step(&Step::RetransmitContradicted { range: packet.range }, now);
+            }
+            _ => {}
         }
         self.settle(sink);
         self.show_numbers(sink);
@@ -166,6 +170,10 @@ impl Partition {
         let Some(retransmit) = &mut self.retransmit else { return };
         let renumbered = std::mem::take(&mut self.content.rebuild.renumbered);
         let asks = self.content.evidence.subscribed && !self.content.rebuild.is_in_doubt(now);
+        if !asks || renumbered {
+            // What was given up is of other numbers, or of another time.
+            self.given_up_said = None;
+        }
         if !asks {
             retransmit.hold_off(now);
             return;

@@ -1,6 +1,8 @@
 //! Where a partition's output goes.
 
-use candor_core::{BookView, Loss, Message, Mono, SeqNo, SessionId, Status, Symbol, SymbolIndex};
+use candor_core::{
+    BookView, Loss, Message, Mono, SeqNo, SeqRange, SessionId, Status, Symbol, SymbolIndex,
+};
 use candor_gapfill::Notice;
 use candor_snapshot::Failure;
 
@@ -11,6 +13,12 @@ pub enum Step {
     RetransmitGivenUp {
         /// The number behind the last of it.
         end: SeqNo,
+    },
+    /// An answer with these numbers has other bytes under one that is known. It was not taken, and no
+    /// other is until a snapshot, a restart or another session.
+    RetransmitContradicted {
+        /// Its numbers.
+        range: SeqRange,
     },
     /// A snapshot is asked for.
     SnapshotAsked {

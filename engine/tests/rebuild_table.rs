@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use candor_core::{Action, Line, Nanos, Refusal, SnapshotPart};
 use candor_engine::{Config, Services, Step};
 use common::services::{ASKS, SNAPSHOTS, actions, begin, end, load, opened, part};
-use common::{Bench, GRACE, SILENCE, add, config, delete, directory};
+use common::{Bench, GRACE, SESSION_GRACE, SILENCE, add, config, delete, directory, mold};
 
 /// Both symbols Live; 5 is missing and asked for; a snapshot of all is asked for, since lines differ; the
 /// start is lost and messages are held; a snapshot of all arrives; it is whole and the lines are not so far;
@@ -31,6 +31,8 @@ const TABLE: &str = "
 | it ends at the next number | · | · | Failed(out_of_order) | Failed(out_of_order) | Spliced → Live | · | Spliced → Unproven/Live | Spliced Resynced → Late | · |
 | it ends before the gap | · | · | Failed(out_of_order) | Failed(out_of_order) | Failed(too_old) | · | Failed(too_old) | Failed(too_old) | · |
 | it is refused | · | · | Failed(busy) | Failed(busy) | Failed(busy) | · | Failed(busy) | Failed(busy) | · |
+| an answer contradicts | Contradicted | Contradicted GivenUp Asked | Contradicted | Contradicted | Contradicted | Contradicted | Contradicted | Contradicted | · |
+| the numbers begin again | → SessionChanged | → SessionChanged | → SessionChanged | · | → SessionChanged | → SessionChanged | → SessionChanged | → SessionChanged | · |
 | a new session | · | → Live | → Live | → Live | → Live | → Live | → Live | → Live | · |
 | the groups are left | → Unsubscribed | → Unsubscribed | → Unsubscribed | → Unsubscribed | → Unsubscribed | → Unsubscribed | → Unsubscribed | → Unsubscribed | → Unsubscribed |
 | time passes | · | GivenUp Asked Failed(no_begin) | Failed(no_begin) Asked | Failed(no_begin) Asked | Failed(hung) Asked | · | Failed(hung) AskedAlone | · | · |
@@ -38,7 +40,7 @@ const TABLE: &str = "
 | nothing for seconds | → Silent | GivenUp Asked Failed(no_begin) Asked Failed(no_begin) Asked Failed(no_begin) Asked Failed(no_begin) | Failed(no_begin) Asked Failed(no_begin) Asked Failed(no_begin) Asked Failed(no_begin) | Failed(no_begin) Asked Failed(no_begin) Asked Failed(no_begin) Asked Failed(no_begin) | Failed(hung) Asked Failed(no_begin) Asked Failed(no_begin) Asked Failed(no_begin) | Failed(unconfirmed) Asked Failed(no_begin) Asked Failed(no_begin) | Failed(hung) AskedAlone Failed(no_begin) AskedAlone Failed(no_begin) AskedAlone Failed(no_begin) → Silent | Failed(hung) Asked Failed(no_begin) Asked Failed(no_begin) Asked | Asked |
 ";
 
-const EVENTS: [&str; 21] = [
+const EVENTS: [&str; 23] = [
     "the next message",
     "numbers up to the snapshot's",
     "a heartbeat",
@@ -55,6 +57,8 @@ const EVENTS: [&str; 21] = [
     "it ends at the next number",
     "it ends before the gap",
     "it is refused",
+    "an answer contradicts",
+    "the numbers begin again",
     "a new session",
     "the groups are left",
     "time passes",
@@ -199,6 +203,14 @@ fn apply(at: &mut At, event: &str) {
         "it ends at the next number" => end(bench, cycle, end_number),
         "it ends before the gap" => end(bench, cycle, 2),
         "it is refused" => part(bench, cycle, &SnapshotPart::Failed(Refusal::Busy)),
+        "an answer contradicts" => {
+            let payload = mold(bench.session, 4, &[some(), some()]);
+            let _ = bench.partition.on_retransmit(bench.now, &payload, &mut bench.shown);
+        }
+        "the numbers begin again" => {
+            bench.pass(GRACE + Nanos(1));
+            bench.send(Line::A, 1, &[directory(7, "AAPL"), directory(8, "MSFT")]);
+        }
         "a new session" => {
             bench.session = *b"DAY0000002";
             bench.send(Line::A, 1, &image());
@@ -224,6 +236,7 @@ fn apply(at: &mut At, event: &str) {
 fn word(step: &Step) -> String {
     match step {
         Step::RetransmitGivenUp { .. } => "GivenUp".to_owned(),
+        Step::RetransmitContradicted { .. } => "Contradicted".to_owned(),
         Step::SnapshotAsked { symbols_only: false, .. } => "Asked".to_owned(),
         Step::SnapshotAsked { symbols_only: true, .. } => "AskedAlone".to_owned(),
         Step::SnapshotBegun => "Begun".to_owned(),
@@ -233,8 +246,8 @@ fn word(step: &Step) -> String {
     }
 }
 
-const STEPS: [&str; 7] =
-    ["GivenUp", "Asked", "AskedAlone", "Begun", "Failed", "Spliced", "Resynced"];
+const STEPS: [&str; 8] =
+    ["GivenUp", "Contradicted", "Asked", "AskedAlone", "Begun", "Failed", "Spliced", "Resynced"];
 
 fn cells(row: &'static str) -> Vec<&'static str> {
     row.trim_matches('|').split('|').map(str::trim).collect()
@@ -281,6 +294,19 @@ fn giving_up_is_said_whatever_brings_it_about() {
         let again = if state == "Gap" { &["GivenUp"][..] } else { &[] };
         assert_eq!(said, [&["GivenUp", "Asked"], again].concat(), "{state}");
     }
+}
+
+/// Also where the numbers given up are lower than those of before: they are others.
+#[test]
+fn giving_up_is_said_again_after_the_numbers_began_again() {
+    let mut at = in_state("Gap");
+    apply(&mut at, "a gap over the limit");
+    apply(&mut at, "the numbers begin again");
+    at.bench.send(Line::A, 4, &[add(7, 500, b'B', 1, 990_000)]);
+    at.bench.pass(SESSION_GRACE);
+    at.bench.pass(ASKS.patience);
+    let said = at.bench.shown.steps.iter().map(word).filter(|word| word == "GivenUp").count();
+    assert_eq!(said, 2);
 }
 
 #[test]

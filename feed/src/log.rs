@@ -131,11 +131,19 @@ fn write_step(step: &Step, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Step::RetransmitGivenUp { end } => {
             write!(f, "what is missing before {end} can't be had by retransmission; given up")
         }
+        Step::RetransmitContradicted { range } => write!(
+            f,
+            "the answer for {range} has other bytes under a number that is known: the service is wrong, or \
+             the numbers began again; no answer is taken any more until a snapshot"
+        ),
         Step::SnapshotAsked { needs, symbols_only: false } => {
             write!(f, "a snapshot of everything before {needs} is asked for")
         }
         Step::SnapshotAsked { needs, symbols_only: true } => {
-            write!(f, "a snapshot is asked for, for the symbols that are sick; {needs} at least")
+            write!(
+                f,
+                "a snapshot is asked for, for the symbols that are quarantined; {needs} at least"
+            )
         }
         Step::SnapshotBegun => write!(f, "the snapshot begins; the books are built anew"),
         Step::SnapshotFailed { why } => {

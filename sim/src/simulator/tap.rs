@@ -94,6 +94,7 @@ impl Sink for Tap<'_> {
     fn step(&mut self, step: &Step, now: Mono) {
         let (kind, about) = match *step {
             Step::RetransmitGivenUp { end } => (1, end.0),
+            Step::RetransmitContradicted { range } => (8, range.first.0),
             Step::SnapshotAsked { needs, symbols_only } => (2 + u64::from(symbols_only), needs.0),
             Step::SnapshotBegun => (4, 0),
             Step::SnapshotFailed { why } => (5, why.label().len() as u64),

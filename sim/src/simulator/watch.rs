@@ -235,6 +235,7 @@ impl Watch {
             Step::Spliced { next } => self.splice(next.0, None),
             Step::Resynced { next } => self.splice(next.0, Some(now + setup.session_grace)),
             Step::RetransmitGivenUp { .. }
+            | Step::RetransmitContradicted { .. }
             | Step::SnapshotAsked { .. }
             | Step::SnapshotFailed { .. } => {}
         }
