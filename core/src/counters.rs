@@ -150,6 +150,8 @@ counters! {
     HeldBack = "held_back",
     /// Times the holdback was full: the snapshot's cycle began anew.
     HoldbackFull = "holdback_full",
+    /// Packets whose sender computed no UDP checksum, taken: damage to them can't be told.
+    UdpUnverified = "udp_unverified",
 }
 
 counters! {

@@ -14,16 +14,15 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         // A ring says what was applied, not whether it still holds: leases do, and time alone ends
         // them. So the status is asked now and then, whether anything comes or not.
         if turn % 4096 == 0 {
-            let now = clock::now();
             let own = |partition: &candor_shm::PartitionInfo| partition.spec.lane == lane;
-            for partition in region.partitions(now).filter(own) {
+            for partition in region.partitions_when(clock::now).filter(own) {
                 let before = said[usize::from(partition.index)].replace(partition.status);
                 if before != Some(partition.status) {
                     let spec = &partition.spec;
                     println!("{} {}: {}", spec.venue, spec.name, partition.status);
                 }
             }
-            if let Some(reason) = region.handler_status(now).reason() {
+            if let Some(reason) = region.handler_status_when(clock::now).reason() {
                 return Err(format!("the handler is Stale({reason})").into());
             }
         }

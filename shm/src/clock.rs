@@ -2,6 +2,7 @@
 //! which the kernel lets a process read without entering it.
 
 use std::io;
+use std::path::Path;
 
 use candor_core::Mono;
 use rustix::time::{ClockId, Timespec, clock_gettime};
@@ -30,6 +31,8 @@ pub(crate) fn wall_offset() -> u64 {
 pub(crate) const BOOT_FILE: &str = "/proc/sys/kernel/random/boot_id";
 /// How far this process's clocks are from the host's.
 pub(crate) const OFFSETS_FILE: &str = "/proc/self/timens_offsets";
+/// A file that every process has where it may see itself, whatever the kernel's age.
+const SELF_FILE: &str = "/proc/self/stat";
 
 /// From where this process's monotonic clock counts. Two processes whose starts are not equal must
 /// not compare times.
@@ -50,13 +53,20 @@ pub(crate) fn start() -> Result<Start, (&'static str, io::Error)> {
     let strange = || io::Error::other("says something else than expected");
     let boot = std::fs::read_to_string(BOOT_FILE).map_err(|error| (BOOT_FILE, error))?;
     let boot = boot_of(&boot).ok_or_else(|| (BOOT_FILE, strange()))?;
-    let offset = match std::fs::read_to_string(OFFSETS_FILE) {
-        Ok(text) => offset_of(&text).ok_or_else(|| (OFFSETS_FILE, strange()))?,
-        // A kernel without time namespaces: there is one clock.
-        Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
+    let offset = match offset(Path::new(OFFSETS_FILE), Path::new(SELF_FILE)) {
+        Ok(text) => text.map_or(Some(0), |text| offset_of(&text)),
         Err(error) => return Err((OFFSETS_FILE, error)),
     };
-    Ok(Start { boot, offset })
+    Ok(Start { boot, offset: offset.ok_or_else(|| (OFFSETS_FILE, strange()))? })
+}
+
+/// What the first file says; `None` where the kernel has no time namespaces, so that there is one
+/// clock: the file isn't there and the second is. Where neither is, nothing of this process can be seen.
+fn offset(offsets: &Path, own: &Path) -> io::Result<Option<String>> {
+    match std::fs::read_to_string(offsets) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound && own.try_exists()? => Ok(None),
+        text => text.map(Some),
+    }
 }
 
 /// The 16 bytes of `e6a46fb7-4a2a-4535-8fe1-70624521b8d9`. None of all zeros: that is no boot.
@@ -102,5 +112,14 @@ mod tests {
             assert_eq!(offsets(broken), None, "{broken:?}");
         }
         assert_ne!(start().unwrap().boot, [0, 0]);
+    }
+
+    #[test]
+    fn only_a_kernel_without_time_namespaces_has_no_offset() {
+        let (here, nowhere) = (Path::new(SELF_FILE), Path::new("/proc/self/no-such-file"));
+        assert!(offset(Path::new(OFFSETS_FILE), here).is_ok());
+        assert!(offset(nowhere, here).unwrap().is_none());
+        // No /proc, or one in which this process is not to be seen.
+        assert_eq!(offset(nowhere, nowhere).unwrap_err().kind(), io::ErrorKind::NotFound);
     }
 }

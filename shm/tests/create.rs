@@ -9,7 +9,11 @@ use std::path::Path;
 
 use candor_core::{Mono, Reason};
 use candor_shm::{CreateError, LAYOUT_VERSION, OpenError, Region, create};
+use rustix::fs::FlockOperation;
 use support::{Folder, bring_up, live, spec, symbol, venue};
+
+/// Where the header has the process that made the region.
+const PID: u64 = 0x0c8;
 
 fn refusal(path: &Path) -> CreateError {
     match create(path, &spec()) {
@@ -47,6 +51,20 @@ fn a_refused_region_leaves_nothing_and_a_claim_keeps_others_out() {
     // The next handler's claim, given up, leaves the last region and its lock.
     drop(candor_shm::claim(folder.region()).unwrap());
     assert!(lock.exists() && folder.region().exists());
+}
+
+#[test]
+fn a_claim_given_up_leaves_the_lock_that_another_holds_by_now() {
+    let folder = Folder::new();
+    let lock = folder.path().join("region.lock");
+    let first = candor_shm::claim(folder.region()).unwrap();
+    fs::remove_file(&lock).unwrap();
+    let second = candor_shm::claim(folder.region()).unwrap();
+    drop(first);
+    assert!(lock.exists(), "the second one's");
+    assert!(matches!(refusal(&folder.region()), CreateError::InUse { .. }));
+    drop(second);
+    assert!(!lock.exists());
 }
 
 /// What a look says is what the attempt to make a region says; and it leaves no trace.
@@ -411,6 +429,56 @@ fn a_writer_whose_lock_file_was_removed_keeps_others_out() {
     assert!(matches!(refusal(&folder.region()), CreateError::InUse { .. }));
     drop(lanes);
     create(folder.region(), &spec()).unwrap();
+}
+
+#[test]
+fn a_region_that_a_reader_has_locked_is_refused_and_no_handler_blamed() {
+    let folder = Folder::new();
+    abandoned(&folder.region());
+    let before = fs::read(folder.region()).unwrap();
+    let reader = fs::File::open(folder.region()).unwrap();
+    rustix::fs::flock(&reader, FlockOperation::NonBlockingLockShared).unwrap();
+    let refused = looked(&folder);
+    let said = refused.to_string();
+    let CreateError::Locked { process, .. } = refused else { panic!("{said}") };
+    assert_eq!(process, std::process::id());
+    assert!(said.contains("no handler is known to run on this region, yet its file"), "{said}");
+    assert!(said.contains(&format!("(process {process}, by /proc/locks)")), "{said}");
+    assert!(said.contains("or remove the file"), "{said}");
+    assert_eq!(fs::read(folder.region()).unwrap(), before, "nothing was changed");
+    assert!(!folder.path().join("region.lock").exists());
+    // As it says.
+    fs::remove_file(folder.region()).unwrap();
+    create(folder.region(), &spec()).unwrap();
+
+    // Nor is a reader blamed for what a handler does, whatever became of the lock beside the region.
+    let (mut handler, mut lanes) = create(folder.region(), &spec()).unwrap();
+    handler.set_status(live(), Mono(5));
+    bring_up(&mut lanes[0], "AAPL", Mono(u64::MAX));
+    fs::remove_file(folder.path().join("region.lock")).unwrap();
+    poke(&folder.region(), PID, 0);
+    assert!(matches!(looked(&folder), CreateError::InUse { .. }), "it vouches for itself");
+    handler.retire(Mono(7));
+    assert!(matches!(looked(&folder), CreateError::Locked { .. }));
+    poke(&folder.region(), PID, u64::from(std::process::id()));
+    assert!(matches!(looked(&folder), CreateError::InUse { .. }), "who made it has locked it");
+}
+
+#[test]
+fn a_writer_knows_its_own_region_from_another_at_its_path() {
+    let folder = Folder::new();
+    let (first, first_lanes) = create(folder.region(), &spec()).unwrap();
+    let region = Region::open(folder.region()).unwrap();
+    assert!(first.is_of(&region));
+    // All that keeps a second handler out; its region is of generation 1 as well.
+    fs::remove_file(folder.region()).unwrap();
+    fs::remove_file(folder.path().join("region.lock")).unwrap();
+    let (second, _lanes) = create(folder.region(), &spec()).unwrap();
+    assert_eq!(second.generation(), first.generation());
+    let there = Region::open(folder.region()).unwrap();
+    assert!(second.is_of(&there) && !second.is_of(&region));
+    assert!(first.is_of(&region) && !first.is_of(&there));
+    drop(first_lanes);
 }
 
 #[test]

@@ -289,6 +289,82 @@ fn a_subscription_tells_what_time_alone_has_changed() {
     assert_eq!(look(9_000), [""; 0]);
 }
 
+/// A reader that takes its time with the symbols of one partition sees those of the next as they are
+/// when it comes to them.
+#[test]
+fn a_subscription_looks_at_the_clock_for_each_partition() {
+    let mut spec = spec();
+    let lease = Nanos::from_millis(50);
+    spec.process_lease = lease;
+    spec.partitions.push(partition("XNAS", "2", 0));
+    let (mut handler, mut lanes, region) = heap(&spec).unwrap();
+    handler.set_status(live(), Mono(5));
+    let now = std::cell::Cell::new(Mono(1_000));
+    for (at, name) in [(0, "AAPL"), (1, "AMZN")] {
+        lanes[0].define(at, SymbolIndex(0), &symbol(name));
+        lanes[0].partition(at, live(), 1, Mono(10), SESSION);
+        lanes[0].publish(at, SymbolIndex(0), live(), 1, Mono(11), &book(45));
+    }
+    lanes[0].lease(0, Mono(0) + Nanos::from_secs(9));
+    lanes[0].lease(1, Mono(0) + Nanos::from_millis(10));
+    lanes[0].renew(now.get() + lease);
+    let mut all = region.subscribe_prefix(venue("XNAS"), "");
+    let mut shown = Vec::new();
+    for turn in 0..10 {
+        lanes[0].publish(0, SymbolIndex(0), live(), 1, Mono(11), &book(turn));
+        for handle in all.changed_when(&region, || now.get()) {
+            // Two milliseconds for what it is told of, while the lane goes on vouching for itself.
+            now.set(now.get() + Nanos::from_millis(2));
+            lanes[0].renew(now.get() + lease);
+            if handle.partition() == 1 {
+                shown.push((turn, region.read_at(handle, now.get()).reason()));
+            }
+        }
+    }
+    // The first turn takes 4 ms. In the fourth it is 8 ms by the look at the first partition, and 10
+    // by that at the second.
+    assert_eq!(shown, [(0, None), (3, Some(Reason::Silent))]);
+}
+
+#[test]
+fn a_subscription_has_each_symbol_once_that_is_defined_while_it_looks() {
+    const SYMBOLS: u32 = 20_000;
+    let mut spec = spec();
+    spec.partitions[0].symbols = SYMBOLS;
+    for _ in 0..10 {
+        let (_handler, mut lanes, region) = heap(&spec).unwrap();
+        let mut all = region.subscribe_prefix(venue("XNAS"), "");
+        std::thread::scope(|threads| {
+            threads.spawn(move || {
+                for index in 0..SYMBOLS {
+                    lanes[0].define(0, SymbolIndex(index), &symbol(&format!("S{index}")));
+                }
+            });
+            // BOUND: until the thread has defined them all. A look finds them; nobody takes what it
+            // tells.
+            while all.handles().count() < SYMBOLS as usize {
+                drop(all.changed_at(&region, Mono(1)));
+            }
+        });
+        assert!(all.handles().map(|handle| handle.symbol().0).eq(0..SYMBOLS));
+    }
+}
+
+#[test]
+fn a_symbol_is_found_by_its_index() {
+    let (_handler, mut lanes, region) = heap(&spec()).unwrap();
+    lanes[0].define(0, SymbolIndex(0), &symbol("AAPL"));
+    lanes[0].define(0, SymbolIndex(1), &symbol("AMZN"));
+    for (at, (handle, name)) in (0..).zip(region.symbols(0)) {
+        assert_eq!(region.symbol_at(0, SymbolIndex(at)), Some((handle, name)));
+    }
+    let found = region.symbol_at(0, SymbolIndex(1)).unwrap();
+    assert_eq!(Some(found.0), region.find(&venue("XNAS"), &symbol("AMZN")));
+    for (partition, index) in [(0, 2), (0, 7), (0, 8), (0, u32::MAX), (1, 0), (u16::MAX, 0)] {
+        assert_eq!(region.symbol_at(partition, SymbolIndex(index)), None, "{partition} {index}");
+    }
+}
+
 #[test]
 fn a_subscription_tells_of_a_name_that_turns_up_twice() {
     let mut spec = spec();

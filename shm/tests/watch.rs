@@ -14,14 +14,18 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use candor_core::{Mono, Nanos, SymbolIndex};
-use candor_shm::{clock, create};
+use candor_shm::{LaneWriter, clock, create};
 use rustix::process::{Pid, Signal, kill_process};
-use support::{Folder, SESSION, book, live, spec, symbol};
+use support::{Folder, SESSION, book, live, partition, spec, symbol};
 
 const LEASE: Nanos = Nanos::from_millis(50);
 const SILENCE: Nanos = Nanos::from_millis(200);
 /// What the scheduler of a busy host may add to a lease and a look.
-const SLACK: Nanos = Nanos::from_secs(1);
+const SLACK: Nanos = Nanos::from_millis(300);
+/// How long the reader takes over each line: a terminal is no faster, and clocks may be less apart.
+const LINE: Duration = Duration::from_millis(2);
+/// The symbols of two partitions. Those of the first are written all the time.
+const SYMBOLS: [[&str; 2]; 2] = [["AAPL", "AMZN"], ["ABNB", "ADBE"]];
 const REGION: &str = "CANDOR_WATCH_REGION";
 
 #[test]
@@ -32,14 +36,25 @@ fn the_program_of_a_child_process() {
     let _ = rustix::process::set_parent_process_death_signal(Some(Signal::KILL));
     let mut spec = spec();
     spec.process_lease = LEASE;
-    spec.partitions[0].silence = SILENCE;
+    spec.partitions.push(partition("XNAS", "2", 0));
+    for partition in &mut spec.partitions {
+        partition.silence = SILENCE;
+    }
     let (mut handler, mut lanes) = create(path, &spec).unwrap();
     let lane = &mut lanes[0];
-    lane.define(0, SymbolIndex(0), &symbol("AAPL"));
-    lane.partition(0, live(), 1, clock::now(), SESSION);
-    lane.publish(0, SymbolIndex(0), live(), 1, clock::now(), &book(45));
+    let publish = |lane: &mut LaneWriter, partition, at| {
+        lane.publish(partition, SymbolIndex(at), live(), 1, clock::now(), &book(45));
+    };
+    for (number, names) in (0..).zip(SYMBOLS) {
+        lane.partition(number, live(), 1, clock::now(), SESSION);
+        for (at, name) in (0..).zip(names) {
+            lane.define(number, SymbolIndex(at), &symbol(name));
+            publish(lane, number, at);
+        }
+    }
     handler.set_status(live(), clock::now());
-    // Every line on standard input says whether packets come from then on, or that it leaves.
+    // Every line on standard input says whether packets come for the second partition from then on,
+    // or that it leaves.
     let said = Arc::new(Mutex::new(String::from("packets")));
     let listened = Arc::clone(&said);
     std::thread::spawn(move || {
@@ -50,12 +65,15 @@ fn the_program_of_a_child_process() {
     loop {
         let now = clock::now();
         match said.lock().unwrap().as_str() {
-            "packets" => lane.lease(0, now + SILENCE),
+            "packets" => lane.lease(1, now + SILENCE),
             "retire" => handler.retire(now),
             _ => {}
         }
+        lane.lease(0, now + SILENCE);
         lane.renew(now + LEASE);
-        std::thread::park_timeout(Duration::from_millis(5));
+        publish(lane, 0, 0);
+        publish(lane, 0, 1);
+        std::thread::park_timeout(Duration::from_millis(1));
     }
 }
 
@@ -103,6 +121,10 @@ impl Write for Shown {
                 _ => lines.push((clock::now(), piece.to_owned())),
             }
         }
+        drop(lines);
+        if bytes.ends_with(b"\n") {
+            std::thread::park_timeout(LINE);
+        }
         Ok(bytes.len())
     }
 
@@ -112,19 +134,28 @@ impl Write for Shown {
 }
 
 impl Shown {
-    /// Waits until the last line is about the symbol and ends like this; when it came.
-    fn until(&self, wanted: &str) -> Mono {
+    /// When the last line about the symbol came, where it ends like this.
+    fn last(&self, symbol: &str, wanted: &str) -> Option<Mono> {
+        let lines = self.0.lock().unwrap();
+        let about = |(_, line): &&(Mono, String)| line.split(' ').next() == Some(symbol);
+        let (at, line) = lines.iter().rev().find(about)?;
+        line.trim_end().ends_with(wanted).then_some(*at)
+    }
+
+    /// Waits until the last line about each symbol of these partitions ends like this; when the last of
+    /// them first did.
+    fn until(&self, partitions: &[usize], wanted: &str) -> Mono {
         let begun = clock::now();
+        let symbols = || partitions.iter().flat_map(|at| SYMBOLS[*at]);
         // BOUND: ten seconds.
         loop {
-            let last = self.0.lock().unwrap().last().cloned();
-            if let Some((at, line)) = &last
-                && line.starts_with("AAPL ")
-                && line.trim_end().ends_with(wanted)
+            if let Some(all) =
+                symbols().map(|symbol| self.last(symbol, wanted)).collect::<Option<Vec<_>>>()
             {
-                return *at;
+                return all.into_iter().max().unwrap();
             }
             let waited = clock::now().since(begun);
+            let last = self.0.lock().unwrap().last().cloned();
             assert!(waited < Nanos::from_secs(10), "no {wanted:?}; the last line is {last:?}");
             std::thread::park_timeout(Duration::from_millis(1));
         }
@@ -133,6 +164,8 @@ impl Shown {
 
 /// The end of a line with a live price: a level of the book.
 const LIVE: &str = "})";
+
+const BOTH: [usize; 2] = [0, 1];
 
 /// A writer, the example that shows it, and what happens until `scene` ends.
 fn watched(scene: impl FnOnce(&mut Writer, &Shown)) {
@@ -148,7 +181,7 @@ fn watched(scene: impl FnOnce(&mut Writer, &Shown)) {
         let ended = example::watch(&path, "XNAS", "A", &mut out);
         ended.map_err(|error| error.to_string())
     });
-    shown.until(LIVE);
+    shown.until(&BOTH, LIVE);
     scene(&mut writer, &shown);
     // Where there is no file any more there is nothing to watch.
     let _ = std::fs::remove_file(folder.region());
@@ -160,7 +193,7 @@ fn watched(scene: impl FnOnce(&mut Writer, &Shown)) {
 fn a_killed_writer_is_shown_stale_within_its_lease() {
     watched(|writer, shown| {
         let killed = writer.signal(Signal::KILL);
-        let at = shown.until("Stale(WriterGone)");
+        let at = shown.until(&BOTH, "Stale(WriterGone)");
         assert!(at < killed + LEASE + SLACK, "after {}", at.since(killed));
     });
 }
@@ -170,10 +203,10 @@ fn a_stopped_writer_is_shown_stale_within_its_lease_and_live_again_when_it_goes_
     watched(|writer, shown| {
         for _ in 0..3 {
             let stopped = writer.signal(Signal::STOP);
-            let at = shown.until("Stale(WriterGone)");
+            let at = shown.until(&BOTH, "Stale(WriterGone)");
             assert!(at < stopped + LEASE + SLACK, "after {}", at.since(stopped));
             writer.signal(Signal::CONT);
-            shown.until(LIVE);
+            shown.until(&BOTH, LIVE);
         }
     });
 }
@@ -183,10 +216,11 @@ fn silence_is_shown_within_its_bound_and_its_end_too() {
     watched(|writer, shown| {
         for _ in 0..3 {
             let silent = writer.say("silence");
-            let at = shown.until("Stale(Silent)");
+            let at = shown.until(&[1], "Stale(Silent)");
             assert!(at < silent + SILENCE + SLACK, "after {}", at.since(silent));
+            shown.until(&[0], LIVE);
             writer.say("packets");
-            shown.until(LIVE);
+            shown.until(&BOTH, LIVE);
         }
     });
 }
@@ -195,6 +229,6 @@ fn silence_is_shown_within_its_bound_and_its_end_too() {
 fn what_a_handler_says_in_leaving_is_the_last_that_is_shown() {
     watched(|writer, shown| {
         writer.say("retire");
-        shown.until("Stale(WriterGone)");
+        shown.until(&BOTH, "Stale(WriterGone)");
     });
 }

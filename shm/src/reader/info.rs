@@ -160,15 +160,22 @@ impl Region {
         }
     }
 
-    /// A partition as of `now`; `None` when there is no such partition.
+    /// As [`Region::partition_when`], as of `now`: for tests and simulators that own the time.
     #[must_use]
     pub fn partition(&self, index: u16, now: Mono) -> Option<PartitionInfo> {
+        self.partition_when(index, || now)
+    }
+
+    /// A partition as it is; `None` when there is no such partition. `now` is asked after everything
+    /// is loaded that the status follows from: `clock::now` for whoever doesn't own the time.
+    #[must_use]
+    pub fn partition_when(&self, index: u16, now: impl FnOnce() -> Mono) -> Option<PartitionInfo> {
         let place = self.plan().partitions.get(usize::from(index))?;
         let record = self.partition_record(place);
         let lane_lease = Mono(self.lane_record(place.lane).lease.load(Ordering::Acquire));
         // ORDER: pairs with the release store of the word; its time was stored before it.
         let terms = partition_terms(record, record.state.load(Ordering::Acquire));
-        let handler = self.handler_terms(true, lane_lease, || now);
+        let handler = self.handler_terms(true, lane_lease, now);
         let Verdict { status, since } = verdict::of_partition(&handler, &terms);
         let numbers = seqlock::read(&record.lock, || {
             let session = session_of(load_all(&record.session));
@@ -181,7 +188,7 @@ impl Region {
             since,
             epoch: terms.state.epoch,
             lease: terms.lease,
-            lease_left: terms.lease.since(now),
+            lease_left: terms.lease.since(handler.now),
             heard: terms.heard,
             numbers: numbers.map(|(numbers, _)| numbers),
             symbols: self.defined(place),
@@ -189,20 +196,36 @@ impl Region {
         })
     }
 
-    /// Every partition as of `now`, in order.
+    /// As [`Region::partitions_when`], as of `now`: for tests and simulators that own the time.
     pub fn partitions(&self, now: Mono) -> impl Iterator<Item = PartitionInfo> + '_ {
-        (0..self.partition_count()).filter_map(move |index| self.partition(index, now))
+        self.partitions_when(move || now)
     }
 
-    /// What the books of a partition's symbols quote that are Live as of `now`. Reads every symbol, as
-    /// any reader does: for displays and monitors, about once a second.
+    /// Every partition in order, each as of the time it is come to, which `now` is asked for: see
+    /// [`Region::partition_when`].
+    pub fn partitions_when<'a>(
+        &'a self,
+        mut now: impl FnMut() -> Mono + 'a,
+    ) -> impl Iterator<Item = PartitionInfo> + 'a {
+        (0..self.partition_count()).filter_map(move |index| self.partition_when(index, &mut now))
+    }
+
+    /// As [`Region::quotes_when`], as of `now`: for tests and simulators that own the time.
     #[must_use]
     pub fn quotes(&self, partition: u16, now: Mono) -> Quotes {
+        self.quotes_when(partition, || now)
+    }
+
+    /// What the books of a partition's symbols quote that are Live. Reads every symbol as
+    /// [`Region::read`] does, `now` being asked once for each: for displays and monitors, about once
+    /// a second.
+    #[must_use]
+    pub fn quotes_when(&self, partition: u16, mut now: impl FnMut() -> Mono) -> Quotes {
         let place = self.plan().partitions.get(usize::from(partition));
         let count = place.map_or(0, |place| self.defined(place));
         let mut quotes = Quotes::default();
         for symbol in (0..count).map(SymbolIndex) {
-            if let Some(book) = self.read_at(self.handle(partition, symbol), now).live() {
+            if let Some(book) = self.read_when(self.handle(partition, symbol), &mut now).live() {
                 quotes.count(book);
             }
         }

@@ -8,11 +8,13 @@ mod open;
 mod subscription;
 mod verdict;
 
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use candor_core::status::LIVE_CODE;
 use candor_core::{BookView, Mono, Nanos, Reason, Status, Symbol, SymbolIndex, TradingDate, Venue};
+use rustix::io::Errno;
 
 use self::verdict::{HandlerTerms, PartitionTerms, SymbolTerms, Verdict};
 pub use self::{
@@ -266,6 +268,14 @@ impl Region {
         })
     }
 
+    /// A symbol by its index in its partition; `None` where none is defined there (yet).
+    #[must_use]
+    pub fn symbol_at(&self, partition: u16, index: SymbolIndex) -> Option<(Handle, Symbol)> {
+        let place = self.plan().partitions.get(usize::from(partition))?;
+        let defined = index.0 < self.defined(place);
+        defined.then(|| (self.handle(partition, index), self.names(place).name(index)))
+    }
+
     fn partition_record(&self, place: &PartitionPlan) -> &Partition {
         self.map().at(place.record_at)
     }
@@ -346,8 +356,10 @@ impl Region {
         let state = State::of(header.state.load(Ordering::Acquire));
         let since = Mono(header.since.load(Ordering::Relaxed));
         let retired = Mono(header.retired.load(Ordering::Acquire));
+        let now = now();
+        let too_long = |now| verdict::is_too_long(lane_lease, self.lease_length, now);
         HandlerTerms {
-            now: now(),
+            now,
             created: self.created,
             same_region,
             same_date: self.expected.is_none_or(|date| date == self.trading_date()),
@@ -355,19 +367,34 @@ impl Region {
             state,
             since,
             lease: lane_lease,
-            lease_length: self.lease_length,
+            // A caller's time may be older than the lease: renewed since, it lies ahead of that time
+            // by as much as the caller is late. Of a clock read by now no lease is ahead that long.
+            too_long: too_long(now) && (self.is_heap() || too_long(clock::now())),
         }
     }
 
-    /// What the handler is as a whole, as of `now`: `WriterGone` when it retired or when no lane's
-    /// lease holds any more, else what it says of itself.
+    /// Whether the region is memory of its own process: its times may be a simulator's. Those of a
+    /// file are the host's, which opening it has seen to.
+    fn is_heap(&self) -> bool {
+        matches!(&*self.memory, Memory::Heap(_))
+    }
+
+    /// As [`Region::handler_status_when`], as of `now`: for tests and simulators that own the time.
     #[must_use]
     pub fn handler_status(&self, now: Mono) -> Status {
+        self.handler_status_when(|| now)
+    }
+
+    /// What the handler is as a whole: `WriterGone` when it retired or when no lane's lease holds any
+    /// more, else what it says of itself. `now` is asked last, after everything is loaded:
+    /// [`clock::now`] for whoever doesn't own the time.
+    #[must_use]
+    pub fn handler_status_when(&self, now: impl FnOnce() -> Mono) -> Status {
         let leases = (0u16..)
             .zip(&self.plan().lanes)
             .map(|(lane, _)| Mono(self.lane_record(lane).lease.load(Ordering::Acquire)));
         let latest = leases.max().unwrap_or(Mono::NEVER);
-        verdict::of_handler(&self.handler_terms(true, latest, || now)).status
+        verdict::of_handler(&self.handler_terms(true, latest, now)).status
     }
 
     /// When the handler, or its successor, gave this region up; `None` while it is in use.
@@ -377,18 +404,24 @@ impl Region {
         (retired != Mono::NEVER).then_some(retired)
     }
 
-    /// Whether this is still the region at its path. A look at the file system: not for the hot
-    /// path, but for when reads say `WriterGone`. When it is not, open the path again; handles of
-    /// this region are of no use there.
+    /// Whether this is still the region at its path, as far as the file system tells. A look at it:
+    /// not for the hot path, but for when reads say `WriterGone`. When it is not, open the path again;
+    /// handles of this region are of no use there.
     #[must_use]
     pub fn is_current(&self) -> bool {
-        if self.retired().is_some() {
-            return false;
-        }
-        match &*self.memory {
-            Memory::Heap(_) => true,
-            Memory::File(_, _, origin) => rustix::fs::lstat(&origin.path)
-                .is_ok_and(|there| (there.st_dev, there.st_ino) == (origin.device, origin.inode)),
+        self.retired().is_none() && self.is_at_its_path().unwrap_or(true)
+    }
+
+    /// Whether the region's file is the one at its path: false where there is none, or another.
+    ///
+    /// # Errors
+    /// Where the file system can't say: nothing is known then of what is at the path.
+    pub fn is_at_its_path(&self) -> io::Result<bool> {
+        let Memory::File(_, _, origin) = &*self.memory else { return Ok(true) };
+        match rustix::fs::lstat(&origin.path) {
+            Ok(there) => Ok((there.st_dev, there.st_ino) == (origin.device, origin.inode)),
+            Err(Errno::NOENT | Errno::NOTDIR) => Ok(false),
+            Err(error) => Err(error.into()),
         }
     }
 }

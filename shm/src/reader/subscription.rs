@@ -105,8 +105,11 @@ impl Subscription {
             if let Some((venue, prefix)) = &self.prefix
                 && region.venue_of(place) == *venue
             {
+                // No more than were counted: one that is defined meanwhile comes with the next look.
                 let skip = usize::try_from(seen.defined).unwrap_or(usize::MAX);
-                for (handle, symbol) in region.symbols(partition).skip(skip) {
+                let new =
+                    usize::try_from(defined.saturating_sub(seen.defined)).unwrap_or(usize::MAX);
+                for (handle, symbol) in region.symbols(partition).skip(skip).take(new) {
                     if symbol.as_str().as_bytes().starts_with(prefix) {
                         self.watched.push(Watched::new(handle));
                     }
@@ -126,12 +129,12 @@ impl Subscription {
         }
     }
 
-    /// The symbols that were written since the last call, or whose status may be another, as of
-    /// now: one look at the clock, and one at each partition that has a watched symbol.
+    /// The symbols that were written since the last call, or whose status may be another: one look
+    /// at each partition that has a watched symbol, and one at the clock after each of these.
     /// `region` must be the one this was made from. A symbol being written right now counts, and
     /// counts again the next time.
     pub fn changed<'a>(&'a mut self, region: &'a Region) -> impl Iterator<Item = Handle> + 'a {
-        self.changed_at(region, clock::now())
+        self.changed_when(region, clock::now)
     }
 
     /// As [`Subscription::changed`], as of `now`: for tests and simulators that own the time.
@@ -139,6 +142,16 @@ impl Subscription {
         &'a mut self,
         region: &'a Region,
         now: Mono,
+    ) -> impl Iterator<Item = Handle> + 'a {
+        self.changed_when(region, move || now)
+    }
+
+    /// As [`Subscription::changed`], with the time that `now` gives: asked once for each partition,
+    /// when it is come to and after its words are loaded.
+    pub fn changed_when<'a>(
+        &'a mut self,
+        region: &'a Region,
+        mut now: impl FnMut() -> Mono + 'a,
     ) -> impl Iterator<Item = Handle> + 'a {
         self.discover(region);
         self.looks += 1;
@@ -149,7 +162,7 @@ impl Subscription {
                 region,
                 watched.handle.partition,
                 look,
-                now,
+                &mut now,
             );
             // ORDER: acquire, so that a read that follows finds at least what is reported here.
             let lock = slot.lock.load(Ordering::Acquire);
@@ -163,7 +176,13 @@ impl Subscription {
 
 impl Seen {
     /// How often the partition has changed up to this look, which looks at it once.
-    fn turn(&mut self, region: &Region, partition: u16, look: u64, now: Mono) -> u64 {
+    fn turn(
+        &mut self,
+        region: &Region,
+        partition: u16,
+        look: u64,
+        now: impl FnOnce() -> Mono,
+    ) -> u64 {
         let Some(place) = region.plan().partitions.get(usize::from(partition)) else {
             return self.turn;
         };
@@ -176,11 +195,13 @@ impl Seen {
         let record = region.partition_record(place);
         let word = record.state.load(Ordering::Acquire);
         let terms = partition_terms(record, word);
-        let handler = region.handler_terms(true, lane_lease, || now);
+        // Only now the clock: the reader may have spent a long time on what it was told before this, and
+        // by an older time a lease that was renewed since would seem another clock's.
+        let handler = region.handler_terms(true, lane_lease, now);
         let verdict = verdict::of_partition(&handler, &terms);
         // A read after the last look may have found the partition's lease run out, though by this look
         // it holds again. The same of a lane's lease shows in the word: its lane says `Late`.
-        let lapsed = verdict.status.is_live() && self.lease <= now;
+        let lapsed = verdict.status.is_live() && self.lease <= handler.now;
         if lapsed || (self.word, self.verdict) != (word, Some(verdict)) {
             self.turn += 1;
         }

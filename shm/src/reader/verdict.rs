@@ -38,8 +38,8 @@ pub(super) struct HandlerTerms {
     pub(super) since: Mono,
     /// The lease of the lane in question.
     pub(super) lease: Mono,
-    /// How long a lane vouches for itself at a time.
-    pub(super) lease_length: Nanos,
+    /// The lease ends later than any that can have been given: see [`is_too_long`].
+    pub(super) too_long: bool,
 }
 
 /// What was loaded about a partition.
@@ -87,6 +87,13 @@ fn term(scope: Scope, code: u8, since: Mono) -> (Proof, Standing) {
         Some(reason) => (Proof::NOTHING.rule_out_scope(scope), Some((reason, since))),
         None => (Proof::NOTHING, None),
     }
+}
+
+/// Whether a lease that was loaded before the clock was read ends later than one of this length can
+/// that was given up to then. Nobody vouches for that long: writer and reader don't share a clock (a
+/// time namespace of its own, say), or the word is broken. Its end would come late, or never.
+pub(super) fn is_too_long(lease: Mono, length: Nanos, now: Mono) -> bool {
+    lease > now + length + CLOCKS_APART
 }
 
 /// At most nine reasons stand at once: of each of the three words its own, two derived for the
@@ -140,9 +147,7 @@ fn handler(case: &mut Case, terms: &HandlerTerms) {
     } else if terms.lease <= terms.now && !candor_core::canary!(ReaderTrustsFlag) {
         let since = if terms.lease == Mono::NEVER { terms.created } else { terms.lease };
         case.stand(Some((Reason::WriterGone, since)));
-    } else if terms.lease > terms.now + terms.lease_length + CLOCKS_APART {
-        // Nobody vouches for that long: writer and reader don't share a clock (a time namespace of
-        // its own, say), or the word is broken. Its end would come late, or never.
+    } else if terms.too_long {
         case.stand(Some((Reason::WriterGone, terms.created)));
     }
     if !terms.same_date {

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use candor_core::{Mono, Status};
 
 use super::Shared;
-use crate::atomic::Ordering;
+use crate::atomic::{AtomicU64, Ordering};
 use crate::layout::{Lane, MODE_BYTES, State, UNMAPPED_MAX, UnmappedTable};
 use crate::mapping::store_all;
+use crate::reader::Region;
 use crate::seqlock;
 use crate::spec::Endpoint;
 
@@ -90,6 +91,17 @@ impl HandlerWriter {
                 words[3].store(entry.last.0, Ordering::Relaxed);
             }
         });
+    }
+
+    /// Whether what this reader has open is the region that this writes: its path may lead elsewhere
+    /// since it was made. Regions in this process's own memory are all alike in this.
+    #[must_use]
+    pub fn is_of(&self, region: &Region) -> bool {
+        let (header, info) = (self.shared.map.header(), region.info());
+        let word = |word: &AtomicU64| word.load(Ordering::Relaxed);
+        // What one process makes is of different times, in ns.
+        (word(&header.pid), word(&header.created), word(&header.generation))
+            == (u64::from(info.pid), info.created.0, info.generation)
     }
 
     /// Which region of its path this is, counted from 1.

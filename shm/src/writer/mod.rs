@@ -5,12 +5,16 @@ mod create;
 mod fill;
 mod handler;
 mod lane;
+mod place;
+mod refusal;
 
 use std::fs::File;
 
-pub use self::create::{Claim, CreateError, Replaced, claim, create, heap, look};
+pub use self::create::{Claim, claim, create, heap};
 pub use self::handler::{HandlerWriter, Unmapped};
 pub use self::lane::{Defined, LaneWriter};
+pub use self::place::{Replaced, look};
+pub use self::refusal::CreateError;
 use crate::layout::Plan;
 use crate::mapping::Mapping;
 
