@@ -33,12 +33,14 @@ pub enum HugePages {
     No,
 }
 
-/// Busy polling: the lane's own system calls drive the card, whose interrupts stay off meanwhile.
+/// Busy polling (`SO_PREFER_BUSY_POLL` and what follows): the lane's own system calls drive the card. Whether
+/// its interrupts stay off meanwhile is decided by the interface's `napi_defer_hard_irqs` and
+/// `gro_flush_timeout`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct BusyPoll {
-    /// How long one call may poll, in microseconds.
+    /// `SO_BUSY_POLL`, in microseconds; how long one call polls is up to the kernel.
     pub micros: u32,
-    /// Packets one poll may take.
+    /// `SO_BUSY_POLL_BUDGET`: packets one poll may take.
     pub budget: u32,
 }
 

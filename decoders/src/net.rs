@@ -112,10 +112,20 @@ fn ipv4(packet: &[u8]) -> Result<(&[u8; 20], &[u8]), Reject> {
     Ok((header, datagram))
 }
 
+/// What the checksums of a packet vouch for that contradicts none of them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[must_use]
+pub enum Verified {
+    /// The IPv4 header and the whole datagram.
+    Whole,
+    /// The IPv4 header alone: the sender computed no UDP checksum.
+    HeaderAlone,
+}
+
 /// Checks the checksums of an IPv4 packet that carries a UDP datagram. `packet` is from the IPv4
 /// header's first byte to the payload's last, without what may lie behind; the UDP header starts
-/// `udp_at` bytes into it. A UDP checksum of 0 says that there is none, and is not checked (RFC 768).
-/// A checksum that was left for the card to complete is wrong.
+/// `udp_at` bytes into it. A UDP checksum of 0 says that there is none (RFC 768): nothing tells then
+/// whether the datagram is as it was sent. A checksum that was left for the card to complete is wrong.
 ///
 /// One turn over all bytes: 8 a step, in no order of memory but ascending.
 ///
@@ -123,7 +133,7 @@ fn ipv4(packet: &[u8]) -> Result<(&[u8; 20], &[u8]), Reject> {
 /// [`Reject::BadIpChecksum`], [`Reject::BadUdpChecksum`]; [`Reject::FrameTooShort`] where there is no
 /// room for the headers.
 #[inline]
-pub fn check(packet: &[u8], udp_at: usize) -> Result<(), Reject> {
+pub fn check(packet: &[u8], udp_at: usize) -> Result<Verified, Reject> {
     let (ip, datagram) = packet.split_at_checked(udp_at).ok_or(Reject::FrameTooShort)?;
     let fixed = ip.first_chunk::<20>().ok_or(Reject::FrameTooShort)?;
     let udp = datagram.first_chunk::<8>().ok_or(Reject::FrameTooShort)?;
@@ -132,13 +142,13 @@ pub fn check(packet: &[u8], udp_at: usize) -> Result<(), Reject> {
         return Err(Reject::BadIpChecksum);
     }
     if udp[6..8] == [0, 0] {
-        return Ok(());
+        return Ok(Verified::HeaderAlone);
     }
     let pseudo = sum(&fixed[12..20]) + sum(&[0, UDP, udp[4], udp[5]]);
     if fold(pseudo + sum(datagram)) != 0xffff {
         return Err(Reject::BadUdpChecksum);
     }
-    Ok(())
+    Ok(Verified::Whole)
 }
 
 #[inline]

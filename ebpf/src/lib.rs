@@ -46,4 +46,4 @@ pub use layout::{
     Sender,
 };
 pub use object::OBJECT;
-pub use program::{LoadOptions, OtherSource, Program, Unmapped};
+pub use program::{LoadOptions, OtherSource, Program, Traffic};

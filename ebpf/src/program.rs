@@ -25,9 +25,9 @@ pub struct LoadOptions {
     pub endpoints: u32,
 }
 
-/// Multicast on the wire that no endpoint names.
+/// What was seen on the wire to one group and port.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Unmapped {
+pub struct Traffic {
     /// The group.
     pub group: [u8; 4],
     /// The UDP port.
@@ -46,7 +46,7 @@ pub struct OtherSource {
     /// The sender's address.
     pub source: [u8; 4],
     /// What was seen of it, with the group and port it sends to.
-    pub seen: Unmapped,
+    pub seen: Traffic,
 }
 
 /// The loaded program: not yet on any interface, or on several.
@@ -192,7 +192,7 @@ impl Program {
     ///
     /// # Errors
     /// When the kernel refuses.
-    pub fn unmapped(&self) -> Result<Vec<Unmapped>, MapError> {
+    pub fn unmapped(&self) -> Result<Vec<Traffic>, MapError> {
         let mut found = Vec::new();
         for key in self.unmapped.keys() {
             let Some(endpoint) = Endpoint::from_bytes(&key) else { continue };
@@ -289,9 +289,9 @@ fn map(object: &Object, name: &'static str) -> Result<MapHandle, LoadError> {
 }
 
 /// What a map says of an endpoint; `None` where the entry was evicted since its key was found.
-fn seen(map: &MapHandle, key: &[u8], endpoint: Endpoint) -> Result<Option<Unmapped>, MapError> {
+fn seen(map: &MapHandle, key: &[u8], endpoint: Endpoint) -> Result<Option<Traffic>, MapError> {
     let value = map.lookup(key, MapFlags::ANY)?;
-    Ok(value.and_then(|value| Seen::from_bytes(&value)).map(|seen| Unmapped {
+    Ok(value.and_then(|value| Seen::from_bytes(&value)).map(|seen| Traffic {
         group: endpoint.group,
         port: u16::from_be_bytes(endpoint.port),
         packets: seen.packets,

@@ -152,24 +152,37 @@ impl Joins {
     /// Leaves every line of a partition; a group that another partition needs stays joined. Whether
     /// any was joined.
     pub fn leave(&mut self, partition: u16) -> bool {
-        let mut left = false;
-        for at in 0..self.members.len() {
-            let Some(membership) = self.members.get_mut(at) else { break };
-            if membership.partition != partition || !membership.joined {
-                continue;
-            }
-            membership.joined = false;
-            left = true;
-            let membership = &self.members[at];
-            if self.shared(membership) {
-                continue;
-            }
-            if let Some(socket) = self.sockets.get(membership.socket) {
-                // Not being a member any more is what was wanted.
-                let _ = set(socket.as_fd(), false, membership);
-            }
+        let held = self.held(partition);
+        held.iter().for_each(|at| self.give_up(*at));
+        !held.is_empty()
+    }
+
+    /// The places of a partition's memberships that are held.
+    fn held(&self, partition: u16) -> Vec<usize> {
+        let members = self.members.iter().enumerate();
+        let held =
+            |(_, member): &(usize, &Membership)| member.partition == partition && member.joined;
+        members.filter(held).map(|(at, _)| at).collect()
+    }
+
+    /// Leaves one line; a group that another line needs stays joined.
+    fn give_up(&mut self, at: usize) {
+        let Some(membership) = self.members.get_mut(at) else { return };
+        membership.joined = false;
+        let membership = &self.members[at];
+        if self.shared(membership) {
+            return;
         }
-        left
+        if let Some(socket) = self.sockets.get(membership.socket) {
+            // Not being a member any more is what was wanted.
+            let _ = set(socket.as_fd(), false, membership);
+        }
+    }
+
+    /// Whether any line of a partition is held.
+    #[must_use]
+    pub fn holds(&self, partition: u16) -> bool {
+        self.members.iter().any(|member| member.partition == partition && member.joined)
     }
 
     /// Whether a line is held, or ready to be.
@@ -181,9 +194,9 @@ impl Joins {
     /// Joins again what [`Joins::leave`] left, or was only made ready. Whether there was anything.
     ///
     /// # Errors
-    /// The first that fails, naming group and interface; nothing of the partition is joined then.
+    /// The first that fails, naming group and interface; what was not joined before is not then.
     pub fn enter(&mut self, partition: u16) -> Result<bool, Failure> {
-        let mut entered = false;
+        let mut entered = Vec::new();
         for at in 0..self.members.len() {
             let membership = &self.members[at];
             if membership.partition != partition || membership.joined {
@@ -195,13 +208,13 @@ impl Joins {
             };
             if let Err(error) = joined {
                 let failure = explain(membership, error);
-                self.leave(partition);
+                entered.into_iter().for_each(|at| self.give_up(at));
                 return Err(failure);
             }
             self.members[at].joined = true;
-            entered = true;
+            entered.push(at);
         }
-        Ok(entered)
+        Ok(!entered.is_empty())
     }
 
     /// Whether another line that is joined holds the same membership on the same socket.

@@ -11,7 +11,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use candor_core::counters::{Counters, LaneCounter};
+use candor_core::counters::{Counter, Counters, LaneCounter};
 use candor_core::limits::RECOVERY_REPLIES_A_CYCLE;
 use candor_core::{Action, Mono, Nanos, Refusal, Refused, SnapshotPart};
 use candor_engine::Partition;
@@ -67,8 +67,9 @@ pub(crate) struct Lane {
 struct Progress {
     clock: Clock,
     touched: Vec<bool>,
-    /// What of each partition's packets was refused before it came to the partition.
-    refused: Vec<Counters>,
+    /// What the source says of each partition's packets: refused before they came to it, or taken
+    /// unverified.
+    by_source: Vec<Counters>,
     lease_until: Mono,
     next_counts: Mono,
     next_flush: Mono,
@@ -93,7 +94,7 @@ impl Lane {
         let mut progress = Progress {
             clock: Clock::new(),
             touched: vec![true; self.partitions.len()],
-            refused: vec![Counters::new(); self.partitions.len()],
+            by_source: vec![Counters::new(); self.partitions.len()],
             lease_until: Mono::NEVER,
             next_counts: Mono::NEVER,
             next_flush: Mono::NEVER,
@@ -335,22 +336,26 @@ impl Lane {
     }
 
     fn flush(&mut self, progress: &mut Progress) {
-        let (places, Progress { touched, refused, misdirected, .. }) =
+        let (places, Progress { touched, by_source, misdirected, .. }) =
             (&self.places, &mut *progress);
-        self.source.refused(&mut |partition, reject, packets| match places
-            .get(usize::from(partition))
-            .copied()
-            .flatten()
-        {
+        let place = |partition: u16| places.get(usize::from(partition)).copied().flatten();
+        self.source.refused(&mut |partition, reject, packets| match place(partition) {
             Some(at) => {
                 touched[at] = true;
-                refused[at].reject_unframed(reject, packets);
+                by_source[at].reject_unframed(reject, packets);
             }
             None => *misdirected += packets,
         });
+        self.source.unverified(&mut |partition, packets| {
+            // Another lane's was counted as misdirected when it was delivered.
+            if let Some(at) = place(partition) {
+                touched[at] = true;
+                by_source[at].add(Counter::UdpUnverified, packets);
+            }
+        });
         for (at, (number, partition)) in self.partitions.iter().enumerate() {
             if std::mem::take(&mut progress.touched[at]) {
-                self.writer.counters(*number, &partition.counters().plus(&progress.refused[at]));
+                self.writer.counters(*number, &partition.counters().plus(&progress.by_source[at]));
             }
         }
         let counts = &progress.counts;

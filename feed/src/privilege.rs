@@ -4,8 +4,14 @@
 use candor_af_xdp::probe::{self, Capability, Host};
 use rustix::process::{Resource, getrlimit};
 
-use crate::config::{Config, SourceKind};
+use crate::config::{Config, Partition, SourceKind};
 use crate::exit::Failure;
+
+/// File descriptors that every handler has, and room for those that are open for a moment.
+const HANDLER_FILES: u64 = 64;
+
+/// File descriptors of one interface's program: itself, its maps twice, its attachment.
+const PROGRAM_FILES: u64 = 16;
 
 /// Bytes of each piece of packet memory: one for every lane and interface.
 #[must_use]
@@ -21,12 +27,29 @@ pub fn packet_memory(config: &Config) -> Vec<u64> {
         .collect()
 }
 
-/// File descriptors a handler may need: a socket a line and a second descriptor of it, or a socket a
-/// queue; and what every handler has (region, locks, log, commands, recovery).
+/// File descriptors a handler may need: for every line, also one that is subscribed later, a socket
+/// and, where it receives by that, a second descriptor of it; with kernel bypass besides a socket for
+/// every queue of every interface, and each interface's program; a socket or connection for every
+/// service; and what every handler has (region, locks, log, commands).
 #[must_use]
 pub fn open_files(config: &Config) -> u64 {
-    let lines = config.subscribed_lines().count() as u64;
-    64 + 2 * lines + config.lanes.iter().map(|lane| lane.queues.len() as u64).sum::<u64>()
+    let lines = config.partitions.iter().flat_map(Partition::lines).count() as u64;
+    // Datagrams have a socket for each address; a connection is to one address at a time.
+    let services = |partition: &Partition| {
+        let services = &partition.services;
+        let connections =
+            [&services.retransmit_tcp, &services.snapshot].map(|list| list.len().min(1));
+        services.retransmit_udp.len() + connections.iter().sum::<usize>()
+    };
+    let services = config.partitions.iter().map(services).sum::<usize>() as u64;
+    let receive = match config.source.kind {
+        SourceKind::Udp { .. } => 2 * lines,
+        SourceKind::AfXdp(_) => {
+            let queues = config.lanes.iter().map(|lane| lane.queues.len() as u64).sum::<u64>();
+            lines + config.interfaces().len() as u64 * (queues + PROGRAM_FILES)
+        }
+    };
+    HANDLER_FILES + receive + services
 }
 
 /// How many file descriptors this process may have.
@@ -151,6 +174,86 @@ mod tests {
             ]
         );
         assert_eq!(missing(&config("kind = \"udp\""), &host(0, Some(0))), []);
+    }
+
+    /// Two lanes of three queues in all, four lines on two interfaces, one of them subscribed later.
+    fn wide(kind: &str) -> Config {
+        let text = format!(
+            "[handler]\nname = \"t\"\nregion = \"/dev/shm/t\"\n[source]\n{kind}\n\
+             interface = \"eth1\"\n[[lane]]\nqueues = [0, 1]\n[[lane]]\nqueues = [2]\n\
+             [[venue]]\nname = \"V\"\nfeed = \"iex-deep\"\n\
+             [[venue.partition]]\nname = \"1\"\nlane = 0\n\
+             lines.A = {{ group = \"239.1.1.1\", port = 1 }}\n\
+             lines.B = {{ group = \"239.1.1.2\", port = 1, interface = \"eth2\" }}\n\
+             [[venue.partition]]\nname = \"2\"\nlane = 1\nsubscribe = false\n\
+             lines.A = {{ group = \"239.1.1.3\", port = 1 }}\n\
+             lines.B = {{ group = \"239.1.1.4\", port = 1, interface = \"eth2\" }}\n"
+        );
+        crate::config::parse_text(std::path::Path::new("t.toml"), &text).unwrap()
+    }
+
+    #[test]
+    fn open_files_are_of_every_queue_of_every_interface_and_of_every_line() {
+        let bypass = wide("kind = \"af_xdp\"\nmode = \"copy\"\nframes = 1024");
+        assert_eq!(bypass.interfaces(), ["eth1", "eth2"]);
+        // As many as there are pieces of packet memory, each for so many queues.
+        let (queues, interfaces) = (3, 2);
+        let one = 1024 * 4096;
+        assert_eq!(packet_memory(&bypass).iter().sum::<u64>(), queues * interfaces * one);
+        let programs = interfaces * PROGRAM_FILES;
+        assert_eq!(open_files(&bypass), HANDLER_FILES + queues * interfaces + programs + 4);
+        let sockets = wide("kind = \"udp\"");
+        assert_eq!(
+            open_files(&sockets),
+            HANDLER_FILES + 2 * 4,
+            "one subscribed later has its socket"
+        );
+    }
+
+    #[test]
+    fn open_files_are_of_every_service() {
+        let mut config = wide("kind = \"udp\"");
+        let address = |port| std::net::SocketAddrV4::new([192, 0, 2, 1].into(), port);
+        let before = open_files(&config);
+        let services = &mut config.partitions[1].services;
+        services.retransmit_udp = vec![address(1), address(2)];
+        assert_eq!(open_files(&config), before + 2);
+        let services = &mut config.partitions[1].services;
+        services.retransmit_tcp = vec![address(3), address(4)];
+        services.snapshot = vec![address(5)];
+        assert_eq!(
+            open_files(&config),
+            before + 4,
+            "of two addresses one is connected to at a time"
+        );
+    }
+
+    /// What the kernel has given this process for programs: the program, its maps, its types.
+    fn program_files() -> u64 {
+        let list = std::fs::read_dir("/proc/self/fd").unwrap();
+        let of =
+            |entry: std::io::Result<std::fs::DirEntry>| std::fs::read_link(entry.ok()?.path()).ok();
+        let is_one = |link: &std::path::PathBuf| {
+            ["anon_inode:bpf", "anon_inode:btf"]
+                .iter()
+                .any(|start| link.to_str().is_some_and(|link| link.starts_with(start)))
+        };
+        list.filter_map(of).filter(is_one).count() as u64
+    }
+
+    #[test]
+    fn a_program_takes_no_more_files_than_are_counted_for_it() {
+        let options = candor_ebpf::LoadOptions { sockets: 4, endpoints: 4 };
+        let before = program_files();
+        let Ok(program) = candor_ebpf::Program::load(options) else {
+            println!("skipped: a_program_takes_no_more_files: no program can be loaded here");
+            return;
+        };
+        let taken = program_files() - before;
+        drop(program);
+        assert!(taken >= 6, "the program and five maps: {taken}");
+        // And its attachment.
+        assert!(taken < PROGRAM_FILES, "{taken}");
     }
 
     #[test]

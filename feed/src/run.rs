@@ -2,23 +2,26 @@
 //!
 //! Order matters. The configuration's day and cores are checked first, then the region's path is claimed,
 //! so that a handler beside a living one is refused before it touches an interface; then interfaces,
-//! privileges, sockets and the socket that takes commands. Whatever is refused up to here leaves nothing behind. Only then is the
-//! region made, and only then do lanes start. On the way out every partition is unsubscribed, every
-//! lease ends, and the region says that its writer is gone.
+//! privileges, sockets and the socket that takes commands. Whatever is refused up to here leaves nothing
+//! behind. Only then is the region made, and only then do lanes start. On the way out, wherever it begins
+//! from there on, every partition is unsubscribed, every lease ends, and the region says that its writer
+//! is gone.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
+use std::thread::{self, JoinHandle};
 
 use candor_core::status::Scope;
 use candor_core::symbol::Text;
 use candor_core::{Mono, Proof, Reason, Status, Symbol, promote};
 use candor_engine::{Capacity, Partition, VenueSymbols};
-use candor_shm::{CreateError, Endpoint, LaneWriter, PartitionSpec, Region, RegionSpec};
+use candor_shm::{
+    CreateError, Endpoint, HandlerWriter, LaneWriter, PartitionSpec, Region, RegionSpec,
+};
 use crossbeam_queue::ArrayQueue;
 
 use crate::clock::{self, Clock};
-use crate::config::{self, Config};
+use crate::config::{self, AfXdpConfig, Checksums, Config, SourceKind};
 use crate::control::Listener;
 use crate::control::inbox::Inbox;
 use crate::control::serve::Server;
@@ -40,7 +43,8 @@ const INBOX: usize = 4_096;
 /// Runs the handler until SIGINT or SIGTERM.
 ///
 /// # Errors
-/// A [`Failure`] that says what was refused or broke; nothing of the handler is left behind then.
+/// A [`Failure`] that says what was refused or broke. Nothing of the handler is left behind then, but for
+/// the region where that was made already: it says that its writer is gone, as after any end.
 pub fn run(config: &Config) -> Result<Exit, Failure> {
     let stop = Arc::new(AtomicBool::new(false));
     signals(&stop)?;
@@ -57,12 +61,37 @@ pub fn run(config: &Config) -> Result<Exit, Failure> {
     let recovery = recovery::open(config)?;
     let spec = spec(config, day, group)?;
     let (mut handler, writers) = claim.create(&spec).map_err(refuse_region)?;
+    let made = Made { handler: &mut handler, writers, opened, listener, recovery, day };
+    let ended = work(config, made, &stop);
+    handler.retire(Clock::new().now());
+    tracing::info!("stopped; every symbol is stale");
+    ended
+}
+
+/// What a handler works with from the moment its region is there.
+struct Made<'a> {
+    handler: &'a mut HandlerWriter,
+    writers: Vec<LaneWriter>,
+    opened: source::Opened,
+    listener: Listener,
+    recovery: Option<recovery::Opened>,
+    day: Day,
+}
+
+/// Starts the lanes and keeps them until told to stop. None of them runs when this returns, and nothing
+/// is subscribed.
+fn work(config: &Config, made: Made<'_>, stop: &Arc<AtomicBool>) -> Result<Exit, Failure> {
+    let Made { handler, writers, opened, listener, recovery, day } = made;
     for (index, lane) in opened.lanes.iter().enumerate() {
         handler.set_mode(index as u16, lane.mode());
         tracing::info!(lane = index, mode = lane.mode(), "receiving");
     }
-    let region = Region::open(&config.handler.region)
-        .map_err(|error| Failure::host(format!("can't read the region just made: {error}")))?;
+    if let SourceKind::AfXdp(AfXdpConfig { checksums: Checksums::Trust, .. }) = config.source.kind {
+        tracing::warn!(
+            "checksums = \"trust\": what was damaged on the way is applied, live and wrong"
+        );
+    }
+    let region = own_region(config, handler)?;
     let inboxes: Vec<_> = config.lanes.iter().map(|_| Arc::new(ArrayQueue::new(INBOX))).collect();
     let owner = |partition: &config::Partition| Arc::clone(&inboxes[usize::from(partition.lane)]);
     let orders: Vec<_> = config.lanes.iter().map(|_| Arc::new(Inbox::new())).collect();
@@ -71,49 +100,80 @@ pub fn run(config: &Config) -> Result<Exit, Failure> {
     let mut clock = Clock::new();
     let day_ends = clock.now() + day.left(clock::wall());
     let ways = Ways { inboxes: &inboxes, orders: &orders, recovery: recovery.as_ref() };
-    let lanes = lanes(config, opened.lanes, writers, &ways, &links, day_ends, &stop);
+    let lanes = lanes(config, opened.lanes, writers, &ways, &links, day_ends, stop);
     let recovery = recovery.map(recovery::Opened::start).transpose()?;
-    let mut threads = Vec::with_capacity(lanes.len());
-    for lane in lanes {
-        let core = config.lanes[lane.index].core;
-        let (stop, failed) = (Arc::clone(&stop), Arc::clone(&failed));
-        let thread = thread::Builder::new()
-            .name(format!("lane-{}", lane.index))
-            .spawn(move || live(lane, core, &stop, &failed))
-            .map_err(|error| Failure::host(format!("can't start a lane's thread: {error}")))?;
-        threads.push(thread);
-    }
-    handler.set_status(handler_status(), clock.now());
-    tracing::info!(
-        region = %config.handler.region.display(),
-        generation = handler.generation(),
-        partitions = config.partitions.len(),
-        "running"
-    );
-    let keeper = Keeper {
-        config,
-        handler: &mut handler,
-        region,
-        watch: opened.watch,
-        joins: opened.joins,
-        links: &links,
-        day,
-    };
-    let kept = keeper.run(Server::new(listener, orders), &stop);
-    for thread in threads {
-        // A lane that panics aborts the process: there is nothing to collect from one.
-        let _ = thread.join();
-    }
+    let started = start(config, lanes, stop, &failed);
+    let kept = started.and_then(|threads| {
+        handler.set_status(handler_status(), clock.now());
+        tracing::info!(
+            region = %config.handler.region.display(),
+            generation = handler.generation(),
+            partitions = config.partitions.len(),
+            "running"
+        );
+        let (watch, joins, links) = (opened.watch, opened.joins, &links);
+        let keeper = Keeper { config, handler, region, watch, joins, links, day };
+        let kept = keeper.run(Server::new(listener, orders), stop);
+        join(threads);
+        kept
+    });
     if let Some(recovery) = recovery {
         recovery.stop();
     }
-    handler.retire(clock.now());
     links.log.write(|partition| watch::name(config, partition));
-    tracing::info!("stopped; every symbol is stale");
     if failed.load(Ordering::Relaxed) {
         return Err(Failure::host("a lane's source failed; see the log above"));
     }
     kept.map(|()| Exit::Ok)
+}
+
+/// The region as any reader finds it, which is watched from here on: the one just made, and no other.
+fn own_region(config: &Config, handler: &HandlerWriter) -> Result<Region, Failure> {
+    let path = &config.handler.region;
+    let region = Region::open(path)
+        .map_err(|error| Failure::host(format!("can't read the region just made: {error}")))?;
+    if handler.is_of(&region) {
+        return Ok(region);
+    }
+    Err(Failure::host(format!(
+        "{}: another file was put in the place of the region just made; find out who did that, see that \
+         one handler has the path, and start it again",
+        path.display()
+    )))
+}
+
+/// Starts a thread for each lane. Where the host refuses one, those that run already are ended.
+fn start(
+    config: &Config,
+    lanes: Vec<Lane>,
+    stop: &Arc<AtomicBool>,
+    failed: &Arc<AtomicBool>,
+) -> Result<Vec<JoinHandle<()>>, Failure> {
+    let mut threads = Vec::with_capacity(lanes.len());
+    for lane in lanes {
+        let core = config.lanes[lane.index].core;
+        let (stops, failed) = (Arc::clone(stop), Arc::clone(failed));
+        let thread = thread::Builder::new()
+            .name(format!("lane-{}", lane.index))
+            .spawn(move || live(lane, core, &stops, &failed));
+        match thread {
+            Ok(thread) => threads.push(thread),
+            Err(error) => {
+                stop.store(true, Ordering::Relaxed);
+                join(threads);
+                return Err(Failure::host(format!("can't start a lane's thread: {error}")));
+            }
+        }
+    }
+    Ok(threads)
+}
+
+/// Waits for lanes that have been told to stop.
+fn join(threads: Vec<JoinHandle<()>>) {
+    for thread in threads {
+        // A lane that panics aborts the process: there is nothing to collect from one.
+        let _ = thread.join();
+    }
 }
 
 /// What signals do: two of them stop the handler, and one must not kill it.

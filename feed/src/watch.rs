@@ -2,13 +2,14 @@
 //! commands, looks after the interfaces and the memberships, publishes what nobody subscribes to, and says
 //! when the world looks odd.
 
-use std::net::Ipv4Addr;
+mod refused;
+
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use candor_core::counters::LaneCounter;
-use candor_core::{Mono, Nanos, Reason, Reject, Status};
+use candor_core::{Mono, Nanos, Reason, Status};
 use candor_shm::{Endpoint, HandlerWriter, Region, Unmapped};
 
 use crate::clock::{self, Clock};
@@ -20,6 +21,7 @@ use crate::join::Joins;
 use crate::publish::Links;
 use crate::source::Watch;
 use crate::world::World;
+use refused::Refused;
 
 /// How often signals, commands and the log are looked at.
 const TICK: Duration = Duration::from_millis(20);
@@ -42,29 +44,6 @@ struct Silence {
     silent: bool,
     /// When its groups were joined again last.
     renewed: Mono,
-}
-
-/// How often it is said at most that more packets were refused for one reason.
-const TELL_EVERY: Nanos = Nanos::from_secs(10);
-
-/// Senders named in one line of the log.
-const NAMED: usize = 3;
-
-/// What was said last of a count that only grows.
-#[derive(Clone, Copy, Default)]
-struct Told {
-    count: u64,
-    at: Mono,
-}
-
-impl Told {
-    /// How much more there is than was said, where it is time to say so.
-    fn more(&mut self, count: u64, now: Mono) -> Option<u64> {
-        let due = self.at == Mono::NEVER || now.since(self.at) >= TELL_EVERY;
-        let more = count.checked_sub(self.count).filter(|more| *more > 0 && due)?;
-        *self = Told { count, at: now };
-        Some(more)
-    }
 }
 
 /// What the thread looks after.
@@ -92,8 +71,8 @@ impl Keeper<'_> {
         let mut over = false;
         let mut silences = vec![Silence::default(); self.config.partitions.len()];
         let mut astray = 0;
-        let mut lost = None;
-        let (mut strangers, mut damaged) = (Told::default(), Told::default());
+        let (mut lost, mut unseen) = (None, false);
+        let mut refused = Refused::default();
         let mut world = World::new(self.config);
         while !stop.load(Ordering::Relaxed) {
             self.links.log.write(|partition| name(self.config, partition));
@@ -103,18 +82,17 @@ impl Keeper<'_> {
                 next_listen = now + LISTEN_EVERY;
                 self.renew(now, &mut silences);
             }
-            world.look(now, &self.region, self.config);
+            world.look(candor_shm::clock::now, &self.region, self.config);
             if now >= next_look {
                 next_look = now + LOOK_EVERY;
                 self.look();
                 self.tell_astray(now, &mut astray);
-                self.tell_strangers(now, &mut strangers);
-                self.tell_damaged(now, &mut damaged);
+                refused.tell(now, self.config, &self.region, self.watch.as_ref());
                 if !over && self.day.is_over(clock::wall()) {
                     over = true;
                     self.end_day(now);
                 }
-                let before = std::mem::replace(&mut lost, self.lost());
+                let before = std::mem::replace(&mut lost, self.lost(&mut unseen));
                 // Twice, so that no single look that failed ends a day.
                 if let (Some(_), Some(what)) = (before, lost) {
                     stop.store(true, Ordering::Relaxed);
@@ -132,12 +110,21 @@ impl Keeper<'_> {
     }
 
     /// What has become of the region where readers who open its path don't find it any more, or see
-    /// that its writer is gone: nobody is served by going on.
-    fn lost(&self) -> Option<&'static str> {
+    /// that its writer is gone: nobody is served by going on. That nobody can tell is said once,
+    /// `unseen` being that it was, and is no reason to end.
+    fn lost(&self, unseen: &mut bool) -> Option<&'static str> {
         if self.region.retired().is_some() {
             return Some("another handler has taken the region over");
         }
-        let gone = !self.region.is_current();
+        let there = self.region.is_at_its_path();
+        if let Err(error) = &there
+            && !*unseen
+        {
+            let region = self.config.handler.region.display();
+            tracing::warn!(%region, %error, "can't look at the region's path, and goes on");
+        }
+        *unseen = there.is_err();
+        let gone = !there.unwrap_or(true);
         gone.then_some("the region was removed, or another file put in its place")
     }
 
@@ -157,43 +144,6 @@ impl Keeper<'_> {
         }
     }
 
-    /// Says who sends to our groups and ports without being a line's `source`. Nothing of theirs is
-    /// looked at; that the venue has moved its sender shows here first.
-    fn tell_strangers(&self, now: Mono, told: &mut Told) {
-        let count = |lane: candor_shm::LaneInfo| lane.get(LaneCounter::OtherSource);
-        let Some(packets) = told.more(self.region.lanes(now).map(count).sum(), now) else { return };
-        let others = self.watch.as_ref().map_or(Ok(Vec::new()), Watch::other_sources);
-        let mut others = others.unwrap_or_default();
-        others.sort_by_key(|(_, other)| std::cmp::Reverse(other.seen.last_ns));
-        let who = others.iter().take(NAMED).map(|(interface, other)| {
-            let (source, group) = (Ipv4Addr::from(other.source), Ipv4Addr::from(other.seen.group));
-            format!("{interface}: from {source} to {group}:{}", other.seen.port)
-        });
-        let who = who.collect::<Vec<_>>().join(", ");
-        tracing::warn!(packets, who, "refused: their sender is no line's `source`");
-    }
-
-    /// Says that packets contradicted their checksums. Where all do, a partition is silent or never
-    /// started, and only this says why.
-    fn tell_damaged(&self, now: Mono, told: &mut Told) {
-        let of = |number: u16| {
-            let counters = self.region.partition(number, now)?.counters;
-            let [ip, udp] = [Reject::BadIpChecksum, Reject::BadUdpChecksum];
-            Some((number, counters.rejects(ip) + counters.rejects(udp)))
-        };
-        let all = (0..self.region.partition_count()).filter_map(of);
-        let (count, most) = all.fold((0, (0, 0)), |(sum, most), one| {
-            (sum + one.1, if one.1 > most.1 { one } else { most })
-        });
-        let Some(packets) = told.more(count, now) else { return };
-        tracing::warn!(
-            packets,
-            most = name(self.config, most.0),
-            "refused: they contradict their checksums; look at the link, or, where a sender on this \
-             host leaves checksums to its card, complete them there (`ethtool -K INTERFACE tx off`)"
-        );
-    }
-
     /// The map was for one day. It is never used for the next.
     fn end_day(&mut self, now: Mono) {
         self.handler.set_status(Status::stale(Reason::NoMap), now);
@@ -211,7 +161,7 @@ impl Keeper<'_> {
         }
         match watch.unmapped() {
             Ok(unmapped) => {
-                let entry = |entry: &candor_ebpf::Unmapped| Unmapped {
+                let entry = |entry: &candor_ebpf::Traffic| Unmapped {
                     endpoint: Endpoint { group: entry.group, port: entry.port },
                     packets: entry.packets,
                     bytes: entry.bytes,
@@ -240,7 +190,12 @@ impl Keeper<'_> {
     /// silent because nothing happens.
     fn renew(&mut self, now: Mono, silences: &mut [Silence]) {
         for (number, silence) in (0u16..).zip(silences) {
-            let Some(info) = self.region.partition(number, now) else { continue };
+            let info = self.region.partition_when(number, candor_shm::clock::now);
+            let Some(info) = info else { continue };
+            // A lane that is late says nothing of whom it hears: no word on silence, nor on its end.
+            if info.status.reason() == Some(Reason::WriterGone) {
+                continue;
+            }
             let silent = info.status.reason() == Some(Reason::Silent);
             let partition = name(self.config, number);
             if silent != silence.silent {
@@ -281,8 +236,13 @@ impl Hands for Keeper<'_> {
             return Err(Failure::config(format!("{name} has no line in the configuration")));
         }
         if subscribe {
+            // What was joined before stays so: its lane was not told to leave it, and would go on being
+            // live while it hears nothing.
+            let held = self.joins.holds(number);
             return self.enter(number, partition).inspect_err(|_| {
-                let _ = self.leave(number, partition);
+                if !held {
+                    let _ = self.leave(number, partition);
+                }
             });
         }
         self.leave(number, partition)

@@ -1,7 +1,7 @@
 //! Once a second, on the handler's own thread: does the world look odd? What does is said once, as one
 //! record with `alert = "odd-world"`, and once more when it is over.
 
-use candor_core::{Mono, Nanos};
+use candor_core::{Mono, Nanos, Quotes, SeqNo};
 use candor_engine::odd::{Glance, Odd, OddWorld, Remark};
 use candor_shm::Region;
 
@@ -35,21 +35,25 @@ impl World {
         }
     }
 
-    /// Looks if it is time to.
-    pub(crate) fn look(&mut self, now: Mono, region: &Region, config: &Config) {
+    /// Looks if it is time to by this clock. Thousands of reads take a while: each of them looks at the
+    /// clock for itself.
+    pub(crate) fn look(&mut self, clock: impl Fn() -> Mono, region: &Region, config: &Config) {
+        let now = clock();
         if now < self.next {
             return;
         }
         self.next = now + LOOK_EVERY;
         self.glances.clear();
-        for partition in 0..region.partition_count() {
-            let Some(info) = region.partition(partition, now) else { return };
-            // A lane was in the way again and again: the next look will do.
-            let Some((_, expected, _)) = info.numbers else { return };
-            let (live, epoch) = (info.status.is_live(), info.epoch);
-            let quotes = if live { region.quotes(partition, now) } else { Default::default() };
-            self.glances.push(Glance { live, epoch, expected, quotes });
-        }
+        self.glances.extend(region.partitions_when(&clock).map(|info| {
+            // A lane was in the way again and again, or died there: nothing is known of this one.
+            let (live, expected) = match info.numbers {
+                Some((_, expected, _)) => (info.status.is_live(), expected),
+                None => (false, SeqNo::default()),
+            };
+            let quotes =
+                if live { region.quotes_when(info.index, &clock) } else { Quotes::default() };
+            Glance { live, epoch: info.epoch, expected, quotes }
+        }));
         let World { odd, glances, remarks, .. } = self;
         remarks.clear();
         odd.look(now, glances, |remark| remarks.push(remark));
@@ -92,7 +96,7 @@ mod tests {
 
     use candor_core::status::Scope;
     use candor_core::symbol::Text;
-    use candor_core::{BookView, Proof, SeqNo, SessionId, SymbolIndex, TradingState, promote};
+    use candor_core::{BookView, Proof, SessionId, SymbolIndex, TradingState, promote};
     use candor_shm::{LaneWriter, PartitionSpec, RegionSpec};
     use tracing_subscriber::fmt::MakeWriter;
 
@@ -201,8 +205,8 @@ mod tests {
                         lane.publish(partition, index, live(), 1, Mono(1), &book(!bare));
                     }
                 }
-                world.look(now, &region, &config);
-                world.look(now, &region, &config);
+                world.look(|| now, &region, &config);
+                world.look(|| now, &region, &config);
             }
         });
         let bytes = page.0.lock().expect("one thread").clone();

@@ -1,5 +1,6 @@
 //! The commands as processes: what they print and what they exit with.
 
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
@@ -85,6 +86,26 @@ fn check_shows_what_a_configuration_says() {
     assert_eq!(json["partitions"][0]["lines"][0]["source"], "10.0.0.1");
     assert_eq!(json["partitions"][1]["subscribe"], false);
     assert_eq!(json["partitions"][0]["silence_ns"], 3_000_000_000u64);
+}
+
+#[test]
+fn check_shows_all_of_kernel_bypass() {
+    for (name, extra) in [
+        ("defaults", "mode = \"copy\""),
+        ("all", "mode = \"zero-copy\"\nchecksums = \"trust\"\nbusy_poll_us = 50"),
+    ] {
+        let file = File::new(&format!("bypass-{name}"), &config("af_xdp", "lo", extra));
+        let output = candor(&["check"], &file);
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        let table = text(&output.stdout);
+        let source = table.lines().find(|line| line.starts_with("source ")).unwrap();
+        let json = candor(&["check", "-o", "json"], &file);
+        let json: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
+        insta::assert_snapshot!(
+            format!("check_shows_all_of_kernel_bypass_{name}"),
+            format!("{source}\n{:#}", json["source"])
+        );
+    }
 }
 
 #[test]
@@ -183,6 +204,69 @@ fn a_core_that_can_not_be_had_exits_78_before_anything_is_touched() {
     let said = text_of(&command.arg(&file.0).output().unwrap());
     assert!(said.contains("core 1"), "{said}");
     assert!(!said.contains("may not run on core 1"), "{said}");
+}
+
+/// Has the kernel refuse a process that starts from this command to pin its threads, as a container's
+/// filter may.
+#[allow(unsafe_code)]
+fn deny_pinning(command: &mut Command) {
+    const OF_NUMBER: u32 = libc::BPF_LD | libc::BPF_W | libc::BPF_ABS;
+    const IS: u32 = libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K;
+    let step = |code: u32, k: u32, otherwise: u8| libc::sock_filter {
+        code: code as u16,
+        jt: 0,
+        jf: otherwise,
+        k,
+    };
+    let denied = libc::SECCOMP_RET_ERRNO | libc::EPERM as u32;
+    let steps = [
+        step(OF_NUMBER, 0, 0),
+        step(IS, libc::SYS_sched_setaffinity as u32, 1),
+        step(libc::BPF_RET, denied, 0),
+        step(libc::BPF_RET, libc::SECCOMP_RET_ALLOW, 0),
+    ];
+    let deny = move || {
+        let mut steps = steps;
+        let filter = libc::sock_fprog { len: steps.len() as u16, filter: steps.as_mut_ptr() };
+        // SAFETY: takes numbers alone.
+        let first = unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) };
+        let mode = libc::SECCOMP_MODE_FILTER;
+        // SAFETY: the filter and its steps outlive the call.
+        let second = unsafe { libc::prctl(libc::PR_SET_SECCOMP, mode, &raw const filter) };
+        match (first, second) {
+            (0, 0) => Ok(()),
+            _ => Err(std::io::Error::last_os_error()),
+        }
+    };
+    // SAFETY: two system calls and no memory of the heap, between fork and exec.
+    unsafe { command.pre_exec(deny) };
+}
+
+#[test]
+fn pinning_that_is_denied_exits_77_and_is_named() {
+    let text = config_to_run("pinning", "udp", "lo", "");
+    let region = text.split('"').nth(3).unwrap();
+    for (core, code) in [("core = 0", 77), ("core = 900", 77), ("core = 8191", 78)] {
+        let file = File::new("pinning", &text.replace("queues = [0]", core));
+        for command in ["run", "doctor"] {
+            let mut process = Command::new(env!("CARGO_BIN_EXE_candor"));
+            deny_pinning(process.args([command, "--config"]).arg(&file.0));
+            let output = match process.output() {
+                Ok(output) => output,
+                Err(error) => {
+                    println!("skipped: pinning_that_is_denied: no seccomp filter here: {error}");
+                    return;
+                }
+            };
+            let said = text_of(&output);
+            let denied = code == 77;
+            let code = if command == "doctor" && !denied { 1 } else { code };
+            assert_eq!(output.status.code(), Some(code), "{command} {core}: {said}");
+            assert_eq!(said.contains("may not pin a thread to core"), denied, "{said}");
+            assert_eq!(said.contains("sched_setaffinity"), denied, "{said}");
+        }
+        assert!(!std::path::Path::new(region).exists());
+    }
 }
 
 #[test]

@@ -1,28 +1,26 @@
 //! Commands to a running handler, with ordinary sockets on the loopback interface: what they answer,
 //! what they exit with, and who can't hold up whom. Under traffic: `tests/veth/control.rs`.
 
+mod support;
+
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt as _;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::path::PathBuf;
+use std::process::{Output, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 use candor_core::{Nanos, Reason};
 use candor_shm::{Region, clock};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use serde_json::Value;
+use support::{
+    Folder, Running, can_be_another_user, candor, eventually, name_of_group, pause, run,
+};
 
-const CONFIG: &str = r#"
-[handler]
-name = "mdh1"
-region = "REGION"
-EXTRA
-[source]
-kind = "udp"
-interface = "lo"
+const VENUES: &str = r#"
 [[lane]]
 [[lane]]
 [[venue]]
@@ -50,10 +48,10 @@ subscribe = false
 
 /// A handler in a folder of its own. Killed and removed when dropped.
 struct Handler {
-    folder: PathBuf,
+    running: Option<Running>,
+    folder: Folder,
     /// The third byte of its groups, its own: the kernel lists memberships by group.
     net: u8,
-    child: Option<Child>,
 }
 
 impl Handler {
@@ -65,60 +63,37 @@ impl Handler {
 
     fn prepared(name: &str, extra: &str) -> Handler {
         static NEXT: AtomicU8 = AtomicU8::new(1);
-        let folder =
-            PathBuf::from(format!("/dev/shm/candor-control-{name}-{}", std::process::id()));
-        fs::create_dir_all(&folder).unwrap();
-        // Others may look, so that it is the socket that refuses them.
-        fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).unwrap();
         // Tests run side by side, in one process or in one each: the host's list of groups is one.
         let net = NEXT.fetch_add(1, Ordering::Relaxed).wrapping_add(std::process::id() as u8);
-        let handler = Handler { folder, net, child: None };
+        let handler = Handler { running: None, folder: Folder::new("control", name), net };
         handler.configure("handler.toml", extra);
         handler
     }
 
     fn path(&self, name: &str) -> PathBuf {
-        self.folder.join(name)
+        self.folder.path(name)
     }
 
     fn configure(&self, file: &str, extra: &str) {
-        let region = self.path("region").display().to_string();
-        let text = CONFIG.replace("REGION", &region).replace("EXTRA", extra);
+        let text = support::config(&self.path("region"), extra, VENUES);
         fs::write(self.path(file), text.replace("NET", &self.net.to_string())).unwrap();
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_candor"));
-        command.args(arguments);
-        command
-    }
-
     fn start(&mut self) {
-        let log = fs::File::options().create(true).append(true).open(self.path("log")).unwrap();
-        self.start_with(log.into());
+        self.start_with(self.folder.log("log").into());
     }
 
     fn start_with(&mut self, stderr: Stdio) {
-        let before = Region::open(self.path("region")).map_or(0, |region| region.generation());
-        let config = self.path("handler.toml").display().to_string();
-        self.child = Some(self.command(&["run", "-c", &config]).stderr(stderr).spawn().unwrap());
-        eventually("the handler runs", || {
-            let region = Region::open(self.path("region")).ok()?;
-            let runs = region.generation() > before;
-            let now = clock::now();
-            // The lanes begin by themselves: the first partitions are theirs, one each.
-            let begun = |at| {
-                let reason = region.partition(at, now).and_then(|info| info.status.reason());
-                reason == Some(Reason::NotStarted)
-            };
-            let live = runs && region.handler_status(now).is_live();
-            (live && begun(0) && begun(1)).then_some(())
-        });
+        let mut command = run(&self.path("handler.toml"));
+        command.stderr(stderr);
+        self.running = Some(Running::start(command, &self.path("region"), self.path("log")));
+        // The lanes begin by themselves: the first partitions are theirs, one each.
+        let begun = |at| self.reason(at) == Some(Reason::NotStarted);
+        eventually("the lanes begin", || (begun(0) && begun(1)).then_some(()));
     }
 
     fn ask(&self, arguments: &[&str]) -> Output {
-        let region = self.path("region").display().to_string();
-        self.command(arguments).args(["-r", &region]).output().unwrap()
+        candor(arguments).arg("-r").arg(self.path("region")).output().unwrap()
     }
 
     fn reason(&self, partition: u16) -> Option<Reason> {
@@ -127,15 +102,12 @@ impl Handler {
     }
 
     fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(self.child.as_ref().unwrap()), signal).unwrap();
+        self.running.as_ref().unwrap().signal(signal);
     }
 
     /// Ends it and gives its exit code.
     fn end(&mut self, signal: Signal) -> Option<i32> {
-        self.signal(signal);
-        let status = self.child.as_mut().unwrap().wait().unwrap();
-        self.child = None;
-        status.code()
+        self.running.take().unwrap().end(signal)
     }
 
     fn log(&self) -> String {
@@ -151,31 +123,6 @@ impl Handler {
     fn connect(&self) -> UnixStream {
         UnixStream::connect(self.path("region.control")).unwrap()
     }
-}
-
-impl Drop for Handler {
-    fn drop(&mut self) {
-        if let Some(child) = &mut self.child {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
-        let _ = fs::remove_dir_all(&self.folder);
-    }
-}
-
-fn eventually<T>(what: &str, mut attempt: impl FnMut() -> Option<T>) -> T {
-    let until = clock::now() + Nanos::from_secs(20);
-    while clock::now() < until {
-        if let Some(found) = attempt() {
-            return found;
-        }
-        pause(Nanos::from_millis(2));
-    }
-    panic!("waited in vain: {what}");
-}
-
-fn pause(length: Nanos) {
-    let _ = rustix::thread::nanosleep(&candor::clock::timespec(length));
 }
 
 /// Sets its flag when dropped, whatever happened.
@@ -324,12 +271,8 @@ fn a_handler_that_hangs_or_died_is_said_to_and_its_socket_is_replaced() {
 
     // A second handler on this region is refused, and the first one's socket stays its own.
     let file = fs::metadata(handler.path("region.control")).unwrap().ino();
-    let config = handler.path("handler.toml").display().to_string();
-    answered(
-        &handler.command(&["run", "-c", &config]).output().unwrap(),
-        78,
-        "another handler is running",
-    );
+    let second = run(&handler.path("handler.toml")).output().unwrap();
+    answered(&second, 78, "another handler is running");
     assert_eq!(fs::metadata(handler.path("region.control")).unwrap().ino(), file);
     answered(&handler.ask(&["subscribe", "XNAS", "1"]), 0, "NotStarted");
 
@@ -339,8 +282,7 @@ fn a_handler_that_hangs_or_died_is_said_to_and_its_socket_is_replaced() {
     let other = fs::read_to_string(handler.path("other.toml")).unwrap();
     let other = other.replace("/region\"\n", "/other-region\"\n");
     fs::write(handler.path("other.toml"), other).unwrap();
-    let config = handler.path("other.toml").display().to_string();
-    let refused = handler.command(&["run", "-c", &config]).output().unwrap();
+    let refused = run(&handler.path("other.toml")).output().unwrap();
     answered(&refused, 78, "another process's control socket");
     assert!(!handler.path("other-region").exists());
     answered(&handler.ask(&["subscribe", "XNAS", "1"]), 0, "NotStarted");
@@ -355,8 +297,8 @@ fn a_handler_that_hangs_or_died_is_said_to_and_its_socket_is_replaced() {
     // Something else in its place is left alone.
     assert_eq!(handler.end(Signal::TERM), Some(0));
     fs::write(handler.path("region.control"), "a letter").unwrap();
-    let config = handler.path("handler.toml").display().to_string();
-    answered(&handler.command(&["run", "-c", &config]).output().unwrap(), 78, "stays untouched");
+    let refused = run(&handler.path("handler.toml")).output().unwrap();
+    answered(&refused, 78, "stays untouched");
     assert_eq!(fs::read_to_string(handler.path("region.control")).unwrap(), "a letter");
 }
 
@@ -388,25 +330,15 @@ fn a_standard_error_that_takes_nothing_holds_up_nothing() {
 #[test]
 fn only_its_own_user_and_its_group_may_command() {
     let test = "only_its_own_user_and_its_group_may_command";
-    if !rustix::process::geteuid().is_root() {
-        println!("skipped: {test}: needs root");
-        return;
-    }
     let (nobody, group) = (65_534, 12);
-    let group_name = name_of_group(group);
-    let Some(group_name) = group_name else {
-        println!("skipped: {test}: no group {group}");
-        return;
-    };
-    let as_other = |handler: &Handler, gid: u32| {
-        let mut command = handler.command(&["unsubscribe", "XNAS", "1", "-r"]);
-        command.arg(handler.path("region")).uid(nobody).gid(gid);
-        command.stdin(Stdio::null()).output().unwrap()
-    };
-    if !is_readable_by_all(Path::new(env!("CARGO_BIN_EXE_candor"))) {
-        println!("skipped: {test}: others can't run the binary");
+    if !can_be_another_user(test) {
         return;
     }
+    let Some(group_name) = name_of_group(test, group) else { return };
+    let as_other = |handler: &Handler, gid: u32| {
+        let mut command = candor(&["unsubscribe", "XNAS", "1", "-r"]);
+        command.arg(handler.path("region")).uid(nobody).gid(gid).output().unwrap()
+    };
     let handler = Handler::new("owner", "");
     let mode = |handler: &Handler| {
         fs::metadata(handler.path("region.control")).unwrap().permissions().mode() & 0o777
@@ -421,18 +353,4 @@ fn only_its_own_user_and_its_group_may_command() {
     answered(&as_other(&handler, 65_534), 77, "not permitted");
     answered(&as_other(&handler, group), 0, "Stale(Unsubscribed)");
     assert!(handler.log().contains(&format!("uid={nobody}")), "{}", handler.log());
-}
-
-/// A group's name, where this host has one of this number.
-fn name_of_group(gid: u32) -> Option<String> {
-    let list = fs::read_to_string("/etc/group").ok()?;
-    let of = |line: &str| line.split(':').nth(2) == Some(&gid.to_string());
-    list.lines().find(|line| of(line))?.split(':').next().map(str::to_owned)
-}
-
-/// Whether every folder on the way lets others through.
-fn is_readable_by_all(path: &Path) -> bool {
-    path.ancestors().skip(1).all(|folder| {
-        fs::metadata(folder).is_ok_and(|found| found.permissions().mode() & 0o001 != 0)
-    })
 }

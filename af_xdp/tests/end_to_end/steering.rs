@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, UdpSocket};
 use std::time::Duration;
 
 use candor_af_xdp::Options;
+use candor_decoders::net::Verified;
 use candor_ebpf::AttachMode;
 
 use crate::veth::frames::{Datagram, arp_request};
@@ -42,6 +43,12 @@ fn all_shapes_arrive(veth: &Veth, mode: AttachMode) {
         let (ip_at, words) = (14 + 4 * shape.tags.len(), 5 + usize::from(shape.option_words));
         let packet = frame[ip_at..frame.len() - shape.padding].to_vec();
         assert_eq!(received.packet, (packet, 4 * words), "shape {number}");
+        assert_eq!(received.checked(), Ok(Verified::Whole), "shape {number}");
+        for at in 0..received.packet.0.len() {
+            let mut damaged = received.clone();
+            damaged.packet.0[at] ^= 0x10;
+            assert!(damaged.checked().is_err(), "shape {number}, byte {at}");
+        }
     }
     let counters = receiver.program.counters().unwrap();
     assert_eq!(counters.redirected, shapes.len() as u64);

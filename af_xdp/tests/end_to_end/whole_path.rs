@@ -1,6 +1,7 @@
 //! Queues, packet memory, packets of several frames, and what happens when a lane is too slow.
 
 use candor_af_xdp::{HugePages, Options, open};
+use candor_decoders::net::Verified;
 use candor_ebpf::AttachMode;
 
 use crate::veth::frames::Datagram;
@@ -85,6 +86,7 @@ fn jumbo_packets_are_put_together() {
             let received = receiver.expect(1).remove(0);
             assert!(received.frame == frame, "{mode:?} {frame_size} {length}");
             assert!(received.payload == payload(length));
+            assert_eq!(received.checked(), Ok(Verified::Whole), "{mode:?} {frame_size} {length}");
         }
         assert!(receiver.queues[0].counts().put_together >= 2);
         // One byte too long is counted, and its frames come back: many more than there are frames.

@@ -1,7 +1,7 @@
 //! Frames: written and found again, and refused for each reason there is.
 
 use candor_core::Reject;
-use candor_decoders::net::{HEADERS_LEN, PAYLOAD_MAX, Route, check, udp, udp_frame};
+use candor_decoders::net::{HEADERS_LEN, PAYLOAD_MAX, Route, Verified, check, udp, udp_frame};
 use proptest::prelude::*;
 
 use crate::hex;
@@ -142,7 +142,7 @@ fn what_is_written_checks_and_what_any_bit_is_flipped_in_does_not() {
     for payload in [&b"abc"[..], b"", &[0xff; 64], &[0x5a; 1_399]] {
         let frame = written(&ROUTE, payload);
         let packet = &frame[14..];
-        assert_eq!(check(packet, 20), Ok(()));
+        assert_eq!(check(packet, 20), Ok(Verified::Whole));
         for bit in 0..packet.len() * 8 {
             let mut damaged = packet.to_vec();
             damaged[bit / 8] ^= 1 << (bit % 8);
@@ -152,7 +152,8 @@ fn what_is_written_checks_and_what_any_bit_is_flipped_in_does_not() {
             };
             // But for one flip that no other can make up for, and says that there is no checksum.
             let none = damaged[26..28] == [0, 0];
-            assert_eq!(check(&damaged, 20), if none { Ok(()) } else { Err(refused) }, "bit {bit}");
+            let expected = if none { Ok(Verified::HeaderAlone) } else { Err(refused) };
+            assert_eq!(check(&damaged, 20), expected, "bit {bit}");
         }
     }
 }
@@ -169,11 +170,11 @@ fn options_count_and_no_checksum_is_none() {
     let sum = u32::from(sum) + 0x0100 + 4 + 0x0101 + 0x0100;
     let sum = !(((sum & 0xffff) + (sum >> 16)) as u16);
     packet[10..12].copy_from_slice(&sum.to_be_bytes());
-    assert_eq!(check(&packet, 24), Ok(()));
+    assert_eq!(check(&packet, 24), Ok(Verified::Whole));
     packet[34] ^= 1;
     assert_eq!(check(&packet, 24), Err(Reject::BadUdpChecksum));
     packet[30..32].fill(0);
-    assert_eq!(check(&packet, 24), Ok(()));
+    assert_eq!(check(&packet, 24), Ok(Verified::HeaderAlone));
     // No room for the headers.
     for (packet, udp_at) in [(&packet[..31], 24), (&packet[..10], 24), (&packet[..], 16)] {
         assert_eq!(check(packet, udp_at), Err(Reject::FrameTooShort));

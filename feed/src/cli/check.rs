@@ -142,14 +142,17 @@ fn source(config: &Config) -> String {
             source.interface, source.batch
         ),
         SourceKind::AfXdp(af_xdp) => format!(
-            "af_xdp on {}, {}{}, {} packets a poll, {} frames of {} bytes, huge pages: {}",
+            "af_xdp on {}, {}{}, {} packets a poll, {} frames of {} bytes, huge pages: {}, \
+             checksums: {}, busy polling: {}",
             source.interface,
             af_xdp.mode.name(),
             if af_xdp.allow_fallback { " or below" } else { " and nothing else" },
             source.batch,
             af_xdp.frames,
             af_xdp.frame_size,
-            af_xdp.huge_pages.name()
+            af_xdp.huge_pages.name(),
+            af_xdp.checksums.name(),
+            af_xdp.busy_poll_us.map_or("no".to_owned(), |micros| format!("{micros} us"))
         ),
     }
 }
@@ -258,6 +261,8 @@ fn source_json(config: &Config) -> Value {
             "frames": af_xdp.frames,
             "frame_size": af_xdp.frame_size,
             "huge_pages": af_xdp.huge_pages.name(),
+            "checksums": af_xdp.checksums.name(),
+            "busy_poll_us": af_xdp.busy_poll_us,
         }),
     }
 }

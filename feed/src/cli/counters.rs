@@ -47,7 +47,7 @@ impl CountersQuery {
     pub(super) fn run(self) -> Result<Exit, Failure> {
         let mut source = self.region.open()?;
         let now = source.now();
-        let mut partitions = source.partitions(now);
+        let mut partitions = source.partitions();
         let mut lanes: Vec<LaneInfo> = source.region.lanes(now).collect();
         if !self.partitions.is_empty() {
             let wanted = match chosen(&partitions, &self.partitions) {
@@ -69,7 +69,7 @@ impl CountersQuery {
             self.partitions.is_empty() || partitions.iter().any(|one| one.spec.lane == lane.index)
         });
         let answer = self.answer(&partitions, &lanes, &program);
-        finish(&mut source, &answer, self.output.output, true)
+        finish(&source, &answer, self.output.output, true)
     }
 
     fn answer(&self, partitions: &[PartitionInfo], lanes: &[LaneInfo], program: &[u64]) -> Answer {

@@ -83,7 +83,7 @@ impl Get {
             LEVELS,
             levels(&read),
         );
-        finish(&mut source, &answer, self.output.output, read.reason().is_none())
+        finish(&source, &answer, self.output.output, read.reason().is_none())
     }
 }
 
@@ -223,8 +223,7 @@ fn watch(
             }
         }
     }
-    let now = source.now();
-    let handler = source.region.handler_status(now).reason();
+    let handler = source.handler();
     say_gone(source, handler);
     Ok(exit_of(handler, source.region.read(found.handle).reason().is_none()))
 }

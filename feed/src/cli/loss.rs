@@ -74,7 +74,7 @@ impl LossQuery {
         records.sort_by_key(|record| record.loss.at);
         let rows = records.iter().map(|record| row(&mut source, record)).collect();
         let answer = Answer::new().many("lanes", SUMMARY, lanes).many("losses", COLUMNS, rows);
-        finish(&mut source, &answer, self.output.output, true)
+        finish(&source, &answer, self.output.output, true)
     }
 }
 

@@ -55,12 +55,12 @@ pub(super) struct Partitions {
 impl Partitions {
     pub(super) fn run(self) -> Result<Exit, Failure> {
         let mut source = self.region.open()?;
+        let partitions = source.partitions();
         let now = source.now();
-        let partitions = source.partitions(now);
         let all_live = partitions.iter().all(|partition| partition.status.is_live());
         let rows = partitions.iter().map(|p| row(&source.region, p, now)).collect();
         let answer = Answer::new().many("partitions", COLUMNS, rows);
-        finish(&mut source, &answer, self.output.output, all_live)
+        finish(&source, &answer, self.output.output, all_live)
     }
 }
 

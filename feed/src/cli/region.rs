@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use candor_core::{Mono, Nanos, Reason, Symbol, Venue};
-use candor_shm::{Handle, OpenError, PartitionInfo, Read, Region};
+use candor_shm::{Handle, OpenError, PartitionInfo, Read, Region, clock};
 use clap::Args;
 
 use super::output::{Answer, Value};
@@ -55,12 +55,15 @@ pub(super) struct Source {
     pub(super) region: Region,
     path: PathBuf,
     clock: Clock,
+    /// Why the path could not be opened again, as it was said last.
+    refused: String,
 }
 
 impl Source {
     fn open(path: &Path) -> Result<Source, Failure> {
         let region = Region::open(path).map_err(refuse)?;
-        Ok(Source { region, path: path.to_owned(), clock: Clock::new() })
+        let refused = String::new();
+        Ok(Source { region, path: path.to_owned(), clock: Clock::new(), refused })
     }
 
     pub(super) fn now(&mut self) -> Mono {
@@ -73,7 +76,8 @@ impl Source {
         let _ = rustix::thread::nanosleep(&timespec(length));
     }
 
-    /// Attaches anew where another region has taken the place of this one. True when it did.
+    /// Attaches anew where another region has taken the place of this one. True when it did. What keeps
+    /// it from doing so is said once: with no other word this would look like a handler that is gone.
     pub(super) fn follow(&mut self) -> bool {
         if self.region.is_current() {
             return false;
@@ -84,23 +88,42 @@ impl Source {
         match Region::open(&self.path) {
             Ok(region) if identity(&region) != identity(&self.region) => {
                 self.region = region;
+                self.refused.clear();
                 true
             }
-            _ => false,
+            Ok(_) => false,
+            Err(error) => {
+                let why = error.to_string();
+                if self.refused != why {
+                    print::error(&why);
+                    self.refused = why;
+                }
+                false
+            }
         }
     }
 
-    /// The partitions as of `now`.
-    pub(super) fn partitions(&self, now: Mono) -> Vec<PartitionInfo> {
-        self.region.partitions(now).collect()
+    /// The partitions, each as of when it is looked at.
+    pub(super) fn partitions(&self) -> Vec<PartitionInfo> {
+        self.region.partitions_when(clock::now).collect()
+    }
+
+    /// What is to be said of the handler; `None` where nothing is.
+    pub(super) fn handler(&self) -> Option<Reason> {
+        let look = || self.region.handler_status_when(clock::now).reason();
+        match look() {
+            // A reader that is suspended between the lease and the clock sees a lease that ran out
+            // meanwhile. No query ends for that: whoever is gone is gone at the second look too.
+            Some(Reason::WriterGone) => look(),
+            reason => reason,
+        }
     }
 
     /// The symbol an operator means by `AAPL` or `XNAS:AAPL`.
     ///
     /// # Errors
     /// Exit 64 for what can't be a symbol, or is one of several venues; 3 for one no partition has.
-    pub(super) fn find(&mut self, text: &str) -> Result<Found, Failure> {
-        let now = self.now();
+    pub(super) fn find(&self, text: &str) -> Result<Found, Failure> {
         let (venue, name) = match text.split_once(':') {
             Some((venue, name)) => (Some(venue), name),
             None => (None, text),
@@ -108,7 +131,7 @@ impl Source {
         let symbol = Symbol::from_wire(name.as_bytes()).ok_or_else(|| {
             Failure::usage(format!("`{text}` is no symbol: SYMBOL or VENUE:SYMBOL"))
         })?;
-        let mut venues: Vec<Venue> = self.partitions(now).iter().map(|p| p.spec.venue).collect();
+        let mut venues: Vec<Venue> = self.partitions().iter().map(|p| p.spec.venue).collect();
         venues.sort_unstable();
         venues.dedup();
         if let Some(wanted) = venue {
@@ -188,14 +211,13 @@ pub(super) fn reason_text(reason: Option<Reason>) -> Value {
 /// # Errors
 /// Exit 71 where the answer can't be written.
 pub(super) fn finish(
-    source: &mut Source,
+    source: &Source,
     answer: &Answer,
     output: super::Output,
     all_live: bool,
 ) -> Result<Exit, Failure> {
     answer.print(output)?;
-    let now = source.now();
-    let handler = source.region.handler_status(now).reason();
+    let handler = source.handler();
     say_gone(source, handler);
     Ok(exit_of(handler, all_live))
 }

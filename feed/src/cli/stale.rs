@@ -66,13 +66,13 @@ impl Stale {
             answer.print(self.output.output)?;
             return Err(failure);
         }
-        finish(&mut source, &answer, self.output.output, none)
+        finish(&source, &answer, self.output.output, none)
     }
 }
 
 fn everything(source: &Source, now: Mono, wanted: Option<Reason>) -> Vec<Row> {
     let mut rows = Vec::new();
-    for partition in source.partitions(now) {
+    for partition in source.partitions() {
         for (handle, symbol) in source.region.symbols(partition.index) {
             let found = Found { venue: partition.spec.venue, symbol, handle };
             rows.extend(row(source, &found, now, wanted));

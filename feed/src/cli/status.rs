@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use candor_core::counters::LaneCounter;
 use candor_core::{Mono, Reason};
+use candor_shm::{LaneInfo, Region, clock};
 use clap::Args;
 
 use super::output::{Answer, Row, Value};
@@ -43,9 +44,8 @@ pub(super) struct StatusQuery {
 impl StatusQuery {
     pub(super) fn run(self) -> Result<Exit, Failure> {
         let mut source = self.region.open()?;
-        let now = source.now();
         let mut partitions = Tally::default();
-        let infos: Vec<_> = source.region.partitions(now).collect();
+        let infos = source.partitions();
         for partition in &infos {
             partitions.add(partition.status.reason());
         }
@@ -56,19 +56,20 @@ impl StatusQuery {
             }
         }
         let answer = Answer::new()
-            .one("handler", handler(&source, now))
-            .many("lanes", LANES, lanes(&source, now))
+            .one("handler", handler(&mut source))
+            .many("lanes", LANES, lanes(&source.region))
             .one("recovery", recovery::sums(&infos))
             .many("partitions", PARTITIONS, partitions.rows(PARTITIONS))
             .many("symbols", SYMBOLS, symbols.rows(SYMBOLS));
         let all_live = partitions.all_live() && symbols.all_live();
-        finish(&mut source, &answer, self.output.output, all_live)
+        finish(&source, &answer, self.output.output, all_live)
     }
 }
 
-fn handler(source: &Source, now: Mono) -> Row {
+fn handler(source: &mut Source) -> Row {
     let info = source.region.info();
-    let status = source.region.handler_status(now).reason();
+    let status = source.handler();
+    let now = source.now();
     let digest: String = info.config_digest.iter().map(|byte| format!("{byte:02x}")).collect();
     Row::new()
         .with("handler", Value::text(info.handler))
@@ -83,16 +84,18 @@ fn handler(source: &Source, now: Mono) -> Row {
         .with("config_digest", Value::text(digest))
 }
 
-fn lanes(source: &Source, now: Mono) -> Vec<Row> {
-    let gone = source.region.retired().is_some();
-    let row = |lane: candor_shm::LaneInfo| {
+fn lanes(region: &Region) -> Vec<Row> {
+    let gone = region.retired().is_some();
+    let row = |lane: LaneInfo| {
+        // After its lease was loaded.
+        let now = clock::now();
         let held = !gone && lane.lease > now;
         let count = |counter| Value::Number(lane.get(counter));
         let mode = if lane.mode.is_empty() { Value::Absent } else { Value::text(lane.mode) };
         Row::new()
             .with("lane", Value::Number(u64::from(lane.index)))
             .with("status", Value::text(if held { "held" } else { "Stale(WriterGone)" }))
-            .with("lease_left", Value::Length(Some(lane.lease_left)))
+            .with("lease_left", Value::Length(Some(lane.lease.since(now))))
             .with("mode", mode)
             .with("frames", count(LaneCounter::Frames))
             .with("cycles", count(LaneCounter::Cycles))
@@ -105,7 +108,7 @@ fn lanes(source: &Source, now: Mono) -> Vec<Row> {
             .with("events", Value::Number(lane.events))
             .with("losses", Value::Number(lane.losses))
     };
-    source.region.lanes(now).map(row).collect()
+    region.lanes(clock::now()).map(row).collect()
 }
 
 /// How many are live, and how many stale for each reason, worst first.

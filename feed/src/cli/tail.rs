@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use candor_core::{Decimals, Event, Mono, Nanos, Price, Reason, SystemEvent, Venue};
-use candor_shm::{EventReader, EventRecord, Handle, Next, Subscription};
+use candor_shm::{EventReader, EventRecord, Handle, Next, Subscription, clock};
 use clap::Args;
 
 use super::output::{Row, Stream, Value};
@@ -59,43 +59,58 @@ impl Tail {
         for text in &self.symbols {
             wanted.push(source.find(text)?);
         }
-        let mut follower = Follower {
+        let follower = Follower {
             stream: Stream::new(self.output.output, COLUMNS),
-            watched: watched(&mut source, &wanted),
+            watched: watched(&source, &wanted),
             wanted,
             shown: BTreeMap::new(),
             left: self.count.unwrap_or(u64::MAX),
+            looked: Mono::NEVER,
         };
-        let mut looked = Mono::NEVER;
-        // BOUND: until enough was shown, nobody reads it, or the handler is gone.
-        while follower.left > 0 {
-            let mut any = false;
-            for (lane, ring) in (0u64..).zip(&mut rings) {
-                match follower.burst(&mut source, lane, ring)? {
-                    Some(found) => any |= found,
-                    None => return Ok(Exit::Ok),
-                }
-            }
-            let now = source.now();
-            if any && now.since(looked) < LOOK_EVERY {
-                continue;
-            }
-            looked = now;
-            let handler = source.region.handler_status(now).reason();
-            // Before the end too: what a dead handler leaves behind is not to stand there as Live.
-            if !follower.look(&source, now)? {
-                return Ok(Exit::Ok);
-            }
-            if handler == Some(Reason::WriterGone) {
-                say_gone(&source, handler);
-                return Ok(exit_of(handler, false));
-            }
-            if !any {
-                source.wait(LOOK_EVERY);
+        follow(&mut source, &mut rings, follower)
+    }
+}
+
+fn follow(
+    source: &mut Source,
+    rings: &mut [EventReader],
+    mut follower: Follower,
+) -> Result<Exit, Failure> {
+    let mut gone = false;
+    // BOUND: until enough was shown, nobody reads it, or the handler is gone: then its rings end.
+    while follower.left > 0 {
+        let mut any = false;
+        for (lane, ring) in (0u64..).zip(&mut *rings) {
+            match follower.burst(source, lane, ring)? {
+                Some(found) => any |= found,
+                None => return Ok(Exit::Ok),
             }
         }
-        Ok(Exit::Ok)
+        if any && gone {
+            continue;
+        }
+        let handler = source.handler();
+        let writes = handler != Some(Reason::WriterGone);
+        if !writes && !gone {
+            // What it wrote up to its end is in the rings by now: that is shown before this ends.
+            gone = true;
+            continue;
+        }
+        gone = !writes;
+        // Before the end too: what a dead handler leaves behind is not to stand there as Live.
+        let due = gone || !any || follower.is_due(source.now());
+        if due && !follower.look(source)? {
+            return Ok(Exit::Ok);
+        }
+        if gone {
+            say_gone(source, handler);
+            return Ok(exit_of(handler, false));
+        }
+        if !any {
+            source.wait(LOOK_EVERY);
+        }
     }
+    Ok(Exit::Ok)
 }
 
 fn rings(source: &Source) -> Vec<EventReader> {
@@ -103,13 +118,12 @@ fn rings(source: &Source) -> Vec<EventReader> {
 }
 
 /// What tells that a symbol may read otherwise: of those wanted, or of every venue's.
-fn watched(source: &mut Source, wanted: &[Found]) -> Vec<Subscription> {
+fn watched(source: &Source, wanted: &[Found]) -> Vec<Subscription> {
     if !wanted.is_empty() {
         let names: Vec<_> = wanted.iter().map(|found| (found.venue, found.symbol)).collect();
         return vec![source.region.subscribe(&names)];
     }
-    let now = source.now();
-    let mut venues: Vec<Venue> = source.partitions(now).iter().map(|p| p.spec.venue).collect();
+    let mut venues: Vec<Venue> = source.partitions().iter().map(|p| p.spec.venue).collect();
     venues.sort_unstable();
     venues.dedup();
     venues.into_iter().map(|venue| source.region.subscribe_prefix(venue, "")).collect()
@@ -129,10 +143,17 @@ struct Follower {
     /// What the last line of each symbol says it is: its reason, `None` for Live.
     shown: BTreeMap<Place, (Handle, Option<Reason>)>,
     left: u64,
+    /// When it was last looked at whether that is still so.
+    looked: Mono,
 }
 
 impl Follower {
-    /// Shows what a ring has, up to a burst: whether it had any. `None` when that was enough.
+    fn is_due(&self, now: Mono) -> bool {
+        now.since(self.looked) >= LOOK_EVERY
+    }
+
+    /// Shows what a ring has, up to a burst, and looks at what was shown whenever it is time to: whether
+    /// it had any. `None` when that was enough.
     fn burst(
         &mut self,
         source: &mut Source,
@@ -157,6 +178,10 @@ impl Follower {
                     }
                 }
             }
+            // Lines take time, to a slow terminal more of it than the look may wait.
+            if self.is_due(source.now()) && !self.look(source)? {
+                return Ok(None);
+            }
         }
         Ok(Some(true))
     }
@@ -174,10 +199,11 @@ impl Follower {
 
     /// Looks at every symbol that may read otherwise, and prints a line for each of which the last one
     /// is no longer true. False when that was enough, or nobody reads it.
-    fn look(&mut self, source: &Source, now: Mono) -> Result<bool, Failure> {
+    fn look(&mut self, source: &mut Source) -> Result<bool, Failure> {
+        self.looked = source.now();
         let mut changed = Vec::new();
         for watched in &mut self.watched {
-            changed.extend(watched.changed_at(&source.region, now).map(place));
+            changed.extend(watched.changed(&source.region).map(place));
         }
         for place in changed {
             // One that no line names has no status that could be wrong.
@@ -188,7 +214,8 @@ impl Follower {
             }
             let (reason, since) = verdict(&read);
             *said = reason;
-            let row = changed_row(source, *handle, reason, Value::age(since, now), now);
+            let now = source.now();
+            let row = changed_row(source, *handle, reason, Value::age(since, now));
             self.left -= 1;
             if !self.stream.print(&row)? || self.left == 0 {
                 return Ok(false);
@@ -206,12 +233,11 @@ impl Follower {
     ) -> Result<bool, Failure> {
         let now = source.now();
         let region = &source.region;
-        let partition = region.partition(record.partition, now);
+        let partition = region.partition_when(record.partition, clock::now);
         let decimals = partition.as_ref().map_or(Decimals(0), |partition| partition.spec.decimals);
         let name = partition
             .map_or(Value::Absent, |p| Value::text(format!("{}:{}", p.spec.venue, p.spec.name)));
-        let at = record.symbol.map_or(usize::MAX, |index| index.0 as usize);
-        let symbol = region.symbols(record.partition).nth(at);
+        let symbol = record.symbol.and_then(|index| region.symbol_at(record.partition, index));
         let wanted = self.wanted(record).map(|found| found.handle);
         let status = symbol.map(|(handle, _)| {
             let handle = wanted.unwrap_or(handle);
@@ -239,14 +265,8 @@ impl Follower {
 }
 
 /// The line for a symbol whose status is another than the last line said; `age` is since when.
-fn changed_row(
-    source: &Source,
-    handle: Handle,
-    reason: Option<Reason>,
-    age: Value,
-    now: Mono,
-) -> Row {
-    let partition = source.region.partition(handle.partition(), now);
+fn changed_row(source: &Source, handle: Handle, reason: Option<Reason>, age: Value) -> Row {
+    let partition = source.region.partition_when(handle.partition(), clock::now);
     let lane = partition.as_ref().map_or(Value::Absent, |p| Value::Number(p.spec.lane.into()));
     let name = partition
         .map_or(Value::Absent, |p| Value::text(format!("{}:{}", p.spec.venue, p.spec.name)));

@@ -96,10 +96,9 @@ impl Top {
             }
             before = now;
         }
-        let now = source.now();
-        let handler = source.region.handler_status(now).reason();
+        let handler = source.handler();
         say_gone(&source, handler);
-        let all_live = source.region.partitions(now).all(|p| p.status.is_live());
+        let all_live = source.partitions().iter().all(|partition| partition.status.is_live());
         Ok(exit_of(handler, all_live))
     }
 }
@@ -112,14 +111,14 @@ struct Counts {
 
 impl Counts {
     fn of(source: &mut Source) -> Counts {
-        let at = source.now();
-        Counts { at, partitions: source.partitions(at) }
+        let partitions = source.partitions();
+        Counts { at: source.now(), partitions }
     }
 }
 
 fn picture(source: &mut Source, before: &Counts, now: &Counts, symbols: &[String]) -> Answer {
     let info = source.region.info();
-    let status = source.region.handler_status(now.at).reason();
+    let status = source.handler();
     let handler = Row::new()
         .with("handler", Value::text(info.handler))
         .with("status", Value::text(status_text(status)))
@@ -180,9 +179,8 @@ fn shown(source: &mut Source, asked: &[String]) -> Vec<Found> {
         // One that nobody knows yet may be named the next second.
         return asked.iter().filter_map(|text| source.find(text).ok()).collect();
     }
-    let now = source.now();
     let mut all = Vec::with_capacity(SYMBOLS_SHOWN);
-    for partition in source.partitions(now) {
+    for partition in source.partitions() {
         let room = SYMBOLS_SHOWN - all.len();
         let venue = partition.spec.venue;
         let symbols = source.region.symbols(partition.index).take(room);

@@ -25,7 +25,7 @@ impl UnmappedQuery {
         let mut source = self.region.open()?;
         let now = source.now();
         let Some(table) = source.region.unmapped() else {
-            let handler = source.region.handler_status(now).reason();
+            let handler = source.handler();
             let message = "the table is being written, or was left in the middle: look again";
             return Err(Failure::new(exit_of(handler, false), message));
         };
@@ -40,6 +40,6 @@ impl UnmappedQuery {
             .with("endpoints", Value::Number(table.total))
             .with("listed", Value::Number(table.entries.len() as u64));
         let answer = Answer::new().one("total", total).many("unmapped", COLUMNS, rows.collect());
-        finish(&mut source, &answer, self.output.output, table.total == 0)
+        finish(&source, &answer, self.output.output, table.total == 0)
     }
 }

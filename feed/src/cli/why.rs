@@ -43,7 +43,7 @@ impl Why {
         let answer = Answer::new()
             .one("verdict", verdict_row(&found, &partition, reason, since, now))
             .many("chain", CHAIN, chain(&source, &evidence, &partition, now));
-        finish(&mut source, &answer, self.output.output, reason.is_none())
+        finish(&source, &answer, self.output.output, reason.is_none())
     }
 }
 

@@ -120,7 +120,10 @@ pub struct AfXdpConfig {
     pub huge_pages: HugePages,
     /// What is done about the checksums of what comes.
     pub checksums: Checksums,
-    /// How long one system call may poll the card, in microseconds; `None` leaves that to interrupts.
+    /// What each queue's socket gets as `SO_BUSY_POLL`, in microseconds, with `SO_PREFER_BUSY_POLL` and a
+    /// budget of `batch`: the lane's own system calls then poll the card. How long one such call does is
+    /// the kernel's to decide. Whether interrupts stay off meanwhile is decided by the interface's
+    /// `napi_defer_hard_irqs` and `gro_flush_timeout`, which are left as they are. `None` sets nothing.
     /// Zero-copy only.
     pub busy_poll_us: Option<u32>,
 }

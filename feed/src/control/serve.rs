@@ -203,7 +203,10 @@ impl Server {
             Err(failure) => return Step::Answer(Err(failure)),
         };
         if subscribe && !inbox.push(order) {
-            let _ = hands.join(request.partition, false);
+            // What was joined before stays so: its lane was not told to leave it.
+            if changed {
+                let _ = hands.join(request.partition, false);
+            }
             return full();
         }
         client.state = State::Ordered { request, lane, ticket: order.ticket, changed, at: now };

@@ -1,68 +1,95 @@
 //! Cores, their speed, and the clock.
 
+use std::collections::BTreeMap;
+use std::thread;
+
+use rustix::io::Errno;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 use super::{Finding, Level, read};
 use crate::config::{Config, Idle};
 use crate::exit::Failure;
 
-/// The host's cores by number.
+/// The host's cores by number, and what becomes of a thread that is pinned to one.
 struct Cores {
     /// Those there are; none where that can't be read.
     online: Vec<u16>,
-    /// Those this process can run on: a container or a service may be confined to a few.
-    allowed: Vec<u16>,
     /// Those the scheduler leaves alone.
     isolated: Vec<u16>,
+    /// Those this process was started on: where a thread runs that is not pinned. None where that
+    /// can't be asked.
+    inherited: Vec<u16>,
+    /// What the kernel says of each core that a lane is to be pinned to; none where no thread could be
+    /// had to ask it.
+    tried: BTreeMap<u16, Result<(), Errno>>,
 }
 
 impl Cores {
-    fn read() -> Cores {
+    fn read(config: &Config) -> Cores {
         let list = |name: &str| {
             let path = format!("/sys/devices/system/cpu/{name}");
-            read::text(path).and_then(|text| read::cpus(&text))
+            read::text(path).and_then(|text| read::cpus(&text)).unwrap_or_default()
         };
-        let allowed = confined_to();
-        let online = list("online").or_else(|| allowed.clone()).unwrap_or_default();
-        let allowed = allowed.unwrap_or_else(|| online.clone());
-        Cores { online, allowed, isolated: list("isolated").unwrap_or_default() }
+        let inherited = sched_getaffinity(None).map_or_else(
+            |_| Vec::new(),
+            |mine| {
+                (0u16..)
+                    .zip(0..CpuSet::MAX_CPU)
+                    .filter(|at| mine.is_set(at.1))
+                    .map(|at| at.0)
+                    .collect()
+            },
+        );
+        Cores {
+            online: list("online"),
+            isolated: list("isolated"),
+            inherited,
+            tried: try_to_pin(config).unwrap_or_default(),
+        }
     }
 }
 
-/// The cores that a thread of this process can be pinned to: those of its cpuset. The mask it was started
-/// with says less, since a thread may leave that. Asked of a thread that ends with the answer.
-fn confined_to() -> Option<Vec<u16>> {
-    let ask = || {
-        let mut all = CpuSet::new();
-        (0..CpuSet::MAX_CPU).for_each(|core| all.set(core));
-        sched_setaffinity(None, &all).ok()?;
-        let mine = sched_getaffinity(None).ok()?;
-        let cores = (0..CpuSet::MAX_CPU).filter(|core| mine.is_set(*core));
-        Some(cores.filter_map(|core| u16::try_from(core).ok()).collect())
+/// Pins a thread that ends with the answer to each core that a lane names, as a lane would be. The mask
+/// this process was started with is no bound to that; its cpuset is.
+fn try_to_pin(config: &Config) -> Option<BTreeMap<u16, Result<(), Errno>>> {
+    let named = config.lanes.iter().filter_map(|lane| lane.core);
+    let cores: Vec<u16> = named.filter(|core| usize::from(*core) < CpuSet::MAX_CPU).collect();
+    let pin = |core: u16| {
+        let mut one = CpuSet::new();
+        one.set(usize::from(core));
+        (core, sched_setaffinity(None, &one))
     };
-    std::thread::spawn(ask).join().ok()?
+    let ask = move || cores.into_iter().map(pin).collect();
+    thread::Builder::new().spawn(ask).ok()?.join().ok()
 }
 
 /// Whether every lane can be pinned to its core, for a handler that is about to start.
 ///
 /// # Errors
-/// Exit 78 with every lane whose core is not there, or is none that this process may run on.
+/// Exit 78 with every lane whose core is not there, or is none that this process may run on; 77 where
+/// pinning itself is denied.
 pub(crate) fn refuse_cores(config: &Config) -> Result<(), Failure> {
-    let cores = Cores::read();
+    let cores = Cores::read(config);
     let mut refused = Vec::new();
+    let mut denied = false;
     for (index, lane) in config.lanes.iter().enumerate() {
         let Some(core) = lane.core else { continue };
         let finding = core_of("", core, &cores);
         if finding.level == Level::Fail {
+            denied |= finding.privilege;
             let Finding { found, advice, .. } = finding;
             refused.push(format!("[[lane]] {index}, core = {core}: {found}; {advice}"));
         }
     }
-    if refused.is_empty() { Ok(()) } else { Err(Failure::config(refused.join("\n"))) }
+    match refused.is_empty() {
+        true => Ok(()),
+        false if denied => Err(Failure::privilege(refused.join("\n"))),
+        false => Err(Failure::config(refused.join("\n"))),
+    }
 }
 
 pub(super) fn examine(config: &Config, findings: &mut Vec<Finding>) {
-    let cores = Cores::read();
+    let cores = Cores::read(config);
     for (index, lane) in config.lanes.iter().enumerate() {
         let name = format!("lane {index}");
         match lane.core {
@@ -79,20 +106,12 @@ pub(super) fn examine(config: &Config, findings: &mut Vec<Finding>) {
             }
         }
     }
-    spinning(config, cores.allowed.len(), findings);
+    findings.extend(spinning(config, &cores.inherited));
     findings.push(clock());
 }
 
 fn core_of(lane: &str, core: u16, cores: &Cores) -> Finding {
-    let Cores { online, allowed, isolated } = cores;
-    let (Some(first), Some(last)) = (online.first(), online.last()) else {
-        return Finding::warn(
-            "core",
-            lane,
-            format!("whether there is a core {core} can't be told"),
-            "mount /sys and /proc",
-        );
-    };
+    let Cores { online, isolated, tried, .. } = cores;
     if usize::from(core) >= CpuSet::MAX_CPU {
         return Finding::fail(
             "core",
@@ -101,21 +120,27 @@ fn core_of(lane: &str, core: u16, cores: &Cores) -> Finding {
             format!("name one below {}", CpuSet::MAX_CPU),
         );
     }
-    if !online.contains(&core) {
-        return Finding::fail(
-            "core",
-            lane,
-            format!("core {core} is not online; there are {first} to {last}"),
-            "name a core that exists",
-        );
-    }
-    if !allowed.contains(&core) {
-        return Finding::fail(
-            "core",
-            lane,
-            format!("this process may not run on core {core}"),
-            "widen AllowedCPUs= or the cpuset it runs in",
-        );
+    match tried.get(&core) {
+        Some(Ok(())) => {}
+        Some(Err(Errno::INVAL)) => return absent(lane, core, online),
+        Some(Err(error)) => {
+            return Finding::fail(
+                "pinning",
+                lane,
+                format!("this process may not pin a thread to core {core}: {error}"),
+                "allow sched_setaffinity in its seccomp filter (SystemCallFilter=) or security \
+                 module, or take `core` out",
+            )
+            .of_privilege();
+        }
+        None => {
+            return Finding::warn(
+                "core",
+                lane,
+                format!("whether a lane can be pinned to core {core} can't be told"),
+                "raise the limit on threads (TasksMax=, `ulimit -u`): none could be started to try",
+            );
+        }
     }
     if !isolated.contains(&core) {
         return Finding::warn(
@@ -126,6 +151,24 @@ fn core_of(lane: &str, core: u16, cores: &Cores) -> Finding {
         );
     }
     Finding::ok("core", lane, format!("core {core}, isolated"))
+}
+
+/// What is wrong with a core that the kernel takes no thread of ours to.
+fn absent(lane: &str, core: u16, online: &[u16]) -> Finding {
+    match (online.first(), online.last()) {
+        (Some(first), Some(last)) if !online.contains(&core) => Finding::fail(
+            "core",
+            lane,
+            format!("core {core} is not online; there are {first} to {last}"),
+            "name a core that exists",
+        ),
+        _ => Finding::fail(
+            "core",
+            lane,
+            format!("this process may not run on core {core}"),
+            "widen AllowedCPUs= or the cpuset it runs in",
+        ),
+    }
 }
 
 fn governor(lane: &str, core: u16) -> Option<Finding> {
@@ -143,16 +186,21 @@ fn governor(lane: &str, core: u16) -> Option<Finding> {
     })
 }
 
-fn spinning(config: &Config, cores: usize, findings: &mut Vec<Finding>) {
-    let spinning = config.lanes.iter().filter(|lane| lane.idle == Idle::Spin).count();
-    if cores > 0 && spinning >= cores {
-        findings.push(Finding::warn(
+/// Lanes that spin take a core each: their own, or one of those this process was started on, where the
+/// handler's own thread runs too.
+fn spinning(config: &Config, inherited: &[u16]) -> Option<Finding> {
+    let spin = || config.lanes.iter().filter(|lane| lane.idle == Idle::Spin);
+    let own = spin().filter_map(|lane| lane.core).filter(|core| inherited.contains(core));
+    let taken = spin().filter(|lane| lane.core.is_none()).count() + own.count();
+    (taken > 0 && taken >= inherited.len() && !inherited.is_empty()).then(|| {
+        let (lanes, cores) = (spin().count(), inherited.len());
+        Finding::warn(
             "cores",
             "",
-            format!("{spinning} lanes spin on a host with {cores} cores for this process"),
+            format!("{lanes} lanes spin, and of the cores this process was started on ({cores}) none is left"),
             "leave one core at least for the handler's own thread and the kernel",
-        ));
-    }
+        )
+    })
 }
 
 fn clock() -> Finding {
@@ -178,16 +226,65 @@ mod tests {
     use super::*;
     use crate::doctor::Level;
 
+    fn finding(core: u16, tried: Result<(), Errno>, isolated: &[u16]) -> Finding {
+        let (online, isolated) = (vec![0, 1, 2], isolated.to_vec());
+        let tried = BTreeMap::from([(core, tried)]);
+        core_of("lane 0", core, &Cores { online, isolated, inherited: vec![0], tried })
+    }
+
     #[test]
     fn a_core_must_be_there_allowed_and_better_be_isolated() {
-        let at = |core, allowed: &[u16], isolated: &[u16]| {
-            let (allowed, isolated) = (allowed.to_vec(), isolated.to_vec());
-            core_of("lane 0", core, &Cores { online: vec![0, 1, 2], allowed, isolated }).level
+        let fails = |core, error, what: &str| {
+            let finding = finding(core, error, &[]);
+            let found = &finding.found;
+            assert_eq!(finding.level, Level::Fail, "{found}");
+            assert!(found.contains(what), "{found}");
+            finding.privilege
         };
-        assert_eq!(at(u16::MAX, &[0, 1, 2], &[]), Level::Fail);
-        assert_eq!(at(3, &[0, 1, 2], &[]), Level::Fail);
-        assert_eq!(at(2, &[0, 1], &[]), Level::Fail);
-        assert_eq!(at(2, &[0, 1, 2], &[]), Level::Warn);
-        assert_eq!(at(2, &[0, 1, 2], &[2]), Level::Ok);
+        // Beyond what can be asked, whatever the answer.
+        assert!(!fails(u16::MAX, Ok(()), "beyond"));
+        assert!(!fails(1_024, Ok(()), "beyond"));
+        assert!(!fails(3, Err(Errno::INVAL), "not online; there are 0 to 2"));
+        assert!(!fails(2, Err(Errno::INVAL), "may not run on core 2"));
+        for denied in [Errno::PERM, Errno::ACCESS, Errno::NOSYS] {
+            assert!(fails(2, Err(denied), "may not pin a thread to core 2"));
+        }
+        // Outside the mask it was started with is no matter.
+        assert_eq!(finding(2, Ok(()), &[]).level, Level::Warn);
+        assert_eq!(finding(2, Ok(()), &[2]).level, Level::Ok);
+        let nothing = Cores {
+            online: vec![0, 1],
+            isolated: vec![1],
+            inherited: vec![0],
+            tried: BTreeMap::new(),
+        };
+        assert_eq!(core_of("lane 0", 1, &nothing).level, Level::Warn);
+    }
+
+    #[test]
+    fn lanes_that_spin_leave_a_core_to_everything_else() {
+        let warned = |lanes: &[&str], inherited: &[u16]| {
+            let lanes: String = lanes.iter().map(|lane| format!("[[lane]]\n{lane}\n")).collect();
+            let text = format!(
+                "[handler]\nname = \"t\"\nregion = \"/dev/shm/t\"\n[source]\nkind = \"udp\"\n\
+                 interface = \"eth1\"\n{lanes}[[venue]]\nname = \"V\"\nfeed = \"iex-deep\"\n\
+                 [[venue.partition]]\nname = \"1\"\nlane = 0\n\
+                 lines.A = {{ group = \"239.1.1.1\", port = 1 }}\n"
+            );
+            let config = crate::config::parse_text(std::path::Path::new("t.toml"), &text).unwrap();
+            spinning(&config, inherited).is_some()
+        };
+        let (free, first, second) =
+            ("idle = \"spin\"", "core = 0\nidle = \"spin\"", "core = 1\nidle = \"spin\"");
+        assert!(!warned(&[free], &[0, 1]));
+        assert!(warned(&[free, free], &[0, 1]));
+        assert!(warned(&[first, second], &[0, 1]));
+        assert!(warned(&[free, second], &[0, 1]));
+        // Confined to core 0 by a mask: a lane on core 1 leaves it free, one that is not pinned doesn't.
+        assert!(!warned(&[second], &[0]));
+        assert!(warned(&[free], &[0]));
+        assert!(warned(&[free, second], &[0]));
+        assert!(!warned(&["core = 0\nidle = \"block\""], &[0]));
+        assert!(!warned(&[free], &[]));
     }
 }

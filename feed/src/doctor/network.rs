@@ -81,6 +81,7 @@ fn bypass(
     findings.push(queues(config, name, about.receive_queues()));
     let lanes = config.lanes.iter().filter(|lane| !lane.queues.is_empty()).count();
     findings.extend(steering(name, about, lanes));
+    findings.extend(read::text("/proc/net/vlan/config").and_then(|text| vlans(name, &text)));
     let steering = &about.steering;
     if steering.vlan_stripping == Some(true) {
         findings.push(Finding::ok(
@@ -112,6 +113,30 @@ fn bypass(
     }
 }
 
+/// Frames are the lanes' whatever their VLAN tag. `text` is the kernel's list of VLAN interfaces: two
+/// lines of header, then `name | id | interface`.
+fn vlans(name: &str, text: &str) -> Option<Finding> {
+    let on = |line: &str| {
+        let [vlan, id, interface] = line.split('|').map(str::trim).collect::<Vec<_>>()[..] else {
+            return None;
+        };
+        (interface == name).then(|| format!("{vlan} (id {id})"))
+    };
+    let vlans: Vec<String> = text.lines().filter_map(on).collect();
+    (!vlans.is_empty()).then(|| {
+        Finding::warn(
+            "VLANs",
+            name,
+            format!(
+                "{} on it: a frame with a line's group, port and sender is that line's whatever its \
+                 VLAN tag",
+                vlans.join(", ")
+            ),
+            "have the switch send this port no VLAN that carries the same groups, a replay's say",
+        )
+    })
+}
+
 /// A card marks a damaged frame for the kernel's stack and delivers it; AF_XDP never sees the mark.
 fn checksums(choice: Checksums, name: &str, driver: Option<&str>) -> Finding {
     const CHECK: &str = "checksums";
@@ -130,7 +155,9 @@ fn checksums(choice: Checksums, name: &str, driver: Option<&str>) -> Finding {
             "ethtool -K PEER tx off, in the peer's network namespace",
         ),
         Checksums::Verify => {
-            Finding::ok(CHECK, name, "verified by the lane, IPv4 header and UDP datagram")
+            let found = "verified by the lane, IPv4 header and UDP datagram, except datagrams whose \
+                         sender computes no UDP checksum, which are counted (udp_unverified)";
+            Finding::ok(CHECK, name, found)
         }
     }
 }
@@ -277,6 +304,24 @@ mod tests {
         assert_eq!(level(Checksums::Verify, "mlx5_core"), Level::Ok);
         assert_eq!(level(Checksums::Verify, "veth"), Level::Warn);
         assert_eq!(level(Checksums::Trust, "mlx5_core"), Level::Warn);
+    }
+
+    #[test]
+    fn vlans_on_an_interface_are_warned_of() {
+        // As Linux 6.18 writes it.
+        let text = "VLAN Dev name\t | VLAN ID\nName-Type: VLAN_NAME_TYPE_RAW_PLUS_VID_NO_PAD\n\
+                    eth1.100       | 100  | eth1\nreplay         | 200  | eth1\n\
+                    eth10.5        | 5    | eth10\n";
+        let found = vlans("eth1", text).unwrap();
+        assert_eq!(found.level, Level::Warn);
+        assert!(
+            found.found.starts_with("eth1.100 (id 100), replay (id 200) on it"),
+            "{}",
+            found.found
+        );
+        assert_eq!(vlans("eth2", text), None);
+        assert_eq!(vlans("VLAN ID", text), None);
+        assert_eq!(vlans("eth1", ""), None);
     }
 
     #[test]

@@ -7,7 +7,8 @@
 //! **Checksums.** A card marks a damaged frame and delivers it all the same; the kernel's own stack
 //! heeds the mark, and what takes frames before that never sees it: of XDP's metadata functions none
 //! tells of checksums (Linux 6.15 has a receive time, a hash and a VLAN tag). So the lane adds up every
-//! IPv4 header and datagram itself before anybody looks at the payload, unless told to trust.
+//! IPv4 header and datagram itself before anybody looks at the payload, unless told to trust. A datagram
+//! whose sender computed no checksum is taken, as RFC 768 allows, and counted.
 //!
 //! **The mode.** Zero-copy, copy in the driver, copy in the generic hook: the one configured, or,
 //! where `allow_fallback` says so, the first below it that every queue of every interface accepts.
@@ -23,7 +24,7 @@ use std::time::Duration;
 
 use candor_af_xdp::{Queue, ReceiveError, WaitError, Waiter};
 use candor_core::{Line, Mono, Nanos, Reject};
-use candor_decoders::net;
+use candor_decoders::net::{self, Verified};
 use candor_ebpf::ProgramCounters;
 
 use super::{Arrival, Polled, Source, SourceCounts, SourceError};
@@ -50,6 +51,7 @@ pub struct AfXdp {
     checksums: Checksums,
     counts: Counts,
     refused: Refused,
+    unverified: Unverified,
     /// What never came to a queue; the first lane's to report.
     elsewhere: Option<Arc<Elsewhere>>,
     /// An interface was removed: there is nothing left to poll.
@@ -121,6 +123,22 @@ impl Refused {
     }
 }
 
+/// Packets that no UDP checksum vouches for and that have not been told yet, by partition.
+struct Unverified {
+    packets: Box<[u64]>,
+    any: bool,
+}
+
+impl Unverified {
+    /// A partition that is none was never named to the program; its packet goes astray in the lane.
+    fn note(&mut self, partition: u16) {
+        if let Some(packets) = self.packets.get_mut(usize::from(partition)) {
+            *packets += 1;
+            self.any = true;
+        }
+    }
+}
+
 impl AfXdp {
     /// A source of these queues, for a handler with this many partitions.
     pub(super) fn new(
@@ -133,6 +151,7 @@ impl AfXdp {
         AfXdp {
             checksums,
             refused: Refused { packets, any: false },
+            unverified: Unverified { packets: vec![0; partitions].into_boxed_slice(), any: false },
             waiter: Waiter::new(queues.len()),
             queues,
             next: 0,
@@ -178,7 +197,7 @@ impl Source for AfXdp {
             self.next = if at + 1 < self.queues.len() { at + 1 } else { 0 };
             let Some(queue) = self.queues.get_mut(at) else { break };
             let left = self.batch - polled.frames;
-            let refused = &mut self.refused;
+            let (refused, unverified) = (&mut self.refused, &mut self.unverified);
             let received = queue.receive(left, |frame| {
                 let (Some(meta), Some(payload)) = (frame.meta(), frame.payload()) else {
                     strange += 1;
@@ -194,9 +213,13 @@ impl Source for AfXdp {
                         strange += 1;
                         return;
                     };
-                    if let Err(reject) = net::check(packet, udp_at) {
-                        strange += u64::from(!refused.note(partition, reject));
-                        return;
+                    match net::check(packet, udp_at) {
+                        Ok(Verified::Whole) => {}
+                        Ok(Verified::HeaderAlone) => unverified.note(partition),
+                        Err(reject) => {
+                            strange += u64::from(!refused.note(partition, reject));
+                            return;
+                        }
                     }
                 }
                 deliver(Arrival { partition, line, at, payload });
@@ -248,6 +271,17 @@ impl Source for AfXdp {
                 if *packets > 0 {
                     tell(partition, why, std::mem::take(packets));
                 }
+            }
+        }
+    }
+
+    fn unverified(&mut self, tell: &mut dyn FnMut(u16, u64)) {
+        if !std::mem::take(&mut self.unverified.any) {
+            return;
+        }
+        for (partition, packets) in (0u16..).zip(&mut self.unverified.packets) {
+            if *packets > 0 {
+                tell(partition, std::mem::take(packets));
             }
         }
     }

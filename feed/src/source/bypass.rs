@@ -9,7 +9,7 @@ use candor_af_xdp::{self as af_xdp, BindMode, BusyPoll, OpenError, Options, Queu
 use candor_core::{Line, Nanos};
 use candor_ebpf::{
     AttachError, AttachMode, Attachment, LoadError, LoadOptions, MapError, OtherSource, Program,
-    ProgramCounters, Unmapped,
+    ProgramCounters, Traffic,
 };
 
 use super::af_xdp::{AfXdp, Elsewhere, mode_text};
@@ -220,6 +220,12 @@ fn bind(
         ..Options::new(interface.ifindex, queues.to_vec())
     };
     let opened = af_xdp::open(&options).map_err(|error| of_open(&error, &interface.name, mode))?;
+    let (interface, report) = (&interface.name, opened.report);
+    if settings.huge_pages == HugePages::Try && !report.huge_pages {
+        tracing::warn!(interface, ?queues, "{report}: there were not enough huge pages to be had");
+    } else {
+        tracing::info!(interface, ?queues, "{report}");
+    }
     Ok(opened.queues)
 }
 
@@ -384,8 +390,8 @@ impl Watch {
     ///
     /// # Errors
     /// When the kernel refuses to say.
-    pub fn unmapped(&self) -> Result<Vec<Unmapped>, Failure> {
-        let mut found: BTreeMap<([u8; 4], u16), Unmapped> = BTreeMap::new();
+    pub fn unmapped(&self) -> Result<Vec<Traffic>, Failure> {
+        let mut found: BTreeMap<([u8; 4], u16), Traffic> = BTreeMap::new();
         for interface in &self.interfaces {
             let seen = interface.program.unmapped().map_err(|error| of_map(&error))?;
             for one in seen {

@@ -132,6 +132,10 @@ pub trait Source: Send {
     /// and how many packets. Only what reaches a lane unchecked can be.
     fn refused(&mut self, _tell: &mut dyn FnMut(u16, Reject, u64)) {}
 
+    /// Tells what was delivered since the last call although no checksum vouches for it: the
+    /// partition, and how many packets. Only what reaches a lane unchecked can be.
+    fn unverified(&mut self, _tell: &mut dyn FnMut(u16, u64)) {}
+
     /// How frames are received, in words: `udp`, `native copy`, `capture`.
     fn mode(&self) -> &str;
 

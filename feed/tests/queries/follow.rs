@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::Duration;
@@ -202,6 +203,72 @@ fn tail_leaves_nothing_standing_as_live_behind_a_dead_handler() {
 }
 
 #[test]
+fn tail_shows_what_a_handler_wrote_up_to_its_end() {
+    const EVENTS: u64 = 3_000;
+    let mut world = World::with_ring(4_096);
+    let mut tail = Followed::of(&world, &["tail"]);
+    tail.shown(&mut world, 0, 1);
+    for seq in 1..=EVENTS {
+        event(&mut world, 1, Some(0), 10_000 + seq);
+    }
+    world.handler.retire(now());
+    let rows: Vec<serde_json::Value> = std::iter::from_fn(|| tail.within(20_000)).collect();
+    let shown =
+        rows.iter().filter(|row| row["symbol"] == "TSLA").filter_map(|row| row["seq"].as_u64());
+    assert!(shown.eq(10_001..=10_000 + EVENTS), "{} lines", rows.len());
+    assert_eq!(tail.child.wait().unwrap().code(), Some(3));
+    // And nothing stands there as live that isn't.
+    for symbol in ["MSFT", "TSLA"] {
+        let last = rows.iter().rfind(|row| row["symbol"] == symbol).unwrap();
+        assert_eq!(last["status"], "Stale(WriterGone)", "{symbol}");
+    }
+}
+
+/// Whoever reads the lines sets the pace: a look is due by the clock, not by the number of lines.
+#[test]
+fn tail_looks_in_time_however_slowly_its_lines_are_read() {
+    let mut world = World::with_ring(8_192);
+    let mut child = spawn(&world, &["tail", "-o", "json"]);
+    // A few lines at a time: what isn't read keeps `tail` waiting.
+    let mut lines = BufReader::with_capacity(512, child.stdout.take().unwrap()).lines();
+    let mut next = move || -> serde_json::Value {
+        serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap()
+    };
+    let ready = AtomicBool::new(false);
+    thread::scope(|threads| {
+        threads.spawn(|| {
+            while !ready.load(Ordering::Relaxed) {
+                event(&mut world, 1, Some(0), 1);
+                event(&mut world, 2, Some(0), 1);
+                pause();
+            }
+            // The one is silent after 400 ms, the other after 700.
+            world.lane.lease(1, now() + Nanos::from_millis(400));
+            world.lane.lease(2, now() + Nanos::from_millis(700));
+            for seq in 0..4_000 {
+                event(&mut world, 0, Some(1), seq);
+            }
+        });
+        let mut live = 0;
+        while live < 2 {
+            live += usize::from(next()["status"] == "Live");
+        }
+        ready.store(true, Ordering::Relaxed);
+        let mut ages = Vec::new();
+        while ages.len() < 2 {
+            let row = next();
+            if row["status"] == "Stale(Silent)" {
+                ages.push(row["age_ns"].as_u64().unwrap() / 1_000_000);
+            }
+            thread::park_timeout(Duration::from_millis(2));
+        }
+        assert!(ages.iter().all(|age| *age < 150), "said {ages:?} ms after they fell silent");
+    });
+    let _ = child.kill();
+    let _ = child.wait();
+}
+
+#[test]
 fn tail_counts_the_lines_that_say_a_status() {
     let mut world = World::new();
     let mut tail = Followed::of(&world, &["tail", "--symbol", "MSFT", "--count", "40"]);
@@ -255,6 +322,28 @@ fn a_watched_symbol_finds_the_region_that_took_the_place_of_a_removed_one() {
     world.publish(0, 1, Status::stale(Reason::SymbolQuarantined), 78);
     let row = watch.next();
     assert_eq!((&row["status"], &row["seq"]), (&"Stale(SymbolQuarantined)".into(), &78.into()));
+}
+
+#[test]
+fn a_watched_symbol_says_once_why_the_region_in_its_place_cannot_be_read() {
+    let mut world = World::new();
+    let mut watch = Followed::of(&world, &["get", "MSFT", "--watch"]);
+    let mut said = BufReader::new(watch.child.stderr.take().unwrap()).lines();
+    assert_eq!(watch.next()["status"], "Live");
+    // The next handler is of another build: its regions have another layout.
+    let region = std::fs::read(&world.path).unwrap();
+    let mut other = region.clone();
+    other[8..16].copy_from_slice(&(candor_shm::LAYOUT_VERSION + 1).to_ne_bytes());
+    let beside = world.path.with_extension("new");
+    std::fs::write(&beside, other).unwrap();
+    std::fs::rename(&beside, &world.path).unwrap();
+    world.die();
+    assert_eq!(watch.next()["status"], "Stale(WriterGone)");
+    let why = said.next().unwrap().unwrap();
+    assert!(why.contains("is a region of layout") && why.contains("this build reads"), "{why}");
+    assert_eq!(watch.within(300), None);
+    let _ = watch.child.kill();
+    assert!(said.next().is_none(), "said once");
 }
 
 #[test]

@@ -16,6 +16,9 @@ use candor_shm::{Endpoint, HandlerWriter, LaneWriter, PartitionSpec, RegionSpec,
 /// Far away: no test takes an hour.
 const LONG: Nanos = Nanos::from_secs(3_600);
 
+/// Events in a lane's ring, but for tests of more.
+const RING: u32 = 64;
+
 /// What a writer says when it has ruled everything out.
 pub(crate) fn live() -> Status {
     let whole = Reason::ALL.iter().fold(Proof::NOTHING, |proof, r| proof.rule_out(*r, true));
@@ -68,12 +71,19 @@ impl World {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let name = format!("candor-queries-{}-{number}", std::process::id());
-        World::at(std::env::temp_dir().join(name), lanes)
+        World::at(std::env::temp_dir().join(name), lanes, RING)
     }
 
-    fn at(path: PathBuf, lanes: u16) -> World {
+    /// With room for so many events in each ring.
+    pub(crate) fn with_ring(events: u32) -> World {
+        let name = format!("candor-queries-{}-ring-{events}", std::process::id());
+        World::at(std::env::temp_dir().join(name), 1, events)
+    }
+
+    fn at(path: PathBuf, lanes: u16, events: u32) -> World {
         let mut spec = spec();
         spec.lanes = lanes;
+        spec.events = events;
         let (mut handler, mut idle) = create(&path, &spec).unwrap();
         let lane = idle.remove(0);
         handler.set_status(live(), now());
@@ -106,7 +116,7 @@ impl World {
         self.die();
         let (path, lanes) = (self.path.clone(), 1 + self.idle.len() as u16);
         drop(self);
-        World::at(path, lanes)
+        World::at(path, lanes, RING)
     }
 
     fn remove(&self) {
@@ -168,7 +178,6 @@ fn spec() -> RegionSpec {
     spec.trading_date = TradingDate(20_261_121);
     // Leases here are written once, far ahead; a lease beyond this length would be another clock's.
     spec.process_lease = Nanos(u64::MAX);
-    spec.events = 64;
     spec.losses = 16;
     spec.partitions =
         vec![partition("XNAS", "1", 1), partition("XNAS", "2", 2), partition("IEXG", "1", 3)];

@@ -1,6 +1,7 @@
 //! Ordinary sockets, over multicast on the loopback interface.
 
 use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
+use std::os::fd::AsFd;
 
 use candor::exit::Exit;
 use candor::interface;
@@ -192,6 +193,25 @@ fn more_groups_than_a_socket_can_join_are_joined_and_left() {
     assert_eq!(joins.renew(50).unwrap(), 1);
     drop(joins);
     assert!(!groups.iter().any(|config| is_member(config.group)));
+}
+
+#[test]
+fn entering_that_fails_leaves_what_was_joined_before_and_nothing_else() {
+    let groups: Vec<_> = (0..2).map(|n| line([239, 78, 2, n], 26401, "lo")).collect();
+    let of = |at: usize| is_member(groups[at].group);
+    let mut joins = Joins::open([(0, Line::A, &groups[0])]).unwrap();
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    joins.adopt(0, Line::B, &groups[1], socket.as_fd(), false).unwrap();
+    // No group: to join it is refused, and it comes behind the one that can be joined.
+    let none = line([10, 1, 1, 1], 26401, "lo");
+    joins.adopt(0, Line::C, &none, socket.as_fd(), false).unwrap();
+    let failure = joins.enter(0).unwrap_err();
+    assert!(failure.message.starts_with("can't join 10.1.1.1 on lo: "), "{}", failure.message);
+    assert_eq!((of(0), of(1)), (true, false));
+    assert!(joins.holds(0));
+    assert!(joins.leave(0));
+    assert_eq!((of(0), of(1), joins.holds(0)), (false, false, false));
+    assert!(!joins.leave(0));
 }
 
 #[test]

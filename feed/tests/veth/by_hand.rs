@@ -51,9 +51,14 @@ pub fn messages(seed: u64, count: usize) -> Vec<Vec<u8>> {
 
 /// A packet with one message.
 pub fn packet(session: [u8; 10], seq: u64, message: &[u8]) -> Vec<u8> {
+    packet_of(session, seq, &[message])
+}
+
+/// A packet with several.
+pub fn packet_of(session: [u8; 10], first: u64, messages: &[&[u8]]) -> Vec<u8> {
     let mut buffer = [0; 1_400];
-    let mut writer = moldudp64::Writer::new(&mut buffer, session, SeqNo(seq)).unwrap();
-    writer.push(message).unwrap();
+    let mut writer = moldudp64::Writer::new(&mut buffer, session, SeqNo(first)).unwrap();
+    messages.iter().for_each(|message| writer.push(message).unwrap());
     writer.finish().to_vec()
 }
 

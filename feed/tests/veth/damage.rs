@@ -1,15 +1,15 @@
 //! Datagrams damaged on the way: a card marks and delivers them, and only a checksum tells.
 
-use candor_core::counters::Counter;
-use candor_core::{Nanos, Reject};
+use candor_core::counters::{Counter, LaneCounter};
+use candor_core::{Nanos, Reason, Reject};
 use candor_shm::Region;
 
 use crate::accounting::assert_sums;
 use crate::by_hand::{
     ByHand, IP_AT, PARTITION, PAYLOAD_AT, SESSION, UDP_AT, counters, frame, live, messages, packet,
-    plan, until_applied, with_lines,
+    packet_of, plan, until_applied, with_lines,
 };
-use crate::world::{Plan, SENDER, World, eventually, pause};
+use crate::world::{Plan, SENDER, World, eventually, lane, partition, pause, stalls};
 
 /// A frame's message: behind MoldUDP64's header and the message's length.
 const MESSAGE_AT: usize = PAYLOAD_AT + 22;
@@ -68,6 +68,26 @@ impl Scene {
     }
 }
 
+/// The longest datagram, with its header, whose checksum the kernel adds up before it looks for a
+/// socket (`CHECKSUM_BREAK` of its net/ipv4/udp.c). A longer one's is added up when it is read, and what is wrong
+/// then counts as one that the socket dropped.
+const CHECKED_AT_ONCE: usize = 76;
+
+impl Scene {
+    /// Two messages that come next, in one packet and damaged.
+    fn long_and_damaged(&self, at: usize) -> Vec<u8> {
+        let both = [&self.all[at][..], &self.all[at + 1]];
+        let mut frame = frame(SENDER, &packet_of(SESSION, at as u64 + 1, &both));
+        assert!(frame.len() - UDP_AT > CHECKED_AT_ONCE);
+        *frame.last_mut().unwrap() ^= 1;
+        frame
+    }
+
+    fn late(&self) -> u64 {
+        counters(&self.region).get(Counter::Late)
+    }
+}
+
 /// Neither damaged frame is applied, and the sound ones that follow are.
 fn damage_is_not_applied(test: &str, source: &'static str) -> Option<Scene> {
     let scene = Scene::new(test, plan(source, one_line))?;
@@ -87,10 +107,10 @@ fn damage_is_not_applied(test: &str, source: &'static str) -> Option<Scene> {
     sender.send(&without);
     until_applied(region, next + 2);
     // Of an odd length, and of an even one.
-    for at in next + 2..500 {
+    for at in next + 2..490 {
         sender.send(&scene.frame(at));
     }
-    until_applied(region, 500);
+    until_applied(region, 490);
     Some(scene)
 }
 
@@ -98,22 +118,68 @@ fn damage_is_not_applied(test: &str, source: &'static str) -> Option<Scene> {
 fn a_damaged_datagram_is_refused_and_counted() {
     let test = "damage over AF_XDP on veth";
     let Some(scene) = damage_is_not_applied(test, "af_xdp") else { return };
-    let region = &scene.region;
-    eventually("both are counted", || {
+    let (region, sender) = (&scene.region, &scene.sender);
+    let before = (live(region), scene.late(), stalls(region));
+    sender.send(&scene.long_and_damaged(490));
+    let refused = (1, 2);
+    eventually("all three are counted", || {
         let counters = counters(region);
         let by = |reject| counters.rejects(reject);
-        let both = (by(Reject::BadIpChecksum), by(Reject::BadUdpChecksum));
-        (both == (1, 1)).then_some(())
+        (refused == (by(Reject::BadIpChecksum), by(Reject::BadUdpChecksum))).then_some(())
     });
-    assert_eq!(counters(region).get(Counter::Packets), 502);
-    assert_sums(PARTITION, &counters(region));
-    let said = || scene._world.handler.as_ref().unwrap().log();
-    eventually("the log says so", || said().contains("checksum").then_some(()));
+    // Like a packet that the wire lost: nothing is known of it, until the next shows that it is missing.
+    pause(Nanos::from_millis(100));
+    let after = (live(region), scene.late(), stalls(region));
+    // A lane that stood still is late for that.
+    if after.2 == before.2 {
+        assert_eq!(after, before);
+    }
+    sender.send(&scene.frame(492));
+    until_stale(region, Reason::Gap);
+    sender.send(&frame(SENDER, &packet(SESSION, 491, &scene.all[490])));
+    sender.send(&frame(SENDER, &packet(SESSION, 492, &scene.all[491])));
+    until_applied(region, 493);
+    eventually("what filled the gap makes it live", || (!live(region).is_empty()).then_some(()));
+
+    let counters = counters(region);
+    assert_eq!(counters.get(Counter::Packets), 496);
+    assert_eq!(counters.get(Counter::UdpUnverified), 1);
+    assert_sums(PARTITION, &counters);
+    let log = || scene._world.handler.as_ref().unwrap().log();
+    for said in ["they contradict their checksums", "taken unverified"] {
+        eventually("the log says so", || log().contains(said).then_some(()));
+    }
+    // Of the one partition that it is of, once.
+    assert_eq!(log().matches("taken unverified").count(), 1, "{}", log());
+}
+
+fn until_stale(region: &Region, reason: Reason) {
+    eventually("nothing is live, for that reason", || {
+        let is_it = partition(region, PARTITION).status.reason() == Some(reason);
+        (is_it && live(region).is_empty()).then_some(())
+    });
 }
 
 #[test]
 fn a_damaged_datagram_is_refused_over_ordinary_sockets() {
-    damage_is_not_applied("damage over udp on veth", "udp");
+    let Some(scene) = damage_is_not_applied("damage over udp on veth", "udp") else { return };
+    let (region, sender, late) = (&scene.region, &scene.sender, scene.late());
+    let stalls = stalls(region);
+    assert!(late <= stalls, "short ones are refused before the kernel looks for a socket");
+    // A long one is refused when it is read: the kernel counts it as it counts what found no room.
+    sender.send(&scene.long_and_damaged(490));
+    until_stale(region, Reason::Late);
+    assert!(scene.late() > late);
+    eventually("it is counted with what found no room", || {
+        (lane(region).get(LaneCounter::RxRingFull) == 1).then_some(())
+    });
+    // Sent again and sound, it is applied, and is fresh.
+    for at in [490, 491] {
+        sender.send(&scene.frame(at));
+    }
+    until_applied(region, 492);
+    eventually("it is live again", || (!live(region).is_empty()).then_some(()));
+    assert_eq!(counters(region).get(Counter::UdpUnverified), 0, "no lane saw that there was none");
 }
 
 #[test]
@@ -124,6 +190,10 @@ fn checksums_that_are_trusted_are_not_looked_at() {
     sender.send(&scene.with_another_price());
     until_applied(region, next + 1);
     assert_eq!(counters(region).rejects(Reject::BadUdpChecksum), 0);
+    let log = scene._world.handler.as_ref().unwrap().log();
+    assert!(log.contains("checksums = \"trust\""), "{log}");
+    // What packet memory it got, which it may have asked for better.
+    assert!(log.contains(" KiB on ordinary pages") || log.contains(" KiB on huge pages"), "{log}");
 }
 
 #[test]

@@ -58,6 +58,44 @@ fn another_sender_on_the_lines_group_is_not_followed() {
     eventually("the log names the other sender", said);
 }
 
+fn with_another_that_is_not_subscribed(text: String) -> String {
+    let text = from_one(text);
+    let lines = format!("lines.A = {{ {LINE} = \"10.77.0.3\" }}\n");
+    format!(
+        "{text}\n[[venue.partition]]\nname = \"left out\"\nlane = 0\nsubscribe = false\n\
+         symbols_max = 64\norders_max = 4096\nlevels_max = 4096\n{lines}"
+    )
+}
+
+/// It is left to the host like any other's, and counted; but it is somebody's `source`.
+#[test]
+fn the_sender_of_a_partition_that_is_not_subscribed_is_no_stranger() {
+    let test = "an unsubscribed sender over AF_XDP on veth";
+    let plan = plan("af_xdp", with_another_that_is_not_subscribed);
+    let Some(mut world) = World::new(test, plan) else { return };
+    let region = world.start_handler();
+    let sender = ByHand::new(&world);
+    let all = messages(1, 400);
+    sender.begin(&region, &all);
+    sender.send_all(OTHER, *b"NOT NOW   ", 1, &all[..100]);
+    let counted = || lane(&region).get(LaneCounter::OtherSource);
+    eventually("its packets are counted", || (counted() == 100).then_some(()));
+    // Twice as long as the handler takes to look.
+    pause(Nanos::from_millis(1_000));
+    let log = || world.handler.as_ref().unwrap().log();
+    assert!(!log().contains("no line's `source`"), "{}", log());
+    // Nor does it hide who is one.
+    sender.send_all([10, 77, 0, 4], *b"STRANGE   ", 1, &all[..7]);
+    let said = eventually("the stranger is named", || {
+        let log = log();
+        let line = log.lines().find(|line| line.contains("no line's `source`"))?;
+        Some(line.to_owned())
+    });
+    assert!(said.contains(&format!("md0: from 10.77.0.4 to 239.68.0.1:{PORT}")), "{said}");
+    assert!(!said.contains("10.77.0.3"), "{said}");
+    assert!(said.contains("packets=7"), "{said}");
+}
+
 #[test]
 fn another_sender_on_the_lines_group_is_not_followed_over_ordinary_sockets() {
     only_its_sender_is_followed("another sender over udp on veth", "udp");

@@ -1,6 +1,9 @@
 //! Frames to send.
 
-/// A UDP datagram to a group, framed.
+/// The address datagrams are sent from.
+const SOURCE: [u8; 4] = [10, 77, 0, 1];
+
+/// A UDP datagram to a group, framed, with both checksums.
 #[derive(Clone)]
 pub(crate) struct Datagram {
     pub(crate) group: [u8; 4],
@@ -31,7 +34,8 @@ impl Datagram {
         frame.extend((4 * u16::from(words) + udp_length).to_be_bytes());
         frame.extend([0, 1]);
         frame.extend(self.fragment.to_be_bytes());
-        frame.extend([8, 17, 0, 0, 10, 77, 0, 1]);
+        frame.extend([8, 17, 0, 0]);
+        frame.extend(SOURCE);
         frame.extend(self.group);
         frame.extend(vec![1; 4 * usize::from(self.option_words)]);
         let sum = checksum(&frame[header_at..]);
@@ -39,10 +43,30 @@ impl Datagram {
         frame.extend(40_000_u16.to_be_bytes());
         frame.extend(self.port.to_be_bytes());
         frame.extend(udp_length.to_be_bytes());
-        frame.extend([0, 0]); // no checksum, which UDP over IPv4 allows
+        frame.extend([0, 0]);
         frame.extend(payload);
+        let sum = self.udp_checksum(&frame[header_at + 4 * usize::from(words)..]);
+        let checksum_at = header_at + 4 * usize::from(words) + 6;
+        frame[checksum_at..checksum_at + 2].copy_from_slice(&sum.to_be_bytes());
         frame.extend(vec![0; self.padding]);
         frame
+    }
+}
+
+impl Datagram {
+    /// Of a datagram whose own is zero: with the addresses, the protocol and the length before it.
+    fn udp_checksum(&self, datagram: &[u8]) -> u16 {
+        let length = (datagram.len() as u16).to_be_bytes();
+        let mut whole = [SOURCE, self.group].concat();
+        whole.extend([0, 17, length[0], length[1]]);
+        whole.extend(datagram);
+        if whole.len() % 2 == 1 {
+            whole.push(0);
+        }
+        match checksum(&whole) {
+            0 => 0xffff,
+            sum => sum,
+        }
     }
 }
 

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use candor_af_xdp::{Opened, Options, Queue, Waiter, open};
+use candor_decoders::net;
 use candor_ebpf::{AttachError, AttachMode, Attachment, LoadOptions, Program};
 
 pub(crate) use sender::Sender;
@@ -126,6 +127,13 @@ pub(crate) struct Copied {
     pub(crate) payload: Vec<u8>,
     pub(crate) packet: (Vec<u8>, usize),
     pub(crate) frame: Vec<u8>,
+}
+
+impl Copied {
+    /// What its checksums say, as a lane looks at them.
+    pub(crate) fn checked(&self) -> Result<net::Verified, candor_core::Reject> {
+        net::check(&self.packet.0, self.packet.1)
+    }
 }
 
 impl Receiver {
