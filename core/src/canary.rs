@@ -75,6 +75,8 @@ canaries! {
     NeverTorn,
     /// Numbers that begin again under the same name are believed at once.
     RestartBelieved,
+    /// What an answer says of the number before the gap is not looked at.
+    AnswerUnproven,
     /// The first packet after a silence makes the books of before Live, whatever it shows missing.
     SilenceForgiven,
 }

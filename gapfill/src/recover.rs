@@ -151,6 +151,10 @@ impl Sequencer {
         let numbers = packet.range.first.0..packet.range.end.0;
         // BOUND: the packet.
         numbers.zip(packet.messages).all(|(number, bytes)| {
+            let before_gap = number < self.expected().0;
+            if before_gap && candor_core::canary!(AnswerUnproven) {
+                return true;
+            }
             let known = self.stream.known_print(SeqNo(number));
             known.is_none_or(|(_, print)| print == print_of(bytes))
         })

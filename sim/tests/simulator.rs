@@ -29,11 +29,13 @@ fn plays(name: &str) {
     let venues = venues.into_iter().filter(|venue| scenario::names(*venue).any(|it| it == name));
     let mut played = 0;
     for venue in venues {
-        for seed in 1..=3 {
+        for seed in 1..=6 {
             let plan = scenario::find(name, seed, venue).expect("a scenario of this name");
             assert_eq!(plan.setup.venue, venue);
             // At a venue of DEEP the seed decides how numbers are asked for: in three ways.
             let seeds = match (venue, plan.setup.services) {
+                // The seed decides what the service does.
+                _ if ["retransmit-denied", "snapshot-broken"].contains(&name) => 6,
                 (Family::Itch50, _) => 2,
                 (Family::Deep, None) => 1,
                 (Family::Deep, Some(_)) => 3,
@@ -231,6 +233,17 @@ fn scenarios_of_recovery_are_what_they_are_called() {
         let (_, count) = counted("join-mid-cycle", 2, venue);
         let [failed, spliced] = [Counter::SnapshotsFailed, Counter::SnapshotsSpliced].map(count);
         assert!(failed >= 3 && spliced >= 3, "{failed} cut off, {spliced} whole");
+        let (outcome, count) = counted("gap-over-limit", 1, venue);
+        assert_eq!(
+            (outcome.asked, count(Counter::RetransmitRequests)),
+            (0, 0),
+            "too many to ask for"
+        );
+        assert!(count(Counter::SnapshotsSpliced) > 0, "fetched at once");
+        let (_, count) = counted("restart-unheard", 2, venue);
+        assert!(count(Counter::RetransmitContradicts) > 0, "few seem missing, and are asked for");
+        let (_, count) = counted("restart-unheard", 1, venue);
+        assert_eq!(count(Counter::RetransmitContradicts), 0, "so many that a snapshot is fetched");
         let (_, count) = counted("overlapping-gaps", 2, venue);
         assert!(count(Counter::GapsOutlived) >= 12, "a gap a step");
         let [on_a, on_b] = [Counter::LostOnA, Counter::LostOnB].map(count);

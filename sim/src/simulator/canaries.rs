@@ -18,8 +18,13 @@ const EVENTS: u64 = 30_000;
 const AGAIN_EVERY: u64 = 5;
 
 /// What the swarm comes upon too seldom, tried on the first odd seeds.
-const RARE: [fn(u64) -> Plan; 4] =
-    [session_changes_in_gap, holdback_too_short, snapshot_cut_short, other_numbers];
+const RARE: [fn(u64) -> Plan; 5] = [
+    session_changes_in_gap,
+    holdback_too_short,
+    snapshot_cut_short,
+    other_numbers,
+    scenario::restart_just_passed,
+];
 
 /// Runs plans with the canary in force until a check fails: how many it took, and which failed.
 /// Each seed is one plan: of the swarm, and the scenarios in turn. One that fails without any canary

@@ -137,9 +137,14 @@ impl Judge<'_> {
         handler.learn_handles(index);
         let (truth, seat) = (&self.truths[index], &handler.seats[index]);
         let wrong = |what: String| Err(Wrong { partition: index, what });
-        if seat.watch.has_left(truth.run()) {
+        let followed = seat.watch.run.map(|run| truth.session(run));
+        if seat.watch.has_left(truth.run()) && followed != Some(truth.session(truth.run())) {
             // It was heard first, and then an older one on a line that lags or of an old publisher: known,
             // and never Live (`scenario::OPEN`, start-beside-old-publisher).
+            let live = |handle| handler.region.read_at(handle, now).live().is_some();
+            if seat.handles.iter().copied().any(live) {
+                return wrong("I2: healed, and Live in a session that is past".to_owned());
+            }
             return Ok(());
         }
         if seat.watch.run != Some(truth.run()) {
@@ -263,6 +268,9 @@ impl Case<'_> {
         if watch.said.differs {
             return Err("I1: Live while lines differ".to_owned());
         }
+        if watch.said.restarted && self.setup.services.is_some_and(|services| services.snapshot) {
+            return Err("I1: Live after its numbers began again, without a snapshot".to_owned());
+        }
         if let Some(since) = watch.said.stalled {
             return Err(format!("I1: Live, and nothing newer than the stall at {since:?} came"));
         }
@@ -336,8 +344,12 @@ impl Case<'_> {
                 ));
             }
             if shown.seq > view.seq {
-                // It was shown while numbers before it were missing, and is forgotten here; that it is
-                // not too old was looked at above.
+                // It was shown while numbers before it were missing, and is forgotten here. Where it is not
+                // the oldest that is known, it is older still than that.
+                let other = print_of_book(view) != shown.print.book;
+                if other && watch.is_torn(shown.open.unwrap_or(shown.seq), cycle) {
+                    return Err(format!("I1: Live as of {}, long before {}", view.seq, shown.seq));
+                }
                 return Ok(());
             }
             return self.same(run, next, view, shown);

@@ -169,13 +169,14 @@ fn faults(setup: &Setup, length: Nanos, rng: &mut Rng) -> Vec<Fault> {
     if classes.contains(&9) {
         classes.retain(|class| *class != 7);
     }
-    // Numbers that begin again while nobody listens, and pass those that were heard before, can't be
-    // told from them (`restart-unheard`).
+    // Numbers that begin again while nobody listens, and pass those that were heard before, are told from
+    // them by the venue's services alone (`restart-unheard`).
+    let served = setup.services.is_some_and(|services| services.retransmit && services.snapshot);
     let smooth = |link: &Link| link.loss + link.bursts + link.reorder == 0 && link.jitter.0 == 0;
-    if !setup.links.iter().all(smooth) {
+    if !served && !setup.links.iter().all(smooth) {
         classes.retain(|class| *class != 5);
     }
-    if classes.contains(&5) {
+    if !served && classes.contains(&5) {
         classes.retain(|class| ![1, 3, 6, 7].contains(class));
     }
     let mut faults = Vec::new();

@@ -87,6 +87,9 @@ pub(super) struct Watch {
     pub(super) behind: Nanos,
     pub(super) status: Option<Status>,
     pub(super) lease: Mono,
+    /// When a packet last came after that had run out. Copies that came again in between vouch for nothing
+    /// to the handler, so that it may have been a silence to it where it was none by `evidence`.
+    lapsed: Option<Mono>,
     pub(super) expected: u64,
     pub(super) known_end: u64,
     /// What `expected` was before the call under way.
@@ -130,6 +133,7 @@ impl Watch {
             behind: Nanos::ZERO,
             status: None,
             lease: Mono::NEVER,
+            lapsed: None,
             expected: 1,
             known_end: 1,
             expected_before: 1,
@@ -259,6 +263,9 @@ impl Watch {
         }
         // What was held back is applied from now on.
         self.reached.steps.clear();
+        if resync || next >= self.began_at {
+            self.began_at = 1;
+        }
         if resync {
             self.followed.resync(next);
             // No line lags for longer: what arrives from then on is of the new numbers.
@@ -280,7 +287,17 @@ impl Watch {
     pub(super) fn answered(&mut self, run: u32, first: u64, end: u64) {
         if self.run < Some(run) {
             // Numbers that began again unheard, and an answer to the middle of what seems to be missing:
-            // it may be held. One that reaches the books is found out by `settle`.
+            // it may be held. One that reaches the books is found out by `settle`, and one that begins with
+            // a number which is in them must be by the handler.
+            let in_books = first < self.expected_before
+                && self.last_applied + 1 == self.expected_before
+                && !self.said.spliced;
+            if in_books {
+                self.blame(|| format!("an answer of run {run} is taken, from {first} on"));
+            }
+            if let Some((_, ahead)) = self.ahead.as_mut().filter(|(of, _)| *of == run) {
+                ahead.answer(first, end);
+            }
             return;
         }
         if self.run != Some(run) {
@@ -326,6 +343,9 @@ impl Watch {
                     // Nothing vouched for the books so long: they may be as old as that.
                     self.said.stalled = self.said.stalled.max(Some(at));
                 }
+                if self.lease != Mono::NEVER && at >= self.lease {
+                    self.lapsed = self.lapsed.max(Some(at));
+                }
                 self.evidence = self.evidence.max(at);
             }
             let before = self.unspliced.as_ref().unwrap_or(&self.followed);
@@ -333,7 +353,8 @@ impl Watch {
             let shows =
                 if tag.count == 0 { tag.first >= next } else { tag.first + tag.count > next };
             self.followed.packet(tag.first, tag.count, tag.end, now);
-            if shows && !tag.echo {
+            // Nothing shows where a venue is that has ended its session.
+            if shows && !tag.echo && !self.said.ended {
                 self.behind = now.since(at);
                 // What was given up is not missing any more, what opened since is.
                 let whole = self.followed.missing_since().is_none()
@@ -350,7 +371,13 @@ impl Watch {
                 // After a restart packets may be refused that came.
                 let took_all = !self.said.restarted || self.known_end == self.expected;
                 let whole = (whole && took_all) || in_order;
-                self.said.stalled = self.said.stalled.filter(|since| at < *since || !whole);
+                // Without snapshots this is the proof that nothing of the old numbers can come any more.
+                let fresh = whole && self.said.stalled.is_some_and(|since| at >= since);
+                let snapshots = setup.services.is_some_and(|services| services.snapshot);
+                self.said.restarted &= !fresh || snapshots;
+                let still = |since: &Mono| at < *since || !whole;
+                self.said.stalled = self.said.stalled.filter(still);
+                self.lapsed = self.lapsed.filter(still);
             }
         }
         self.end_splice(now);
@@ -484,7 +511,7 @@ impl Watch {
                 self.said.restarted || (self.said.changed && self.last_applied == 0)
             }
             Reason::LinesDiffer => self.said.differs,
-            Reason::Late => self.said.stalled.is_some() || self.behind > setup.late,
+            Reason::Late => self.said.stalled.or(self.lapsed).is_some() || self.behind > setup.late,
             Reason::Quarantined => false,
             _ => return None,
         };

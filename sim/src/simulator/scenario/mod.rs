@@ -10,6 +10,9 @@ mod silence;
 
 use candor_core::{Nanos, Reason};
 
+#[cfg(canary)]
+pub(super) use sequence::restart_just_passed;
+
 use super::schedule::{Must, Plan, ServiceSetup, Setup, Ways};
 use crate::market::Family;
 

@@ -70,7 +70,8 @@ pub(super) fn request_lost_then_silence(seed: u64) -> Plan {
         .at(AT, What::WayHangs(0, true))
         .at(after(AT, ms(4)), What::Pause)
         .at(after(AT, ms(12)), What::WayHangs(0, false));
-    heals(plan, ms(400))
+    // Before the next heartbeat: by its own deadline, not by what happens to come.
+    heals(plan, ms(80))
 }
 
 /// The image ends before the gap does: not used; the next one is.

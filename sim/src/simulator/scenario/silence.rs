@@ -78,15 +78,16 @@ pub(super) fn opening_tick_only(seed: u64) -> Plan {
 
 /// Only the next heartbeat's number shows it: found at the heartbeat.
 pub(super) fn last_packet_lost(seed: u64) -> Plan {
-    let setup = Setup { rate: 200, ..small(seed) };
-    let (at, heartbeat) = (ms(500), setup.heartbeat);
-    let found = after(at, after(heartbeat, after(heartbeat, ms(60))));
-    let gap = stale(&[Reason::Gap]);
-    Plan::quiet("last-packet-lost", setup, ms(1_500))
-        .at(at, What::LoseNext(0, 1))
-        .at(after(at, ms(60)), What::Pause)
-        .expect(0, OPEN_BY, at, Must::BeLive)
-        .expect(0, found, ms(1_500), gap)
+    let setup = small(seed);
+    let (cut, pause, mend) = (ms(500), ms(540), ms(541));
+    // Nothing of what the cut took is followed by anything but heartbeats.
+    let found = after(mend, after(setup.heartbeat, after(setup.grace, SOON)));
+    let mut plan = Plan::quiet("last-packet-lost", setup, ms(1_500)).at(pause, What::Pause);
+    for line in [Line::A, Line::B] {
+        plan = plan.at(cut, What::Cut(0, line, true)).at(mend, What::Cut(0, line, false));
+    }
+    plan.expect(0, OPEN_BY, mend, Must::BeLive)
+        .expect(0, found, ms(1_500), stale(&[Reason::Gap]))
         .others_live(0, OPEN_BY)
 }
 
