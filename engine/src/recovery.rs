@@ -84,6 +84,11 @@ impl Partition {
         let session = self.sequencer.session();
         let Some(snapshots) = &mut content.rebuild.snapshots else { return };
         let next = snapshots.on_part(now, cycle, part, session, &mut content.counters);
+        if let snapshot::Step::Failed(why) = next
+            && why.is_of_another_session()
+        {
+            self.sequencer.on_session_refused();
+        }
         match (next, part) {
             (snapshot::Step::Begin, _) => {
                 content.begin_snapshot(self.sequencer.expected(), sink);

@@ -92,7 +92,10 @@
 //!   before its first packet, and what no line had carried when it was given up, filled by an answer
 //!   or contained in a snapshot are not.
 //! - **Sessions.** Another session name is followed at once, unless it is one of the last
-//!   [`limits::OLD_SESSIONS`] left behind.
+//!   [`limits::OLD_SESSIONS`] left behind. Of two that are heard within [`Config::session_grace`] of the
+//!   first packet of all nothing tells which is the newer: the one left for the other is gone back to,
+//!   once, when the venue's own service knows nothing of the other ([`Sequencer::on_session_refused`]) and
+//!   a line brings it.
 //! - **Restart.** The numbers start over under the same name when a line comes back to number 1 with
 //!   other bytes; carries other bytes under a number it delivered itself; is quiet for more than
 //!   the grace and then heartbeats, or ends, twice and more than a grace apart below its own next

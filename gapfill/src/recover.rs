@@ -55,6 +55,13 @@ impl Sequencer {
         }
     }
 
+    /// The venue's own service knows nothing of the session followed. Where another was left for it in
+    /// the first [`Config::session_grace`](crate::Config::session_grace) of all, when nothing told which of
+    /// the two is the newer, that is followed again from its next packet on. What is known stays until then.
+    pub fn on_session_refused(&mut self) {
+        self.old.on_refused();
+    }
+
     /// Whether an answer has contradicted what is known, and nothing has settled since what is true:
     /// no other is believed until a snapshot, a restart or another session.
     #[must_use]

@@ -8,7 +8,7 @@ use candor_core::{Content, Line, Loss, LossKind, Mono, Nanos, Packet, SeqNo, Seq
 use crate::fingerprints::{Fingerprints, print_of};
 use crate::inspect::{Finding, Known, inspect};
 use crate::lines::{LineState, Old};
-use crate::sessions::OldSessions;
+use crate::sessions::{OldSessions, Past};
 use crate::sink::Sink;
 use crate::stream::{Phase, Stream};
 use crate::{Config, Gaps, Heard, Notice, Output, State, Wholeness};
@@ -23,7 +23,9 @@ pub struct Sequencer {
     wake: Option<Mono>,
     /// `None` until the first packet.
     pub(crate) session: Option<SessionId>,
-    old: OldSessions,
+    /// When the first packet came.
+    begun: Mono,
+    pub(crate) old: OldSessions,
     pub(crate) stream: Stream,
     pub(crate) lines: [LineState; LINES],
     /// What the numbering before the last restart carried; looked at until `before_until`.
@@ -42,6 +44,7 @@ impl Sequencer {
             now: Mono::NEVER,
             wake: None,
             session: None,
+            begun: Mono::NEVER,
             old: OldSessions::new(),
             stream: Stream::new(),
             lines: core::array::from_fn(|_| LineState::new()),
@@ -187,19 +190,19 @@ impl Sequencer {
         match self.session {
             Some(current) if current == session => self.is_past_fence(line, packet, sink),
             Some(current) => match self.old.heard(session, line) {
-                Some(first) => {
-                    if first {
-                        sink.notice(Notice::OldSession { session, line });
-                    }
+                Some(Past::Again) => false,
+                Some(Past::First) => {
+                    sink.notice(Notice::OldSession { session, line });
                     false
                 }
-                None => {
+                Some(Past::Welcome) | None => {
                     self.change_session(current, session, sink);
                     true
                 }
             },
             None => {
                 self.session = Some(session);
+                self.begun = sink.now;
                 sink.session = session;
                 sink.notice(Notice::Started { session, first: packet.range.first });
                 true
@@ -214,7 +217,10 @@ impl Sequencer {
         sink: &mut Sink<'_, O>,
     ) {
         assert_ne!(from, to);
-        self.old.leave(from);
+        // A publisher of an old session, or a line that lags behind a change, may be the second that a
+        // handler hears at its start.
+        let unordered = sink.now.since(self.begun) < self.config.session_grace;
+        self.old.leave(from, to, unordered);
         self.session = Some(to);
         sink.session = to;
         sink.count(Counter::SessionChanges, 1);

@@ -54,6 +54,8 @@ struct Trouble {
     lag: u64,
     answer: u64,
     splice: u64,
+    /// The venue knows nothing of the session followed, and a line brings one of before.
+    refusal: u64,
 }
 
 /// What the venue publishes: the present session and the life of its numbers.
@@ -83,11 +85,13 @@ fn packets(seed: u64, steps: u64, trouble: Trouble) -> Vec<Given> {
     let mut all: Vec<Given> = Vec::new();
     let mut now = 1_000_000_000;
     let mut dark = [0u64; 3];
+    let mut past = vec![venue.session];
     for step in 0..steps {
         let pause = random.one_in(trouble.pause);
         now += random.below(if pause { 3_000_000 } else { 40_000 });
         if random.one_in(trouble.session) {
             let session = 2 + step;
+            past.push(session);
             venue = Venue { session, life: session, next: [1; 3], tip: 1, ..venue };
         }
         if random.one_in(trouble.restart) {
@@ -156,6 +160,15 @@ fn packets(seed: u64, steps: u64, trouble: Trouble) -> Vec<Given> {
             let at = now + random.below(100_000);
             let session = venue.session;
             all.push(Given { at, line: 0, session, kind, first, messages: vec![] });
+        }
+        if random.one_in(trouble.refusal) {
+            let session = past[random.below(past.len() as u64) as usize];
+            let (line, first) = (random.below(3) as usize, 1 + random.below(9));
+            let refused =
+                Given { at: now, line, session, kind: Kind::Refused, first, messages: vec![] };
+            let messages = vec![content(session, first)];
+            all.push(Given { at: now + 1, kind: Kind::Data, messages, ..refused.clone() });
+            all.push(refused);
         }
         if random.one_in(trouble.old_session) && step > 0 {
             let session = 1 + random.below(step);
@@ -280,6 +293,13 @@ fn give(bench: &mut Bench, twin: &mut Twin, given: &Given, what: &str) -> Option
             }
             return None;
         }
+        Kind::Refused => {
+            bench.sequencer.on_session_refused();
+            twin.session_refused();
+            bench.wait(Nanos(0));
+            twin.time(given.at);
+            return None;
+        }
     };
     let session = SessionId::from_number(given.session);
     let packet = packet(session, content, given.first, given.messages.len(), &encoded);
@@ -310,9 +330,10 @@ fn origin_index(origin: Origin) -> usize {
 }
 
 /// Runs both; returns them for a closer look. `start_limit` 0: a missing start is not kept.
-fn run(given: &[Given], start_limit: u64) -> (Bench, Twin) {
-    let mut bench = Bench::with(Config { keep_start: start_limit > 0, start_limit, ..CONFIG });
-    let mut twin = Twin::new(GRACE.0, SESSION_GRACE.0, start_limit);
+fn run(given: &[Given], start_limit: u64, session_grace: Nanos) -> (Bench, Twin) {
+    let keep_start = start_limit > 0;
+    let mut bench = Bench::with(Config { keep_start, start_limit, session_grace, ..CONFIG });
+    let mut twin = Twin::new(GRACE.0, session_grace.0, start_limit);
     let mut compared = 0;
     for (step, given) in given.iter().enumerate() {
         let what = || format!("at packet {step}: {given:?}");
@@ -360,6 +381,7 @@ const MILD: Trouble = Trouble {
     lag: 0,
     answer: 0,
     splice: 0,
+    refusal: 0,
 };
 
 #[test]
@@ -367,13 +389,16 @@ fn mild_trouble_on_three_lines_loses_nothing() {
     let mut given = packets(1, 3000, Trouble { whole: Some(2), ..MILD });
     // Two heartbeats that are late by more than the grace, on a line that is quiet, are a restart.
     given.retain(|given| given.kind == Kind::Data);
-    let (mut bench, _) = run(&given, 0);
+    let (mut bench, _) = run(&given, 0, SESSION_GRACE);
     bench.wait(Nanos::from_secs(1));
     assert!(bench.get(Counter::Applied) > 5000, "{}", bench.counts());
     assert!(bench.numbers().into_iter().eq(1..bench.expected()), "{}", bench.counts());
     assert_eq!((bench.get(Counter::Restarts), bench.get(Counter::LinesDiffer)), (0, 0));
     assert_eq!(bench.get(Counter::GapsLost), 0);
 }
+
+/// Of the second, nearly all sessions are heard when it has passed.
+const GRACES: [Nanos; 2] = [SESSION_GRACE, Nanos::from_millis(30)];
 
 /// A day of everything, so that no rule goes untried: each counter must have moved.
 #[test]
@@ -396,10 +421,11 @@ fn every_rule_is_tried() {
             lag: if seed % 6 == 0 { 2_500_000 } else { 0 },
             answer: if seed % 3 == 0 { 4 } else { 0 },
             splice: if seed % 4 == 2 { 60 } else { 0 },
+            refusal: if seed % 3 == 2 { 40 } else { 0 },
             ..MILD
         };
         let given = packets(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15), 700, trouble);
-        let (bench, twin) = run(&given, (seed % 2) * 40);
+        let (bench, twin) = run(&given, (seed % 2) * 40, GRACES[(seed % 2) as usize]);
         for counter in COMPARED {
             sum.add(counter, bench.get(counter));
         }
@@ -418,8 +444,8 @@ fn every_rule_is_tried() {
     }
 }
 
-/// What the twin has to say about evidence, and the restarts that heartbeats show.
-const EVIDENCE: [&str; 12] = [
+/// What the twin has to say about evidence, the restarts that heartbeats show, and sessions gone back to.
+const EVIDENCE: [&str; 13] = [
     "begins",
     "new",
     "beats",
@@ -432,6 +458,7 @@ const EVIDENCE: [&str; 12] = [
     "differs",
     "unknown",
     "restarts_by_heartbeat",
+    "gone_back",
 ];
 
 fn troubles() -> impl Strategy<Value = Trouble> {
@@ -439,9 +466,9 @@ fn troubles() -> impl Strategy<Value = Trouble> {
     (
         (2..40u64, rare(100), rare(20), rare(20), rare(200), rare(30), rare(60)),
         (rare(400), rare(400), rare(100), rare(300), rare(900), rare(60), rare(8)),
-        (rare(20), rare(80)),
+        (rare(20), rare(80), rare(60)),
     )
-        .prop_map(|(a, b, (answer, splice))| {
+        .prop_map(|(a, b, (answer, splice, refusal))| {
             let (loss, burst, duplicate, late, repeat, too_long, differ) = a;
             let (jump, session, old_session, restart, end, pause, lag) = b;
             Trouble {
@@ -462,6 +489,7 @@ fn troubles() -> impl Strategy<Value = Trouble> {
                 lag: lag * 500_000,
                 answer,
                 splice,
+                refusal,
             }
         })
 }
@@ -470,7 +498,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
 
     #[test]
-    fn agrees_with_its_twin(seed in any::<u64>(), steps in 1..400u64, trouble in troubles(), start in 0..60u64) {
-        let _ = run(&packets(seed, steps, trouble), start);
+    fn agrees_with_its_twin(seed in any::<u64>(), steps in 1..400u64, trouble in troubles(), start in 0..60u64, grace in 0..2usize) {
+        let _ = run(&packets(seed, steps, trouble), start, GRACES[grace]);
     }
 }

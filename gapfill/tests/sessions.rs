@@ -87,6 +87,46 @@ fn two_publishers() {
     assert_eq!(bench.sequencer.session(), NEXT);
 }
 
+/// A handler starts, hears the session of today and then, by a line that lags or an old publisher, the
+/// one of before.
+#[test]
+fn of_two_sessions_at_the_start_the_venue_knows_one() {
+    let mut bench = Bench::new();
+    bench.session = NEXT;
+    bench.data(A, 40, 1);
+    bench.session = DAY;
+    bench.data(B, 900, 1);
+    assert_eq!(bench.sequencer.session(), DAY);
+    bench.session = NEXT;
+    bench.data(A, 41, 1);
+    assert_eq!(bench.sequencer.session(), DAY, "nothing says that it is the newer");
+    bench.sequencer.on_session_refused();
+    assert_eq!(bench.sequencer.session(), DAY, "until a line brings it");
+    let back = bench.data(A, 42, 1);
+    let changed = Notice::SessionChanged { from: DAY, to: NEXT };
+    assert_eq!(notices(&back)[0], changed);
+    // Once: a service that knows neither is no help.
+    bench.session = DAY;
+    bench.sequencer.on_session_refused();
+    assert_eq!(notices(&bench.data(B, 901, 1)), [Notice::OldSession { session: DAY, line: B }]);
+    assert_eq!(bench.sequencer.session(), NEXT);
+    assert_eq!(bench.get(Counter::SessionChanges), 2);
+}
+
+/// What was followed for longer is older than what came after it, whatever a service knows.
+#[test]
+fn a_session_that_ended_for_another_is_never_gone_back_to() {
+    let mut bench = Bench::new();
+    bench.data(A, 1, 5);
+    bench.wait(SESSION_GRACE);
+    bench.session = NEXT;
+    bench.data(A, 1, 5);
+    bench.sequencer.on_session_refused();
+    bench.session = DAY;
+    assert_eq!(notices(&bench.data(B, 6, 1)), [Notice::OldSession { session: DAY, line: B }]);
+    assert_eq!(bench.sequencer.session(), NEXT);
+}
+
 #[test]
 fn only_so_many_sessions_are_remembered() {
     let mut bench = Bench::new();

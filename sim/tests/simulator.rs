@@ -97,6 +97,9 @@ scenarios! {
     number_reset_healed = "number-reset-healed",
     restart_with_late_packets = "restart-with-late-packets",
     restart_unheard = "restart-unheard",
+    start_beside_old_publisher = "start-beside-old-publisher",
+    start_beside_old_publisher_alone = "start-beside-old-publisher-alone",
+    start_as_session_changes = "start-as-session-changes",
     failover_new_session = "failover-new-session",
     session_change_all = "session-change-all",
     two_publishers = "two-publishers",
@@ -276,16 +279,6 @@ fn a_failure_is_told_and_made_smaller() {
     let told = report::explain(&shrunk.plan, &shrunk.failure, "candor-sim --keep 0");
     assert!(told.contains("replay: candor-sim --keep 0"));
     assert!(told.contains("P2 falls silent"));
-}
-
-/// Worlds in which something is known not to hold. When one of these passes, move it among the others.
-#[test]
-#[ignore = "each is known to fail; see the reasons in simulator::scenario::OPEN"]
-fn what_is_open_still_fails() {
-    for (name, why, build) in scenario::OPEN {
-        let fails = (1..=20).any(|seed| run(&build(seed)).failure.is_some());
-        assert!(fails, "{name} holds now: {why}");
-    }
 }
 
 #[cfg(canary)]

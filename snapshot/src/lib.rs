@@ -279,6 +279,12 @@ impl Failure {
         }
     }
 
+    /// Whether the service has another session than the lines carry.
+    #[must_use]
+    pub const fn is_of_another_session(self) -> bool {
+        matches!(self, Failure::OtherSession | Failure::Refused(Refusal::WrongSession))
+    }
+
     /// The failure's name in output: the service's word where it gave one.
     #[must_use]
     pub const fn label(self) -> &'static str {

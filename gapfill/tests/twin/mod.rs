@@ -26,6 +26,8 @@ pub enum Kind {
     Splice,
     /// The same, and nothing else known is believed.
     Resync,
+    /// No packet: the venue knows nothing of the session followed.
+    Refused,
 }
 
 /// A packet as the twin sees it.
@@ -97,6 +99,11 @@ pub struct Twin {
     answers_from: u64,
     session: Option<u64>,
     old: VecDeque<u64>,
+    began: u64,
+    /// Those left before anything told which is the newer, and whether the venue knows nothing of the one
+    /// followed.
+    unordered: Vec<u64>,
+    refused: bool,
     run: Run,
     sides: [Side; 3],
     now: u64,
@@ -168,6 +175,10 @@ impl Twin {
 
     pub fn numbers(&self) -> (u64, u64, u64, Option<u64>) {
         (self.run.expected, self.run.known_end, self.run.held.len() as u64, self.session)
+    }
+
+    pub fn session_refused(&mut self) {
+        self.refused = true;
     }
 
     /// When time alone changes something.
@@ -322,16 +333,28 @@ impl Twin {
     fn refuses(&mut self, given: &Given) -> bool {
         let Some(current) = self.session else {
             self.session = Some(given.session);
+            self.began = self.now;
             return false;
         };
         if current != given.session {
-            if self.old.contains(&given.session) {
-                return true;
+            if let Some(place) = self.old.iter().position(|old| *old == given.session) {
+                let back = self.unordered.contains(&given.session);
+                if !back || !self.refused {
+                    return true;
+                }
+                self.count("gone_back", 1);
+                self.old[place] = current;
+                self.unordered.retain(|other| *other != given.session);
+            } else {
+                self.unordered.retain(|other| *other != current);
+                self.unordered
+                    .extend((self.now - self.began < self.session_grace).then_some(current));
+                self.old.push_back(current);
+                if self.old.len() > OLD_SESSIONS {
+                    self.old.pop_front();
+                }
             }
-            self.old.push_back(current);
-            if self.old.len() > OLD_SESSIONS {
-                self.old.pop_front();
-            }
+            self.refused = false;
             self.session = Some(given.session);
             self.count("session_changes", 1);
             self.start_over();

@@ -138,9 +138,11 @@ impl Judge<'_> {
         let (truth, seat) = (&self.truths[index], &handler.seats[index]);
         let wrong = |what: String| Err(Wrong { partition: index, what });
         let followed = seat.watch.run.map(|run| truth.session(run));
-        if seat.watch.has_left(truth.run()) && followed != Some(truth.session(truth.run())) {
-            // It was heard first, and then an older one on a line that lags or of an old publisher: known,
-            // and never Live (`scenario::OPEN`, start-beside-old-publisher).
+        let snapshots = self.setup.services.is_some_and(|services| services.snapshot);
+        let past = followed != Some(truth.session(truth.run()));
+        if seat.watch.has_left(truth.run()) && past && !snapshots {
+            // It was heard first, and then an older one on a line that lags or of an old publisher: only
+            // the venue's services know (`start-beside-old-publisher`).
             let live = |handle| handler.region.read_at(handle, now).live().is_some();
             if seat.handles.iter().copied().any(live) {
                 return wrong("I2: healed, and Live in a session that is past".to_owned());

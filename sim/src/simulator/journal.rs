@@ -49,10 +49,15 @@ pub enum Told {
     Healed,
 }
 
-/// The ring.
+/// What happened, in which place of all that did.
+type Record = (u64, Mono, u16, Told);
+
+/// Two rings: packets come by the thousand, and what led to a failure must not be lost among them.
 #[derive(Clone, Debug, Default)]
 pub struct Journal {
-    kept: VecDeque<(Mono, u16, Told)>,
+    packets: VecDeque<Record>,
+    others: VecDeque<Record>,
+    noted: u64,
 }
 
 /// Stands for no partition.
@@ -62,28 +67,38 @@ impl Journal {
     /// Room for everything that is kept.
     #[must_use]
     pub fn new() -> Journal {
-        Journal { kept: VecDeque::with_capacity(KEPT) }
+        let ring = || VecDeque::with_capacity(KEPT);
+        Journal { packets: ring(), others: ring(), noted: 0 }
     }
 
     /// Notes what happened.
     #[inline]
     pub fn note(&mut self, at: Mono, partition: u16, told: Told) {
-        if self.kept.len() == KEPT {
-            self.kept.pop_front();
+        let packet = matches!(told, Told::Sent(_) | Told::Lost(_) | Told::Took(..));
+        let ring = if packet { &mut self.packets } else { &mut self.others };
+        if ring.len() == KEPT {
+            ring.pop_front();
         }
-        self.kept.push_back((at, partition, told));
+        ring.push_back((self.noted, at, partition, told));
+        self.noted += 1;
     }
 
-    /// The last `most` records of a partition (of all where `None`), in words.
+    /// The last `most` packets of a partition (of all where `None`) and as many of whatever else
+    /// happened there, in words.
     #[must_use]
     pub fn last(&self, most: usize, partition: Option<usize>, start: Mono) -> Vec<String> {
-        let mine = self.kept.iter().rev().filter(|(_, at, told)| {
+        let mine = |(_, _, at, told): &&Record| {
             partition.is_none_or(|wanted| usize::from(*at) == wanted || *at == NOWHERE)
                 && !matches!(told, Told::Sent(_))
-        });
-        let mut lines: Vec<String> = mine
-            .take(most)
-            .map(|(at, partition, told)| {
+        };
+        let last = |ring: &'_ VecDeque<Record>| -> Vec<Record> {
+            ring.iter().rev().filter(mine).take(most).copied().collect()
+        };
+        let mut records = [last(&self.packets), last(&self.others)].concat();
+        records.sort_unstable_by_key(|(noted, ..)| *noted);
+        records
+            .iter()
+            .map(|(_, at, partition, told)| {
                 let place = match *partition {
                     NOWHERE => "  ".to_owned(),
                     partition => format!("P{}", partition + 1),
@@ -91,9 +106,7 @@ impl Journal {
                 let Nanos(ns) = at.since(start);
                 format!("{:>14.6} ms  {place}  {told}", ns as f64 / 1e6)
             })
-            .collect();
-        lines.reverse();
-        lines
+            .collect()
     }
 }
 

@@ -5,7 +5,7 @@ use core::fmt;
 use candor_core::Nanos;
 use candor_core::counters::Counters;
 
-use super::schedule::{Fault, Plan};
+use super::schedule::{Fault, Plan, Setup};
 
 /// A check that did not hold.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -96,7 +96,7 @@ fn setup_of(plan: &Plan) -> String {
     let lines: String = setup.lines().map(|line| line.letter()).collect();
     format!(
         "world: {}, {} partitions, {} symbols, lines {lines}, {} messages/s in steps of {}, heartbeat {}, \
-         silence {}, grace {}, late {}, lease {}, {} lanes",
+         silence {}, grace {}, late {}, lease {}, {} lanes, {}",
         super::swarm::venue_name(setup.venue),
         setup.partitions,
         setup.symbols,
@@ -107,6 +107,18 @@ fn setup_of(plan: &Plan) -> String {
         setup.grace,
         setup.late,
         setup.lease,
-        setup.lanes
+        setup.lanes,
+        services_of(setup)
     )
+}
+
+fn services_of(setup: &Setup) -> String {
+    let Some(services) = setup.services else { return "no services".to_owned() };
+    let missing = if services.retransmit {
+        format!("retransmits up to {} missing, {} a second", services.limit, services.budget)
+    } else {
+        "no retransmits".to_owned()
+    };
+    let snapshots = if services.snapshot { "snapshots" } else { "no snapshots" };
+    format!("{missing}, {snapshots}, answers within {}", services.timeout)
 }

@@ -79,8 +79,13 @@ pub(super) struct Watch {
     pub(super) newest_run: Option<u32>,
     /// When the last packet of the run followed reached the host, echoes left aside.
     pub(super) evidence: Mono,
-    /// Runs left behind in this life.
-    left: Vec<u32>,
+    /// Runs left behind in this life, and whether that was before it was known which is the newer, the
+    /// run left or the one followed instead: then the venue's refusal brings it back, once.
+    left: Vec<(u32, bool)>,
+    /// When the first packet of this life came.
+    born: Option<Mono>,
+    /// The venue's snapshot service knows nothing of the session followed.
+    session_refused: bool,
     /// Since when a newer run than the one followed is being put before it.
     pub(super) newer_since: Option<Mono>,
     /// How late the last packet that shows where the venue is was looked at.
@@ -129,6 +134,8 @@ impl Watch {
             newest_run: None,
             evidence: Mono::NEVER,
             left: Vec::new(),
+            born: None,
+            session_refused: false,
             newer_since: None,
             behind: Nanos::ZERO,
             status: None,
@@ -238,10 +245,10 @@ impl Watch {
             Step::SnapshotBegun => self.said.rebuilding = true,
             Step::Spliced { next } => self.splice(next.0, None),
             Step::Resynced { next } => self.splice(next.0, Some(now + setup.session_grace)),
+            Step::SnapshotFailed { why } => self.session_refused |= why.is_of_another_session(),
             Step::RetransmitGivenUp { .. }
             | Step::RetransmitContradicted { .. }
-            | Step::SnapshotAsked { .. }
-            | Step::SnapshotFailed { .. } => {}
+            | Step::SnapshotAsked { .. } => {}
         }
     }
 
@@ -317,7 +324,7 @@ impl Watch {
             return;
         }
         if self.run.is_none() || self.began {
-            self.begin(tag);
+            self.begin(tag, now, setup);
         } else if self.run < Some(tag.run) && self.followed.known_end() == 1 {
             // Nothing was ever said in the run followed: what begins again is the same.
             self.run = Some(tag.run);
@@ -339,7 +346,9 @@ impl Watch {
             // that came broken before.
             let first_whole = core::mem::take(&mut self.broken[tag.line.index()]) == tag.first;
             if !tag.echo || first_whole || self.evidence == Mono::NEVER {
-                if self.evidence != Mono::NEVER && at >= self.evidence + setup.silence {
+                // Whoever has ended a session may be silent: what comes next begins with nothing.
+                let silent = self.evidence != Mono::NEVER && at >= self.evidence + setup.silence;
+                if silent && !self.said.ended {
                     // Nothing vouched for the books so long: they may be as old as that.
                     self.said.stalled = self.said.stalled.max(Some(at));
                 }
@@ -397,17 +406,24 @@ impl Watch {
 
     /// Whether the handler followed this run and left it for another.
     pub(super) fn has_left(&self, run: u32) -> bool {
-        self.left.contains(&run)
+        self.left.iter().any(|(left, _)| *left == run)
     }
 
-    fn begin(&mut self, tag: &Tag) {
-        let before = self.run;
-        if before == Some(tag.run) {
+    fn begin(&mut self, tag: &Tag, now: Mono, setup: &super::Setup) {
+        let born = *self.born.get_or_insert(now);
+        if self.run == Some(tag.run) {
             self.blame(|| "the handler sees a session begin where none did".to_owned());
-        } else if self.left.contains(&tag.run) {
+        }
+        let back = self.left.iter_mut().find(|(run, _)| *run == tag.run);
+        let was_left = back.is_some();
+        let allowed =
+            back.is_some_and(|(_, unordered)| core::mem::take(unordered)) && self.session_refused;
+        self.session_refused = false;
+        if was_left && !allowed {
             self.blame(|| "the handler goes back to a session left behind".to_owned());
         }
-        self.left.extend(before);
+        let unordered = now < born + setup.session_grace && !was_left;
+        self.left.extend(self.run.map(|run| (run, unordered)));
         self.began = false;
         self.run = Some(tag.run);
         self.newer_since = None;
@@ -483,8 +499,10 @@ impl Watch {
             return true;
         }
         let lines_alone = self.followed.missing_since().is_none() && self.run.is_some();
-        let spoilt = self.said.gap_lost || self.said.differs;
-        lines_alone && !spoilt
+        // After a restart packets that came are refused for a time, and what they brought may not be had
+        // again: the services lose one request in three.
+        let refused = self.said.restarted && self.known_end != self.expected;
+        lines_alone && !(self.said.gap_lost || self.said.differs || refused)
     }
 
     /// Whether a reader may be told this reason now, of the partition as a whole; `None` for

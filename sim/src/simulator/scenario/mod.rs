@@ -48,6 +48,9 @@ pub const ALL: &[(&str, Build)] = &[
     ("number-reset-healed", sequence::number_reset_healed),
     ("restart-with-late-packets", sequence::restart_with_late_packets),
     ("restart-unheard", sequence::restart_unheard),
+    ("start-beside-old-publisher", sequence::start_beside_old_publisher),
+    ("start-beside-old-publisher-alone", sequence::start_beside_old_publisher_alone),
+    ("start-as-session-changes", sequence::start_as_session_changes),
     ("failover-new-session", sequence::failover),
     ("session-change-all", sequence::session_change_all),
     ("two-publishers", sequence::two_publishers),
@@ -84,14 +87,6 @@ pub const ALL: &[(&str, Build)] = &[
     ("unknown-order-healed", recovery::unknown_order),
 ];
 
-/// Worlds in which an invariant is known not to hold, each with why. They are here so that it shows
-/// when one begins to.
-pub const OPEN: &[(&str, &str, Build)] = &[(
-    "start-beside-old-publisher",
-    "a handler that starts while an old publisher still sends may leave the real session for good",
-    sequence::start_beside_old_publisher,
-)];
-
 /// What differs at a venue of DEEP: scenarios that it alone has, and those in which something else
 /// must hold. Every other one is the same at both.
 pub const DEEP: &[(&str, Build)] = &[
@@ -118,8 +113,7 @@ pub fn names(venue: Family) -> impl Iterator<Item = &'static str> {
 /// The plan of a scenario at a venue; `None` where it has none of this name.
 #[must_use]
 pub fn find(name: &str, seed: u64, venue: Family) -> Option<Plan> {
-    let open = OPEN.iter().map(|(known, _, build)| (*known, *build));
-    let mut all = ALL.iter().copied().chain(open);
+    let mut all = ALL.iter().copied();
     let build = |(_, build): &(&str, Build)| build(seed);
     let common = all.find(|(known, _)| *known == name);
     match venue {

@@ -127,15 +127,35 @@ pub(super) fn restart_with_late_packets(seed: u64) -> Plan {
     plan.at(ms(2_500), What::Restart(0, true))
 }
 
-/// A handler starts while a publisher of yesterday's session still sends on one line.
+/// A handler starts while a publisher of yesterday's session still sends on one line: which of the two
+/// is in force only the venue's services know.
 pub(super) fn start_beside_old_publisher(seed: u64) -> Plan {
-    Plan::quiet("start-beside-old-publisher", small(seed), ms(3_000))
-        .at(ms(400), What::Session(Some(0)))
-        .at(ms(400), What::Zombie(0, Line::A, true))
+    started_amid_sessions("start-beside-old-publisher", Some(ServiceSetup::BOTH), seed)
+        .at(ms(950), What::Zombie(0, Line::A, true))
+        .expect(0, ms(2_500), ms(3_000), Must::BeLive)
+}
+
+/// The same where nobody can be asked: never Live, for as long as that may be.
+pub(super) fn start_beside_old_publisher_alone(seed: u64) -> Plan {
+    let reasons = [Reason::NotStarted, Reason::SessionChanged, Reason::Recovering];
+    started_amid_sessions("start-beside-old-publisher-alone", None, seed)
+        .at(ms(950), What::Zombie(0, Line::A, true))
+        .expect(0, ms(1_200), ms(3_000), stale(&reasons))
+}
+
+/// A handler starts as the session changes, and one line lags: it brings the old one after the new.
+pub(super) fn start_as_session_changes(seed: u64) -> Plan {
+    started_amid_sessions("start-as-session-changes", Some(ServiceSetup::BOTH), seed)
+        .at(ms(500), What::Lag(0, Line::B, ms(300)))
+        .expect(0, ms(2_500), ms(3_000), Must::BeLive)
+}
+
+fn started_amid_sessions(name: &str, services: Option<ServiceSetup>, seed: u64) -> Plan {
+    let setup = Setup { services, ..small(seed) };
+    Plan::quiet(name, setup, ms(3_000))
         .at(ms(800), What::Stop)
         .at(ms(1_000), What::Session(Some(0)))
         .at(ms(1_001), What::Start)
-        .expect(0, ms(1_500), ms(3_000), Must::BeLive)
 }
 
 /// Numbers begin again while the lane stands still, and come further than they were before.
