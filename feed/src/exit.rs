@@ -85,3 +85,9 @@ impl Failure {
         Failure::new(Exit::Data, message)
     }
 }
+
+impl From<candor_settings::Problems> for Failure {
+    fn from(problems: candor_settings::Problems) -> Failure {
+        Failure::config(problems.to_string())
+    }
+}

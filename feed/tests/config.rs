@@ -3,9 +3,10 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use candor::config::{self, Config, ConfigError, Idle, SourceKind, XdpMode};
+use candor::config::{self, Config, Idle, SourceKind, XdpMode};
 use candor_core::{Line, Nanos, TradingDate};
 use candor_decoders::Format;
+use candor_settings::Problems;
 
 const BASE: &str = r#"[handler]
 name = "mdh1"
@@ -348,7 +349,7 @@ impl Folder {
         path
     }
 
-    fn load(&self, text: &str) -> Result<Config, ConfigError> {
+    fn load(&self, text: &str) -> Result<Config, Problems> {
         config::load(&self.write("candor.toml", text))
     }
 }

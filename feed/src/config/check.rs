@@ -6,9 +6,9 @@ use std::net::Ipv4Addr;
 use candor_core::limits::{LANES, PARTITIONS};
 use candor_core::{Line, Symbol, Venue};
 use candor_ebpf::SENDERS;
+use candor_settings::Context;
 
 use super::parse::Places;
-use super::reader::Context;
 use super::{Config, LineConfig, SourceKind};
 
 /// Reports every contradiction within a configuration whose values are each right by themselves.

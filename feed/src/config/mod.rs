@@ -7,10 +7,7 @@
 
 mod check;
 mod credentials;
-mod nearest;
 mod parse;
-mod problem;
-mod reader;
 mod services;
 mod symbols;
 mod terms;
@@ -23,9 +20,8 @@ use candor_core::limits::LINES;
 use candor_core::symbol::Text;
 use candor_core::{Line, Nanos, Symbol, TradingDate, Venue};
 use candor_decoders::Format;
+use candor_settings::{Problem, Problems};
 
-pub(crate) use nearest::nearest;
-pub use problem::{ConfigError, Problem};
 pub use services::{Recovery, Services};
 
 /// The reorder grace of a venue that configures none.
@@ -329,16 +325,17 @@ impl Config {
 ///
 /// # Errors
 /// As [`load`].
-pub fn parse_text(path: &Path, text: &str) -> Result<Config, ConfigError> {
+pub fn parse_text(path: &Path, text: &str) -> Result<Config, Problems> {
     parse::parse(path, text)
 }
 
 /// Reads and checks the configuration at `path`. Relative `symbols_file` names start at its folder.
 ///
 /// # Errors
-/// [`ConfigError`] with every problem found, each with file and line; nothing is loaded then.
-pub fn load(path: &Path) -> Result<Config, ConfigError> {
-    let text = symbols::read_text(path)
-        .map_err(|message| ConfigError::new(path, vec![Problem::of_file(path, message)]))?;
+/// [`Problems`] with every problem found, each with file and line; nothing is loaded then.
+pub fn load(path: &Path) -> Result<Config, Problems> {
+    let text = candor_settings::read_text(path).map_err(|message| {
+        Problems::new("configuration", path, vec![Problem::of_file(path, message)])
+    })?;
     parse::parse(path, &text)
 }

@@ -6,12 +6,11 @@ use std::path::{Path, PathBuf};
 use candor_core::limits::LINES;
 use candor_core::symbol::Text;
 use candor_core::{Nanos, TradingDate, Venue};
+use candor_settings::{At, Context, Problems, Table};
 use sha2::{Digest, Sha256};
 use toml::de::DeTable;
 
 use super::check;
-use super::problem::ConfigError;
-use super::reader::{At, Context, Table};
 use super::{
     AfXdpConfig, Checksums, Config, Handler, HugePages, Idle, Lane, SourceConfig, SourceKind,
     XdpMode, venue,
@@ -53,7 +52,7 @@ pub(super) struct Reading<'a> {
 }
 
 /// Parses and checks the text of the configuration at `path`.
-pub(super) fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
+pub(super) fn parse(path: &Path, text: &str) -> Result<Config, Problems> {
     let mut cx = Context::new(path, text);
     let (root, errors) = DeTable::parse_recoverable(text);
     // What follows a mistake in the syntax is mostly its consequence: the first is enough.
@@ -62,7 +61,7 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
         cx.problem(line, format!("is not TOML: {}", error.message().replace('\n', ", ")));
     }
     if !cx.problems.is_empty() {
-        return Err(ConfigError::new(path, cx.problems));
+        return Err(Problems::new("configuration", path, cx.problems));
     }
     let mut digest = Sha256::new();
     digest.update(text);
@@ -86,7 +85,7 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
             return Ok(config);
         }
     }
-    Err(ConfigError::new(path, cx.problems))
+    Err(Problems::new("configuration", path, cx.problems))
 }
 
 fn handler(reading: &mut Reading<'_>, root: &mut Table<'_>) -> Option<Handler> {

@@ -10,10 +10,10 @@ use candor_gapfill::retransmit::{OUTSTANDING, Policy};
 use candor_services::addresses::ADDRESSES;
 use candor_services::snapshot::SessionChoice;
 use candor_services::{Budget, Credentials, DAY_MAX};
+use candor_settings::{At, Context, Table};
 
 use super::credentials;
 use super::parse::Reading;
-use super::reader::{At, Context, Table};
 
 /// Where the services of one partition are; empty where it has none.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]

@@ -6,10 +6,10 @@ use std::net::Ipv4Addr;
 use candor_core::limits::{LEVELS, LINES, ORDERS, SYMBOLS};
 use candor_core::{Line, Nanos, Symbol, Venue};
 use candor_decoders::Format;
+use candor_settings::{At, Context, Table};
 use sha2::Digest;
 
 use super::parse::{PartitionPlace, Reading, interface_name, name};
-use super::reader::{At, Context, Table};
 use super::services::{self, Recovery};
 use super::{Capacity, LineConfig, Partition, symbols};
 
@@ -152,7 +152,7 @@ fn symbol_list(
         (Some(listed), None) => from_list(cx, &listed.value),
         (None, Some(file)) => {
             let path = reading.folder.join(file.value);
-            match symbols::read_text(&path) {
+            match candor_settings::read_text(&path) {
                 Ok(text) => {
                     reading.digest.update(&text);
                     let (symbols, problems) = symbols::parse(&path, &text);

@@ -21,9 +21,10 @@ mod socket;
 
 use std::fmt;
 
+use candor_settings::nearest;
 use serde_json::{Map, Value, json};
 
-use crate::config::{Config, nearest};
+use crate::config::Config;
 use crate::exit::{Exit, Failure};
 pub(crate) use socket::Listener;
 

@@ -1,7 +1,8 @@
 //! The key somebody meant.
 
 /// The candidate nearest to `word`, if any is near enough to be what was meant.
-pub(crate) fn nearest<'a>(word: &str, candidates: &[&'a str]) -> Option<&'a str> {
+#[must_use]
+pub fn nearest<'a>(word: &str, candidates: &[&'a str]) -> Option<&'a str> {
     let word = word.to_lowercase();
     // One letter is near to any other; from two on, a third of the word may be wrong.
     let bound = match word.chars().count() {

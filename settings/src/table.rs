@@ -7,35 +7,41 @@ use std::path::Path;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::nearest::nearest;
-use super::problem::Problem;
+use crate::{Problem, nearest};
 
 /// A value, and the line it stands in.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct At<T> {
-    pub(super) value: T,
-    pub(super) line: usize,
+pub struct At<T> {
+    /// The value.
+    pub value: T,
+    /// Its line, from 1; 0 where it has none of its own.
+    pub line: usize,
 }
 
 /// The file being read, and what is wrong with it so far.
-pub(super) struct Context<'a> {
-    pub(super) file: &'a Path,
+pub struct Context<'a> {
+    /// Its path.
+    pub file: &'a Path,
     text: &'a str,
-    pub(super) problems: Vec<Problem>,
+    /// What is wrong with it so far, in the order in which it was found.
+    pub problems: Vec<Problem>,
 }
 
 impl<'a> Context<'a> {
-    pub(super) fn new(file: &'a Path, text: &'a str) -> Context<'a> {
+    /// A file of this path and text, of which nothing has been read.
+    #[must_use]
+    pub fn new(file: &'a Path, text: &'a str) -> Context<'a> {
         Context { file, text, problems: Vec::new() }
     }
 
     /// The line, from 1, that holds this byte.
-    pub(super) fn line(&self, offset: usize) -> usize {
+    pub fn line(&self, offset: usize) -> usize {
         let before = self.text.as_bytes().get(..offset).unwrap_or(self.text.as_bytes());
         1 + before.iter().filter(|byte| **byte == b'\n').count()
     }
 
-    pub(super) fn problem(&mut self, line: usize, message: impl Into<String>) {
+    /// Says what is wrong in a line, and what to do.
+    pub fn problem(&mut self, line: usize, message: impl Into<String>) {
         self.problems.push(Problem {
             file: self.file.to_path_buf(),
             line,
@@ -45,16 +51,19 @@ impl<'a> Context<'a> {
 }
 
 /// One table of the file.
-pub(super) struct Table<'t> {
+pub struct Table<'t> {
     /// How problems call it: `[handler]`, `[[lane]]`, `lines.A`.
     name: String,
-    pub(super) line: usize,
+    /// The line of its heading; 0 for the file itself.
+    pub line: usize,
     entries: &'t DeTable<'t>,
     asked: Vec<&'static str>,
 }
 
 impl<'t> Table<'t> {
-    pub(super) fn new(name: &str, line: usize, entries: &'t DeTable<'t>) -> Table<'t> {
+    /// A table that problems call `name`.
+    #[must_use]
+    pub fn new(name: &str, line: usize, entries: &'t DeTable<'t>) -> Table<'t> {
         Table { name: name.to_owned(), line, entries, asked: Vec::new() }
     }
 
@@ -77,11 +86,12 @@ impl<'t> Table<'t> {
     }
 
     /// Says that a key is missing; `example` shows how to write it.
-    pub(super) fn missing(&self, cx: &mut Context<'_>, key: &str, example: &str) {
+    pub fn missing(&self, cx: &mut Context<'_>, key: &str, example: &str) {
         cx.problem(self.line, format!("{} has no `{key}`; add one like: {example}", self.name));
     }
 
-    pub(super) fn text(
+    /// A text that is not empty; `wanted` says what it should be.
+    pub fn text(
         &mut self,
         cx: &mut Context<'_>,
         key: &'static str,
@@ -99,7 +109,7 @@ impl<'t> Table<'t> {
     }
 
     /// A date, quoted (`"2026-11-21"`) or as TOML writes dates, as its text.
-    pub(super) fn date(
+    pub fn date(
         &mut self,
         cx: &mut Context<'_>,
         key: &'static str,
@@ -117,7 +127,8 @@ impl<'t> Table<'t> {
         }
     }
 
-    pub(super) fn boolean(&mut self, cx: &mut Context<'_>, key: &'static str) -> Option<At<bool>> {
+    /// True or false.
+    pub fn boolean(&mut self, cx: &mut Context<'_>, key: &'static str) -> Option<At<bool>> {
         let value = self.get(key)?;
         let line = cx.line(value.span().start);
         match value.get_ref() {
@@ -129,7 +140,8 @@ impl<'t> Table<'t> {
         }
     }
 
-    pub(super) fn integer(
+    /// A whole number in a range.
+    pub fn integer(
         &mut self,
         cx: &mut Context<'_>,
         key: &'static str,
@@ -148,7 +160,7 @@ impl<'t> Table<'t> {
     }
 
     /// One of a few words.
-    pub(super) fn choice<T: Copy>(
+    pub fn choice<T: Copy>(
         &mut self,
         cx: &mut Context<'_>,
         key: &'static str,
@@ -174,7 +186,8 @@ impl<'t> Table<'t> {
         None
     }
 
-    pub(super) fn integers(
+    /// A list of whole numbers, each in a range.
+    pub fn integers(
         &mut self,
         cx: &mut Context<'_>,
         key: &'static str,
@@ -200,7 +213,8 @@ impl<'t> Table<'t> {
         Some(At { value: numbers, line })
     }
 
-    pub(super) fn texts(
+    /// A list of texts, each with its line.
+    pub fn texts(
         &mut self,
         cx: &mut Context<'_>,
         key: &'static str,
@@ -224,7 +238,7 @@ impl<'t> Table<'t> {
     }
 
     /// A table within this one.
-    pub(super) fn table(
+    pub fn table(
         &mut self,
         cx: &mut Context<'_>,
         key: &'static str,
@@ -242,7 +256,7 @@ impl<'t> Table<'t> {
     }
 
     /// The tables of a list of tables.
-    pub(super) fn tables(
+    pub fn tables(
         &mut self,
         cx: &mut Context<'_>,
         key: &'static str,
@@ -280,28 +294,29 @@ impl<'t> Table<'t> {
     }
 
     /// Calls the table more precisely from here on.
-    pub(super) fn rename(&mut self, name: String) {
+    pub fn rename(&mut self, name: String) {
         self.name = name;
     }
 
     /// The table's name in problems.
-    pub(super) fn name(&self) -> &str {
+    #[must_use]
+    pub fn name(&self) -> &str {
         &self.name
     }
 
     /// Whether the key is there; it does not become known by this.
-    pub(super) fn line_of(&self, cx: &Context<'_>, key: &str) -> Option<usize> {
+    pub fn line_of(&self, cx: &Context<'_>, key: &str) -> Option<usize> {
         let (key, _) = self.entries.get_key_value(key)?;
         Some(cx.line(key.span().start))
     }
 
     /// Knows these keys without reading them: their problem has been reported.
-    pub(super) fn skip(&mut self, keys: &[&'static str]) {
+    pub fn skip(&mut self, keys: &[&'static str]) {
         self.asked.extend(keys);
     }
 
     /// Reports every key that nobody asked for.
-    pub(super) fn finish(self, cx: &mut Context<'_>) {
+    pub fn finish(self, cx: &mut Context<'_>) {
         for (key, _) in self.entries.iter() {
             let word = key.get_ref().as_ref();
             if self.asked.contains(&word) {
