@@ -12,7 +12,8 @@ use common::{Bench, GRACE, SESSION_GRACE, SILENCE, add, config, delete, director
 
 /// Both symbols Live; 5 is missing and asked for; a snapshot of all is asked for, since lines differ; the
 /// start is lost and messages are held; a snapshot of all arrives; it is whole and the lines are not so far;
-/// one for AAPL alone arrives; after one that was too old another arrives; the stream goes on from a snapshot's word alone.
+/// one for AAPL alone arrives; after one that was too old another arrives; the stream goes on from a
+/// snapshot's word alone.
 const TABLE: &str = "
 | event | Whole | Gap | Wanted | Held | Rebuilding | Loaded | Alone | Behind | Resynced |
 | the next message | · | · | · | · | · | · | · | · | · |

@@ -115,10 +115,10 @@
 //!
 //! # Table
 //!
-//! What is said and the state after it; `·` is nothing and no change, and in parentheses stands
-//! what a packet brings about that is [`Heard::Foreign`]; `—` must not happen. In the states with a gap, 6 is missing
-//! and 7 is held; the heartbeats below the line's own come on a line that has been quiet for longer
-//! than the grace. A test reads this table and tries each cell.
+//! What is said and the state after it; `·` is nothing and no change, and in parentheses stands what a packet
+//! brings about that is [`Heard::Foreign`]; `—` must not happen. In the states with a gap, 6 is missing and 7
+//! is held; the heartbeats below the line's own come on a line that has been quiet for longer than the grace.
+//! A test reads this table and tries each cell.
 //!
 //! | input | NotStarted | InSync | GapOpen | GapOutlived | Ended |
 //! | --- | --- | --- | --- | --- | --- |
@@ -214,10 +214,11 @@ pub trait Output {
 #[must_use]
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Heard {
-    /// It is of the stream followed: it carries a number, before the end, that was not received or
-    /// given up yet; or old numbers only, delivered or held, at least one of them byte for byte as it is remembered and
-    /// none otherwise, which bring its own line further than it was; or it is a heartbeat or end below neither what was delivered nor what its own
-    /// line has carried. So is the packet that begins the stream, a new session or a restart.
+    /// It is of the stream followed: it carries a number, before the end, that was not received or given up
+    /// yet; or old numbers only, delivered or held, at least one of them byte for byte as it is remembered
+    /// and none otherwise, which bring its own line further than it was; or it is a heartbeat or end below
+    /// neither what was delivered nor what its own line has carried. So is the packet that begins the stream,
+    /// a new session or a restart.
     ///
     /// A line that lags carries copies of what another line has delivered before. They show that
     /// the venue was alive when it sent them. Should it be dead by now, they go on for as long as

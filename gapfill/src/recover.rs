@@ -9,11 +9,12 @@ use crate::sink::Sink;
 use crate::{Output, Sequencer};
 
 impl Sequencer {
-    /// Takes a packet of the venue's retransmit service: only numbers that are missing in the
-    /// session in force, and nothing at all of a packet that contradicts, in any number, what is
-    /// remembered; from then on nothing of any other, until [`Sequencer::splice`], a restart or another
-    /// session ([`Sequencer::doubts_answers`]). Whatever it holds, the known end stays where it is, and the session, the lines'
-    /// positions and the venue's end are what they were. It is no evidence that the venue is alive.
+    /// Takes a packet of the venue's retransmit service: only numbers that are missing in the session in
+    /// force, and nothing at all of a packet that contradicts, in any number, what is remembered; from then
+    /// on nothing of any other, until [`Sequencer::splice`], a restart or another session
+    /// ([`Sequencer::doubts_answers`]). Whatever it holds, the known end stays where it is, and the session,
+    /// the lines' positions and the venue's end are what they were. It is no evidence that the venue is
+    /// alive.
     ///
     /// For [`Config::session_grace`](crate::Config::session_grace) after a restart every answer is
     /// refused: it may be of the numbering before, under the same name.

@@ -41,8 +41,8 @@ const COLUMNS: &[&str] = &[
     "line_c",
 ];
 
-/// Lists the partitions: status and since when, what its last packet still vouches for, where it
-/// stands in its sequence, how many of its symbols are live, what recovery is at. Exits 0 when all partitions are live,
+/// Lists the partitions: status and since when, what its last packet still vouches for, where it stands in
+/// its sequence, how many of its symbols are live, what recovery is at. Exits 0 when all partitions are live,
 /// 1 when one is stale, 3 when the handler is gone.
 #[derive(Debug, Args)]
 pub(super) struct Partitions {

@@ -101,11 +101,11 @@ impl NaiveBook {
         self.broken += 1;
     }
 
-    /// Whether a buyer's price meets a seller's.
+    /// Whether a buyer's price is above a seller's. One that meets it is the venue's to match.
     #[must_use]
     pub fn is_crossed(&self) -> bool {
         match (self.bids.last_key_value(), self.asks.first_key_value()) {
-            (Some((bid, _)), Some((ask, _))) => bid >= ask,
+            (Some((bid, _)), Some((ask, _))) => bid > ask,
             _ => false,
         }
     }
