@@ -314,10 +314,14 @@ impl Truth {
     /// believed any more in this run.
     fn shrink(&mut self, at: u32, order: u64, size: Option<u32>) -> Option<Order> {
         let symbol = &mut self.symbols[at as usize];
-        let Some(resting) = self.orders.get_mut(&order).filter(|o| o.symbol == at) else {
-            symbol.broken = true;
-            return None;
+        let mut place = match self.orders.entry(order) {
+            btree_map::Entry::Occupied(place) if place.get().symbol == at => place,
+            _ => {
+                symbol.broken = true;
+                return None;
+            }
         };
+        let resting = place.get_mut();
         let size = size.unwrap_or(resting.size);
         if size > resting.size || size == 0 {
             symbol.broken = true;
@@ -327,7 +331,7 @@ impl Truth {
         let (taken, left) = (*resting, resting.size == 0);
         symbol.book.leave(taken.buy, taken.price, size, left);
         if left {
-            self.orders.remove(&order);
+            place.remove();
         }
         Some(taken)
     }

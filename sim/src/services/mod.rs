@@ -360,8 +360,16 @@ impl Services {
         }
     }
 
+    /// Whether there is nobody to be served.
+    fn is_idle(&self) -> bool {
+        self.links.is_empty() && self.turned_away.is_empty() && self.pending.len() == 0
+    }
+
     /// Says heartbeats and gives up connections that are due to be.
     pub fn on_deadline(&mut self, now: Mono, partition: &Partition<'_>) {
+        if self.links.is_empty() {
+            return;
+        }
         let framing = partition.publisher.framing();
         for link in self.links.values_mut() {
             if !link.on_deadline(now, &framing) {
@@ -376,6 +384,9 @@ impl Services {
     /// When something is next to be done or handed out; in the past where it is due already.
     #[must_use]
     pub fn next_due(&self, partition: &Partition<'_>) -> Option<Mono> {
+        if self.is_idle() {
+            return None;
+        }
         if !self.turned_away.is_empty() {
             return Some(Mono(0));
         }
@@ -386,6 +397,9 @@ impl Services {
 
     /// What is to be done by `now`, one after the other.
     pub fn next_out(&mut self, now: Mono, partition: &Partition<'_>) -> Option<Out> {
+        if self.is_idle() {
+            return None;
+        }
         if let Some((to, payload)) = self.pending.pop(now) {
             return Some(Out::Datagram { to, payload });
         }

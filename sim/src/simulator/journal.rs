@@ -11,13 +11,11 @@ use super::network::Tag;
 use super::schedule::What;
 
 /// Records kept.
-const KEPT: usize = 4_096;
+const KEPT: usize = 2_048;
 
 /// What happened.
 #[derive(Clone, Copy, Debug)]
 pub enum Told {
-    /// A packet was sent and will arrive.
-    Sent(Tag),
     /// A packet was sent and is lost.
     Lost(Tag),
     /// The handler looked at a packet that had arrived then.
@@ -77,9 +75,8 @@ impl Journal {
     /// The last `most` records of a partition (of all where `None`), in words.
     #[must_use]
     pub fn last(&self, most: usize, partition: Option<usize>, start: Mono) -> Vec<String> {
-        let mine = self.kept.iter().rev().filter(|(_, at, told)| {
+        let mine = self.kept.iter().rev().filter(|(_, at, _)| {
             partition.is_none_or(|wanted| usize::from(*at) == wanted || *at == NOWHERE)
-                && !matches!(told, Told::Sent(_))
         });
         let mut lines: Vec<String> = mine
             .take(most)
@@ -121,7 +118,6 @@ impl fmt::Display for Bytes<'_> {
 impl fmt::Display for Told {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Told::Sent(tag) => write!(f, "sent    {}", Bytes(tag)),
             Told::Lost(tag) => write!(f, "lost    {}", Bytes(tag)),
             Told::Took(tag, at) => {
                 write!(f, "packet  {}, {} on its way", Bytes(tag), at.since(tag.sent))
