@@ -119,13 +119,18 @@ impl Truth {
         }
     }
 
-    /// Takes a datagram of any line, published at `sent`; messages seen before are passed over.
-    /// Nobody needs to know what was before number `floor.1` of run `floor.0` any more.
+    /// Takes a datagram of any line, published at `sent`, and returns its framing; messages seen before
+    /// are passed over. Nobody needs to know what was before number `floor.1` of run `floor.0` any more.
     ///
     /// # Panics
     /// When the exchange left numbers out, or says another offset than its messages come to: it must
     /// not.
-    pub fn consume(&mut self, datagram: &[u8], sent: Mono, floor: (u32, u64)) {
+    pub fn consume<'d>(
+        &mut self,
+        datagram: &'d [u8],
+        sent: Mono,
+        floor: (u32, u64),
+    ) -> wire::Frame<'d> {
         let venue = self.venue;
         let frame = wire::frame(venue, datagram).expect("the exchange publishes whole headers");
         let session = *self.sessions.entry(self.run).or_insert(frame.session);
@@ -154,6 +159,7 @@ impl Truth {
         if frame.first + frame.count == self.next {
             assert!(offset.is_none_or(|at| at == self.offset), "the exchange lost count of bytes");
         }
+        frame
     }
 
     fn take(&mut self, seq: u64, message: &[u8], sent: Mono, floor: (u32, u64)) {

@@ -360,8 +360,9 @@ impl Services {
         }
     }
 
-    /// Whether there is nobody to be served.
-    fn is_idle(&self) -> bool {
+    /// Whether there is nobody to be served: nothing is due, and nothing will be by itself.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
         self.links.is_empty() && self.turned_away.is_empty() && self.pending.len() == 0
     }
 
@@ -384,9 +385,6 @@ impl Services {
     /// When something is next to be done or handed out; in the past where it is due already.
     #[must_use]
     pub fn next_due(&self, partition: &Partition<'_>) -> Option<Mono> {
-        if self.is_idle() {
-            return None;
-        }
         if !self.turned_away.is_empty() {
             return Some(Mono(0));
         }
@@ -397,9 +395,6 @@ impl Services {
 
     /// What is to be done by `now`, one after the other.
     pub fn next_out(&mut self, now: Mono, partition: &Partition<'_>) -> Option<Out> {
-        if self.is_idle() {
-            return None;
-        }
         if let Some((to, payload)) = self.pending.pop(now) {
             return Some(Out::Datagram { to, payload });
         }

@@ -9,7 +9,7 @@ use candor_core::{Line, Mono, Nanos, Symbol, SymbolIndex, WireTime};
 use crate::control::Command;
 use crate::exchange::{Exchange, ExchangeConfig, FlowConfig};
 use crate::market::{Family, MarketConfig};
-use crate::oracle::{Truth, wire};
+use crate::oracle::Truth;
 use crate::publisher::{Faults, LineConfig};
 use crate::rng::Rng;
 use crate::services::ServicesConfig;
@@ -323,8 +323,7 @@ impl<'a> World<'a> {
                 Some(handler) => handler.seats[partition].watch.floor(),
                 None => (run, truth.next()),
             };
-            truth.consume(&packet.payload, self.now, floor);
-            let frame = wire::frame(self.setup.venue, &packet.payload).expect("a whole header");
+            let frame = truth.consume(&packet.payload, self.now, floor);
             let tag = Tag {
                 partition,
                 line: packet.line,
