@@ -116,15 +116,9 @@ impl Reason {
         Reason::ALL.into_iter().find(|reason| reason.label().eq_ignore_ascii_case(label))
     }
 
+    #[inline]
     const fn bit(self) -> u32 {
-        let mut rank = 0;
-        while rank < Reason::ALL.len() {
-            if Reason::ALL[rank] as u8 == self as u8 {
-                return 1 << rank;
-            }
-            rank += 1;
-        }
-        unreachable!()
+        BITS[self as usize]
     }
 }
 
@@ -140,6 +134,34 @@ pub struct Proof {
     ruled_out: u32,
 }
 
+/// The bit of each reason in a proof, by the reason's code: the worst reason's is the lowest.
+const BITS: [u32; 256] = {
+    let mut bits = [0; 256];
+    let mut rank = 0;
+    while rank < Reason::ALL.len() {
+        bits[Reason::ALL[rank] as usize] = 1 << rank;
+        rank += 1;
+    }
+    bits
+};
+
+/// The bits of a scope's reasons.
+const fn bits_of(scope: Scope) -> u32 {
+    let mut bits = 0;
+    let mut rank = 0;
+    while rank < Reason::ALL.len() {
+        if Reason::ALL[rank].level() as u8 == scope as u8 {
+            bits |= 1 << rank;
+        }
+        rank += 1;
+    }
+    bits
+}
+
+const OF_HANDLER: u32 = bits_of(Scope::Handler);
+const OF_PARTITION: u32 = bits_of(Scope::Partition);
+const OF_SYMBOL: u32 = bits_of(Scope::Symbol);
+
 const WHOLE: u32 = (1 << Reason::ALL.len()) - 1;
 const BY_READER: u32 = Reason::WriterGone.bit() | Reason::Lapped.bit();
 
@@ -150,6 +172,7 @@ impl Proof {
     /// The proof with `reason` ruled out when `evidence` holds. Where it does not hold the reason
     /// stands again, whatever was known before.
     #[must_use]
+    #[inline]
     pub const fn rule_out(self, reason: Reason, evidence: bool) -> Proof {
         let bit = reason.bit();
         let ruled_out = if evidence { self.ruled_out | bit } else { self.ruled_out & !bit };
@@ -159,16 +182,14 @@ impl Proof {
     /// The proof with every reason of this scope ruled out; what a term that covers a whole scope
     /// (a live partition word, a live slot) establishes for its reader.
     #[must_use]
+    #[inline]
     pub const fn rule_out_scope(self, scope: Scope) -> Proof {
-        let mut proof = self;
-        let mut rank = 0;
-        while rank < Reason::ALL.len() {
-            if Reason::ALL[rank].level() as u8 == scope as u8 {
-                proof.ruled_out |= 1 << rank;
-            }
-            rank += 1;
-        }
-        proof
+        let bits = match scope {
+            Scope::Handler => OF_HANDLER,
+            Scope::Partition => OF_PARTITION,
+            Scope::Symbol => OF_SYMBOL,
+        };
+        Proof { ruled_out: self.ruled_out | bits }
     }
 
     /// What holds in both proofs.

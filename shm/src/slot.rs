@@ -18,6 +18,12 @@ pub(crate) struct Content {
     pub(crate) book: BookView,
 }
 
+impl Content {
+    /// What a slot holds that nobody wrote.
+    pub(crate) const UNWRITTEN: Content =
+        Content { state: State::of(0), since: Mono::NEVER, book: BookView::EMPTY };
+}
+
 fn load(word: &AtomicU64) -> u64 {
     word.load(Ordering::Relaxed)
 }
@@ -105,10 +111,14 @@ fn load_pair(words: &[AtomicU64], bid: Option<&mut Level>, ask: Option<&mut Leve
     }
 }
 
-/// Copies the slot. Only of use inside a read of its lock; any words copy to something.
+/// Copies the slot, in place: a book is too large to be handed on by value. Only of use inside a read of
+/// the slot's lock; any words copy to something.
 #[inline]
-pub(crate) fn load_content(slot: &Slot) -> Content {
-    let mut book = BookView::EMPTY;
+pub(crate) fn load_content(slot: &Slot, content: &mut Content) {
+    content.state = State::of(load(&slot.state));
+    content.since = Mono(load(&slot.since));
+    let book = &mut content.book;
+    *book = BookView::EMPTY;
     let packed = load(&slot.packed);
     // A copy taken during a write, or from a broken file, may say anything: never beyond the array.
     book.bid_count = (packed as u8).min(DEPTH as u8);
@@ -136,7 +146,6 @@ pub(crate) fn load_content(slot: &Slot) -> Content {
         broken: (trades >> 32) as u32,
         since: load(&slot.stats_since),
     };
-    Content { state: State::of(load(&slot.state)), since: Mono(load(&slot.since)), book }
 }
 
 /// A session id in two words, upper half first.

@@ -8,7 +8,7 @@ use super::{Handle, Region};
 use crate::atomic::Ordering;
 use crate::layout::State;
 use crate::seqlock;
-use crate::slot::load_content;
+use crate::slot::{Content, load_content};
 
 /// One of the three words, as its writer left it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -70,14 +70,15 @@ impl Region {
         // ORDER: each word before the time stored with it; nothing else depends on an order here.
         let handler = header.state.load(Ordering::Acquire);
         let partition = record.state.load(Ordering::Acquire);
-        let content = seqlock::read(&slot.lock, || load_content(slot));
+        let mut content = Content::UNWRITTEN;
+        let copied = seqlock::read(&slot.lock, || load_content(slot, &mut content));
         Some(Evidence {
             handler: Word::of(handler, header.since.load(Ordering::Relaxed)),
             lane: place.lane,
             lane_lease: Mono(self.lane_record(place.lane).lease.load(Ordering::Relaxed)),
             partition: Word::of(partition, record.since.load(Ordering::Relaxed)),
             partition_lease: Mono(record.lease.load(Ordering::Relaxed)),
-            symbol: content.map(|(content, _)| Word {
+            symbol: copied.map(|_| Word {
                 code: content.state.code,
                 epoch: content.state.epoch,
                 since: content.since,

@@ -319,28 +319,32 @@ impl Region {
         // ORDER: acquire, so that nothing below is loaded before it.
         let lane_lease = Mono(self.lane_record(place.lane).lease.load(Ordering::Acquire));
         let record = self.partition_record(place);
-        let copied = seqlock::read_under(&record.state, &slot.lock, || load_content(slot));
+        let mut content = Content::UNWRITTEN;
+        let copied =
+            seqlock::read_under(&record.state, &slot.lock, || load_content(slot, &mut content));
         let contested = handle.contested || slot.contested.load(Ordering::Relaxed) != 0;
-        let word = copied.map_or_else(|| record.state.load(Ordering::Acquire), |(_, word)| word);
+        let word = copied.map_or_else(|| record.state.load(Ordering::Acquire), |((), word)| word);
         let partition = partition_terms(record, word);
-        let symbol = match &copied {
+        let symbol = match copied {
             None => SymbolTerms::Busy,
-            Some((content, _)) => {
+            Some(_) => {
                 SymbolTerms::Copied { state: content.state, since: content.since, contested }
             }
         };
         let same_region = (handle.generation, handle.made) == (self.generation, self.created);
         let terms = self.handler_terms(same_region, lane_lease, now);
         let Verdict { status, since } = verdict::of_symbol(&terms, &partition, &symbol);
-        let written = copied.map(|(content, _)| content).filter(|c| c.state.code != 0);
-        let last =
-            written.map(|Content { state, since, book }| View { book, since, epoch: state.epoch });
-        match (status.reason(), last) {
-            (None, Some(view)) if status.is_live() => Read::Live(view),
+        let written = copied.is_some() && content.state.code != 0;
+        let Content { state, since: shown_since, book } = &content;
+        let view = || View { book: *book, since: *shown_since, epoch: state.epoch };
+        match status.reason() {
+            None if status.is_live() && written => Read::Live(view()),
             // A live verdict has a copy: this arm keeps the types honest, not the logic.
-            (reason, last) => {
-                Read::Stale { reason: reason.unwrap_or(Reason::Unproven), since, last }
-            }
+            reason => Read::Stale {
+                reason: reason.unwrap_or(Reason::Unproven),
+                since,
+                last: written.then(view),
+            },
         }
     }
 

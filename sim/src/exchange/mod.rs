@@ -223,7 +223,9 @@ impl Exchange {
         }
         for partition in 0..self.publishers.len() {
             self.publishers[partition].on_deadline(now);
-            self.note_withheld(partition, now)?;
+            if self.recorder.is_some() {
+                self.note_withheld(partition, now)?;
+            }
         }
         self.step_services(now);
         Ok(())
@@ -316,7 +318,7 @@ impl Exchange {
     /// The first partition from `turn` on that speaks and is not open yet.
     fn opening_partition(&self, market: &Market, turn: usize) -> Option<usize> {
         let count = market.partitions.len();
-        (0..count).map(|step| (turn + step) % count).find(|partition| {
+        (turn..count).chain(0..turn.min(count)).find(|partition| {
             let publisher = &self.publishers[*partition];
             speaks(publisher) && market.partitions[*partition].is_opening()
         })

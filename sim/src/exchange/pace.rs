@@ -5,6 +5,9 @@ use candor_core::{Mono, Nanos};
 /// What an exchange may fall behind before the time is given up instead of caught up with.
 const PATIENCE: Nanos = Nanos::from_millis(500);
 
+/// Nanoseconds of a second.
+const SECOND: u64 = 1_000_000_000;
+
 /// A steady flow of so many messages a second.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pace {
@@ -32,12 +35,16 @@ impl Pace {
     /// Takes the messages due by `now`, at most `most`.
     pub(super) fn take(&mut self, now: Mono, most: u64) -> u64 {
         let Nanos(passed) = now.since(self.origin);
-        let due = (u128::from(passed) * u128::from(self.rate) / 1_000_000_000) as u64;
+        let due = match passed.checked_mul(self.rate) {
+            Some(product) => product / SECOND,
+            None => (u128::from(passed) * u128::from(self.rate) / u128::from(SECOND)) as u64,
+        };
         let due = due.saturating_sub(self.given);
         let taken = due.min(most);
         self.given += taken;
         let behind = due - taken;
-        if u128::from(behind) * 1_000_000_000 > u128::from(self.rate) * u128::from(PATIENCE.0) {
+        if u128::from(behind) * u128::from(SECOND) > u128::from(self.rate) * u128::from(PATIENCE.0)
+        {
             self.slipped += behind;
             self.restart(self.rate, now);
         }
@@ -46,9 +53,15 @@ impl Pace {
 
     /// When the next message is due; `None` at rate 0.
     pub(super) fn next(&self) -> Option<Mono> {
-        let nanos = u128::from(self.given + 1) * 1_000_000_000;
-        let after = nanos.div_ceil(u128::from(self.rate).max(1));
-        (self.rate > 0).then(|| self.origin + Nanos(u64::try_from(after).unwrap_or(u64::MAX)))
+        let (nth, rate) = (self.given + 1, self.rate.max(1));
+        let after = match nth.checked_mul(SECOND) {
+            Some(nanos) => nanos.div_ceil(rate),
+            None => {
+                let after = (u128::from(nth) * u128::from(SECOND)).div_ceil(u128::from(rate));
+                u64::try_from(after).unwrap_or(u64::MAX)
+            }
+        };
+        (self.rate > 0).then(|| self.origin + Nanos(after))
     }
 }
 

@@ -60,6 +60,9 @@ impl Exchange {
     /// handed out for a connection that has no room.
     pub fn next_out(&mut self, now: Mono) -> Option<(usize, Out)> {
         for partition in 0..self.services.len() {
+            if self.services[partition].is_idle() {
+                continue;
+            }
             let view = view(&self.source, &self.publishers, partition);
             if let Some(out) = self.services[partition].next_out(now, &view) {
                 return Some((partition, out));
@@ -76,7 +79,7 @@ impl Exchange {
     }
 
     pub(super) fn services_due(&self) -> Option<Mono> {
-        let services = self.services.iter().enumerate();
+        let services = self.services.iter().enumerate().filter(|(_, one)| !one.is_idle());
         services.filter_map(|(index, one)| one.next_due(&self.partition(index))).min()
     }
 }

@@ -1,6 +1,4 @@
-//! A symbol's book of ordered maps, and fingerprints of what a reader may be shown of it.
-
-use std::collections::BTreeMap;
+//! A symbol's book of ordered lists, and fingerprints of what a reader may be shown of it.
 
 use candor_core::{BookView, Level, Stats, Trade, TradingState};
 
@@ -29,13 +27,28 @@ impl Fold {
     fn level(&mut self, price: u64, size: u64, orders: u32) {
         self.two(price << 32 | u64::from(orders) ^ 0x1234_5678, size | 1 << 63);
     }
+
+    fn side(&mut self, side: &[Rung]) {
+        for Rung { price, size, orders } in side.iter().rev().take(SHOWN) {
+            self.level(u64::from(*price), *size, *orders);
+        }
+    }
+}
+
+/// A price level.
+#[derive(Clone, Copy, Debug)]
+struct Rung {
+    price: u32,
+    size: u64,
+    orders: u32,
 }
 
 /// One symbol, in the plainest way.
 #[derive(Clone, Debug, Default)]
 pub struct NaiveBook {
-    bids: BTreeMap<u32, (u64, u32)>,
-    asks: BTreeMap<u32, (u64, u32)>,
+    /// Levels in order of their prices, the best one last: most of what happens, happens there.
+    bids: Vec<Rung>,
+    asks: Vec<Rung>,
     /// The trading state's number as readers see it while the venue has not halted it alone.
     pub state: u8,
     /// Whether the venue alone has halted it.
@@ -50,34 +63,47 @@ pub struct NaiveBook {
 }
 
 impl NaiveBook {
-    fn side(&mut self, buy: bool) -> &mut BTreeMap<u32, (u64, u32)> {
-        if buy { &mut self.bids } else { &mut self.asks }
+    /// One side, and where in it a price is or would be.
+    fn find(&mut self, buy: bool, price: u32) -> (&mut Vec<Rung>, Result<usize, usize>) {
+        let side = if buy { &mut self.bids } else { &mut self.asks };
+        let at = side.binary_search_by(|rung| match buy {
+            true => rung.price.cmp(&price),
+            false => price.cmp(&rung.price),
+        });
+        (side, at)
     }
 
     /// `size` more at a price, by one order.
     pub fn join(&mut self, buy: bool, price: u32, size: u32) {
-        let level = self.side(buy).entry(price).or_default();
-        level.0 += u64::from(size);
-        level.1 += 1;
+        let (side, at) = self.find(buy, price);
+        match at {
+            Ok(at) => {
+                side[at].size += u64::from(size);
+                side[at].orders += 1;
+            }
+            Err(at) => side.insert(at, Rung { price, size: u64::from(size), orders: 1 }),
+        }
     }
 
     /// `size` less at a price, and one order less where it `left`.
     pub fn leave(&mut self, buy: bool, price: u32, size: u32, left: bool) {
-        let side = self.side(buy);
-        let Some(level) = side.get_mut(&price) else { return };
-        level.0 = level.0.saturating_sub(u64::from(size));
-        level.1 -= u32::from(left);
-        if level.1 == 0 {
-            side.remove(&price);
+        let (side, Ok(at)) = self.find(buy, price) else { return };
+        let level = &mut side[at];
+        level.size = level.size.saturating_sub(u64::from(size));
+        level.orders -= u32::from(left);
+        if level.orders == 0 {
+            side.remove(at);
         }
     }
 
     /// A level has this size from now on; none where it is 0. Of its orders nothing is said.
     pub fn set(&mut self, buy: bool, price: u32, size: u32) {
-        if size == 0 {
-            self.side(buy).remove(&price);
-        } else {
-            self.side(buy).insert(price, (u64::from(size), 0));
+        let rung = Rung { price, size: u64::from(size), orders: 0 };
+        match self.find(buy, price) {
+            (side, Ok(at)) if size == 0 => _ = side.remove(at),
+            (side, Ok(at)) => side[at] = rung,
+            (_, Err(_)) if size == 0 => {}
+            (side, Err(at)) => side.insert(at, rung),
         }
     }
 
@@ -104,8 +130,8 @@ impl NaiveBook {
     /// Whether a buyer's price is above a seller's. One that meets it is the venue's to match.
     #[must_use]
     pub fn is_crossed(&self) -> bool {
-        match (self.bids.last_key_value(), self.asks.first_key_value()) {
-            (Some((bid, _)), Some((ask, _))) => bid > ask,
+        match (self.bids.last(), self.asks.last()) {
+            (Some(bid), Some(ask)) => bid.price > ask.price,
             _ => false,
         }
     }
@@ -120,13 +146,9 @@ impl NaiveBook {
     #[must_use]
     pub fn book_print(&self) -> u64 {
         let mut fold = Fold(u64::from(self.shown_state()));
-        for (price, (size, orders)) in self.bids.iter().rev().take(SHOWN) {
-            fold.level(u64::from(*price), *size, *orders);
-        }
+        fold.side(&self.bids);
         fold.two(1, 2);
-        for (price, (size, orders)) in self.asks.iter().take(SHOWN) {
-            fold.level(u64::from(*price), *size, *orders);
-        }
+        fold.side(&self.asks);
         fold.0
     }
 

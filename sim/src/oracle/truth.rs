@@ -119,13 +119,18 @@ impl Truth {
         }
     }
 
-    /// Takes a datagram of any line, published at `sent`; messages seen before are passed over.
-    /// Nobody needs to know what was before number `floor.1` of run `floor.0` any more.
+    /// Takes a datagram of any line, published at `sent`, and returns its framing; messages seen before
+    /// are passed over. Nobody needs to know what was before number `floor.1` of run `floor.0` any more.
     ///
     /// # Panics
     /// When the exchange left numbers out, or says another offset than its messages come to: it must
     /// not.
-    pub fn consume(&mut self, datagram: &[u8], sent: Mono, floor: (u32, u64)) {
+    pub fn consume<'d>(
+        &mut self,
+        datagram: &'d [u8],
+        sent: Mono,
+        floor: (u32, u64),
+    ) -> wire::Frame<'d> {
         let venue = self.venue;
         let frame = wire::frame(venue, datagram).expect("the exchange publishes whole headers");
         let session = *self.sessions.entry(self.run).or_insert(frame.session);
@@ -154,6 +159,7 @@ impl Truth {
         if frame.first + frame.count == self.next {
             assert!(offset.is_none_or(|at| at == self.offset), "the exchange lost count of bytes");
         }
+        frame
     }
 
     fn take(&mut self, seq: u64, message: &[u8], sent: Mono, floor: (u32, u64)) {
@@ -314,10 +320,14 @@ impl Truth {
     /// believed any more in this run.
     fn shrink(&mut self, at: u32, order: u64, size: Option<u32>) -> Option<Order> {
         let symbol = &mut self.symbols[at as usize];
-        let Some(resting) = self.orders.get_mut(&order).filter(|o| o.symbol == at) else {
-            symbol.broken = true;
-            return None;
+        let mut place = match self.orders.entry(order) {
+            btree_map::Entry::Occupied(place) if place.get().symbol == at => place,
+            _ => {
+                symbol.broken = true;
+                return None;
+            }
         };
+        let resting = place.get_mut();
         let size = size.unwrap_or(resting.size);
         if size > resting.size || size == 0 {
             symbol.broken = true;
@@ -327,7 +337,7 @@ impl Truth {
         let (taken, left) = (*resting, resting.size == 0);
         symbol.book.leave(taken.buy, taken.price, size, left);
         if left {
-            self.orders.remove(&order);
+            place.remove();
         }
         Some(taken)
     }

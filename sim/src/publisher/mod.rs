@@ -106,6 +106,8 @@ pub struct Publisher {
     history_bound: usize,
     standing: Standing,
     queue: Queue,
+    /// A line has cut since messages were last released.
+    has_cut: bool,
     alive: bool,
     to_skip: u64,
     to_lose: u64,
@@ -136,6 +138,7 @@ impl Publisher {
             history_bound: config.history,
             standing: Standing::new(&config.framing, config.keeps_orders),
             queue: Queue::default(),
+            has_cut: false,
             alive: true,
             to_skip: 0,
             to_lose: 0,
@@ -453,6 +456,9 @@ impl Publisher {
     }
 
     fn release(&mut self) {
+        if !core::mem::take(&mut self.has_cut) {
+            return;
+        }
         if let Some(oldest) = self.lines.iter().flatten().map(|line| line.at.seq).min() {
             self.store.release(oldest);
         }
@@ -462,6 +468,7 @@ impl Publisher {
     fn cut(&mut self, index: usize, now: Mono) {
         let Some(line) = &mut self.lines[index] else { return };
         let Some(Open { count, len, skipped, .. }) = line.open.take() else { return };
+        self.has_cut = true;
         let at = line.at;
         let range = numbers(at.seq, u64::from(count));
         line.at.seq = range.end;

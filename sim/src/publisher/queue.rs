@@ -1,7 +1,7 @@
 //! Packets on their way to a line, by the time they are due.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, VecDeque};
 
 use candor_core::{Line, Mono, SeqRange};
 
@@ -30,6 +30,9 @@ struct Key {
 /// The delay queue of all lines of a partition. Buffers are used again.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Queue {
+    /// Packets that are due no sooner than those cut before them: all, where no line delays any.
+    in_order: VecDeque<(u64, Outgoing)>,
+    /// The others.
     keys: BinaryHeap<Reverse<Key>>,
     slots: Vec<Option<Outgoing>>,
     free_slots: Vec<usize>,
@@ -50,6 +53,11 @@ impl Queue {
 
     pub(super) fn push(&mut self, packet: Outgoing) {
         let due = packet.due;
+        self.cut += 1;
+        if self.in_order.back().is_none_or(|(_, last)| last.due <= due) {
+            self.in_order.push_back((self.cut, packet));
+            return;
+        }
         let slot = match self.free_slots.pop() {
             Some(slot) => slot,
             None => {
@@ -58,19 +66,24 @@ impl Queue {
             }
         };
         self.slots[slot] = Some(packet);
-        self.cut += 1;
         self.keys.push(Reverse(Key { due, order: self.cut, slot }));
     }
 
     /// When the first packet is due.
     pub(super) fn due(&self) -> Option<Mono> {
-        self.keys.peek().map(|Reverse(key)| key.due)
+        let in_order = self.in_order.front().map(|(_, packet)| packet.due);
+        in_order.into_iter().chain(self.keys.peek().map(|Reverse(key)| key.due)).min()
     }
 
     /// The first packet that is due by `now`.
     pub(super) fn pop(&mut self, now: Mono) -> Option<Outgoing> {
         if self.due()? > now {
             return None;
+        }
+        let heaped = self.keys.peek().map(|Reverse(key)| (key.due, key.order));
+        let front = self.in_order.front().map(|(order, packet)| (packet.due, *order));
+        if front.is_some_and(|front| heaped.is_none_or(|heaped| front < heaped)) {
+            return self.in_order.pop_front().map(|(_, packet)| packet);
         }
         let Reverse(key) = self.keys.pop()?;
         self.free_slots.push(key.slot);
@@ -79,6 +92,6 @@ impl Queue {
 
     /// Packets waiting.
     pub(super) fn len(&self) -> usize {
-        self.keys.len()
+        self.in_order.len() + self.keys.len()
     }
 }

@@ -360,8 +360,17 @@ impl Services {
         }
     }
 
+    /// Whether there is nobody to be served: nothing is due, and nothing will be by itself.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.links.is_empty() && self.turned_away.is_empty() && self.pending.len() == 0
+    }
+
     /// Says heartbeats and gives up connections that are due to be.
     pub fn on_deadline(&mut self, now: Mono, partition: &Partition<'_>) {
+        if self.links.is_empty() {
+            return;
+        }
         let framing = partition.publisher.framing();
         for link in self.links.values_mut() {
             if !link.on_deadline(now, &framing) {

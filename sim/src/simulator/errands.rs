@@ -113,6 +113,8 @@ struct Roads {
     next_connection: u32,
     /// Replies by partition.
     inboxes: Vec<VecDeque<Reply>>,
+    /// Replies in all of them.
+    replies: usize,
     now: Mono,
     run: u32,
     counts: Errand,
@@ -183,6 +185,7 @@ impl Errands {
                 open: BTreeMap::new(),
                 next_connection,
                 inboxes: vec![VecDeque::new(); partitions],
+                replies: 0,
                 now: Mono::NEVER,
                 run: 0,
                 counts: Errand::default(),
@@ -215,7 +218,14 @@ impl Errands {
 
     /// The next reply for a partition.
     pub(super) fn reply(&mut self, partition: usize) -> Option<Reply> {
-        self.roads.inboxes[partition].pop_front()
+        let reply = self.roads.inboxes[partition].pop_front();
+        self.roads.replies -= usize::from(reply.is_some());
+        reply
+    }
+
+    /// Whether a reply waits for any partition.
+    pub(super) fn has_replies(&self) -> bool {
+        self.roads.replies > 0
     }
 
     /// Whether a reply waits for the partition.
@@ -335,6 +345,7 @@ impl Errands {
     pub(super) fn restart(&mut self, partition: usize, exchange: &mut Exchange) {
         let roads = &mut self.roads;
         roads.inboxes[partition].retain(|reply| !matches!(reply, Reply::Payload { .. }));
+        roads.replies = roads.inboxes.iter().map(VecDeque::len).sum();
         for slot in &mut roads.slots {
             let answer = |(at, trip): &(u16, Trip)| {
                 usize::from(*at) == partition
@@ -508,6 +519,7 @@ impl Shell for Roads {
             inbox.len() < INBOX || matches!(reply, Reply::Refused(_) | Reply::Failed { .. });
         if has_room {
             inbox.push_back(reply);
+            self.replies += 1;
         }
         has_room
     }

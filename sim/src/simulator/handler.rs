@@ -35,6 +35,10 @@ const ODD_EVERY: Nanos = Nanos::from_secs(1);
 /// Packets of one poll.
 const BATCH: usize = 64;
 
+/// Resting orders of a partition, and so its levels: some fifty rest in each of 120 symbols at most, and
+/// were all of them in one partition they would fit. What is larger is cleared for every life in vain.
+const ORDERS: usize = 1 << 13;
+
 /// The trading date of every simulated day.
 const DATE: TradingDate = TradingDate(20_261_123);
 
@@ -49,6 +53,8 @@ pub(super) struct Lane {
     dropped: u64,
     dropped_seen: u64,
     next_counts: Mono,
+    /// The first deadline of its partitions; unknown since one was called into.
+    deadline: Option<Option<Mono>>,
 }
 
 /// A partition and what is known of it.
@@ -135,7 +141,7 @@ fn config(setup: &Setup, index: usize, symbols: usize, venue: &Arc<VenueSymbols>
         },
         silence: setup.silence,
         late: setup.late,
-        capacity: Capacity { symbols, orders: 1 << 15, levels: 1 << 14, trades: TRADES },
+        capacity: Capacity { symbols, orders: ORDERS, levels: ORDERS, trades: TRADES },
         venue: Arc::clone(venue),
     }
 }
@@ -164,6 +170,7 @@ impl Handler {
             dropped: 0,
             dropped_seen: 0,
             next_counts: now,
+            deadline: None,
         };
         let seat = |index| Seat {
             partition: Partition::new(config(setup, index, symbols, &venue)),
@@ -209,10 +216,12 @@ impl Handler {
     ) -> T {
         let Handler { lanes, seats, claims, setup, .. } = self;
         let Seat { partition, watch, lane, .. } = &mut seats[index];
+        let lane = &mut lanes[*lane];
+        lane.deadline = None;
         let mut tap = Tap {
             now,
             partition: index as u16,
-            writer: &mut lanes[*lane].writer,
+            writer: &mut lane.writer,
             watch,
             digest: traces.digest,
             journal: traces.journal,
@@ -243,24 +252,27 @@ impl Handler {
     }
 
     /// When a lane does something next.
-    pub(super) fn due(&self, setup: &Setup) -> Option<Mono> {
+    pub(super) fn due(&mut self, setup: &Setup) -> Option<Mono> {
         (0..self.lanes.len()).map(|lane| self.lane_due(lane, setup)).min()
     }
 
-    pub(super) fn lane_due(&self, index: usize, setup: &Setup) -> Mono {
-        let lane = &self.lanes[index];
+    pub(super) fn lane_due(&mut self, index: usize, setup: &Setup) -> Mono {
+        let lane = &mut self.lanes[index];
         if let Some(until) = lane.stalled_until {
             return until;
         }
         let soonest = lane.last_cycle + setup.poll;
         let renewal = lane.last_cycle + Nanos(setup.lease.0 / 4);
         let packet = lane.queue.front().map(|arrival| arrival.at.max(soonest));
-        let own = self.seats.iter().filter(|seat| seat.lane == index);
-        let deadline = own.filter_map(|seat| seat.partition.deadline()).min();
+        let seats = &self.seats;
+        let deadline = *lane.deadline.get_or_insert_with(|| {
+            let own = seats.iter().filter(|seat| seat.lane == index);
+            own.filter_map(|seat| seat.partition.deadline()).min()
+        });
         let deadline = deadline.map(|at| at.max(soonest));
         let waits = |errands: &Errands| {
-            let mut own = (0..self.seats.len()).filter(|at| self.seats[*at].lane == index);
-            own.any(|at| errands.has_reply(at))
+            let mut own = (0..seats.len()).filter(|at| seats[*at].lane == index);
+            errands.has_replies() && own.any(|at| errands.has_reply(at))
         };
         let reply = self.errands.as_ref().is_some_and(waits).then_some(soonest);
         [Some(renewal), packet, deadline, reply].into_iter().flatten().min().unwrap_or(renewal)
@@ -326,6 +338,9 @@ impl Handler {
         traces: &mut Traces<'_>,
     ) -> Option<usize> {
         let errands = self.errands.as_mut()?;
+        if !errands.has_replies() {
+            return None;
+        }
         let own = |at: &usize| self.seats[*at].lane == index && errands.has_reply(*at);
         let at = (0..self.seats.len()).find(own)?;
         let reply = errands.reply(at)?;
@@ -427,14 +442,15 @@ impl Handler {
             }
         }
         self.lanes[index].renew(now, setup.lease);
+        let Some(errands) = &mut self.errands else { return };
         for at in 0..self.seats.len() {
             let seat = &mut self.seats[at];
             if seat.lane != index {
                 continue;
             }
-            let Some(errands) = &mut self.errands else { continue };
             // BOUND: each action is said once.
             while let Some(action) = frozen(|| seat.partition.next_action()) {
+                self.lanes[index].deadline = None;
                 traces.journal.note(now, at as u16, Told::Asked(action));
                 traces.digest.words([11, at as u64, fold_of(&action)]);
                 errands.act(now, at as u16, action);

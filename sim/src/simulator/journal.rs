@@ -11,13 +11,11 @@ use super::network::Tag;
 use super::schedule::What;
 
 /// Records kept.
-const KEPT: usize = 4_096;
+const KEPT: usize = 2_048;
 
 /// What happened.
 #[derive(Clone, Copy, Debug)]
 pub enum Told {
-    /// A packet was sent and will arrive.
-    Sent(Tag),
     /// A packet was sent and is lost.
     Lost(Tag),
     /// The handler looked at a packet that had arrived then.
@@ -74,7 +72,7 @@ impl Journal {
     /// Notes what happened.
     #[inline]
     pub fn note(&mut self, at: Mono, partition: u16, told: Told) {
-        let packet = matches!(told, Told::Sent(_) | Told::Lost(_) | Told::Took(..));
+        let packet = matches!(told, Told::Lost(_) | Told::Took(..));
         let ring = if packet { &mut self.packets } else { &mut self.others };
         if ring.len() == KEPT {
             ring.pop_front();
@@ -87,9 +85,8 @@ impl Journal {
     /// happened there, in words.
     #[must_use]
     pub fn last(&self, most: usize, partition: Option<usize>, start: Mono) -> Vec<String> {
-        let mine = |(_, _, at, told): &&Record| {
+        let mine = |(_, _, at, _): &&Record| {
             partition.is_none_or(|wanted| usize::from(*at) == wanted || *at == NOWHERE)
-                && !matches!(told, Told::Sent(_))
         };
         let last = |ring: &'_ VecDeque<Record>| -> Vec<Record> {
             ring.iter().rev().filter(mine).take(most).copied().collect()
@@ -134,7 +131,6 @@ impl fmt::Display for Bytes<'_> {
 impl fmt::Display for Told {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Told::Sent(tag) => write!(f, "sent    {}", Bytes(tag)),
             Told::Lost(tag) => write!(f, "lost    {}", Bytes(tag)),
             Told::Took(tag, at) => {
                 write!(f, "packet  {}, {} on its way", Bytes(tag), at.since(tag.sent))

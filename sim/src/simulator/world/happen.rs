@@ -54,7 +54,7 @@ impl World<'_> {
         let done = self.exchange.apply(self.now, command);
         debug_assert!(done.is_ok(), "{command:?}: {done:?}");
         self.drain();
-        self.exchange_due = self.exchange.next_due();
+        self.ask_exchange();
     }
 
     /// The numbers of a partition begin again, under another name or the same.
@@ -154,7 +154,7 @@ impl World<'_> {
             What::Loop(partition, line, begins) => self.set_haunt(partition, line, false, begins),
             _ => self.change_link(what),
         }
-        self.exchange_due = self.exchange.next_due();
+        self.ask_exchange();
         self.look(self.now)
     }
 
@@ -275,7 +275,7 @@ impl World<'_> {
                 }
             }
         }
-        self.exchange_due = self.exchange.next_due();
+        self.ask_exchange();
         self.look(self.now)
     }
 

@@ -9,7 +9,7 @@ use candor_core::{Line, Mono, Nanos, Symbol, SymbolIndex, WireTime};
 use crate::control::Command;
 use crate::exchange::{Exchange, ExchangeConfig, FlowConfig};
 use crate::market::{Family, MarketConfig};
-use crate::oracle::{Truth, wire};
+use crate::oracle::Truth;
 use crate::publisher::{Faults, LineConfig};
 use crate::rng::Rng;
 use crate::services::ServicesConfig;
@@ -78,6 +78,8 @@ struct World<'a> {
     exchange: Exchange,
     /// When the exchange has something to do; asked for anew after each call into it.
     exchange_due: Option<Mono>,
+    /// When it is called for that if nothing happens before: it speaks in steps of its quantum.
+    exchange_call: Option<Mono>,
     tampering: Tampering,
     truths: Vec<Truth>,
     ghosts: Vec<Option<Ghost>>,
@@ -173,7 +175,7 @@ impl<'a> World<'a> {
         let listed: Vec<(Symbol, u16)> = listed.collect();
         let first_of = |home: usize| market.partitions[home].symbol(SymbolIndex(0));
         let tampering = Tampering::new(setup.venue, &setup.tamper, first_of);
-        World {
+        let mut world = World {
             plan,
             setup,
             tampering,
@@ -199,9 +201,12 @@ impl<'a> World<'a> {
             live: 0,
             said: vec![false; plan.odd.len()],
             errand: Errand::default(),
-            exchange_due: exchange.next_due(),
+            exchange_due: None,
+            exchange_call: None,
             exchange,
-        }
+        };
+        world.ask_exchange();
+        world
     }
 
     fn acts(&mut self) -> Result<usize, Wrong> {
@@ -236,16 +241,21 @@ impl<'a> World<'a> {
         self.truths.iter().map(Truth::messages).sum()
     }
 
-    /// When something happens next.
-    fn due(&self) -> Option<Mono> {
+    /// Asks the exchange when it has something to do next.
+    fn ask_exchange(&mut self) {
         let quantum = self.setup.quantum.0;
-        // The exchange speaks in steps of its quantum.
-        let exchange = self.exchange_due.map(|due| {
+        self.exchange_due = self.exchange.next_due();
+        self.exchange_call = self.exchange_due.map(|due| {
             let steps = due.0.saturating_sub(START.0).div_ceil(quantum);
-            (START + Nanos(steps * quantum)).max(self.now)
+            START + Nanos(steps * quantum)
         });
+    }
+
+    /// When something happens next.
+    fn due(&mut self) -> Option<Mono> {
+        let exchange = self.exchange_call;
         let network = self.network.due();
-        let handler = self.handler.as_ref().and_then(|handler| handler.due(self.setup));
+        let handler = self.handler.as_mut().and_then(|handler| handler.due(self.setup));
         let fault = self.plan.faults.get(self.next_fault).map(|fault| START + fault.at);
         let start = (!self.started).then(|| START + self.setup.handler_at);
         let haunt = self.haunts.iter().map(|haunt| haunt.due).min();
@@ -254,7 +264,7 @@ impl<'a> World<'a> {
         let look = self.appointments.last().copied();
         let odd = self.handler.as_ref().map(|handler| handler.next_odd);
         let times = [exchange, network, handler, fault, start, haunt, errands, look, odd];
-        times.into_iter().flatten().min().map(|due| due.max(self.now))
+        times.iter().flatten().min().map(|due| (*due).max(self.now))
     }
 
     /// Everything that is due now.
@@ -274,7 +284,7 @@ impl<'a> World<'a> {
         let served = self.publish();
         self.deliver();
         if self.run_errands(served) || served {
-            self.exchange_due = self.exchange.next_due();
+            self.ask_exchange();
         }
         self.cycles()?;
         self.look_at_the_world()?;
@@ -313,8 +323,7 @@ impl<'a> World<'a> {
                 Some(handler) => handler.seats[partition].watch.floor(),
                 None => (run, truth.next()),
             };
-            truth.consume(&packet.payload, self.now, floor);
-            let frame = wire::frame(self.setup.venue, &packet.payload).expect("a whole header");
+            let frame = truth.consume(&packet.payload, self.now, floor);
             let tag = Tag {
                 partition,
                 line: packet.line,
@@ -326,9 +335,9 @@ impl<'a> World<'a> {
                 malformed: false,
                 sent: self.now,
             };
-            let arrives = self.network.send(self.now, tag, &packet.payload);
-            let told = if arrives { Told::Sent(tag) } else { Told::Lost(tag) };
-            self.journal.note(self.now, partition as u16, told);
+            if !self.network.send(self.now, tag, &packet.payload) {
+                self.journal.note(self.now, partition as u16, Told::Lost(tag));
+            }
             self.exchange.recycle(partition, packet.payload);
         }
     }
