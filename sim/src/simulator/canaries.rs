@@ -32,7 +32,7 @@ const RARE: [fn(u64) -> Plan; 5] = [
 #[must_use]
 pub fn caught(one: Canary, seed: u64, seeds: u64) -> Option<(u64, String)> {
     (0..seeds).find_map(|number| {
-        let plan = plan(number, seed + number);
+        let plan = plan(number, seed);
         let how = fails(Some(one), &plan, number.is_multiple_of(AGAIN_EVERY))?;
         let sound = fails(None, &plan, false).is_none();
         sound.then(|| (number + 1, format!("{}: {how}", plan.name)))
@@ -41,13 +41,20 @@ pub fn caught(one: Canary, seed: u64, seeds: u64) -> Option<(u64, String)> {
 
 fn plan(number: u64, seed: u64) -> Plan {
     let turn = number as usize / 2;
+    // Scenarios differ by whether their seed is even.
+    let (seed, swarm_seed) = (seed + number / 2, seed + number);
     match RARE.get(turn) {
-        _ if number.is_multiple_of(2) => swarm::plan(seed, EVENTS),
+        _ if number.is_multiple_of(2) => swarm::plan(swarm_seed, EVENTS),
         Some(build) => build(seed),
-        // Each in its turn, however many there are.
+        // Each in its turn, however many there are: those of ITCH, then what differs at DEEP.
         None => {
-            let (_, build) = scenario::ALL[(turn - RARE.len()) % scenario::ALL.len()];
-            build(seed)
+            let (itch, deep) = (scenario::ALL.len(), scenario::DEEP.len());
+            let turn = (turn - RARE.len()) % (itch + deep);
+            let (venue, name) = match turn.checked_sub(itch) {
+                None => (Family::Itch50, scenario::ALL[turn].0),
+                Some(turn) => (Family::Deep, scenario::DEEP[turn].0),
+            };
+            scenario::find(name, seed, venue).expect("a scenario of this name")
         }
     }
 }

@@ -43,7 +43,8 @@ pub(super) enum Reply {
     Refused(Refused),
     Begin { cycle: u32, session: SessionId },
     Messages { cycle: u32, count: u16, bytes: Vec<u8> },
-    End { cycle: u32, next: SeqNo, run: u32 },
+    // `made` is the run of the image that the service sent, and the first number not in it.
+    End { cycle: u32, next: SeqNo, made: Option<(u32, SeqNo)> },
     Failed { cycle: u32, why: Refusal },
 }
 
@@ -69,6 +70,8 @@ struct Line {
     accepted: bool,
     /// The run of numbers when the first request came.
     run: Option<u32>,
+    /// The run of the image that was sent on it, and the first number not in that.
+    image: Option<(u32, SeqNo)>,
     /// Bytes keep their order.
     clear_at: Mono,
 }
@@ -115,6 +118,7 @@ struct Roads {
     inboxes: Vec<VecDeque<Reply>>,
     now: Mono,
     run: u32,
+    image: Option<(u32, SeqNo)>,
     counts: Errand,
 }
 
@@ -185,6 +189,7 @@ impl Errands {
                 inboxes: vec![VecDeque::new(); partitions],
                 now: Mono::NEVER,
                 run: 0,
+                image: None,
                 counts: Errand::default(),
             },
         }
@@ -297,6 +302,7 @@ impl Errands {
                 if let Some(channel) = self.roads.channel_of(connection) {
                     let line = self.roads.lines.get(&connection);
                     self.roads.run = line.and_then(|line| line.run).unwrap_or(0);
+                    self.roads.image = line.and_then(|line| line.image);
                     self.agent.on_bytes(now, partition, channel, &bytes, &mut self.roads);
                 }
             }
@@ -322,6 +328,12 @@ impl Errands {
                     roads.datagram(number, address, trip);
                 }
                 Out::Bytes { connection: Connection(connection), bytes } => {
+                    let services = &exchange.services()[partition];
+                    let sent = services.image_sent(Connection(connection));
+                    if let Some(line) = roads.lines.get_mut(&connection) {
+                        // There are not so many runs.
+                        line.image = sent.map(|(run, next)| (run as u32, next));
+                    }
                     roads.bytes(connection, bytes, false);
                 }
                 Out::Close { connection: Connection(connection) } => {
@@ -440,7 +452,8 @@ impl Roads {
         let connection = self.next_connection;
         self.next_connection += 1;
         let way = self.ways[usize::from(partition)];
-        let line = Line { partition, channel, accepted: false, run: None, clear_at: self.now };
+        let (accepted, run, image, clear_at) = (false, None, None, self.now);
+        let line = Line { partition, channel, accepted, run, image, clear_at };
         self.lines.insert(connection, line);
         self.open.insert((partition, channel), connection);
         let there = self.now + way.delay;
@@ -485,7 +498,7 @@ impl Shell for Roads {
     }
 
     fn tell(&mut self, partition: u16, told: Told<'_>) -> bool {
-        let run = self.run;
+        let (run, made) = (self.run, self.image);
         let reply = match told {
             Told::Payload(bytes) => Reply::Payload { run, bytes: bytes.to_vec() },
             Told::Refused(refused) => Reply::Refused(refused),
@@ -497,7 +510,7 @@ impl Shell for Roads {
                         let bytes = block.bytes.to_vec();
                         Reply::Messages { cycle, count: block.count, bytes }
                     }
-                    Body::End { next } => Reply::End { cycle, next, run },
+                    Body::End { next } => Reply::End { cycle, next, made },
                     Body::Failed(why) => Reply::Failed { cycle, why },
                 }
             }

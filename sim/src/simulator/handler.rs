@@ -383,8 +383,9 @@ impl Handler {
                 let told = Told::Reply("snapshot messages", u64::from(*count));
                 (*cycle, SnapshotPart::Messages(messages), told)
             }
-            Reply::End { cycle, next, run } => {
-                self.seats[at].watch.offered = Some((*run, next.0));
+            Reply::End { cycle, next, made } => {
+                // What the service sent, not what its client made of that.
+                self.seats[at].watch.offered = made.map(|(run, next)| (run, next.0));
                 let told = Told::Reply("snapshot ends before", next.0);
                 (*cycle, SnapshotPart::End { next: *next }, told)
             }
