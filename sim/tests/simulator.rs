@@ -125,6 +125,7 @@ scenarios! {
     gap_in_recovery = "gap-in-recovery",
     overlapping_gaps = "overlapping-gaps",
     session_changes_in_gap = "session-changes-in-gap",
+    session_unheard = "session-unheard",
     join_mid_cycle = "join-mid-cycle",
     snapshot_races_increments = "snapshot-races-increments",
     late_join_snapshot = "late-join-snapshot",

@@ -18,8 +18,9 @@ const EVENTS: u64 = 30_000;
 const AGAIN_EVERY: u64 = 5;
 
 /// What the swarm comes upon too seldom, tried on the first odd seeds.
-const RARE: [fn(u64) -> Plan; 5] = [
+const RARE: [fn(u64) -> Plan; 6] = [
     session_changes_in_gap,
+    session_unheard,
     holdback_too_short,
     snapshot_cut_short,
     other_numbers,
@@ -104,6 +105,11 @@ const fn later(ms: u64) -> Nanos {
 /// That scenario, at once.
 fn session_changes_in_gap(seed: u64) -> Plan {
     scenario::find("session-changes-in-gap", seed, Family::Itch50).expect("a scenario of this name")
+}
+
+/// That scenario, with a client that asks for whichever session is current.
+fn session_unheard(seed: u64) -> Plan {
+    scenario::find("session-unheard", seed | 1, Family::Itch50).expect("a scenario of this name")
 }
 
 /// All books have to be fetched anew while the stream goes on, snapshots hang, and what is held back

@@ -1,12 +1,14 @@
 //! What a reader may see at an instant, judged by the oracle: the invariants, one by one.
 
 use candor_core::counters::Counter;
-use candor_core::{BookView, Mono, Nanos, Reason};
+use candor_core::{BookView, Mono, Nanos, Reason, SessionId};
 use candor_shm::{Read, Region};
 
 use super::Setup;
 use super::handler::{Handler, Lane, Seat};
 use super::schedule::{Expect, Must, Tamper};
+use super::watch::Joined;
+use crate::market::Family;
 use crate::oracle::book::{print_of_book, print_of_trades};
 use crate::oracle::{Entry, Truth};
 
@@ -54,6 +56,13 @@ impl Judge<'_> {
         if let Some(what) = watch.wrong.take() {
             return Err(Wrong { partition: index, what });
         }
+        if let Some(joined) = watch.joined.take() {
+            self.joined(index, &joined)?;
+        }
+        if core::mem::take(&mut handler.seats[index].watch.said_status) {
+            self.shown_session(handler, index, now)?;
+        }
+        let watch = &handler.seats[index].watch;
         if watch.touched.is_empty() {
             return Ok(());
         }
@@ -79,7 +88,48 @@ impl Judge<'_> {
         for symbol in 0..handler.seats[index].watch.slots.len() as u32 {
             self.read(handler, index, symbol, now)?;
         }
+        self.shown_session(handler, index, now)
+    }
+
+    /// The session that readers are shown is the one whose run is followed.
+    fn shown_session(&self, handler: &Handler, index: usize, now: Mono) -> Result<(), Wrong> {
+        let wrong = |what: String| Err(Wrong { partition: index, what });
+        let info = handler.region.partition(index as u16, now);
+        let Some((shown, ..)) = info.and_then(|info| info.numbers) else {
+            return wrong("nobody writes, and its numbers can't be read".to_owned());
+        };
+        let followed = handler.seats[index].watch.run.map(|run| self.named(index, run));
+        let followed = followed.unwrap_or(SessionId::NONE);
+        if shown != followed {
+            return wrong(format!("I2: readers are shown session {shown}, {followed} is followed"));
+        }
         Ok(())
+    }
+
+    /// A snapshot that was joined to the stream is of the stream's session, and says so.
+    fn joined(&self, index: usize, joined: &Joined) -> Result<(), Wrong> {
+        let Joined { followed, of, claimed } = *joined;
+        let (stream, made) = (self.named(index, followed), self.named(index, of));
+        if claimed == stream && made == stream {
+            return Ok(());
+        }
+        let what = format!(
+            "I2: a snapshot is spliced into session {stream} that says it is of {claimed}, and is of {made}"
+        );
+        Err(Wrong { partition: index, what })
+    }
+
+    /// The session of a partition's run, as the handler writes it.
+    fn named(&self, index: usize, run: u32) -> SessionId {
+        let name = self.truths[index].session(run);
+        name.map_or(SessionId::NONE, |name| match self.setup.venue {
+            Family::Itch50 => SessionId::from_text(name),
+            // Protocol and channel are not part of it.
+            Family::Deep => {
+                let [.., a, b, c, d] = name;
+                SessionId::from_number(u64::from(u32::from_le_bytes([a, b, c, d])))
+            }
+        })
     }
 
     fn read(

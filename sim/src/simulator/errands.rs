@@ -8,7 +8,7 @@ use candor_core::{Action, Mono, Nanos, Refusal, Refused, SeqNo, SessionId};
 use candor_services::agent::{Agent, Channel, Clients, Config, Shell, Told};
 use candor_services::desk::Concurrency;
 use candor_services::retransmit::{self, Transport};
-use candor_services::snapshot::{self, Body};
+use candor_services::snapshot::{self, Body, SessionChoice};
 use candor_services::{Budget, Io};
 
 use super::schedule::{ServiceSetup, Ways};
@@ -146,6 +146,11 @@ impl Errands {
             };
             retransmit::Client::new(format, config).expect("the venue is asked in this way")
         };
+        // Of one that asks for whichever session is current the handler has to compare what comes.
+        let session = match seed % 2 {
+            0 => SessionChoice::Stream,
+            _ => SessionChoice::Current,
+        };
         let clients = |_| Clients {
             retransmit_udp: (setup.retransmit && datagrams)
                 .then(|| retransmit(Transport::Udp, setup.timeout)),
@@ -158,6 +163,7 @@ impl Errands {
                     whole: setup.whole(),
                     rest: setup.timeout,
                     rest_max: Nanos(setup.timeout.0 * 8),
+                    session,
                     ..snapshot::Config::of(format, ADDRESSES)
                 };
                 snapshot::Client::new(format, config)

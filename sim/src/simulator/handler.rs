@@ -371,6 +371,7 @@ impl Handler {
     fn snapshot(&mut self, at: usize, reply: &Reply, now: Mono, traces: &mut Traces<'_>) {
         let (cycle, part, told) = match reply {
             Reply::Begin { cycle, session } => {
+                self.seats[at].watch.claimed = *session;
                 let part = SnapshotPart::Begin { session: *session };
                 (*cycle, part, Told::Reply("snapshot begins, cycle", u64::from(*cycle)))
             }

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 
 use candor_core::limits::LINES;
-use candor_core::{Loss, LossKind, Mono, Nanos, Reason, Status, Symbol};
+use candor_core::{Loss, LossKind, Mono, Nanos, Reason, SessionId, Status, Symbol};
 use candor_engine::{Notice, Step};
 
 use super::network::Tag;
@@ -86,6 +86,8 @@ pub(super) struct Watch {
     /// How late the last packet that shows where the venue is was looked at.
     pub(super) behind: Nanos,
     pub(super) status: Option<Status>,
+    /// It was said since the session shown with it was looked at.
+    pub(super) said_status: bool,
     pub(super) lease: Mono,
     /// When a packet last came after that had run out. Copies that came again in between vouch for nothing
     /// to the handler, so that it may have been a silence to it where it was none by `evidence`.
@@ -115,6 +117,21 @@ pub(super) struct Watch {
     pub(super) wrong: Option<String>,
     /// The run and number of the last snapshot that was sent whole.
     pub(super) offered: Option<(u32, u64)>,
+    /// The session that the last snapshot which began to arrive says it is of.
+    pub(super) claimed: SessionId,
+    /// What was joined to the stream in the call under way.
+    pub(super) joined: Option<Joined>,
+}
+
+/// A snapshot that was joined to the stream: whose it had to be is for the oracle to say.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Joined {
+    /// The run followed until then.
+    pub(super) followed: u32,
+    /// The run that the service made it of.
+    pub(super) of: u32,
+    /// The session it said it is of.
+    pub(super) claimed: SessionId,
 }
 
 impl Watch {
@@ -132,6 +149,7 @@ impl Watch {
             newer_since: None,
             behind: Nanos::ZERO,
             status: None,
+            said_status: false,
             lease: Mono::NEVER,
             lapsed: None,
             expected: 1,
@@ -149,6 +167,8 @@ impl Watch {
             unspliced: None,
             wrong: None,
             offered: None,
+            claimed: SessionId::NONE,
+            joined: None,
         }
     }
 
@@ -249,6 +269,11 @@ impl Watch {
     fn splice(&mut self, next: u64, fresh_from: Option<Mono>) {
         self.unspliced = Some(self.followed.clone());
         let resync = fresh_from.is_some();
+        self.joined = self.run.zip(self.offered).map(|(followed, (of, _))| Joined {
+            followed,
+            of,
+            claimed: self.claimed,
+        });
         let offered = self.run.map(|run| (run, next));
         let newer = self.offered.filter(|(run, at)| *at == next && Some(*run) > self.run);
         if let Some((run, _)) = newer {

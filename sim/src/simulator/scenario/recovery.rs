@@ -246,3 +246,21 @@ pub(super) fn session_changes_in_gap(seed: u64) -> Plan {
         .at(after(AT, ms(25)), What::LoseNext(0, 4));
     heals(plan, ms(700))
 }
+
+/// The session changes while no line carries anything and a snapshot of the old one is wanted: what the
+/// service has is of the new one, and never joined to what is followed. Of odd seeds the client asks for
+/// whichever session is current, so that the handler itself has to see it.
+pub(super) fn session_unheard(seed: u64) -> Plan {
+    let services = ServiceSetup { retransmit: false, ..ServiceSetup::BOTH };
+    let (cut, back) = (after(AT, ms(3)), after(AT, ms(400)));
+    let mut plan = served("session-unheard", seed, services)
+        .at(ms(0), What::WayHangs(0, true))
+        .at(AT, What::LoseNext(0, 1))
+        .at(after(cut, ms(1)), What::Session(Some(0)))
+        .at(after(AT, ms(20)), What::WayHangs(0, false));
+    for line in [Line::A, Line::B] {
+        plan = plan.at(cut, What::Cut(0, line, true)).at(back, What::Cut(0, line, false));
+    }
+    let reasons = [Reason::Gap, Reason::Recovering, Reason::Silent];
+    heals(plan, ms(700)).expect(0, after(AT, ms(10)), back, stale(&reasons))
+}
