@@ -361,7 +361,7 @@ impl Case<'_> {
         let Some(entry) = self.oracle.and_then(|at| self.truth.as_of(at, run, next)) else {
             return Err(format!("I1: Live, and nothing before {next} names it"));
         };
-        if entry.broken && watch.said.spliced {
+        if entry.broken && (watch.said.spliced || watch.said.spliced_some) {
             // What the venue's snapshot has of it is not what its messages say.
             return Ok(());
         }
@@ -448,7 +448,11 @@ impl Case<'_> {
                 // be older than the transaction, and came late where it lay behind a gap.
                 e.broken || e.crossed || e.open.is_some()
             }),
-            Reason::SymbolRecovering => watch.said.rebuilding,
+            // A book that is whole again is shown once its transaction is complete.
+            Reason::SymbolRecovering => {
+                let open = || entry().is_some_and(|e| e.open.is_some());
+                watch.said.rebuilding || (watch.said.spliced_some && open())
+            }
             // Said once in a while only, so that a second time behind a splice is not.
             Reason::LinesDiffer if watch.said.spliced => {
                 self.seat.partition.counters().get(Counter::LinesDiffer) > 0

@@ -32,8 +32,12 @@ pub(super) struct Said {
     pub(super) stalled: Option<Mono>,
     /// A snapshot has begun and was not joined to the stream yet.
     pub(super) rebuilding: bool,
-    /// A snapshot was joined to the stream.
+    /// It is of the books of some symbols alone: those of the others go on.
+    pub(super) only_some: bool,
+    /// A snapshot of all books was joined to the stream.
     pub(super) spliced: bool,
+    /// One of some books was.
+    pub(super) spliced_some: bool,
     /// Numbers began again under the same name, and no snapshot was joined since: what looks like the
     /// old ones is refused for a time.
     pub(super) restarted: bool,
@@ -86,6 +90,9 @@ pub(super) struct Watch {
     /// How late the last packet that shows where the venue is was looked at.
     pub(super) behind: Nanos,
     pub(super) status: Option<Status>,
+    /// Said with it, and what it was when a snapshot, a session or a restart began last.
+    pub(super) epoch: u32,
+    epoch_before: u32,
     /// It was said since the session shown with it was looked at.
     pub(super) said_status: bool,
     pub(super) lease: Mono,
@@ -149,6 +156,8 @@ impl Watch {
             newer_since: None,
             behind: Nanos::ZERO,
             status: None,
+            epoch: 1,
+            epoch_before: 1,
             said_status: false,
             lease: Mono::NEVER,
             lapsed: None,
@@ -206,7 +215,8 @@ impl Watch {
 
     /// A message was applied.
     pub(super) fn apply(&mut self, seq: u64) {
-        if seq <= self.last_applied && !self.said.rebuilding {
+        let emptied = self.said.rebuilding && !self.said.only_some;
+        if seq <= self.last_applied && !emptied {
             let last = self.last_applied;
             self.blame(|| format!("number {seq} is applied after {last}"));
         }
@@ -222,6 +232,7 @@ impl Watch {
         self.began = true;
         self.last_applied = 0;
         self.applied = (0, 0);
+        self.epoch_before = self.epoch;
         let stalled = self.said.stalled;
         self.said = Said { stalled, changed: true, ..Said::default() };
     }
@@ -255,7 +266,16 @@ impl Watch {
     /// Recovery took a step.
     pub(super) fn step(&mut self, step: &Step, setup: &super::Setup, now: Mono) {
         match *step {
-            Step::SnapshotBegun => self.said.rebuilding = true,
+            Step::SnapshotBegun => {
+                // Where all books are emptied a new epoch takes what was shown of them away.
+                let before = core::mem::replace(&mut self.epoch_before, self.epoch);
+                let only_some = before == self.epoch;
+                self.said = Said { rebuilding: true, only_some, ..self.said };
+            }
+            Step::Spliced { .. } if !self.said.rebuilding => {
+                self.blame(|| "a snapshot is spliced that never began".to_owned());
+            }
+            Step::Spliced { next } if self.said.only_some => self.splice_some(next.0),
             Step::Spliced { next } => self.splice(next.0, None),
             Step::Resynced { next } => self.splice(next.0, Some(now + setup.session_grace)),
             Step::RetransmitGivenUp { .. }
@@ -265,15 +285,34 @@ impl Watch {
         }
     }
 
+    /// Some books are whole again. The stream went on without a snapshot's help, so that nothing else
+    /// is proven: no number that is missing, no line that differs, no numbering.
+    fn splice_some(&mut self, next: u64) {
+        self.note_joined();
+        let offered = self.run.map(|run| (run, next));
+        if self.offered != offered {
+            let was = self.offered;
+            self.blame(|| format!("a snapshot before {next} is spliced; {was:?} was offered"));
+        }
+        let here = self.expected.max(self.last_applied + 1);
+        if next > here {
+            self.blame(|| format!("books before {next} are spliced beside some before {here}"));
+        }
+        self.said = Said { rebuilding: false, only_some: false, spliced_some: true, ..self.said };
+    }
+
+    fn note_joined(&mut self) {
+        let claimed = self.claimed;
+        let joined = |(followed, (of, _))| Joined { followed, of, claimed };
+        // One that goes on from a number that is past is said to be spliced before.
+        self.joined = self.joined.or(self.run.zip(self.offered).map(joined));
+    }
+
     /// `fresh_from` is given where the numbers go on from one that is past.
     fn splice(&mut self, next: u64, fresh_from: Option<Mono>) {
         self.unspliced = Some(self.followed.clone());
         let resync = fresh_from.is_some();
-        self.joined = self.run.zip(self.offered).map(|(followed, (of, _))| Joined {
-            followed,
-            of,
-            claimed: self.claimed,
-        });
+        self.note_joined();
         let offered = self.run.map(|run| (run, next));
         let newer = self.offered.filter(|(run, at)| *at == next && Some(*run) > self.run);
         if let Some((run, _)) = newer {
@@ -527,7 +566,7 @@ impl Watch {
                 (self.said.gap_outlived && missing) || self.said.gap_lost
             }
             Reason::Recovering => {
-                self.said.rebuilding
+                (self.said.rebuilding && !self.said.only_some)
                     || self.said.gap_lost
                     || self.expected < self.began_at
                     || self.followed.missing_since().is_some()

@@ -170,10 +170,20 @@ pub(super) fn lines_differ(seed: u64) -> Plan {
     heals(served("lines-differ-healed", seed, ServiceSetup::BOTH).at(AT, What::Differ(0)), ms(500))
 }
 
-/// A symbol whose book broke is rebuilt from a snapshot, alone.
+/// A symbol whose book broke is rebuilt from a snapshot, alone. Of odd seeds that snapshot hangs, and lines
+/// differ meanwhile: that one symbol is whole again proves nothing of that, and all books are fetched.
 pub(super) fn unknown_order(seed: u64) -> Plan {
     let mut plan = served("unknown-order-healed", seed, ServiceSetup::BOTH);
     plan.setup.tamper = vec![Tamper::UnknownOrder { partition: 0, from: 3_000 }];
+    if !seed.is_multiple_of(2) {
+        // Number 3,000 has come by then, and nobody has waited so long for the rest of the snapshot.
+        let (differ, good) = (ms(480), ms(500));
+        let serve = |fault| What::Serve(0, ServiceKind::Snapshot, fault);
+        plan = plan
+            .at(ms(0), serve(ServiceFault::Hang))
+            .at(differ, What::Differ(0))
+            .at(good, serve(ServiceFault::Off));
+    }
     plan.expect(0, ms(2_000), END, Must::BeLive).others_live(0, OPEN_BY)
 }
 
