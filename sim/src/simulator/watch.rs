@@ -111,9 +111,16 @@ pub(super) struct Watch {
     pub(super) applied: (u64, u64),
     pub(super) last_applied: u64,
     pub(super) began: bool,
-    /// The first number that came of the run followed: what is missing of its start is not taken from
-    /// lines any more after a grace.
+    /// The first number that came of the run followed, until the handler has everything before it. What lines
+    /// bring of the start after the grace the handler may take or leave (decision 0008): it may not be told
+    /// from numbers that began again, and `followed`, which is told the run, has more than the handler then.
+    /// So long, and so long only, nothing says that what has come must have been taken, but for what came
+    /// within the grace and for answers (`due`). Nothing Live hangs on it: the start is missing.
     began_at: u64,
+    /// When that came.
+    began_on: Mono,
+    /// Everything before this number had come in time, or in an answer: the handler must have it.
+    due: u64,
     /// The first number of the last packet of a line, where it came broken.
     broken: [u64; LINES],
     /// What has come of a run that is newer than the one followed.
@@ -171,6 +178,8 @@ impl Watch {
             last_applied: 0,
             began: false,
             began_at: 1,
+            began_on: Mono::NEVER,
+            due: 1,
             broken: [0; LINES],
             ahead: None,
             unspliced: None,
@@ -329,6 +338,7 @@ impl Watch {
         self.reached.steps.clear();
         if resync || next >= self.began_at {
             self.began_at = 1;
+            self.due = 1;
         }
         if resync {
             self.followed.resync(next);
@@ -368,6 +378,9 @@ impl Watch {
             self.blame(|| format!("an answer of run {run} is taken for {first}..{end}"));
         }
         self.followed.answer(first, end);
+        if first <= self.expected_before {
+            self.due = self.due.max(end.min(self.followed.next()));
+        }
         self.settle();
     }
 
@@ -381,7 +394,7 @@ impl Watch {
             return;
         }
         if self.run.is_none() || self.began {
-            self.begin(tag);
+            self.begin(tag, now);
         } else if self.run < Some(tag.run) && self.followed.known_end() == 1 {
             // Nothing was ever said in the run followed: what begins again is the same.
             self.run = Some(tag.run);
@@ -417,6 +430,9 @@ impl Watch {
             let shows =
                 if tag.count == 0 { tag.first >= next } else { tag.first + tag.count > next };
             self.followed.packet(tag.first, tag.count, tag.end, now);
+            if now < self.began_on + setup.grace {
+                self.due = self.followed.next();
+            }
             // Nothing shows where a venue is that has ended its session.
             if shows && !tag.echo && !self.said.ended {
                 self.behind = now.since(at);
@@ -464,7 +480,7 @@ impl Watch {
         self.left.contains(&run)
     }
 
-    fn begin(&mut self, tag: &Tag) {
+    fn begin(&mut self, tag: &Tag, now: Mono) {
         let before = self.run;
         if before == Some(tag.run) {
             self.blame(|| "the handler sees a session begin where none did".to_owned());
@@ -476,6 +492,8 @@ impl Watch {
         self.run = Some(tag.run);
         self.newer_since = None;
         self.began_at = tag.first;
+        self.began_on = now;
+        self.due = 1;
         self.expected_before = 1;
         self.followed = Followed::new();
         self.reached.steps.clear();
@@ -501,7 +519,7 @@ impl Watch {
                 format!("everything before {expected} is said to be here; {next} is not")
             });
         } else if self.expected < next
-            && self.expected >= self.began_at
+            && (self.expected >= self.began_at || self.expected < self.due)
             && !self.said.ended
             && !self.said.restarted
         {
