@@ -11,6 +11,7 @@ use candor_services::retransmit::{self, Transport};
 use candor_services::snapshot::{self, Body, SessionChoice};
 use candor_services::{Budget, Io};
 
+use super::quota::Quota;
 use super::schedule::{ServiceSetup, Ways};
 use crate::exchange::Exchange;
 use crate::market::Family;
@@ -68,6 +69,8 @@ struct Line {
     partition: u16,
     channel: Channel,
     accepted: bool,
+    /// Something was said on it: the request comes first.
+    asked: bool,
     /// The run of numbers when the first request came.
     run: Option<u32>,
     /// The run of the image that was sent on it, and the first number not in that.
@@ -120,6 +123,13 @@ struct Roads {
     run: u32,
     image: Option<(u32, SeqNo)>,
     counts: Errand,
+    /// Numbers that a request may ask for.
+    piece: u32,
+    /// Requests, and how long after it was let go one leaves at most, over a connection.
+    retransmit: (Quota, Nanos),
+    snapshot: (Quota, Nanos),
+    /// A request that must not have been made, and the partition that made it.
+    wrong: Option<(usize, String)>,
 }
 
 impl Errands {
@@ -197,6 +207,10 @@ impl Errands {
                 run: 0,
                 image: None,
                 counts: Errand::default(),
+                piece: setup.piece,
+                retransmit: (Quota::new("retransmit", budget), setup.timeout_max()),
+                snapshot: (Quota::new("snapshot", budget), setup.begin()),
+                wrong: None,
             },
         }
     }
@@ -220,6 +234,15 @@ impl Errands {
     /// A partition wants something.
     pub(super) fn act(&mut self, now: Mono, partition: u16, action: Action) {
         self.roads.now = now;
+        if let Action::Retransmit(ask) = action {
+            let (range, piece) = (ask.range, self.roads.piece);
+            if range.is_empty() || range.len() > u64::from(piece) {
+                let (first, end) = (range.first.0, range.end.0);
+                self.roads.blame(partition, || {
+                    format!("{first}..{end} are asked for at once, {piece} are allowed")
+                });
+            }
+        }
         self.agent.act(now, partition, action, &mut self.roads);
         self.deadline = self.agent.deadline();
     }
@@ -227,6 +250,11 @@ impl Errands {
     /// The next reply for a partition.
     pub(super) fn reply(&mut self, partition: usize) -> Option<Reply> {
         self.roads.inboxes[partition].pop_front()
+    }
+
+    /// A request that must not have been made, and the partition that made it.
+    pub(super) fn wrong(&mut self) -> Option<(usize, String)> {
+        self.roads.wrong.take()
     }
 
     /// Whether a reply waits for the partition.
@@ -384,6 +412,22 @@ impl Errands {
 }
 
 impl Roads {
+    fn blame(&mut self, partition: u16, wrong: impl FnOnce() -> String) {
+        self.wrong.get_or_insert_with(|| (usize::from(partition), wrong()));
+    }
+
+    /// A request leaves.
+    fn spend(&mut self, partition: u16, channel: Channel) {
+        let (quota, late) = match channel {
+            Channel::Snapshot => &mut self.snapshot,
+            Channel::RetransmitUdp | Channel::RetransmitTcp => &mut self.retransmit,
+        };
+        let late = if channel == Channel::RetransmitUdp { Nanos::ZERO } else { *late };
+        if let Err(wrong) = quota.spend(self.now, late) {
+            self.blame(partition, || wrong);
+        }
+    }
+
     fn send(&mut self, at: Mono, partition: u16, trip: Trip) {
         let slot = match self.free.pop() {
             Some(slot) => slot,
@@ -458,8 +502,15 @@ impl Roads {
         let connection = self.next_connection;
         self.next_connection += 1;
         let way = self.ways[usize::from(partition)];
-        let (accepted, run, image, clear_at) = (false, None, None, self.now);
-        let line = Line { partition, channel, accepted, run, image, clear_at };
+        let line = Line {
+            partition,
+            channel,
+            accepted: false,
+            asked: false,
+            run: None,
+            image: None,
+            clear_at: self.now,
+        };
         self.lines.insert(connection, line);
         self.open.insert((partition, channel), connection);
         let there = self.now + way.delay;
@@ -482,11 +533,16 @@ impl Shell for Roads {
             Io::Connect { address } => self.connect(partition, channel, address),
             Io::Send(bytes) => {
                 if let Some(connection) = own {
+                    let line = self.lines.get_mut(&connection);
+                    if line.is_some_and(|line| !core::mem::replace(&mut line.asked, true)) {
+                        self.spend(partition, channel);
+                    }
                     self.bytes(connection, bytes.to_vec(), true);
                 }
             }
             Io::SendTo { address, bytes } => {
                 self.counts.asked += 1;
+                self.spend(partition, channel);
                 let trip = Trip::Question { peer: address as u64, bytes: bytes.to_vec() };
                 self.datagram(partition, address, trip);
             }

@@ -34,6 +34,7 @@ pub mod frozen;
 pub mod handler;
 pub mod journal;
 pub mod network;
+mod quota;
 pub mod report;
 pub mod scenario;
 pub mod schedule;

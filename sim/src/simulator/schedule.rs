@@ -161,7 +161,7 @@ impl ServiceSetup {
             outstanding: 4,
             limit: self.limit,
             timeout: self.timeout,
-            timeout_max: Nanos(self.timeout.0 * 4),
+            timeout_max: self.timeout_max(),
             attempts: 4,
             patience: self.patience(),
             // One datagram of MoldUDP64 answers; segments of IEX-TP follow one another.
@@ -177,13 +177,25 @@ impl ServiceSetup {
     pub fn snapshots(&self, heartbeat: Nanos) -> Option<candor_snapshot::Config> {
         self.snapshot.then_some(candor_snapshot::Config {
             holdback_bytes: self.holdback,
-            begin: Nanos(self.timeout.0 * 16),
+            begin: self.begin(),
             idle: Nanos(self.timeout.0 * 8),
             whole: self.whole(),
             confirm: Nanos(heartbeat.0 * 3),
             retry: self.timeout,
             retry_max: Nanos(self.timeout.0 * 16),
         })
+    }
+
+    /// The longest that an answer is waited for.
+    #[must_use]
+    pub fn timeout_max(&self) -> Nanos {
+        Nanos(self.timeout.0 * 4)
+    }
+
+    /// How long the beginning of a snapshot is waited for.
+    #[must_use]
+    pub fn begin(&self) -> Nanos {
+        Nanos(self.timeout.0 * 16)
     }
 
     /// How long numbers are asked for before a snapshot is.

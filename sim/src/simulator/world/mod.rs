@@ -277,6 +277,7 @@ impl<'a> World<'a> {
             self.exchange_due = self.exchange.next_due();
         }
         self.cycles()?;
+        self.asks_rightly()?;
         self.look_at_the_world()?;
         let mut asked = false;
         while self.appointments.pop_if(|at| *at <= self.now).is_some() {
@@ -363,6 +364,13 @@ impl<'a> World<'a> {
                 false
             }
         }
+    }
+
+    /// Nothing was asked of the venue that it does not allow.
+    fn asks_rightly(&mut self) -> Result<(), Wrong> {
+        let errands = self.handler.as_mut().and_then(|handler| handler.errands.as_mut());
+        let wrong = errands.and_then(Errands::wrong);
+        wrong.map_or(Ok(()), |(partition, what)| Err(Wrong { partition, what }))
     }
 
     /// Duty cycles that are due, with every touched symbol read after every packet.
