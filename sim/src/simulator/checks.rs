@@ -6,8 +6,8 @@ use candor_shm::{Read, Region};
 
 use super::Setup;
 use super::handler::{Handler, Lane, Seat};
+use super::said::Joined;
 use super::schedule::{Expect, Must, Tamper};
-use super::watch::Joined;
 use crate::market::Family;
 use crate::oracle::book::{print_of_book, print_of_trades};
 use crate::oracle::{Entry, Truth};

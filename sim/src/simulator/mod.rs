@@ -36,6 +36,7 @@ pub mod journal;
 pub mod network;
 mod quota;
 pub mod report;
+mod said;
 pub mod scenario;
 pub mod schedule;
 pub mod shrink;

@@ -8,6 +8,7 @@ use candor_core::{Loss, LossKind, Mono, Nanos, Reason, SessionId, Status, Symbol
 use candor_engine::{Notice, Step};
 
 use super::network::Tag;
+use super::said::{Joined, Said};
 use crate::oracle::{Followed, Truth};
 
 /// A symbol the oracle has not named yet.
@@ -19,28 +20,6 @@ pub(super) struct Slot {
     pub(super) symbol: Symbol,
     oracle: u32,
     pub(super) touched: bool,
-}
-
-/// What was said in this epoch that explains a `Stale`.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Said {
-    pub(super) gap_outlived: bool,
-    pub(super) gap_lost: bool,
-    pub(super) differs: bool,
-    pub(super) ended: bool,
-    pub(super) changed: bool,
-    pub(super) stalled: Option<Mono>,
-    /// A snapshot has begun and was not joined to the stream yet.
-    pub(super) rebuilding: bool,
-    /// It is of the books of some symbols alone: those of the others go on.
-    pub(super) only_some: bool,
-    /// A snapshot of all books was joined to the stream.
-    pub(super) spliced: bool,
-    /// One of some books was.
-    pub(super) spliced_some: bool,
-    /// Numbers began again under the same name, and no snapshot was joined since: what looks like the
-    /// old ones is refused for a time.
-    pub(super) restarted: bool,
 }
 
 /// How far the numbers of the run followed were here at past instants, as far back as matters.
@@ -135,17 +114,6 @@ pub(super) struct Watch {
     pub(super) claimed: SessionId,
     /// What was joined to the stream in the call under way.
     pub(super) joined: Option<Joined>,
-}
-
-/// A snapshot that was joined to the stream: whose it had to be is for the oracle to say.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Joined {
-    /// The run followed until then.
-    pub(super) followed: u32,
-    /// The run that the service made it of.
-    pub(super) of: u32,
-    /// The session it said it is of.
-    pub(super) claimed: SessionId,
 }
 
 impl Watch {
