@@ -507,6 +507,13 @@ impl Plan {
         self
     }
 
+    /// All partitions are expected Live from `from` to the end of the first act.
+    #[must_use]
+    pub fn all_live(self, from: Nanos) -> Plan {
+        // There is no partition of this number.
+        self.others_live(usize::MAX, from)
+    }
+
     /// All partitions but this one are expected Live from `from` to the end of the first act.
     #[must_use]
     pub fn others_live(mut self, but: usize, from: Nanos) -> Plan {

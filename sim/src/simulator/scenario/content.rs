@@ -12,21 +12,14 @@ fn tampered(name: &str, seed: u64, tamper: Tamper) -> Plan {
     Plan::quiet(name, setup, END)
 }
 
-fn all_live(mut plan: Plan) -> Plan {
-    for partition in 0..plan.setup.partitions {
-        plan = plan.expect(partition, OPEN_BY, END, Must::BeLive);
-    }
-    plan
-}
-
 /// A new message type: skipped by its length, counted; the rest unaffected.
 pub(super) fn unknown_type(seed: u64) -> Plan {
-    all_live(tampered("unknown-type", seed, Tamper::UnknownType { partition: 0 }))
+    tampered("unknown-type", seed, Tamper::UnknownType { partition: 0 }).all_live(OPEN_BY)
 }
 
 /// Known messages grown at their end: read by their layout.
 pub(super) fn longer_message(seed: u64) -> Plan {
-    all_live(tampered("longer-message", seed, Tamper::Longer { partition: 1 }))
+    tampered("longer-message", seed, Tamper::Longer { partition: 1 }).all_live(OPEN_BY)
 }
 
 /// Broken frames of every kind on both lines: counted, never applied; what they cost is a gap like
@@ -68,11 +61,7 @@ pub(super) fn crossed_book(seed: u64) -> Plan {
 /// Trades are broken: statistics are corrected, books untouched (I1 compares both).
 pub(super) fn trade_bust(seed: u64) -> Plan {
     let setup = Setup { rate: 200_000, ..small(seed) };
-    let mut plan = Plan::quiet("trade-bust", setup, END);
-    for partition in 0..3 {
-        plan = plan.expect(partition, OPEN_BY, END, Must::BeLive);
-    }
-    plan
+    Plan::quiet("trade-bust", setup, END).all_live(OPEN_BY)
 }
 
 /// Two partitions publish one symbol: stale(WrongPartition) on both, never a merged book.

@@ -141,10 +141,7 @@ pub(super) fn gap_filled_mid_transaction(seed: u64) -> Plan {
 pub(super) fn late_join(seed: u64) -> Plan {
     let mut plan = served("late-join-snapshot", seed, ServiceSetup::BOTH);
     plan.setup.handler_at = ms(700);
-    for partition in 0..3 {
-        plan = plan.expect(partition, ms(1_500), END, Must::BeLive);
-    }
-    plan
+    plan.all_live(ms(1_500))
 }
 
 /// A hundred partitions miss packets at once: the budget is kept, and all are Live within a bound.
@@ -157,9 +154,8 @@ pub(super) fn recovery_storm(seed: u64) -> Plan {
     plan.length = ms(STORM_ENDS);
     for partition in 0..PARTITIONS {
         plan = plan.at(AT, What::LoseNext(partition, 3));
-        plan = plan.expect(partition, ms(STORM_ENDS - 1_000), ms(STORM_ENDS), Must::BeLive);
     }
-    plan
+    plan.all_live(ms(STORM_ENDS - 1_000))
 }
 
 /// Twenty requests a second for a hundred partitions, and some of them twice, in milliseconds.
@@ -205,9 +201,8 @@ pub(super) fn join_mid_cycle(seed: u64) -> Plan {
         for (from, until) in [(ms(700), ms(1_000)), (ms(1_010), whole)] {
             plan = plan.expect(partition, from, until, stale(&reasons));
         }
-        plan = plan.expect(partition, ms(2_000), END, Must::BeLive);
     }
-    plan
+    plan.all_live(ms(2_000))
 }
 
 /// All books are fetched anew while the stream goes on: the snapshot takes so long that some of what is
