@@ -229,17 +229,18 @@ impl Judge<'_> {
         Ok(())
     }
 
-    /// What the plan expects of a partition now.
+    /// What the plan expects of a partition now. Says whether anything was read for it.
     pub(super) fn expected(
         &mut self,
         handler: &mut Handler,
         expect: &Expect,
         now: Mono,
-    ) -> Result<(), Wrong> {
+    ) -> Result<bool, Wrong> {
         let since = now.since(self.start);
         if since < expect.from || since >= expect.until {
-            return Ok(());
+            return Ok(false);
         }
+        let mut looked = false;
         let index = expect.partition;
         handler.learn_handles(index);
         let seat = &handler.seats[index];
@@ -248,6 +249,7 @@ impl Judge<'_> {
                 continue;
             }
             *self.reads += 1;
+            looked = true;
             let read = handler.region.read_at(*handle, now);
             let (reason, state) = (read.reason(), read.live().map(|book| book.trading_state));
             let holds = match (&expect.must, reason) {
@@ -271,7 +273,7 @@ impl Judge<'_> {
                 return Err(Wrong { partition: index, what });
             }
         }
-        Ok(())
+        Ok(looked)
     }
 }
 

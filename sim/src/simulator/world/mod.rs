@@ -103,6 +103,8 @@ struct World<'a> {
     live: u64,
     /// Which of the plan's oddities were said.
     said: Vec<bool>,
+    /// Which of the plan's expectations were looked at.
+    looked: Vec<bool>,
     /// Of handlers that have died.
     errand: Errand,
 }
@@ -198,6 +200,7 @@ impl<'a> World<'a> {
             reads: 0,
             live: 0,
             said: vec![false; plan.odd.len()],
+            looked: vec![false; plan.expects.len()],
             errand: Errand::default(),
             exchange_due: exchange.next_due(),
             exchange,
@@ -207,6 +210,7 @@ impl<'a> World<'a> {
     fn acts(&mut self) -> Result<usize, Wrong> {
         self.pass(START + self.plan.length, self.plan.events)?;
         self.all_said()?;
+        self.all_looked_at()?;
         self.heal()?;
         let bound = healing_bound(self.setup);
         self.pass(self.now + bound, u64::MAX)?;
