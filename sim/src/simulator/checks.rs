@@ -1,7 +1,7 @@
 //! What a reader may see at an instant, judged by the oracle: the invariants, one by one.
 
 use candor_core::counters::Counter;
-use candor_core::{BookView, Mono, Nanos, Reason, SessionId};
+use candor_core::{BookView, Mono, Nanos, Reason, SessionId, Symbol};
 use candor_shm::{Read, Region};
 
 use super::Setup;
@@ -32,14 +32,22 @@ pub(super) struct Judge<'a> {
     pub(super) live: &'a mut u64,
 }
 
+/// Where a symbol is that two partitions publish.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Home {
+    /// On the partition that has it by the map.
+    Own,
+    /// On another.
+    Foreign,
+}
+
 /// Everything one read is judged by.
 struct Case<'a> {
     setup: &'a Setup,
     truth: &'a Truth,
     lane: &'a Lane,
     seat: &'a Seat,
-    index: usize,
-    symbol: u32,
+    two_homes: Option<Home>,
     oracle: Option<u32>,
     now: Mono,
 }
@@ -119,6 +127,20 @@ impl Judge<'_> {
         Err(Wrong { partition: index, what })
     }
 
+    /// Where a symbol of this partition is, if it is one that two partitions publish.
+    fn has_two_homes(&self, index: usize, name: &Symbol) -> Option<Home> {
+        self.setup.tamper.iter().find_map(|tamper| {
+            let Tamper::Foreign { partition, home } = *tamper else { return None };
+            let first = self.truths[home].symbols().first();
+            let same = first.is_some_and(|first| first.symbol == *name);
+            match () {
+                () if !same => None,
+                () if index == home => Some(Home::Own),
+                () => (index == partition).then_some(Home::Foreign),
+            }
+        })
+    }
+
     /// The session of a partition's run, as the handler writes it.
     fn named(&self, index: usize, run: u32) -> SessionId {
         let name = self.truths[index].session(run);
@@ -145,7 +167,9 @@ impl Judge<'_> {
         let read = handler.region.read_at(seat.handles[symbol as usize], now);
         *self.reads += 1;
         let lane = &handler.lanes[seat.lane];
-        let case = Case { setup: self.setup, truth, lane, seat, index, symbol, oracle, now };
+        let name = seat.watch.slots[symbol as usize].symbol;
+        let two_homes = self.has_two_homes(index, &name);
+        let case = Case { setup: self.setup, truth, lane, seat, two_homes, oracle, now };
         let judged = match &read {
             Read::Live(view) => {
                 *self.live += 1;
@@ -153,7 +177,6 @@ impl Judge<'_> {
             }
             Read::Stale { reason, since, .. } => case.stale(*reason, *since),
         };
-        let name = seat.watch.slots[symbol as usize].symbol;
         judged.map_err(|what| Wrong { partition: index, what: format!("{name}: {what}") })
     }
 
@@ -212,7 +235,7 @@ impl Judge<'_> {
             if entry.broken
                 || entry.crossed
                 || entry.open.is_some()
-                || is_foreign(self.setup, index, symbol as u32)
+                || self.has_two_homes(index, &name).is_some()
             {
                 continue;
             }
@@ -287,14 +310,6 @@ fn age_hidden(handler: &Handler, index: usize, now: Mono) -> Option<String> {
     })
 }
 
-/// Whether a symbol is one that two partitions have.
-fn is_foreign(setup: &Setup, index: usize, symbol: u32) -> bool {
-    setup.tamper.iter().any(|tamper| {
-        matches!(tamper, Tamper::Foreign { partition, home }
-            if (*home == index && symbol == 0) || *partition == index)
-    })
-}
-
 impl Case<'_> {
     fn live(&self, view: &BookView) -> Result<(), String> {
         let (watch, now) = (&self.seat.watch, self.now);
@@ -312,6 +327,9 @@ impl Case<'_> {
         if now >= watch.evidence + self.setup.silence {
             let silent = now.since(watch.evidence);
             return Err(format!("I3: Live, {silent} after its partition's last packet"));
+        }
+        if self.two_homes == Some(Home::Foreign) && self.setup.listed {
+            return Err("I1: Live on a partition that is not its own by the map".to_owned());
         }
         self.session(run)?;
         if watch.said.ended {
@@ -459,7 +477,7 @@ impl Case<'_> {
             Reason::LinesDiffer if watch.said.spliced => {
                 self.seat.partition.counters().get(Counter::LinesDiffer) > 0
             }
-            Reason::WrongPartition => is_foreign(self.setup, self.index, self.symbol),
+            Reason::WrongPartition => self.two_homes.is_some(),
             other => watch.explains(other, now, self.setup).unwrap_or(false),
         };
         if explained {

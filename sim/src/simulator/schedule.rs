@@ -397,7 +397,7 @@ impl fmt::Display for What {
 pub struct Expect {
     /// The partition.
     pub partition: usize,
-    /// Only this symbol of it, by its place in the oracle's order; `None` for all.
+    /// Only this symbol of it, by its place in the region; `None` for all.
     pub symbol: Option<u32>,
     /// From then on, since the beginning.
     pub from: Nanos,

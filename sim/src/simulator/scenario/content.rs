@@ -70,6 +70,16 @@ pub(super) fn symbol_on_two_partitions(seed: u64) -> Plan {
     let mut plan = tampered("symbol-on-two-partitions", seed, tamper);
     let must = stale(&[Reason::WrongPartition]);
     let from = after(OPEN_BY, ms(1));
-    plan.expects.push(Expect { partition: 0, symbol: Some(0), from, until: END, must });
+    // Behind those that the map gives to its partition the foreign one has a slot of its own.
+    let own = (plan.setup.symbols / plan.setup.partitions) as u32;
+    for (partition, symbol) in [(0, 0), (1, own)] {
+        let (symbol, must) = (Some(symbol), must.clone());
+        plan.expects.push(Expect { partition, symbol, from, until: END, must });
+    }
+    // The other partition's first symbol never comes, whose place it takes; the others are as ever.
+    for symbol in 1..own {
+        let (symbol, must) = (Some(symbol), Must::BeLive);
+        plan.expects.push(Expect { partition: 1, symbol, from, until: END, must });
+    }
     plan.expect(2, OPEN_BY, END, Must::BeLive)
 }
