@@ -35,7 +35,11 @@ fn plays(name: &str) {
             // At a venue of DEEP the seed decides how numbers are asked for: in three ways.
             let seeds = match (venue, plan.setup.services) {
                 // The seed decides what the service does.
-                _ if ["retransmit-denied", "snapshot-broken"].contains(&name) => 6,
+                _ if ["retransmit-denied", "snapshot-broken", "gap-retransmitted"]
+                    .contains(&name) =>
+                {
+                    6
+                }
                 (Family::Itch50, _) => 2,
                 (Family::Deep, None) => 1,
                 (Family::Deep, Some(_)) => 3,
@@ -220,6 +224,25 @@ fn a_gap_takes_two_requests_at_most() {
     let gaps = count(Counter::GapsOutlived);
     assert!(gaps > 0 && outcome.asked > 0);
     assert!(outcome.asked <= 2 * gaps, "{} requests for {gaps} gaps", outcome.asked);
+}
+
+/// Where the venue allows few numbers in a request, a gap takes several, in each way there is to ask; that
+/// none is for more is looked at in every run.
+#[test]
+fn a_gap_is_split_by_what_a_request_may_ask_for() {
+    for (venue, seed) in
+        [(Family::Itch50, 3), (Family::Deep, 3), (Family::Deep, 4), (Family::Deep, 5)]
+    {
+        let plan = scenario::find("gap-retransmitted", seed, venue).expect("a scenario");
+        assert_eq!(plan.setup.services.expect("it has services").piece, 3);
+        let (_, count) = counted("gap-retransmitted", seed, venue);
+        let [asked, filled] = [Counter::RetransmitRequests, Counter::RetransmitFilled].map(&count);
+        assert!(filled > 3 && asked >= filled.div_ceil(3), "{asked} requests for {filled} numbers");
+        assert_eq!(count(Counter::SnapshotsSpliced), 0, "all of it is sent again");
+        let whole = seed - 3;
+        let (_, count) = counted("gap-retransmitted", whole, venue);
+        assert!(count(Counter::RetransmitRequests) < asked, "one is enough where more is allowed");
+    }
 }
 
 /// What the scenarios of recovery are named for happens in them.
