@@ -302,6 +302,17 @@ fn a_failure_is_told_and_made_smaller() {
     assert!(told.contains("P2 falls silent"));
 }
 
+/// What a plan expects while nobody can look proves nothing, and is no pass.
+#[test]
+fn an_expectation_that_nobody_looked_at_fails_the_plan() {
+    let plan = scenario::find("late-join", 1, Family::Itch50).expect("a scenario of this name");
+    let [from, until] = [100, 600].map(candor_core::Nanos::from_millis);
+    assert!(until < plan.setup.handler_at, "no handler runs yet");
+    let failure = run(&plan.expect(2, from, until, Must::BeLive)).failure.expect("it fails");
+    assert_eq!(failure.partition, Some(2));
+    assert!(failure.what.contains("nobody read"), "{}", failure.what);
+}
+
 /// Worlds in which something is known not to hold. When one of these passes, move it among the others.
 #[test]
 #[ignore = "each is known to fail; see the reasons in simulator::scenario::OPEN"]
