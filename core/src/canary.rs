@@ -77,6 +77,12 @@ canaries! {
     RestartBelieved,
     /// What an answer says of the number before the gap is not looked at.
     AnswerUnproven,
+    /// A snapshot of whichever session the venue has is taken for one of the session followed.
+    SnapshotSessionIgnored,
+    /// The last number that a snapshot of IEX contains is taken for the first that it doesn't.
+    SnapEndOffByOne,
+    /// What the venue allows of requests is not looked at.
+    BudgetIgnored,
     /// The first packet after a silence makes the books of before Live, whatever it shows missing.
     SilenceForgiven,
 }

@@ -71,6 +71,9 @@ impl Meter {
     }
 
     pub(crate) fn allowance(&self, now: Mono) -> Allowance {
+        if candor_core::canary!(BudgetIgnored) {
+            return Allowance::Now;
+        }
         if self.free_from(self.budget.day, DAY) > now {
             return Allowance::NotToday;
         }

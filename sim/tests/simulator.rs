@@ -35,7 +35,11 @@ fn plays(name: &str) {
             // At a venue of DEEP the seed decides how numbers are asked for: in three ways.
             let seeds = match (venue, plan.setup.services) {
                 // The seed decides what the service does.
-                _ if ["retransmit-denied", "snapshot-broken"].contains(&name) => 6,
+                _ if ["retransmit-denied", "snapshot-broken", "gap-retransmitted"]
+                    .contains(&name) =>
+                {
+                    6
+                }
                 (Family::Itch50, _) => 2,
                 (Family::Deep, None) => 1,
                 (Family::Deep, Some(_)) => 3,
@@ -128,6 +132,7 @@ scenarios! {
     gap_in_recovery = "gap-in-recovery",
     overlapping_gaps = "overlapping-gaps",
     session_changes_in_gap = "session-changes-in-gap",
+    session_unheard = "session-unheard",
     join_mid_cycle = "join-mid-cycle",
     snapshot_races_increments = "snapshot-races-increments",
     late_join_snapshot = "late-join-snapshot",
@@ -224,6 +229,25 @@ fn a_gap_takes_two_requests_at_most() {
     assert!(outcome.asked <= 2 * gaps, "{} requests for {gaps} gaps", outcome.asked);
 }
 
+/// Where the venue allows few numbers in a request, a gap takes several, in each way there is to ask; that
+/// none is for more is looked at in every run.
+#[test]
+fn a_gap_is_split_by_what_a_request_may_ask_for() {
+    for (venue, seed) in
+        [(Family::Itch50, 3), (Family::Deep, 3), (Family::Deep, 4), (Family::Deep, 5)]
+    {
+        let plan = scenario::find("gap-retransmitted", seed, venue).expect("a scenario");
+        assert_eq!(plan.setup.services.expect("it has services").piece, 3);
+        let (_, count) = counted("gap-retransmitted", seed, venue);
+        let [asked, filled] = [Counter::RetransmitRequests, Counter::RetransmitFilled].map(&count);
+        assert!(filled > 3 && asked >= filled.div_ceil(3), "{asked} requests for {filled} numbers");
+        assert_eq!(count(Counter::SnapshotsSpliced), 0, "all of it is sent again");
+        let whole = seed - 3;
+        let (_, count) = counted("gap-retransmitted", whole, venue);
+        assert!(count(Counter::RetransmitRequests) < asked, "one is enough where more is allowed");
+    }
+}
+
 /// What the scenarios of recovery are named for happens in them.
 #[test]
 fn scenarios_of_recovery_are_what_they_are_called() {
@@ -279,6 +303,17 @@ fn a_failure_is_told_and_made_smaller() {
     let told = report::explain(&shrunk.plan, &shrunk.failure, "candor-sim --keep 0");
     assert!(told.contains("replay: candor-sim --keep 0"));
     assert!(told.contains("P2 falls silent"));
+}
+
+/// What a plan expects while nobody can look proves nothing, and is no pass.
+#[test]
+fn an_expectation_that_nobody_looked_at_fails_the_plan() {
+    let plan = scenario::find("late-join", 1, Family::Itch50).expect("a scenario of this name");
+    let [from, until] = [100, 600].map(candor_core::Nanos::from_millis);
+    assert!(until < plan.setup.handler_at, "no handler runs yet");
+    let failure = run(&plan.expect(2, from, until, Must::BeLive)).failure.expect("it fails");
+    assert_eq!(failure.partition, Some(2));
+    assert!(failure.what.contains("nobody read"), "{}", failure.what);
 }
 
 #[cfg(canary)]

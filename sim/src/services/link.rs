@@ -1,11 +1,15 @@
 //! One connection to a service: what it waits for, what is on its way out, when it is given up.
 
+use std::sync::Arc;
+
 use candor_core::{Mono, Nanos, SeqNo};
 use candor_decoders::IntoBytes;
 use candor_decoders::iex::snap;
 use candor_decoders::nasdaq::glimpse::EndOfSnapshot;
 use candor_decoders::nasdaq::soupbintcp;
 
+use super::faults::ServiceFaults;
+use super::image::Image;
 use super::retransmit::Filling;
 use super::sending::{PACKET, Progress, Sending};
 use super::{Door, Partition, ServiceCounts};
@@ -54,6 +58,9 @@ pub(super) struct Link {
     said: Mono,
     /// Nothing is said before.
     pub(super) not_before: Mono,
+    /// The run of the last image that was sent, as the publisher counts them, and the first number that it
+    /// does not contain.
+    pub(super) image: Option<(u64, SeqNo)>,
 }
 
 impl Link {
@@ -67,6 +74,7 @@ impl Link {
             heard: now,
             said: now,
             not_before: now,
+            image: None,
         }
     }
 
@@ -88,6 +96,12 @@ impl Link {
     /// Says `packet`, if it was one.
     pub(super) fn say(&mut self, packet: Option<&[u8]>) {
         self.outbox.extend_from_slice(packet.unwrap_or_default());
+    }
+
+    /// Sends an image from now on.
+    pub(super) fn send(&mut self, image: Arc<Image>, faults: &ServiceFaults) {
+        self.image = Some((image.run, image.next));
+        self.state = State::Sending(Sending::new(image, faults));
     }
 
     /// When it has something to do by itself.

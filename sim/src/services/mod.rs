@@ -37,7 +37,7 @@ mod sending;
 
 use std::collections::BTreeMap;
 
-use candor_core::{Mono, Nanos};
+use candor_core::{Mono, Nanos, SeqNo};
 use candor_decoders::Format;
 
 use crate::market::PartitionMarket;
@@ -259,6 +259,13 @@ impl Services {
     #[must_use]
     pub fn open(&self, kind: ServiceKind) -> usize {
         self.links.values().filter(|link| link.door.service() == kind).count()
+    }
+
+    /// The run of the last image that was sent on a connection, as the publisher counts them, and the
+    /// first number that the image does not contain; `None` where none was.
+    #[must_use]
+    pub fn image_sent(&self, connection: Connection) -> Option<(u64, SeqNo)> {
+        self.links.get(&connection)?.image
     }
 
     /// A datagram came to the retransmit service.

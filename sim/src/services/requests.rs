@@ -12,7 +12,7 @@ use candor_decoders::nasdaq::soupbintcp::{
 use super::image::Image;
 use super::link::{Link, State};
 use super::retransmit::{self, Asked, Filling};
-use super::sending::{PACKET, Sending};
+use super::sending::PACKET;
 use super::{Partition, ServiceKind, Services};
 
 /// Longest gap-fill request of a connection in bytes: 500 ranges.
@@ -114,7 +114,7 @@ impl Services {
             self.services[ServiceKind::Snapshot as usize].counts.answered += 1;
             let accepted = FromServer::Accepted { session, next: LOGIN_SEQUENCE };
             link.say(accepted.encode(&mut packet));
-            link.state = State::Sending(Sending::new(image, &faults));
+            link.send(image, &faults);
         } else {
             self.services[ServiceKind::Snapshot as usize].counts.ignored += 1;
             link.say(FromServer::Rejected(Rejection::NoSuchSession).encode(&mut packet));
@@ -200,7 +200,7 @@ impl Services {
         self.snap_answers += 1;
         let image_len = image.byte_len();
         link.say(snap::FromServer::Start { image_len }.encode(&mut [0; PACKET]));
-        link.state = State::Sending(Sending::new(image, &faults));
+        link.send(image, &faults);
         Ok(())
     }
 

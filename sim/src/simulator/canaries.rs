@@ -18,8 +18,9 @@ const EVENTS: u64 = 30_000;
 const AGAIN_EVERY: u64 = 5;
 
 /// What the swarm comes upon too seldom, tried on the first odd seeds.
-const RARE: [fn(u64) -> Plan; 5] = [
+const RARE: [fn(u64) -> Plan; 6] = [
     session_changes_in_gap,
+    session_unheard,
     holdback_too_short,
     snapshot_cut_short,
     other_numbers,
@@ -32,7 +33,7 @@ const RARE: [fn(u64) -> Plan; 5] = [
 #[must_use]
 pub fn caught(one: Canary, seed: u64, seeds: u64) -> Option<(u64, String)> {
     (0..seeds).find_map(|number| {
-        let plan = plan(number, seed + number);
+        let plan = plan(number, seed);
         let how = fails(Some(one), &plan, number.is_multiple_of(AGAIN_EVERY))?;
         let sound = fails(None, &plan, false).is_none();
         sound.then(|| (number + 1, format!("{}: {how}", plan.name)))
@@ -41,13 +42,20 @@ pub fn caught(one: Canary, seed: u64, seeds: u64) -> Option<(u64, String)> {
 
 fn plan(number: u64, seed: u64) -> Plan {
     let turn = number as usize / 2;
+    // Scenarios differ by whether their seed is even.
+    let (seed, swarm_seed) = (seed + number / 2, seed + number);
     match RARE.get(turn) {
-        _ if number.is_multiple_of(2) => swarm::plan(seed, EVENTS),
+        _ if number.is_multiple_of(2) => swarm::plan(swarm_seed, EVENTS),
         Some(build) => build(seed),
-        // Each in its turn, however many there are.
+        // Each in its turn, however many there are: those of ITCH, then what differs at DEEP.
         None => {
-            let (_, build) = scenario::ALL[(turn - RARE.len()) % scenario::ALL.len()];
-            build(seed)
+            let (itch, deep) = (scenario::ALL.len(), scenario::DEEP.len());
+            let turn = (turn - RARE.len()) % (itch + deep);
+            let (venue, name) = match turn.checked_sub(itch) {
+                None => (Family::Itch50, scenario::ALL[turn].0),
+                Some(turn) => (Family::Deep, scenario::DEEP[turn].0),
+            };
+            scenario::find(name, seed, venue).expect("a scenario of this name")
         }
     }
 }
@@ -97,6 +105,11 @@ const fn later(ms: u64) -> Nanos {
 /// That scenario, at once.
 fn session_changes_in_gap(seed: u64) -> Plan {
     scenario::find("session-changes-in-gap", seed, Family::Itch50).expect("a scenario of this name")
+}
+
+/// That scenario, with a client that asks for whichever session is current.
+fn session_unheard(seed: u64) -> Plan {
+    scenario::find("session-unheard", seed | 1, Family::Itch50).expect("a scenario of this name")
 }
 
 /// All books have to be fetched anew while the stream goes on, snapshots hang, and what is held back

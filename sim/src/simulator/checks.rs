@@ -1,12 +1,14 @@
 //! What a reader may see at an instant, judged by the oracle: the invariants, one by one.
 
 use candor_core::counters::Counter;
-use candor_core::{BookView, Mono, Nanos, Reason};
+use candor_core::{BookView, Mono, Nanos, Reason, SessionId, Symbol};
 use candor_shm::{Read, Region};
 
 use super::Setup;
 use super::handler::{Handler, Lane, Seat};
+use super::said::Joined;
 use super::schedule::{Expect, Must, Tamper};
+use crate::market::Family;
 use crate::oracle::book::{print_of_book, print_of_trades};
 use crate::oracle::{Entry, Truth};
 
@@ -30,14 +32,22 @@ pub(super) struct Judge<'a> {
     pub(super) live: &'a mut u64,
 }
 
+/// Where a symbol is that two partitions publish.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Home {
+    /// On the partition that has it by the map.
+    Own,
+    /// On another.
+    Foreign,
+}
+
 /// Everything one read is judged by.
 struct Case<'a> {
     setup: &'a Setup,
     truth: &'a Truth,
     lane: &'a Lane,
     seat: &'a Seat,
-    index: usize,
-    symbol: u32,
+    two_homes: Option<Home>,
     oracle: Option<u32>,
     now: Mono,
 }
@@ -54,6 +64,13 @@ impl Judge<'_> {
         if let Some(what) = watch.wrong.take() {
             return Err(Wrong { partition: index, what });
         }
+        if let Some(joined) = watch.joined.take() {
+            self.joined(index, &joined)?;
+        }
+        if core::mem::take(&mut handler.seats[index].watch.said_status) {
+            self.shown_session(handler, index, now)?;
+        }
+        let watch = &handler.seats[index].watch;
         if watch.touched.is_empty() {
             return Ok(());
         }
@@ -79,7 +96,62 @@ impl Judge<'_> {
         for symbol in 0..handler.seats[index].watch.slots.len() as u32 {
             self.read(handler, index, symbol, now)?;
         }
+        self.shown_session(handler, index, now)
+    }
+
+    /// The session that readers are shown is the one whose run is followed.
+    fn shown_session(&self, handler: &Handler, index: usize, now: Mono) -> Result<(), Wrong> {
+        let wrong = |what: String| Err(Wrong { partition: index, what });
+        let info = handler.region.partition(index as u16, now);
+        let Some((shown, ..)) = info.and_then(|info| info.numbers) else {
+            return wrong("nobody writes, and its numbers can't be read".to_owned());
+        };
+        let followed = handler.seats[index].watch.run.map(|run| self.named(index, run));
+        let followed = followed.unwrap_or(SessionId::NONE);
+        if shown != followed {
+            return wrong(format!("I2: readers are shown session {shown}, {followed} is followed"));
+        }
         Ok(())
+    }
+
+    /// A snapshot that was joined to the stream is of the stream's session, and says so.
+    fn joined(&self, index: usize, joined: &Joined) -> Result<(), Wrong> {
+        let Joined { followed, of, claimed } = *joined;
+        let (stream, made) = (self.named(index, followed), self.named(index, of));
+        if claimed == stream && made == stream {
+            return Ok(());
+        }
+        let what = format!(
+            "I2: a snapshot is spliced into session {stream} that says it is of {claimed}, and is of {made}"
+        );
+        Err(Wrong { partition: index, what })
+    }
+
+    /// Where a symbol of this partition is, if it is one that two partitions publish.
+    fn has_two_homes(&self, index: usize, name: &Symbol) -> Option<Home> {
+        self.setup.tamper.iter().find_map(|tamper| {
+            let Tamper::Foreign { partition, home } = *tamper else { return None };
+            let first = self.truths[home].symbols().first();
+            let same = first.is_some_and(|first| first.symbol == *name);
+            match () {
+                () if !same => None,
+                () if index == home => Some(Home::Own),
+                () => (index == partition).then_some(Home::Foreign),
+            }
+        })
+    }
+
+    /// The session of a partition's run, as the handler writes it.
+    fn named(&self, index: usize, run: u32) -> SessionId {
+        let name = self.truths[index].session(run);
+        name.map_or(SessionId::NONE, |name| match self.setup.venue {
+            Family::Itch50 => SessionId::from_text(name),
+            // Protocol and channel are not part of it.
+            Family::Deep => {
+                let [.., a, b, c, d] = name;
+                SessionId::from_number(u64::from(u32::from_le_bytes([a, b, c, d])))
+            }
+        })
     }
 
     fn read(
@@ -95,7 +167,9 @@ impl Judge<'_> {
         let read = handler.region.read_at(seat.handles[symbol as usize], now);
         *self.reads += 1;
         let lane = &handler.lanes[seat.lane];
-        let case = Case { setup: self.setup, truth, lane, seat, index, symbol, oracle, now };
+        let name = seat.watch.slots[symbol as usize].symbol;
+        let two_homes = self.has_two_homes(index, &name);
+        let case = Case { setup: self.setup, truth, lane, seat, two_homes, oracle, now };
         let judged = match &read {
             Read::Live(view) => {
                 *self.live += 1;
@@ -103,7 +177,6 @@ impl Judge<'_> {
             }
             Read::Stale { reason, since, .. } => case.stale(*reason, *since),
         };
-        let name = seat.watch.slots[symbol as usize].symbol;
         judged.map_err(|what| Wrong { partition: index, what: format!("{name}: {what}") })
     }
 
@@ -164,7 +237,7 @@ impl Judge<'_> {
             if entry.broken
                 || entry.crossed
                 || entry.open.is_some()
-                || is_foreign(self.setup, index, symbol as u32)
+                || self.has_two_homes(index, &name).is_some()
             {
                 continue;
             }
@@ -181,17 +254,18 @@ impl Judge<'_> {
         Ok(())
     }
 
-    /// What the plan expects of a partition now.
+    /// What the plan expects of a partition now. Says whether anything was read for it.
     pub(super) fn expected(
         &mut self,
         handler: &mut Handler,
         expect: &Expect,
         now: Mono,
-    ) -> Result<(), Wrong> {
+    ) -> Result<bool, Wrong> {
         let since = now.since(self.start);
         if since < expect.from || since >= expect.until {
-            return Ok(());
+            return Ok(false);
         }
+        let mut looked = false;
         let index = expect.partition;
         handler.learn_handles(index);
         let seat = &handler.seats[index];
@@ -200,6 +274,7 @@ impl Judge<'_> {
                 continue;
             }
             *self.reads += 1;
+            looked = true;
             let read = handler.region.read_at(*handle, now);
             let (reason, state) = (read.reason(), read.live().map(|book| book.trading_state));
             let holds = match (&expect.must, reason) {
@@ -223,7 +298,7 @@ impl Judge<'_> {
                 return Err(Wrong { partition: index, what });
             }
         }
-        Ok(())
+        Ok(looked)
     }
 }
 
@@ -234,14 +309,6 @@ fn age_hidden(handler: &Handler, index: usize, now: Mono) -> Option<String> {
     (heard != came).then(|| {
         let (shown, age) = (now.since(heard), now.since(came));
         format!("silent for {age}, and readers are told of {shown}")
-    })
-}
-
-/// Whether a symbol is one that two partitions have.
-fn is_foreign(setup: &Setup, index: usize, symbol: u32) -> bool {
-    setup.tamper.iter().any(|tamper| {
-        matches!(tamper, Tamper::Foreign { partition, home }
-            if (*home == index && symbol == 0) || *partition == index)
     })
 }
 
@@ -262,6 +329,9 @@ impl Case<'_> {
         if now >= watch.evidence + self.setup.silence {
             let silent = now.since(watch.evidence);
             return Err(format!("I3: Live, {silent} after its partition's last packet"));
+        }
+        if self.two_homes == Some(Home::Foreign) && self.setup.listed {
+            return Err("I1: Live on a partition that is not its own by the map".to_owned());
         }
         self.session(run)?;
         if watch.said.ended {
@@ -313,7 +383,7 @@ impl Case<'_> {
         let Some(entry) = self.oracle.and_then(|at| self.truth.as_of(at, run, next)) else {
             return Err(format!("I1: Live, and nothing before {next} names it"));
         };
-        if entry.broken && watch.said.spliced {
+        if entry.broken && (watch.said.spliced || watch.said.spliced_some) {
             // What the venue's snapshot has of it is not what its messages say.
             return Ok(());
         }
@@ -400,12 +470,16 @@ impl Case<'_> {
                 // be older than the transaction, and came late where it lay behind a gap.
                 e.broken || e.crossed || e.open.is_some()
             }),
-            Reason::SymbolRecovering => watch.said.rebuilding,
+            // A book that is whole again is shown once its transaction is complete.
+            Reason::SymbolRecovering => {
+                let open = || entry().is_some_and(|e| e.open.is_some());
+                watch.said.rebuilding || (watch.said.spliced_some && open())
+            }
             // Said once in a while only, so that a second time behind a splice is not.
             Reason::LinesDiffer if watch.said.spliced => {
                 self.seat.partition.counters().get(Counter::LinesDiffer) > 0
             }
-            Reason::WrongPartition => is_foreign(self.setup, self.index, self.symbol),
+            Reason::WrongPartition => self.two_homes.is_some(),
             other => watch.explains(other, now, self.setup).unwrap_or(false),
         };
         if explained {

@@ -8,9 +8,10 @@ use candor_core::{Action, Mono, Nanos, Refusal, Refused, SeqNo, SessionId};
 use candor_services::agent::{Agent, Channel, Clients, Config, Shell, Told};
 use candor_services::desk::Concurrency;
 use candor_services::retransmit::{self, Transport};
-use candor_services::snapshot::{self, Body};
+use candor_services::snapshot::{self, Body, SessionChoice};
 use candor_services::{Budget, Io};
 
+use super::quota::Quota;
 use super::schedule::{ServiceSetup, Ways};
 use crate::exchange::Exchange;
 use crate::market::Family;
@@ -43,7 +44,8 @@ pub(super) enum Reply {
     Refused(Refused),
     Begin { cycle: u32, session: SessionId },
     Messages { cycle: u32, count: u16, bytes: Vec<u8> },
-    End { cycle: u32, next: SeqNo, run: u32 },
+    // `made` is the run of the image that the service sent, and the first number not in it.
+    End { cycle: u32, next: SeqNo, made: Option<(u32, SeqNo)> },
     Failed { cycle: u32, why: Refusal },
 }
 
@@ -67,8 +69,12 @@ struct Line {
     partition: u16,
     channel: Channel,
     accepted: bool,
+    /// Something was said on it: the request comes first.
+    asked: bool,
     /// The run of numbers when the first request came.
     run: Option<u32>,
+    /// The run of the image that was sent on it, and the first number not in that.
+    image: Option<(u32, SeqNo)>,
     /// Bytes keep their order.
     clear_at: Mono,
 }
@@ -117,7 +123,15 @@ struct Roads {
     replies: usize,
     now: Mono,
     run: u32,
+    image: Option<(u32, SeqNo)>,
     counts: Errand,
+    /// Numbers that a request may ask for.
+    piece: u32,
+    /// Requests, and how long after it was let go one leaves at most, over a connection.
+    retransmit: (Quota, Nanos),
+    snapshot: (Quota, Nanos),
+    /// A request that must not have been made, and the partition that made it.
+    wrong: Option<(usize, String)>,
 }
 
 impl Errands {
@@ -144,6 +158,11 @@ impl Errands {
             };
             retransmit::Client::new(format, config).expect("the venue is asked in this way")
         };
+        // Of one that asks for whichever session is current the handler has to compare what comes.
+        let session = match seed % 2 {
+            0 => SessionChoice::Stream,
+            _ => SessionChoice::Current,
+        };
         let clients = |_| Clients {
             retransmit_udp: (setup.retransmit && datagrams)
                 .then(|| retransmit(Transport::Udp, setup.timeout)),
@@ -156,6 +175,7 @@ impl Errands {
                     whole: setup.whole(),
                     rest: setup.timeout,
                     rest_max: Nanos(setup.timeout.0 * 8),
+                    session,
                     ..snapshot::Config::of(format, ADDRESSES)
                 };
                 snapshot::Client::new(format, config)
@@ -188,7 +208,12 @@ impl Errands {
                 replies: 0,
                 now: Mono::NEVER,
                 run: 0,
+                image: None,
                 counts: Errand::default(),
+                piece: setup.piece,
+                retransmit: (Quota::new("retransmit", budget), setup.timeout_max()),
+                snapshot: (Quota::new("snapshot", budget), setup.begin()),
+                wrong: None,
             },
         }
     }
@@ -212,6 +237,15 @@ impl Errands {
     /// A partition wants something.
     pub(super) fn act(&mut self, now: Mono, partition: u16, action: Action) {
         self.roads.now = now;
+        if let Action::Retransmit(ask) = action {
+            let (range, piece) = (ask.range, self.roads.piece);
+            if range.is_empty() || range.len() > u64::from(piece) {
+                let (first, end) = (range.first.0, range.end.0);
+                self.roads.blame(partition, || {
+                    format!("{first}..{end} are asked for at once, {piece} are allowed")
+                });
+            }
+        }
         self.agent.act(now, partition, action, &mut self.roads);
         self.deadline = self.agent.deadline();
     }
@@ -226,6 +260,11 @@ impl Errands {
     /// Whether a reply waits for any partition.
     pub(super) fn has_replies(&self) -> bool {
         self.roads.replies > 0
+    }
+
+    /// A request that must not have been made, and the partition that made it.
+    pub(super) fn wrong(&mut self) -> Option<(usize, String)> {
+        self.roads.wrong.take()
     }
 
     /// Whether a reply waits for the partition.
@@ -307,6 +346,7 @@ impl Errands {
                 if let Some(channel) = self.roads.channel_of(connection) {
                     let line = self.roads.lines.get(&connection);
                     self.roads.run = line.and_then(|line| line.run).unwrap_or(0);
+                    self.roads.image = line.and_then(|line| line.image);
                     self.agent.on_bytes(now, partition, channel, &bytes, &mut self.roads);
                 }
             }
@@ -332,6 +372,12 @@ impl Errands {
                     roads.datagram(number, address, trip);
                 }
                 Out::Bytes { connection: Connection(connection), bytes } => {
+                    let services = &exchange.services()[partition];
+                    let sent = services.image_sent(Connection(connection));
+                    if let Some(line) = roads.lines.get_mut(&connection) {
+                        // There are not so many runs.
+                        line.image = sent.map(|(run, next)| (run as u32, next));
+                    }
                     roads.bytes(connection, bytes, false);
                 }
                 Out::Close { connection: Connection(connection) } => {
@@ -377,6 +423,22 @@ impl Errands {
 }
 
 impl Roads {
+    fn blame(&mut self, partition: u16, wrong: impl FnOnce() -> String) {
+        self.wrong.get_or_insert_with(|| (usize::from(partition), wrong()));
+    }
+
+    /// A request leaves.
+    fn spend(&mut self, partition: u16, channel: Channel) {
+        let (quota, late) = match channel {
+            Channel::Snapshot => &mut self.snapshot,
+            Channel::RetransmitUdp | Channel::RetransmitTcp => &mut self.retransmit,
+        };
+        let late = if channel == Channel::RetransmitUdp { Nanos::ZERO } else { *late };
+        if let Err(wrong) = quota.spend(self.now, late) {
+            self.blame(partition, || wrong);
+        }
+    }
+
     fn send(&mut self, at: Mono, partition: u16, trip: Trip) {
         let slot = match self.free.pop() {
             Some(slot) => slot,
@@ -451,7 +513,15 @@ impl Roads {
         let connection = self.next_connection;
         self.next_connection += 1;
         let way = self.ways[usize::from(partition)];
-        let line = Line { partition, channel, accepted: false, run: None, clear_at: self.now };
+        let line = Line {
+            partition,
+            channel,
+            accepted: false,
+            asked: false,
+            run: None,
+            image: None,
+            clear_at: self.now,
+        };
         self.lines.insert(connection, line);
         self.open.insert((partition, channel), connection);
         let there = self.now + way.delay;
@@ -474,11 +544,16 @@ impl Shell for Roads {
             Io::Connect { address } => self.connect(partition, channel, address),
             Io::Send(bytes) => {
                 if let Some(connection) = own {
+                    let line = self.lines.get_mut(&connection);
+                    if line.is_some_and(|line| !core::mem::replace(&mut line.asked, true)) {
+                        self.spend(partition, channel);
+                    }
                     self.bytes(connection, bytes.to_vec(), true);
                 }
             }
             Io::SendTo { address, bytes } => {
                 self.counts.asked += 1;
+                self.spend(partition, channel);
                 let trip = Trip::Question { peer: address as u64, bytes: bytes.to_vec() };
                 self.datagram(partition, address, trip);
             }
@@ -496,7 +571,7 @@ impl Shell for Roads {
     }
 
     fn tell(&mut self, partition: u16, told: Told<'_>) -> bool {
-        let run = self.run;
+        let (run, made) = (self.run, self.image);
         let reply = match told {
             Told::Payload(bytes) => Reply::Payload { run, bytes: bytes.to_vec() },
             Told::Refused(refused) => Reply::Refused(refused),
@@ -508,7 +583,7 @@ impl Shell for Roads {
                         let bytes = block.bytes.to_vec();
                         Reply::Messages { cycle, count: block.count, bytes }
                     }
-                    Body::End { next } => Reply::End { cycle, next, run },
+                    Body::End { next } => Reply::End { cycle, next, made },
                     Body::Failed(why) => Reply::Failed { cycle, why },
                 }
             }

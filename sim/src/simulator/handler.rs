@@ -386,6 +386,7 @@ impl Handler {
     fn snapshot(&mut self, at: usize, reply: &Reply, now: Mono, traces: &mut Traces<'_>) {
         let (cycle, part, told) = match reply {
             Reply::Begin { cycle, session } => {
+                self.seats[at].watch.claimed = *session;
                 let part = SnapshotPart::Begin { session: *session };
                 (*cycle, part, Told::Reply("snapshot begins, cycle", u64::from(*cycle)))
             }
@@ -398,8 +399,9 @@ impl Handler {
                 let told = Told::Reply("snapshot messages", u64::from(*count));
                 (*cycle, SnapshotPart::Messages(messages), told)
             }
-            Reply::End { cycle, next, run } => {
-                self.seats[at].watch.offered = Some((*run, next.0));
+            Reply::End { cycle, next, made } => {
+                // What the service sent, not what its client made of that.
+                self.seats[at].watch.offered = made.map(|(run, next)| (run, next.0));
                 let told = Told::Reply("snapshot ends before", next.0);
                 (*cycle, SnapshotPart::End { next: *next }, told)
             }

@@ -161,7 +161,7 @@ impl ServiceSetup {
             outstanding: 4,
             limit: self.limit,
             timeout: self.timeout,
-            timeout_max: Nanos(self.timeout.0 * 4),
+            timeout_max: self.timeout_max(),
             attempts: 4,
             patience: self.patience(),
             // One datagram of MoldUDP64 answers; segments of IEX-TP follow one another.
@@ -177,13 +177,25 @@ impl ServiceSetup {
     pub fn snapshots(&self, heartbeat: Nanos) -> Option<candor_snapshot::Config> {
         self.snapshot.then_some(candor_snapshot::Config {
             holdback_bytes: self.holdback,
-            begin: Nanos(self.timeout.0 * 16),
+            begin: self.begin(),
             idle: Nanos(self.timeout.0 * 8),
             whole: self.whole(),
             confirm: Nanos(heartbeat.0 * 3),
             retry: self.timeout,
             retry_max: Nanos(self.timeout.0 * 16),
         })
+    }
+
+    /// The longest that an answer is waited for.
+    #[must_use]
+    pub fn timeout_max(&self) -> Nanos {
+        Nanos(self.timeout.0 * 4)
+    }
+
+    /// How long the beginning of a snapshot is waited for.
+    #[must_use]
+    pub fn begin(&self) -> Nanos {
+        Nanos(self.timeout.0 * 16)
     }
 
     /// How long numbers are asked for before a snapshot is.
@@ -385,7 +397,7 @@ impl fmt::Display for What {
 pub struct Expect {
     /// The partition.
     pub partition: usize,
-    /// Only this symbol of it, by its place in the oracle's order; `None` for all.
+    /// Only this symbol of it, by its place in the region; `None` for all.
     pub symbol: Option<u32>,
     /// From then on, since the beginning.
     pub from: Nanos,
@@ -493,6 +505,13 @@ impl Plan {
     pub fn odd(mut self, partition: usize, odd: OddKind, from: Nanos, until: Nanos) -> Plan {
         self.odd.push(Oddity { partition, odd, from, until });
         self
+    }
+
+    /// All partitions are expected Live from `from` to the end of the first act.
+    #[must_use]
+    pub fn all_live(self, from: Nanos) -> Plan {
+        // There is no partition of this number.
+        self.others_live(usize::MAX, from)
     }
 
     /// All partitions but this one are expected Live from `from` to the end of the first act.

@@ -4,10 +4,11 @@
 use std::collections::VecDeque;
 
 use candor_core::limits::LINES;
-use candor_core::{Loss, LossKind, Mono, Nanos, Reason, Status, Symbol};
+use candor_core::{Loss, LossKind, Mono, Nanos, Reason, SessionId, Status, Symbol};
 use candor_engine::{Notice, Step};
 
 use super::network::Tag;
+use super::said::{Joined, Said};
 use crate::oracle::{Followed, Truth};
 
 /// A symbol the oracle has not named yet.
@@ -19,24 +20,6 @@ pub(super) struct Slot {
     pub(super) symbol: Symbol,
     oracle: u32,
     pub(super) touched: bool,
-}
-
-/// What was said in this epoch that explains a `Stale`.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Said {
-    pub(super) gap_outlived: bool,
-    pub(super) gap_lost: bool,
-    pub(super) differs: bool,
-    pub(super) ended: bool,
-    pub(super) changed: bool,
-    pub(super) stalled: Option<Mono>,
-    /// A snapshot has begun and was not joined to the stream yet.
-    pub(super) rebuilding: bool,
-    /// A snapshot was joined to the stream.
-    pub(super) spliced: bool,
-    /// Numbers began again under the same name, and no snapshot was joined since: what looks like the
-    /// old ones is refused for a time.
-    pub(super) restarted: bool,
 }
 
 /// How far the numbers of the run followed were here at past instants, as far back as matters.
@@ -91,6 +74,11 @@ pub(super) struct Watch {
     /// How late the last packet that shows where the venue is was looked at.
     pub(super) behind: Nanos,
     pub(super) status: Option<Status>,
+    /// Said with it, and what it was when a snapshot, a session or a restart began last.
+    pub(super) epoch: u32,
+    epoch_before: u32,
+    /// It was said since the session shown with it was looked at.
+    pub(super) said_status: bool,
     pub(super) lease: Mono,
     /// When a packet last came after that had run out. Copies that came again in between vouch for nothing
     /// to the handler, so that it may have been a silence to it where it was none by `evidence`.
@@ -107,9 +95,16 @@ pub(super) struct Watch {
     pub(super) applied: (u64, u64),
     pub(super) last_applied: u64,
     pub(super) began: bool,
-    /// The first number that came of the run followed: what is missing of its start is not taken from
-    /// lines any more after a grace.
+    /// The first number that came of the run followed, until the handler has everything before it. What lines
+    /// bring of the start after the grace the handler may take or leave (decision 0008): it may not be told
+    /// from numbers that began again, and `followed`, which is told the run, has more than the handler then.
+    /// So long, and so long only, nothing says that what has come must have been taken, but for what came
+    /// within the grace and for answers (`due`). Nothing Live hangs on it: the start is missing.
     began_at: u64,
+    /// When that came.
+    began_on: Mono,
+    /// Everything before this number had come in time, or in an answer: the handler must have it.
+    due: u64,
     /// The first number of the last packet of a line, where it came broken.
     broken: [u64; LINES],
     /// What has come of a run that is newer than the one followed.
@@ -120,6 +115,10 @@ pub(super) struct Watch {
     pub(super) wrong: Option<String>,
     /// The run and number of the last snapshot that was sent whole.
     pub(super) offered: Option<(u32, u64)>,
+    /// The session that the last snapshot which began to arrive says it is of.
+    pub(super) claimed: SessionId,
+    /// What was joined to the stream in the call under way.
+    pub(super) joined: Option<Joined>,
 }
 
 impl Watch {
@@ -139,6 +138,9 @@ impl Watch {
             newer_since: None,
             behind: Nanos::ZERO,
             status: None,
+            epoch: 1,
+            epoch_before: 1,
+            said_status: false,
             lease: Mono::NEVER,
             lapsed: None,
             expected: 1,
@@ -151,11 +153,15 @@ impl Watch {
             last_applied: 0,
             began: false,
             began_at: 1,
+            began_on: Mono::NEVER,
+            due: 1,
             broken: [0; LINES],
             ahead: None,
             unspliced: None,
             wrong: None,
             offered: None,
+            claimed: SessionId::NONE,
+            joined: None,
         }
     }
 
@@ -193,7 +199,8 @@ impl Watch {
 
     /// A message was applied.
     pub(super) fn apply(&mut self, seq: u64) {
-        if seq <= self.last_applied && !self.said.rebuilding {
+        let emptied = self.said.rebuilding && !self.said.only_some;
+        if seq <= self.last_applied && !emptied {
             let last = self.last_applied;
             self.blame(|| format!("number {seq} is applied after {last}"));
         }
@@ -209,6 +216,7 @@ impl Watch {
         self.began = true;
         self.last_applied = 0;
         self.applied = (0, 0);
+        self.epoch_before = self.epoch;
         let stalled = self.said.stalled;
         self.said = Said { stalled, changed: true, ..Said::default() };
     }
@@ -242,7 +250,16 @@ impl Watch {
     /// Recovery took a step.
     pub(super) fn step(&mut self, step: &Step, setup: &super::Setup, now: Mono) {
         match *step {
-            Step::SnapshotBegun => self.said.rebuilding = true,
+            Step::SnapshotBegun => {
+                // Where all books are emptied a new epoch takes what was shown of them away.
+                let before = core::mem::replace(&mut self.epoch_before, self.epoch);
+                let only_some = before == self.epoch;
+                self.said = Said { rebuilding: true, only_some, ..self.said };
+            }
+            Step::Spliced { .. } if !self.said.rebuilding => {
+                self.blame(|| "a snapshot is spliced that never began".to_owned());
+            }
+            Step::Spliced { next } if self.said.only_some => self.splice_some(next.0),
             Step::Spliced { next } => self.splice(next.0, None),
             Step::Resynced { next } => self.splice(next.0, Some(now + setup.session_grace)),
             Step::SnapshotFailed { why } => self.session_refused |= why.is_of_another_session(),
@@ -252,10 +269,34 @@ impl Watch {
         }
     }
 
+    /// Some books are whole again. The stream went on without a snapshot's help, so that nothing else
+    /// is proven: no number that is missing, no line that differs, no numbering.
+    fn splice_some(&mut self, next: u64) {
+        self.note_joined();
+        let offered = self.run.map(|run| (run, next));
+        if self.offered != offered {
+            let was = self.offered;
+            self.blame(|| format!("a snapshot before {next} is spliced; {was:?} was offered"));
+        }
+        let here = self.expected.max(self.last_applied + 1);
+        if next > here {
+            self.blame(|| format!("books before {next} are spliced beside some before {here}"));
+        }
+        self.said = Said { rebuilding: false, only_some: false, spliced_some: true, ..self.said };
+    }
+
+    fn note_joined(&mut self) {
+        let claimed = self.claimed;
+        let joined = |(followed, (of, _))| Joined { followed, of, claimed };
+        // One that goes on from a number that is past is said to be spliced before.
+        self.joined = self.joined.or(self.run.zip(self.offered).map(joined));
+    }
+
     /// `fresh_from` is given where the numbers go on from one that is past.
     fn splice(&mut self, next: u64, fresh_from: Option<Mono>) {
         self.unspliced = Some(self.followed.clone());
         let resync = fresh_from.is_some();
+        self.note_joined();
         let offered = self.run.map(|run| (run, next));
         let newer = self.offered.filter(|(run, at)| *at == next && Some(*run) > self.run);
         if let Some((run, _)) = newer {
@@ -272,6 +313,7 @@ impl Watch {
         self.reached.steps.clear();
         if resync || next >= self.began_at {
             self.began_at = 1;
+            self.due = 1;
         }
         if resync {
             self.followed.resync(next);
@@ -311,6 +353,9 @@ impl Watch {
             self.blame(|| format!("an answer of run {run} is taken for {first}..{end}"));
         }
         self.followed.answer(first, end);
+        if first <= self.expected_before {
+            self.due = self.due.max(end.min(self.followed.next()));
+        }
         self.settle();
     }
 
@@ -362,6 +407,9 @@ impl Watch {
             let shows =
                 if tag.count == 0 { tag.first >= next } else { tag.first + tag.count > next };
             self.followed.packet(tag.first, tag.count, tag.end, now);
+            if now < self.began_on + setup.grace {
+                self.due = self.followed.next();
+            }
             // Nothing shows where a venue is that has ended its session.
             if shows && !tag.echo && !self.said.ended {
                 self.behind = now.since(at);
@@ -428,6 +476,8 @@ impl Watch {
         self.run = Some(tag.run);
         self.newer_since = None;
         self.began_at = tag.first;
+        self.began_on = now;
+        self.due = 1;
         self.expected_before = 1;
         self.followed = Followed::new();
         self.reached.steps.clear();
@@ -453,7 +503,7 @@ impl Watch {
                 format!("everything before {expected} is said to be here; {next} is not")
             });
         } else if self.expected < next
-            && self.expected >= self.began_at
+            && (self.expected >= self.began_at || self.expected < self.due)
             && !self.said.ended
             && !self.said.restarted
         {
@@ -520,7 +570,7 @@ impl Watch {
                 (self.said.gap_outlived && missing) || self.said.gap_lost
             }
             Reason::Recovering => {
-                self.said.rebuilding
+                (self.said.rebuilding && !self.said.only_some)
                     || self.said.gap_lost
                     || self.expected < self.began_at
                     || self.followed.missing_since().is_some()

@@ -12,21 +12,14 @@ fn tampered(name: &str, seed: u64, tamper: Tamper) -> Plan {
     Plan::quiet(name, setup, END)
 }
 
-fn all_live(mut plan: Plan) -> Plan {
-    for partition in 0..plan.setup.partitions {
-        plan = plan.expect(partition, OPEN_BY, END, Must::BeLive);
-    }
-    plan
-}
-
 /// A new message type: skipped by its length, counted; the rest unaffected.
 pub(super) fn unknown_type(seed: u64) -> Plan {
-    all_live(tampered("unknown-type", seed, Tamper::UnknownType { partition: 0 }))
+    tampered("unknown-type", seed, Tamper::UnknownType { partition: 0 }).all_live(OPEN_BY)
 }
 
 /// Known messages grown at their end: read by their layout.
 pub(super) fn longer_message(seed: u64) -> Plan {
-    all_live(tampered("longer-message", seed, Tamper::Longer { partition: 1 }))
+    tampered("longer-message", seed, Tamper::Longer { partition: 1 }).all_live(OPEN_BY)
 }
 
 /// Broken frames of every kind on both lines: counted, never applied; what they cost is a gap like
@@ -68,11 +61,7 @@ pub(super) fn crossed_book(seed: u64) -> Plan {
 /// Trades are broken: statistics are corrected, books untouched (I1 compares both).
 pub(super) fn trade_bust(seed: u64) -> Plan {
     let setup = Setup { rate: 200_000, ..small(seed) };
-    let mut plan = Plan::quiet("trade-bust", setup, END);
-    for partition in 0..3 {
-        plan = plan.expect(partition, OPEN_BY, END, Must::BeLive);
-    }
-    plan
+    Plan::quiet("trade-bust", setup, END).all_live(OPEN_BY)
 }
 
 /// Two partitions publish one symbol: stale(WrongPartition) on both, never a merged book.
@@ -81,6 +70,16 @@ pub(super) fn symbol_on_two_partitions(seed: u64) -> Plan {
     let mut plan = tampered("symbol-on-two-partitions", seed, tamper);
     let must = stale(&[Reason::WrongPartition]);
     let from = after(OPEN_BY, ms(1));
-    plan.expects.push(Expect { partition: 0, symbol: Some(0), from, until: END, must });
+    // Behind those that the map gives to its partition the foreign one has a slot of its own.
+    let own = (plan.setup.symbols / plan.setup.partitions) as u32;
+    for (partition, symbol) in [(0, 0), (1, own)] {
+        let (symbol, must) = (Some(symbol), must.clone());
+        plan.expects.push(Expect { partition, symbol, from, until: END, must });
+    }
+    // The other partition's first symbol never comes, whose place it takes; the others are as ever.
+    for symbol in 1..own {
+        let (symbol, must) = (Some(symbol), Must::BeLive);
+        plan.expects.push(Expect { partition: 1, symbol, from, until: END, must });
+    }
     plan.expect(2, OPEN_BY, END, Must::BeLive)
 }

@@ -32,9 +32,8 @@ pub(super) fn stop(seed: u64) -> Plan {
     for partition in 0..3 {
         plan = plan.expect(partition, OPEN_BY, at, Must::BeLive);
         plan = plan.expect(partition, gone, back, stale(&[Reason::WriterGone]));
-        plan = plan.expect(partition, after(back, ms(150)), END, Must::BeLive);
     }
-    plan
+    plan.all_live(after(back, ms(150)))
 }
 
 /// A lane hangs again and again, for about as long as its lease.

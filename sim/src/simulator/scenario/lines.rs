@@ -8,21 +8,13 @@ use crate::simulator::schedule::{Must, Plan, Setup, What};
 
 const END: Nanos = ms(2_000);
 
-fn all_live(mut plan: Plan) -> Plan {
-    let end = plan.length;
-    for partition in 0..plan.setup.partitions {
-        plan = plan.expect(partition, OPEN_BY, end, Must::BeLive);
-    }
-    plan
-}
-
 /// Five in a hundred lost on A only: filled from B, never stale.
 pub(super) fn gap_one_line(seed: u64) -> Plan {
     let mut plan = Plan::quiet("gap-one-line", small(seed), END);
     for partition in 0..3 {
         plan = plan.at(ms(0), What::Loss(partition, Line::A, 50_000));
     }
-    all_live(plan)
+    plan.all_live(OPEN_BY)
 }
 
 /// The same number lost on both lines: stale(Gap) after the grace.
@@ -45,7 +37,7 @@ pub(super) fn straddle(seed: u64) -> Plan {
     for partition in 0..3 {
         plan = plan.at(ms(0), What::Loss(partition, Line::A, 100_000));
     }
-    all_live(plan)
+    plan.all_live(OPEN_BY)
 }
 
 /// Every message is a packet of its own, and what ends a transaction often comes late, or on the other
@@ -94,7 +86,7 @@ pub(super) fn duplicates(seed: u64) -> Plan {
             plan = plan.at(ms(0), What::Duplicate(partition, line, 1_000_000));
         }
     }
-    all_live(plan)
+    plan.all_live(OPEN_BY)
 }
 
 /// A and B carry different bytes under one number: stale(LinesDiffer), never a silent choice.
@@ -110,15 +102,15 @@ pub(super) fn lines_differ(seed: u64) -> Plan {
 /// B late by half a second: the first copy wins; never stale while A is whole.
 pub(super) fn line_lag(seed: u64) -> Plan {
     let lag = What::Lag(0, Line::B, ms(500));
-    all_live(Plan::quiet("line-lag", small(seed), END).at(ms(300), lag))
+    Plan::quiet("line-lag", small(seed), END).at(ms(300), lag).all_live(OPEN_BY)
 }
 
 /// B dark for an hour: never stale while A is whole.
 pub(super) fn line_dark(seed: u64) -> Plan {
     let hour = Nanos::from_secs(3_600);
     let setup = Setup { rate: 20, ..small(seed) };
-    let plan = Plan::quiet("line-dark", setup, after(hour, ms(2_000)))
+    Plan::quiet("line-dark", setup, after(hour, ms(2_000)))
         .at(ms(500), What::Cut(0, Line::B, true))
-        .at(hour, What::Cut(0, Line::B, false));
-    all_live(plan)
+        .at(hour, What::Cut(0, Line::B, false))
+        .all_live(OPEN_BY)
 }

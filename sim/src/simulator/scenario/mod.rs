@@ -79,6 +79,7 @@ pub const ALL: &[(&str, Build)] = &[
     ("gap-in-recovery", recovery::gap_in_recovery),
     ("overlapping-gaps", recovery::overlapping_gaps),
     ("session-changes-in-gap", recovery::session_changes_in_gap),
+    ("session-unheard", recovery::session_unheard),
     ("join-mid-cycle", recovery::join_mid_cycle),
     ("snapshot-races-increments", recovery::snapshot_races),
     ("late-join-snapshot", recovery::late_join),

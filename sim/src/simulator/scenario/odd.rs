@@ -4,7 +4,7 @@ use candor_core::Nanos;
 
 use super::{OPEN_BY, after, ms};
 use crate::market::Mood;
-use crate::simulator::schedule::{Must, OddKind, Plan, Setup, What};
+use crate::simulator::schedule::{OddKind, Plan, Setup, What};
 
 const BEGINS: Nanos = Nanos::from_secs(40);
 const SAID_BY: Nanos = Nanos::from_secs(30);
@@ -13,11 +13,7 @@ const SAID_BY: Nanos = Nanos::from_secs(30);
 fn long(name: &str, seed: u64, length: Nanos) -> Plan {
     let setup =
         Setup { partitions: 3, symbols: 18, rate: 300, quantum: ms(5), ..Setup::plain(seed) };
-    let mut plan = Plan::quiet(name, setup, length);
-    for partition in 0..3 {
-        plan = plan.expect(partition, OPEN_BY, length, Must::BeLive);
-    }
-    plan
+    Plan::quiet(name, setup, length).all_live(OPEN_BY)
 }
 
 /// Nothing goes wrong for three minutes: nothing is odd.

@@ -41,13 +41,10 @@ pub(super) fn failover(seed: u64) -> Plan {
 
 /// All partitions at once, and again.
 pub(super) fn session_change_all(seed: u64) -> Plan {
-    let mut plan = Plan::quiet("session-change-all", small(seed), END)
+    Plan::quiet("session-change-all", small(seed), END)
         .at(ms(600), What::Session(None))
-        .at(ms(1_200), What::Session(None));
-    for partition in 0..3 {
-        plan = plan.expect(partition, ms(1_350), END, Must::BeLive);
-    }
-    plan
+        .at(ms(1_200), What::Session(None))
+        .all_live(ms(1_350))
 }
 
 /// The old primary still sends beside the new: one is followed, the other refused. When the new

@@ -22,11 +22,7 @@ pub(super) fn partition_silent(seed: u64) -> Plan {
 /// Heartbeats and next to no trade: Live.
 pub(super) fn thin_partition(seed: u64) -> Plan {
     let setup = Setup { rate: 1, ..small(seed) };
-    let mut plan = Plan::quiet("thin-partition", setup, Nanos::from_secs(120));
-    for partition in 0..3 {
-        plan = plan.expect(partition, OPEN_BY, Nanos::from_secs(120), Must::BeLive);
-    }
-    plan
+    Plan::quiet("thin-partition", setup, Nanos::from_secs(120)).all_live(OPEN_BY)
 }
 
 /// The link is down: all stale.
@@ -42,9 +38,8 @@ pub(super) fn all_silent(seed: u64) -> Plan {
         }
         let from = after(at, after(silence, after(ms(10), SOON)));
         plan = plan.expect(partition, from, back, stale(&[Reason::Silent]));
-        plan = plan.expect(partition, after(back, ms(150)), ms(2_500), Must::BeLive);
     }
-    plan
+    plan.all_live(after(back, ms(150)))
 }
 
 /// The network brings a partition nothing while the venue goes on: the first packet since shows that its
@@ -116,9 +111,9 @@ pub(super) fn outage(seed: u64) -> Plan {
     for partition in 0..3 {
         plan = plan.at(at, What::Kill(partition)).at(back, What::Revive(partition));
         plan = plan.expect(partition, ms(1_000), back, stale(&[Reason::Silent]));
-        let open = if renamed { ms(150) } else { SOON };
-        plan = plan.expect(partition, after(back, open), end, Must::BeLive);
     }
+    let open = if renamed { ms(150) } else { SOON };
+    let plan = plan.all_live(after(back, open));
     if renamed { plan.at(back, What::Session(None)) } else { plan }
 }
 
@@ -128,8 +123,7 @@ pub(super) fn halt(seed: u64) -> Plan {
     let mut plan = Plan::quiet("halt", Setup { halts: false, ..small(seed) }, end)
         .at(at, What::Mood(1, Mood::Halted { all: false }))
         .at(back, What::Mood(1, Mood::Usual))
-        .expect(1, OPEN_BY, end, Must::BeLive)
-        .others_live(1, OPEN_BY);
+        .all_live(OPEN_BY);
     let mut states = |from, until, state| {
         let (symbol, must) = (Some(0), Must::BeLiveIn(state));
         plan.expects.push(Expect { partition: 1, symbol, from, until, must });
@@ -149,12 +143,11 @@ pub(super) fn market_wide_halt(seed: u64) -> Plan {
         plan = plan
             .at(at, What::Mood(partition, Mood::Halted { all: true }))
             .at(back, What::Mood(partition, Mood::Usual))
-            .expect(partition, OPEN_BY, end, Must::BeLive)
             .expect(partition, after(at, SAID), back, Must::BeLiveIn(TradingState::Halted));
         let trades = after(back, after(ms(2_000), SAID));
         plan = plan.expect(partition, trades, end, Must::BeLiveIn(TradingState::Trading));
     }
-    plan
+    plan.all_live(OPEN_BY)
 }
 
 /// The market needs a few messages to say a state of all symbols.

@@ -6,7 +6,7 @@ use candor_engine::odd::Remark;
 use super::{Grave, INSPECT_EVERY, START, World};
 use crate::simulator::checks::{Judge, Wrong};
 use crate::simulator::journal::Told;
-use crate::simulator::schedule::{OddKind, Oddity};
+use crate::simulator::schedule::{Expect, OddKind, Oddity};
 
 impl World<'_> {
     /// Every symbol is read at `now`, and the plan's expectations are looked at.
@@ -26,8 +26,8 @@ impl World<'_> {
                 handler.seats[partition].partition.check();
             }
         }
-        for expect in &plan.expects {
-            judge.expected(handler, expect, now)?;
+        for (expect, looked) in plan.expects.iter().zip(&mut self.looked) {
+            *looked |= judge.expected(handler, expect, now)?;
         }
         Ok(())
     }
@@ -70,6 +70,15 @@ impl World<'_> {
         unsaid.map_or(Ok(()), |(oddity, _)| {
             let Oddity { partition, odd, until, .. } = *oddity;
             Err(Wrong { partition, what: format!("no alert of {odd:?} by {until}") })
+        })
+    }
+
+    /// Everything that the plan expects of reads was looked at: else it holds of nothing.
+    pub(super) fn all_looked_at(&self) -> Result<(), Wrong> {
+        let unseen = self.plan.expects.iter().zip(&self.looked).find(|(_, looked)| !**looked);
+        unseen.map_or(Ok(()), |(Expect { partition, from, until, must, .. }, _)| {
+            let what = format!("nobody read whether {must:?} holds from {from} to {until}");
+            Err(Wrong { partition: *partition, what })
         })
     }
 

@@ -105,6 +105,8 @@ struct World<'a> {
     live: u64,
     /// Which of the plan's oddities were said.
     said: Vec<bool>,
+    /// Which of the plan's expectations were looked at.
+    looked: Vec<bool>,
     /// Of handlers that have died.
     errand: Errand,
 }
@@ -200,6 +202,7 @@ impl<'a> World<'a> {
             reads: 0,
             live: 0,
             said: vec![false; plan.odd.len()],
+            looked: vec![false; plan.expects.len()],
             errand: Errand::default(),
             exchange_due: None,
             exchange_call: None,
@@ -212,6 +215,7 @@ impl<'a> World<'a> {
     fn acts(&mut self) -> Result<usize, Wrong> {
         self.pass(START + self.plan.length, self.plan.events)?;
         self.all_said()?;
+        self.all_looked_at()?;
         self.heal()?;
         let bound = healing_bound(self.setup);
         self.pass(self.now + bound, u64::MAX)?;
@@ -287,6 +291,7 @@ impl<'a> World<'a> {
             self.ask_exchange();
         }
         self.cycles()?;
+        self.asks_rightly()?;
         self.look_at_the_world()?;
         let mut asked = false;
         while self.appointments.pop_if(|at| *at <= self.now).is_some() {
@@ -372,6 +377,13 @@ impl<'a> World<'a> {
                 false
             }
         }
+    }
+
+    /// Nothing was asked of the venue that it does not allow.
+    fn asks_rightly(&mut self) -> Result<(), Wrong> {
+        let errands = self.handler.as_mut().and_then(|handler| handler.errands.as_mut());
+        let wrong = errands.and_then(Errands::wrong);
+        wrong.map_or(Ok(()), |(partition, what)| Err(Wrong { partition, what }))
     }
 
     /// Duty cycles that are due, with every touched symbol read after every packet.
