@@ -192,7 +192,9 @@ pub(super) fn join_mid_cycle(seed: u64) -> Plan {
     const FAULTS: [ServiceFault; 3] =
         [ServiceFault::Partial, ServiceFault::LostPart, ServiceFault::Hang];
     let whole = ms(1_300);
-    let mut plan = served("join-mid-cycle", seed, ServiceSetup::BOTH);
+    // What is missing is too much to be asked for.
+    let services = ServiceSetup { limit: 100, ..ServiceSetup::BOTH };
+    let mut plan = served("join-mid-cycle", seed, services);
     plan.setup.handler_at = ms(700);
     plan = plan.at(ms(1_000), What::Stop).at(ms(1_010), What::Start);
     for (partition, fault) in FAULTS.into_iter().enumerate() {
@@ -260,10 +262,10 @@ pub(super) fn session_changes_in_gap(seed: u64) -> Plan {
 /// whichever session is current, so that the handler itself has to see it.
 pub(super) fn session_unheard(seed: u64) -> Plan {
     let services = ServiceSetup { retransmit: false, ..ServiceSetup::BOTH };
-    let (cut, back) = (after(AT, ms(3)), after(AT, ms(400)));
+    let (cut, back) = (after(AT, ms(6)), after(AT, ms(400)));
     let mut plan = served("session-unheard", seed, services)
         .at(ms(0), What::WayHangs(0, true))
-        .at(AT, What::LoseNext(0, 1))
+        .at(AT, What::LoseNext(0, 4))
         .at(after(cut, ms(1)), What::Session(Some(0)))
         .at(after(AT, ms(20)), What::WayHangs(0, false));
     for line in [Line::A, Line::B] {
