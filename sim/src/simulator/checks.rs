@@ -106,9 +106,11 @@ impl Judge<'_> {
         let Some((shown, ..)) = info.and_then(|info| info.numbers) else {
             return wrong("nobody writes, and its numbers can't be read".to_owned());
         };
-        let followed = handler.seats[index].watch.run.map(|run| self.named(index, run));
-        let followed = followed.unwrap_or(SessionId::NONE);
-        if shown != followed {
+        let run = handler.seats[index].watch.run;
+        let followed = run.map_or(SessionId::NONE, |run| self.named(index, run));
+        // Of numbers that have only begun again nothing was sent yet that says their name.
+        let unheard = run.is_some() && followed == SessionId::NONE;
+        if shown != followed && !unheard {
             return wrong(format!("I2: readers are shown session {shown}, {followed} is followed"));
         }
         Ok(())
@@ -118,7 +120,7 @@ impl Judge<'_> {
     fn joined(&self, index: usize, joined: &Joined) -> Result<(), Wrong> {
         let Joined { followed, of, claimed } = *joined;
         let (stream, made) = (self.named(index, followed), self.named(index, of));
-        if claimed == stream && made == stream {
+        if claimed == stream && (made == stream || made == SessionId::NONE) {
             return Ok(());
         }
         let what = format!(
@@ -141,7 +143,7 @@ impl Judge<'_> {
         })
     }
 
-    /// The session of a partition's run, as the handler writes it.
+    /// The session of a partition's run, as the handler writes it; none where nothing was sent in it yet.
     fn named(&self, index: usize, run: u32) -> SessionId {
         let name = self.truths[index].session(run);
         name.map_or(SessionId::NONE, |name| match self.setup.venue {

@@ -102,7 +102,7 @@ pub(super) struct Watch {
     /// within the grace and for answers (`due`). Nothing Live hangs on it: the start is missing.
     began_at: u64,
     /// When that came.
-    began_on: Mono,
+    pub(super) began_on: Mono,
     /// Everything before this number had come in time, or in an answer: the handler must have it.
     due: u64,
     /// The first number of the last packet of a line, where it came broken.
@@ -317,6 +317,7 @@ impl Watch {
         }
         if resync {
             self.followed.resync(next);
+            self.last_applied = self.last_applied.min(next - 1);
             // No line lags for longer: what arrives from then on is of the new numbers.
             self.said.stalled = self.said.stalled.max(fresh_from);
         } else {
@@ -432,9 +433,14 @@ impl Watch {
                 let fresh = whole && self.said.stalled.is_some_and(|since| at >= since);
                 let snapshots = setup.services.is_some_and(|services| services.snapshot);
                 self.said.restarted &= !fresh || snapshots;
+                // What came of a missing start the handler may have refused: to it that is missing still.
+                let lacks = self.known_end != self.expected;
+                if lacks {
+                    self.lapsed = self.lapsed.max(self.said.stalled);
+                }
                 let still = |since: &Mono| at < *since || !whole;
                 self.said.stalled = self.said.stalled.filter(still);
-                self.lapsed = self.lapsed.filter(still);
+                self.lapsed = self.lapsed.filter(|since| still(since) || lacks);
             }
         }
         self.end_splice(now);
@@ -489,15 +495,17 @@ impl Watch {
         let (first, last) = core::mem::take(&mut self.applied);
         self.expected_before = self.expected;
         self.in_sync_before = self.known_end == self.expected;
-        // Until a snapshot proves the books, late packets of the old numbers may have been taken for new.
-        if first != 0 && !self.said.restarted && !self.followed.has_all(last, last + 1) {
+        // Until a snapshot proves the books, late packets of the old numbers may have been taken for new, and
+        // what differs may be new numbers, unheard until then, that fill what was missing of the old.
+        let doubted = self.said.restarted || self.said.differs;
+        if first != 0 && !doubted && !self.followed.has_all(last, last + 1) {
             self.blame(|| format!("number {last} is applied and never came"));
         }
         let next = self.followed.next();
         if self.run.is_none() || self.said.gap_lost {
             return;
         }
-        if self.expected > next && !self.said.restarted {
+        if self.expected > next && !doubted {
             let expected = self.expected;
             self.blame(|| {
                 format!("everything before {expected} is said to be here; {next} is not")
@@ -565,8 +573,11 @@ impl Watch {
             Reason::Silent => now >= self.evidence + setup.silence || self.lease <= now,
             Reason::Ended => self.said.ended,
             Reason::Gap => {
-                let missing =
-                    self.said.restarted || self.followed.missing_since().is_some_and(overdue);
+                // Numbers that began again unheard, and have passed those known, look like a gap.
+                let unheard = self.newest_run > self.run;
+                let missing = self.said.restarted
+                    || unheard
+                    || self.followed.missing_since().is_some_and(overdue);
                 (self.said.gap_outlived && missing) || self.said.gap_lost
             }
             Reason::Recovering => {

@@ -97,6 +97,9 @@ impl World<'_> {
                 self.command(&Command::Partition { partition, alive });
             }
             What::Session(chosen) => self.begin_sessions(chosen),
+            // Within a grace of the first packet that is heard, numbers of both runs fill the start: nothing
+            // could tell them apart (decision 0008).
+            What::Restart(partition, _) if self.has_just_begun(partition) => {}
             What::Restart(partition, late) => {
                 let command = Command::Restart { partition: Some(partition) };
                 if !late {
@@ -156,6 +159,14 @@ impl World<'_> {
         }
         self.ask_exchange();
         self.look(self.now)
+    }
+
+    /// Whether the handler heard the first packet of what it follows less than a grace ago.
+    fn has_just_begun(&self, partition: usize) -> bool {
+        let watch = self.handler.as_ref().map(|handler| &handler.seats[partition].watch);
+        watch.is_some_and(|watch| {
+            watch.run.is_some() && self.now < watch.began_on + self.setup.grace
+        })
     }
 
     pub(super) fn way(&mut self, partition: usize, change: impl FnOnce(&mut Way)) {
