@@ -76,7 +76,9 @@ pub(super) const PROFILES: [Profile; 7] = [
         morning: &TWO_HOURS,
     },
     // Globex, equity indices. The package closes at 17:00, as the first of its products to open does;
-    // these pause from 16:00. Sundays take orders from 16:00 on, which is not told apart here.
+    // these pause from 16:00. Sundays take orders from 16:00 on, which is not told apart here. Nor is
+    // that the exchange counts the short session of a holiday (Labor Day, to 12:00) to the trade date
+    // behind it: as in the package, it is a trading date of its own here, that a map is loaded for.
     Profile {
         venues: &["XCME", "CME"],
         dates: &CMES,

@@ -80,6 +80,7 @@ fn half_day() {
         ("XLON", 20_261_224, "2026-12-24T12:30:00Z"),
         ("XETR", 20_261_230, "2026-12-30T13:00:00Z"),
         ("XCME", 20_261_127, "2026-11-27T18:00:00Z"),
+        ("XCME", 20_260_619, "2026-06-19T17:00:00Z"),
     ] {
         let session = calendar(venue).session(TradingDate(date)).unwrap();
         assert_eq!(session.close, utc(close), "{venue}");

@@ -94,7 +94,7 @@ fn parts_of_a_session_are_in_order_and_sessions_never_overlap() {
 
 #[test]
 fn new_yorks_days_are_those_the_exchange_has_announced() {
-    // As NYSE publishes them for 2026 and 2027.
+    // As NYSE announced them for 2026 and 2027 on 2024-11-08.
     let closed = [
         20_260_101, 20_260_119, 20_260_216, 20_260_403, 20_260_525, 20_260_619, 20_260_703,
         20_260_907, 20_261_126, 20_261_225, 20_270_101, 20_270_118, 20_270_215, 20_270_326,
