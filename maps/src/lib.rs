@@ -9,6 +9,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod calendar;
 mod model;
 
 pub use model::{Endpoint, Key, Map, Partition, Protocol, Range, Services, Symbols};
