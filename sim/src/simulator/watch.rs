@@ -391,7 +391,10 @@ impl Watch {
             // The first packet of a run is as good as any to a handler that has heard no other, and so is one
             // that came broken before.
             let first_whole = core::mem::take(&mut self.broken[tag.line.index()]) == tag.first;
-            if !tag.echo || first_whole || self.evidence == Mono::NEVER {
+            // An echo of what never came is news to the handler, as it is to us.
+            let known = self.followed.known_end();
+            let news = tag.count > 0 && tag.first + tag.count > known;
+            if !tag.echo || news || first_whole || self.evidence == Mono::NEVER {
                 // Whoever has ended a session may be silent: what comes next begins with nothing.
                 let silent = self.evidence != Mono::NEVER && at >= self.evidence + setup.silence;
                 if silent && !self.said.ended {
@@ -412,7 +415,7 @@ impl Watch {
                 self.due = self.followed.next();
             }
             // Nothing shows where a venue is that has ended its session.
-            if shows && !tag.echo && !self.said.ended {
+            if shows && (!tag.echo || news) && !self.said.ended {
                 self.behind = now.since(at);
                 // What was given up is not missing any more, what opened since is.
                 let whole = self.followed.missing_since().is_none()
@@ -433,8 +436,9 @@ impl Watch {
                 let fresh = whole && self.said.stalled.is_some_and(|since| at >= since);
                 let snapshots = setup.services.is_some_and(|services| services.snapshot);
                 self.said.restarted &= !fresh || snapshots;
-                // What came of a missing start the handler may have refused: to it that is missing still.
-                let lacks = self.known_end != self.expected;
+                // What came of a missing start the handler may have refused: to it that is missing still, or
+                // was until the packet made a snapshot join the stream.
+                let lacks = self.known_end != self.expected || self.unspliced.is_some();
                 if lacks {
                     self.lapsed = self.lapsed.max(self.said.stalled);
                 }
@@ -465,7 +469,10 @@ impl Watch {
 
     fn begin(&mut self, tag: &Tag, now: Mono, setup: &super::Setup) {
         let born = *self.born.get_or_insert(now);
-        if self.run == Some(tag.run) {
+        // What waited while the lane stood still looks as late as that: number 1 of a missing start then
+        // looks like numbers that begin again. That costs a snapshot.
+        let waited = self.said.stalled.is_some() && tag.first == 1;
+        if self.run == Some(tag.run) && !waited {
             self.blame(|| "the handler sees a session begin where none did".to_owned());
         }
         let back = self.left.iter_mut().find(|(run, _)| *run == tag.run);
