@@ -397,7 +397,7 @@ impl Watch {
             if !tag.echo || news || first_whole || self.evidence == Mono::NEVER {
                 // Whoever has ended a session may be silent: what comes next begins with nothing.
                 let silent = self.evidence != Mono::NEVER && at >= self.evidence + setup.silence;
-                if silent && !self.said.ended {
+                if silent && !self.said.ended && !tag.end {
                     // Nothing vouched for the books so long: they may be as old as that.
                     self.said.stalled = self.said.stalled.max(Some(at));
                 }
