@@ -10,5 +10,6 @@
 #![forbid(unsafe_code)]
 
 mod model;
+mod place;
 
 pub use model::{Endpoint, Key, Map, Partition, Protocol, Range, Services, Symbols};

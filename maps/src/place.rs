@@ -1,0 +1,213 @@
+//! Where a key lies: what the venues mean by a range.
+//!
+//! Ranges are ordered as ASCII, symbol by symbol, and where the venue splits a symbol by expiry, by the expiry
+//! code behind it. The end of a range is written as the venue prints it, filled up with its highest
+//! character, so that every symbol which begins with what stands before the filling lies within:
+//!
+//! - OPRA (Regular Session Connectivity, the line tables; Output OBI, *Multicast line assignments*) and
+//!   Cboe's equities (Multicast PITCH 2.41.66, *Symbol ranges, units, and sequence numbers*) fill with `Z` to
+//!   five characters: `AIUZZ`, `KZZZZ`. A shorter end is one symbol and no more (`SPY`, `GOOG`), also when it ends in `Z`.
+//! - Cboe's options (same document) fill with `~`, to five characters in older tables (`DH~~~`) and with a
+//!   single one in newer ones (`AO~`). An end without is one symbol and no more (`MSTR`, `GLC`).
+//! - OPRA's expiry codes are `A` to `L` for calls and `M` to `X` for puts, January first. A root whose range
+//!   ends in `L` goes on with `M` on the next line.
+//!
+//! That `Z` fills matters beyond what ASCII alone would say: suffixes such as `^` and lower-case letters
+//! are above `Z`, and `AIU^A` still belongs to the range that ends in `AIUZZ`.
+
+use std::cmp::Ordering;
+
+use crate::model::{Key, Range};
+
+/// How long an end is that is filled with `Z`: shorter ones are symbols themselves.
+const FILLED: usize = 5;
+
+/// The lowest and the highest expiry code, for a key or an end that names none.
+const EXPIRIES: (u8, u8) = (b'A', b'X');
+
+impl Range {
+    /// Whether `key` lies within, both ends included.
+    ///
+    /// A key without an expiry code, where the range has them, lies within only when all of it does,
+    /// from the first code to the last. Where the range has none, a key's is not looked at.
+    #[must_use]
+    pub fn covers(&self, key: &Key) -> bool {
+        let split = self.first.expiry.is_some() || self.last.expiry.is_some();
+        let (lowest, highest) = match key.expiry {
+            Some(expiry) if split => (expiry, expiry),
+            _ => EXPIRIES,
+        };
+        self.starts_by(key, lowest) && self.ends_after(key, highest)
+    }
+
+    /// Whether some key lies within both.
+    #[must_use]
+    pub fn overlaps(&self, other: &Range) -> bool {
+        let lowest = |range: &Range| Key {
+            text: range.first.text,
+            expiry: Some(range.first.expiry.unwrap_or(EXPIRIES.0)),
+        };
+        // Of two that overlap, one holds the other's first key. That other one may end in front of where it
+        // begins: then it holds nothing, its own first key neither.
+        self.covers(&lowest(other)) && other.covers(&lowest(other))
+            || other.covers(&lowest(self)) && self.covers(&lowest(self))
+    }
+
+    fn starts_by(&self, key: &Key, lowest: u8) -> bool {
+        match self.first.text.cmp(&key.text) {
+            Ordering::Less => true,
+            Ordering::Equal => self.first.expiry.unwrap_or(EXPIRIES.0) <= lowest,
+            Ordering::Greater => false,
+        }
+    }
+
+    fn ends_after(&self, key: &Key, highest: u8) -> bool {
+        let last = self.last.text.as_str();
+        let stem = stem(last);
+        if stem.len() < last.len() && key.text.as_str().starts_with(stem) {
+            return true;
+        }
+        match key.text.cmp(&self.last.text) {
+            Ordering::Less => true,
+            Ordering::Equal => highest <= self.last.expiry.unwrap_or(EXPIRIES.1),
+            Ordering::Greater => false,
+        }
+    }
+}
+
+/// What stands before the filling of a range's last symbol: all of it where it is not filled.
+#[must_use]
+pub(crate) fn stem(last: &str) -> &str {
+    if last.ends_with('~') {
+        last.trim_end_matches('~')
+    } else if last.len() >= FILLED {
+        last.trim_end_matches('Z')
+    } else {
+        last
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use candor_core::Symbol;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// `SPY:M` is the root SPY with expiry code M.
+    fn key(text: &str) -> Key {
+        let (text, expiry) = match text.split_once(':') {
+            Some((text, expiry)) => (text, Some(expiry.as_bytes()[0])),
+            None => (text, None),
+        };
+        Key { text: Symbol::from_wire(text.as_bytes()).unwrap(), expiry }
+    }
+
+    fn range(first: &str, last: &str) -> Range {
+        Range { first: key(first), last: key(last) }
+    }
+
+    #[track_caller]
+    fn assert_place(range: Range, within: &[&str], outside: &[&str]) {
+        for text in within {
+            assert!(range.covers(&key(text)), "{range:?} covers {text}");
+        }
+        for text in outside {
+            assert!(!range.covers(&key(text)), "{range:?} does not cover {text}");
+        }
+    }
+
+    #[test]
+    fn both_ends_are_within() {
+        assert_place(range("GOOG", "GOOGL"), &["GOOG", "GOOGA", "GOOGL"], &["GOO", "GOOGLA", "H"]);
+        assert_place(range("SPY", "SPY"), &["SPY"], &["SPX", "SPYA", "SPZ"]);
+    }
+
+    #[test]
+    fn an_end_filled_with_z_has_all_that_begins_with_its_stem() {
+        let within = ["A", "AIU", "AIUZ", "AIUZZ", "AIUZZZ", "AIU^A", "AIUp", "AIU.WS", "AAPL"];
+        assert_place(range("A", "AIUZZ"), &within, &["AIV", "AIVA", "B", "1A"]);
+        assert_place(range("XLV", "ZZZZZ"), &["XLV", "Z", "ZZZZZ", "ZZZZZZ", "Zz", "a"], &["XLU"]);
+    }
+
+    #[test]
+    fn a_short_end_is_a_symbol_also_when_it_ends_in_z() {
+        assert_place(range("A", "FIZZ"), &["FIZZ", "FIZ"], &["FIZZA", "FI^A", "FJ"]);
+    }
+
+    #[test]
+    fn an_end_filled_with_tildes_has_all_that_begins_with_its_stem() {
+        for last in ["DH~", "DH~~~"] {
+            assert_place(range("COUP", last), &["COUP", "DH", "DHI", "DHZZZZ"], &["COUO", "DI"]);
+        }
+        assert_place(range("XLU", "Z~"), &["Z", "ZZ"], &["XLT", "a"]);
+    }
+
+    #[test]
+    fn an_expiry_code_splits_a_symbol() {
+        let calls = range("IP:A", "IWM:L");
+        assert_place(
+            calls,
+            &["IP:A", "IP", "IWA:X", "IWM:A", "IWM:L"],
+            &["IWM:M", "IWM", "IWMA:A"],
+        );
+        let puts = range("IWM:M", "JNZZZ:X");
+        let within = ["IWM:M", "IWM:X", "IWMA:A", "IWMA", "JN", "JNZZZ:X"];
+        assert_place(puts, &within, &["IWM:L", "IWM", "JO:A"]);
+    }
+
+    #[test]
+    fn an_expiry_code_is_not_looked_at_where_the_range_has_none() {
+        assert_place(range("A", "AZZZZ"), &["A:A", "AZ:X"], &["B:A"]);
+    }
+
+    #[test]
+    fn a_range_that_ends_before_it_begins_has_nothing() {
+        assert_place(range("B", "A"), &[], &["A", "B", "AB"]);
+        assert!(!range("B", "A").overlaps(&range("A", "ZZZZZ")));
+        assert!(!range("A", "ZZZZZ").overlaps(&range("B", "A")));
+    }
+
+    #[test]
+    fn ranges_overlap_where_a_key_lies_in_both() {
+        for (one, other, both) in [
+            (range("A", "AIUZZ"), range("AIV", "ASZZZ"), false),
+            (range("A", "AIUZZ"), range("AIU^A", "ASZZZ"), true),
+            (range("GLDB", "INCX~"), range("GOOG", "GOOGL"), true),
+            (range("IP:A", "IWM:L"), range("IWM:M", "JNZZZ:X"), false),
+            (range("IP:A", "IWM:M"), range("IWM:M", "JNZZZ:X"), true),
+            (range("SPY", "SPY"), range("SPY", "SPY"), true),
+        ] {
+            assert_eq!(one.overlaps(&other), both, "{one:?} {other:?}");
+            assert_eq!(other.overlaps(&one), both, "{other:?} {one:?}");
+        }
+    }
+
+    proptest! {
+        /// Among symbols of capital letters, up to the five that OPRA and Cboe have, a filled end is just
+        /// a very high string.
+        #[test]
+        fn among_letters_a_filled_end_is_ascii_order(
+            first in "[A-C]{1,5}", stem in "[A-C]{1,3}", tildes in any::<bool>(), text in "[A-CZ]{1,5}",
+        ) {
+            let last = format!("{stem:\u{5f}<5}").replace('_', if tildes { "~" } else { "Z" });
+            let range = range(&first, &last);
+            prop_assert_eq!(range.covers(&key(&text)), first <= text && text <= last);
+        }
+
+        /// A common key is found wherever there is one.
+        #[test]
+        fn a_key_in_both_means_an_overlap(
+            ends in prop::collection::vec("[AB]{1,2}(ZZZZ)?", 4), text in "[ABZ]{1,4}",
+        ) {
+            let (one, other) = (range(&ends[0], &ends[1]), range(&ends[2], &ends[3]));
+            let both = |text: &str| one.covers(&key(text)) && other.covers(&key(text));
+            if both(&text) {
+                prop_assert!(one.overlaps(&other));
+            }
+            if one.overlaps(&other) {
+                prop_assert!(both(&ends[0]) || both(&ends[2]));
+            }
+        }
+    }
+}
