@@ -1,29 +1,64 @@
-//! Where a key lies: what the venues mean by a range.
+//! Where a key lies: what the venues mean by a range, and by several that hold the same key.
 //!
-//! Ranges are ordered as ASCII, symbol by symbol, and where the venue splits a symbol by expiry, by the expiry
-//! code behind it. The end of a range is written as the venue prints it, filled up with its highest
-//! character, so that every symbol which begins with what stands before the filling lies within:
+//! Ranges are ordered as ASCII, symbol by symbol, and where the venue splits a symbol by expiry, by the
+//! expiry code behind it. The end of a range is written as the venue prints it, filled up with its
+//! highest character, so that every symbol which begins with what stands before the filling lies within:
 //!
-//! - OPRA (Regular Session Connectivity, the line tables; Output OBI, *Multicast line assignments*) and
-//!   Cboe's equities (Multicast PITCH 2.41.66, *Symbol ranges, units, and sequence numbers*) fill with `Z` to
-//!   five characters: `AIUZZ`, `KZZZZ`. A shorter end is one symbol and no more (`SPY`, `GOOG`), also when it ends in `Z`.
-//! - Cboe's options (same document) fill with `~`, to five characters in older tables (`DH~~~`) and with a
-//!   single one in newer ones (`AO~`). An end without is one symbol and no more (`MSTR`, `GLC`).
-//! - OPRA's expiry codes are `A` to `L` for calls and `M` to `X` for puts, January first. A root whose range
-//!   ends in `L` goes on with `M` on the next line.
+//! - OPRA (Binary Data Recipient Interface Specification 2.7, Appendix B, *Traffic distribution*) and
+//!   Cboe's equities (Multicast PITCH 2.41.66, *BZX Unit/Symbol Distribution*) fill with `Z` to five
+//!   characters: `AIUZZ`, `KZZZZ`. A shorter end is one symbol and no more (`SPY`, `GOOG`), also when
+//!   it ends in `Z`.
+//! - Cboe's options (the same document, *US Options Unit/Product Distribution*) fill with `~`: to five
+//!   characters up to 2022 (`DH~~~`), with a single one since (`AO~`). An end without is one symbol.
+//! - OPRA's expiry codes are `A` to `L` for calls and `M` to `X` for puts, January first. A root whose
+//!   range ends in `L` goes on with `M` on the next line.
 //!
-//! That `Z` fills matters beyond what ASCII alone would say: suffixes such as `^` and lower-case letters
-//! are above `Z`, and `AIU^A` still belongs to the range that ends in `AIUZZ`.
+//! That `Z` fills says more than ASCII alone: suffixes such as `^` and lower-case letters are above `Z`,
+//! and `AIU^A` still belongs to the range that ends in `AIUZZ`.
+//!
+//! **Exceptions.** Cboe's options take single products out of the alphabet: unit 17 has `NKEB` to `PDC~`
+//! *excluding* `NVDA`, which is unit 26. So a range that lies in another one whole is an exception to
+//! it, and a listed symbol is one to every range ([`Range::is_exception_to`], [`Map::place`]).
 
 use std::cmp::Ordering;
 
-use crate::model::{Key, Range};
+use crate::model::{Key, Map, Partition, Range, Symbols};
 
 /// How long an end is that is filled with `Z`: shorter ones are symbols themselves.
 const FILLED: usize = 5;
 
 /// The lowest and the highest expiry code, for a key or an end that names none.
 const EXPIRIES: (u8, u8) = (b'A', b'X');
+
+impl Map {
+    /// The one partition that carries `key`: the one that lists it, else the one whose range has it,
+    /// exceptions first. `None` where none says so, or more than one with the same right.
+    #[must_use]
+    pub fn place(&self, key: &Key) -> Option<&Partition> {
+        let mut listed = self.partitions.iter().filter(|partition| match &partition.symbols {
+            Symbols::List(list) => list.contains(&key.text),
+            _ => false,
+        });
+        if let Some(partition) = listed.next() {
+            return listed.next().is_none().then_some(partition);
+        }
+        let mut best: Vec<(&Partition, &Range)> = Vec::new();
+        for partition in &self.partitions {
+            let Symbols::Ranges(ranges) = &partition.symbols else { continue };
+            for range in ranges.iter().filter(|range| range.covers(key)) {
+                if best.iter().any(|(_, other)| other.is_exception_to(range)) {
+                    continue;
+                }
+                best.retain(|(_, other)| !range.is_exception_to(other));
+                best.push((partition, range));
+            }
+        }
+        match best[..] {
+            [(partition, _)] => Some(partition),
+            _ => None,
+        }
+    }
+}
 
 impl Range {
     /// Whether `key` lies within, both ends included.
@@ -43,14 +78,34 @@ impl Range {
     /// Whether some key lies within both.
     #[must_use]
     pub fn overlaps(&self, other: &Range) -> bool {
-        let lowest = |range: &Range| Key {
-            text: range.first.text,
-            expiry: Some(range.first.expiry.unwrap_or(EXPIRIES.0)),
-        };
         // Of two that overlap, one holds the other's first key. That other one may end in front of where it
         // begins: then it holds nothing, its own first key neither.
         self.covers(&lowest(other)) && other.covers(&lowest(other))
             || other.covers(&lowest(self)) && self.covers(&lowest(self))
+    }
+
+    /// Whether all of it lies within `other`, and not the other way round: then it is an exception to
+    /// `other`, and what lies in both belongs to it.
+    #[must_use]
+    pub fn is_exception_to(&self, other: &Range) -> bool {
+        self.lies_in(other) && !other.lies_in(self)
+    }
+
+    /// Whether every key within lies within `other` too. (A range without a key lies nowhere.)
+    fn lies_in(&self, other: &Range) -> bool {
+        let first = lowest(self);
+        if !self.covers(&first) || !other.covers(&first) {
+            return false;
+        }
+        let (mine, others) = (stem(self.last.text.as_str()), stem(other.last.text.as_str()));
+        if is_filled(&other.last) && mine.starts_with(others) {
+            return true;
+        }
+        let last =
+            Key { text: self.last.text, expiry: Some(self.last.expiry.unwrap_or(EXPIRIES.1)) };
+        // What a filling stands for is never above a text that is above the stem and not filled alike.
+        other.covers(&last)
+            && !(is_filled(&self.last) && other.last.text.as_str().starts_with(mine))
     }
 
     fn starts_by(&self, key: &Key, lowest: u8) -> bool {
@@ -62,9 +117,7 @@ impl Range {
     }
 
     fn ends_after(&self, key: &Key, highest: u8) -> bool {
-        let last = self.last.text.as_str();
-        let stem = stem(last);
-        if stem.len() < last.len() && key.text.as_str().starts_with(stem) {
+        if is_filled(&self.last) && key.text.as_str().starts_with(stem(self.last.text.as_str())) {
             return true;
         }
         match key.text.cmp(&self.last.text) {
@@ -73,6 +126,15 @@ impl Range {
             Ordering::Greater => false,
         }
     }
+}
+
+/// The range's first key, with an expiry code in any case.
+fn lowest(range: &Range) -> Key {
+    Key { text: range.first.text, expiry: Some(range.first.expiry.unwrap_or(EXPIRIES.0)) }
+}
+
+fn is_filled(last: &Key) -> bool {
+    stem(last.text.as_str()).len() < last.text.as_str().len()
 }
 
 /// What stands before the filling of a range's last symbol: all of it where it is not filled.
@@ -89,10 +151,12 @@ pub(crate) fn stem(last: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use candor_core::Symbol;
+    use candor_core::symbol::Text;
+    use candor_core::{Symbol, TradingDate};
     use proptest::prelude::*;
 
     use super::*;
+    use crate::model::{Protocol, Services};
 
     /// `SPY:M` is the root SPY with expiry code M.
     fn key(text: &str) -> Key {
@@ -183,7 +247,85 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_range_within_another_is_an_exception_to_it() {
+        for (one, other, is) in [
+            (range("NVDA", "NVDA"), range("NKEB", "PDC~"), true),
+            (range("GOOG", "GOOGL"), range("GLDB", "INCX~"), true),
+            (range("NKEB", "PDC~"), range("NVDA", "NVDA"), false),
+            (range("SPY", "SPY"), range("SPY", "SPY"), false),
+            (range("A", "BZZZZ"), range("A", "B~"), false),
+            (range("A", "AIUZZ"), range("A", "AIUZA"), false),
+            (range("A", "AIUZA"), range("A", "AIUZZ"), true),
+            (range("A", "GLC"), range("A", "GLC~"), true),
+            (range("A", "GLC~"), range("A", "GLC"), false),
+            (range("A", "ADBD~"), range("AA", "ASMK~"), false),
+            (range("IWM:B", "IWM:C"), range("IP:A", "IWM:L"), true),
+            (range("IWM:B", "IWM:M"), range("IP:A", "IWM:L"), false),
+            (range("B", "A"), range("A", "ZZZZZ"), false),
+        ] {
+            assert_eq!(one.is_exception_to(&other), is, "{one:?} {other:?}");
+        }
+    }
+
+    fn map(symbols: Vec<Symbols>) -> Map {
+        let partition = |(at, symbols): (usize, Symbols)| Partition {
+            name: Text::from_wire((at + 1).to_string().as_bytes()).unwrap(),
+            lines: Default::default(),
+            services: Services::default(),
+            silence: None,
+            symbols,
+        };
+        Map {
+            venue: Text::from_wire(b"BZX").unwrap(),
+            date: TradingDate(20_250_331),
+            protocol: Protocol::CboePitch,
+            partitions: symbols.into_iter().enumerate().map(partition).collect(),
+        }
+    }
+
+    #[test]
+    fn a_key_lies_in_one_partition_exceptions_first() {
+        let map = map(vec![
+            Symbols::Ranges(vec![range("A", "NKEA~")]),
+            Symbols::Ranges(vec![range("NKEB", "Z~"), range("ABC", "ABC")]),
+            Symbols::Ranges(vec![range("NVDA", "NVDA")]),
+            Symbols::List(vec![key("CBOE").text, key("NVDA").text, key("TWICE").text]),
+            Symbols::List(vec![key("TWICE").text]),
+            Symbols::Ranges(vec![range("Y", "ZA")]),
+            Symbols::Ranges(vec![range("ZA", "ZB")]),
+            Symbols::InBand,
+        ]);
+        for (text, place) in [
+            ("A", Some("1")),
+            ("ABC", Some("2")),
+            ("NVD", Some("2")),
+            ("NVDAX", Some("2")),
+            ("NVDA", Some("4")),
+            ("CBOE", Some("4")),
+            ("TWICE", None),
+            ("Y", Some("6")),
+            ("ZA", None),
+            ("a", None),
+            ("1", None),
+        ] {
+            let found = map.place(&key(text)).map(|partition| partition.name.to_string());
+            assert_eq!(found.as_deref(), place, "{text}");
+        }
+    }
+
     proptest! {
+        /// What lies within an exception lies within what it is an exception to.
+        #[test]
+        fn all_of_an_exception_lies_in_the_other(
+            ends in prop::collection::vec("[AB]{1,2}(ZZZZ|~|ZZ~|Z)?", 4), text in "[ABZ^~]{1,6}",
+        ) {
+            let (one, other) = (range(&ends[0], &ends[1]), range(&ends[2], &ends[3]));
+            if one.is_exception_to(&other) && one.covers(&key(&text)) {
+                prop_assert!(other.covers(&key(&text)), "{:?} {:?} {}", one, other, text);
+            }
+        }
+
         /// Among symbols of capital letters, up to the five that OPRA and Cboe have, a filled end is just
         /// a very high string.
         #[test]
