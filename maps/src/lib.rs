@@ -9,6 +9,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod import;
 mod model;
 mod place;
 

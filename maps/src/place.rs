@@ -30,6 +30,9 @@ const FILLED: usize = 5;
 /// The lowest and the highest expiry code, for a key or an end that names none.
 const EXPIRIES: (u8, u8) = (b'A', b'X');
 
+/// What stands for a filling in [`upper`].
+pub(crate) const FILLING: char = '\u{7f}';
+
 impl Map {
     /// The one partition that carries `key`: the one that lists it, else the one whose range has it,
     /// exceptions first. `None` where none says so, or more than one with the same right.
@@ -42,6 +45,11 @@ impl Map {
         if let Some(partition) = listed.next() {
             return listed.next().is_none().then_some(partition);
         }
+        self.place_by_range(key)
+    }
+
+    /// [`Map::place`], among the ranges alone.
+    pub(crate) fn place_by_range(&self, key: &Key) -> Option<&Partition> {
         let mut best: Vec<(&Partition, &Range)> = Vec::new();
         for partition in &self.partitions {
             let Symbols::Ranges(ranges) = &partition.symbols else { continue };
@@ -137,6 +145,16 @@ fn is_filled(last: &Key) -> bool {
     stem(last.text.as_str()).len() < last.text.as_str().len()
 }
 
+/// Where a range ends, to sort by: of two that begin alike, one that lies within the other is not above
+/// it. The text, with DEL (above every character of a symbol) for a filling, and the expiry code.
+pub(crate) fn upper(range: &Range) -> (String, u8) {
+    let mut text = stem(range.last.text.as_str()).to_owned();
+    if is_filled(&range.last) {
+        text.push(FILLING);
+    }
+    (text, range.last.expiry.unwrap_or(EXPIRIES.1))
+}
+
 /// What stands before the filling of a range's last symbol: all of it where it is not filled.
 #[must_use]
 pub(crate) fn stem(last: &str) -> &str {
@@ -151,25 +169,13 @@ pub(crate) fn stem(last: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use candor_core::TradingDate;
     use candor_core::symbol::Text;
-    use candor_core::{Symbol, TradingDate};
     use proptest::prelude::*;
 
     use super::*;
+    use crate::import::testing::{key, range};
     use crate::model::{Protocol, Services};
-
-    /// `SPY:M` is the root SPY with expiry code M.
-    fn key(text: &str) -> Key {
-        let (text, expiry) = match text.split_once(':') {
-            Some((text, expiry)) => (text, Some(expiry.as_bytes()[0])),
-            None => (text, None),
-        };
-        Key { text: Symbol::from_wire(text.as_bytes()).unwrap(), expiry }
-    }
-
-    fn range(first: &str, last: &str) -> Range {
-        Range { first: key(first), last: key(last) }
-    }
 
     #[track_caller]
     fn assert_place(range: Range, within: &[&str], outside: &[&str]) {
