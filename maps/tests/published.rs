@@ -216,7 +216,7 @@ fn cboe_equities_with_and_without_ends_are_the_same_ranges() {
     }
     // Units of Cboe's own listings are left to a daily file, and that is said.
     assert_eq!((bzx.notes.len(), edgx.notes.len()), (4, 1));
-    assert_eq!(edgx.notes, ["unit 32: CBOE_LISTED, which no table of ranges says"]);
+    assert_eq!(edgx.notes, ["unit 32 has \"CBOE_LISTED\", which no table of ranges says"]);
     let listed = "symbol,unit\nCBOE,32\nARKK,33\nBITW,34\nZBZX,35\n";
     let daily = cboe::listed("daily.csv".as_ref(), listed, bzx.venue, bzx.date).unwrap();
     let map = placed(bzx.join(daily).unwrap());

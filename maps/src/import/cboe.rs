@@ -21,7 +21,7 @@ use candor_settings::Problems;
 
 use super::lists::Lists;
 use super::ranges::{self, Row};
-use super::reading::{Reading, Table};
+use super::reading::{Reading, Table, shown};
 use super::{Imported, Part};
 use crate::model::{Key, Protocol};
 
@@ -62,9 +62,10 @@ pub fn units(
                     reading.wrong(line, message);
                 }
                 None => {
-                    imported
-                        .notes
-                        .push(format!("unit {name}: {words}, which no table of ranges says"));
+                    imported.notes.push(format!(
+                        "unit {name} has {}, which no table of ranges says",
+                        shown(&words)
+                    ));
                     imported.parts.push(Part::named(name, line));
                 }
             }
@@ -269,7 +270,7 @@ mod tests {
             .collect();
         assert_eq!(said, expected);
         assert_eq!((imported.parts[6].name, &imported.parts[6].symbols), (name("7"), &None));
-        assert_eq!(imported.notes, ["unit 7: all listed, which no table of ranges says"]);
+        assert_eq!(imported.notes, ["unit 7 has \"all listed\", which no table of ranges says"]);
     }
 
     #[test]

@@ -532,6 +532,10 @@ mod tests {
             ("unit,range\n1,A\n", "config.xml: has no element configuration"),
             ("<html><body/></html>", "config.xml: has no element configuration"),
             ("<a></b>", "config.xml:1: is no XML from here on: "),
+            (
+                "<a></\u{1b}[2J>",
+                r"config.xml:1: is no XML from here on: ill-formed document: expected `</a>`, but `</\u{1b}[2J>",
+            ),
             ("<a>\n<b x='1'", "config.xml:2: is no XML from here on: "),
         ] {
             let problems = said(file(text));

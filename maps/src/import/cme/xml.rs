@@ -64,7 +64,7 @@ pub(super) fn read(reading: &mut Reading<'_>, text: &str) -> File {
             Ok(Event::Eof) => break,
             Err(error) => {
                 let at = Lines { text, offset: 0, line: 1 }.at(reader.error_position());
-                walk.reading.wrong(at, format!("is no XML from here on: {error}"));
+                walk.reading.wrong(at, format!("is no XML from here on: {}", said(&error)));
                 return walk.file;
             }
         }
@@ -76,6 +76,11 @@ pub(super) fn read(reading: &mut Reading<'_>, text: &str) -> File {
         reading.wrong(0, "has no element configuration: is it a config.xml of MDP 3.0?");
     }
     file
+}
+
+/// The reader's words, which quote the file: at no length, and nothing a terminal would obey.
+fn said(error: &quick_xml::Error) -> String {
+    error.to_string().chars().take(200).flat_map(char::escape_debug).collect()
 }
 
 /// Offsets as lines; each is asked for in ascending order.
@@ -203,7 +208,7 @@ impl Walk<'_, '_> {
             Err(error) => Err(error.into()),
         };
         value.unwrap_or_else(|error| {
-            self.reading.wrong(line, format!("{name} can't be read: {error}"));
+            self.reading.wrong(line, format!("{name} can't be read: {}", said(&error)));
             String::new()
         })
     }
