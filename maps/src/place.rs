@@ -229,6 +229,7 @@ mod tests {
     #[test]
     fn an_expiry_code_is_not_looked_at_where_the_range_has_none() {
         assert_place(range("A", "AZZZZ"), &["A:A", "AZ:X"], &["B:A"]);
+        assert_place(range("A", "AZ"), &["A:1", "AZ:Z"], &["AZA:A"]);
     }
 
     #[test]

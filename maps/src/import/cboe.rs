@@ -296,6 +296,13 @@ mod tests {
     }
 
     #[test]
+    fn an_exception_may_begin_or_end_with_what_it_is_taken_from() {
+        let text = "unit,range_start,range_end\n3,A,A\n1,A,MZZZZ\n4,MA,M~\n2,N,Z~\n";
+        let imported = table(text).unwrap();
+        assert_eq!((imported.parts.len(), &imported.notes[..]), (4, &[][..]));
+    }
+
+    #[test]
     fn every_row_that_is_wrong_is_said() {
         let text =
             "unit,range_start,range_end\n0,A,B\n1,A\n2,,B\n3,B,A\n\n4,Caf\u{e9},D\n5,\"E,F\n";
@@ -306,6 +313,8 @@ mod tests {
         assert!(problems[3].contains("ends at A in front of where it begins, at B"));
         let problems = said(table("unit,range_start\n1,B\n2,A\n"));
         assert_eq!(problems.len(), 1);
+        assert!(problems[0].contains("the starts must ascend"), "{problems:?}");
+        let problems = said(table("unit,range_start\n1,B\n2,B\n"));
         assert!(problems[0].contains("the starts must ascend"), "{problems:?}");
         let problems = said(table("unit,range_start\n1,A\n1,*x\n"));
         assert_eq!(problems, ["units.csv:3: unit 1 has a range in line 2 already"]);

@@ -435,6 +435,15 @@ mod tests {
     }
 
     #[test]
+    fn a_server_that_two_connections_name_is_one() {
+        let start = CONFIG.find("      <connection id=\"310H2A\">").unwrap();
+        let end = CONFIG.find("      <connection id=\"310IA\">").unwrap();
+        let again = CONFIG[start..end].replace("310H2A", "310H3A");
+        let imported = file(&format!("{}{again}{}", &CONFIG[..end], &CONFIG[end..])).unwrap();
+        assert_eq!(imported.parts[0], file(CONFIG).unwrap().parts[0]);
+    }
+
+    #[test]
     fn snapshots_by_order_are_taken_where_they_are_asked_for() {
         let take = Take { snapshots: Snapshots::ByOrder, ..take() };
         let imported = config(Path::new("config.xml"), CONFIG, take).unwrap();
