@@ -8,6 +8,7 @@ pub mod agent;
 pub mod deep;
 pub mod iex_tp;
 pub mod itch50;
+pub mod maps;
 pub mod moldudp64;
 pub mod net;
 pub mod packet;
@@ -29,11 +30,12 @@ use candor_decoders::{Format, View};
 pub type Check = fn(&[u8]);
 
 /// Every target's name and check.
-pub const TARGETS: [(&str, Check); 11] = [
+pub const TARGETS: [(&str, Check); 12] = [
     ("agent", agent::check),
     ("deep", deep::check),
     ("iex_tp", iex_tp::check),
     ("itch50", itch50::check),
+    ("maps", maps::check),
     ("moldudp64", moldudp64::check),
     ("net", net::check),
     ("packet", packet::check),

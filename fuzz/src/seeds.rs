@@ -42,6 +42,9 @@ pub fn all() -> Vec<Seed> {
     ];
     framings(&mut seeds, &packed);
     services(&mut seeds, &deep, &itch);
+    for (choice, name, text) in crate::maps::SEEDS {
+        seeds.push(("maps", name.to_owned(), [&[choice], text.as_bytes()].concat()));
+    }
     for (choice, (name, payload)) in packed.iter().enumerate() {
         let choice = choice as u8;
         let bytes = |tail: &[u8]| [&[choice], tail].concat();

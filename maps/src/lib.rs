@@ -10,6 +10,8 @@
 #![forbid(unsafe_code)]
 
 pub mod calendar;
+pub mod import;
 mod model;
+mod place;
 
 pub use model::{Endpoint, Key, Map, Partition, Protocol, Range, Services, Symbols};
