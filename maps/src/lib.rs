@@ -9,7 +9,11 @@
 
 #![forbid(unsafe_code)]
 
+pub mod check;
+pub mod diff;
+pub mod file;
 mod model;
 mod place;
+mod words;
 
 pub use model::{Endpoint, Key, Map, Partition, Protocol, Range, Services, Symbols};
