@@ -73,7 +73,7 @@ impl Rule {
     }
 }
 
-/// A partition that one of the maps has and the other has not.
+/// A partition in words.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Described {
     /// Its name.
@@ -172,7 +172,7 @@ impl Difference {
         let pairs = pairs(old, new);
         let missing = |map: &Map, has: &dyn Fn(usize) -> bool| {
             let absent = (0..map.partitions.len()).filter(|at| !has(*at));
-            absent.map(|at| described(&map.partitions[at])).collect::<Vec<_>>()
+            absent.map(|at| Described::of(&map.partitions[at])).collect::<Vec<_>>()
         };
         let mut renamed = Vec::new();
         let mut altered = Vec::new();
@@ -198,8 +198,8 @@ impl Difference {
             placed: Change { from: 0, to: 0 },
             known: true,
         };
-        difference.known = difference.is_known(old, new, !symbols.is_empty());
         symbols::compare(&mut difference, old, new, symbols, &pairs);
+        difference.known = difference.is_known(old, new, !symbols.is_empty());
         Ok(difference)
     }
 
@@ -208,12 +208,14 @@ impl Difference {
             || !self.added.is_empty()
             || !self.removed.is_empty()
             || self.altered.iter().any(|one| one.what == CARRIED);
+        // Symbols of another venue, say, were found nowhere, and tell nothing.
+        let looked_for = given && self.placed.from > 0;
         let any = |is: fn(&Symbols) -> bool| {
             old.partitions.iter().chain(&new.partitions).any(|one| is(&one.symbols))
         };
         let in_band = any(|symbols| matches!(symbols, Symbols::InBand));
         let ranges = any(|symbols| matches!(symbols, Symbols::Ranges(_)));
-        !reshaped || !in_band && (given || !ranges)
+        !reshaped || !in_band && (looked_for || !ranges)
     }
 
     /// Whether the maps say the same, but for their dates.
@@ -305,18 +307,23 @@ fn service(partition: &Partition, what: &str) -> String {
     own.map(|(_, scheme, at)| format!("{scheme}://{at}")).collect::<Vec<_>>().join(", ")
 }
 
-fn described(partition: &Partition) -> Described {
-    let mut endpoints: Vec<String> =
-        partition.lines().map(|(line, at)| format!("{line} {at}")).collect();
-    for what in ["retransmit", "snapshot"] {
-        let addresses = service(partition, what);
-        if !addresses.is_empty() {
-            endpoints.push(format!("{what} {addresses}"));
+impl Described {
+    /// This partition in words.
+    #[must_use]
+    pub fn of(partition: &Partition) -> Described {
+        let mut endpoints: Vec<String> =
+            partition.lines().map(|(line, at)| format!("{line} {at}")).collect();
+        for what in ["retransmit", "snapshot"] {
+            let addresses = service(partition, what);
+            if !addresses.is_empty() {
+                endpoints.push(format!("{what} {addresses}"));
+            }
         }
+        let snapshots = partition.services.snapshot_lines();
+        endpoints.extend(snapshots.map(|(line, at)| format!("snapshot {line} {at}")));
+        let (endpoints, carried) = (endpoints.join(", "), carried(partition));
+        Described { name: partition.name, endpoints, carried }
     }
-    let snapshots = partition.services.snapshot_lines();
-    endpoints.extend(snapshots.map(|(line, at)| format!("snapshot {line} {at}")));
-    Described { name: partition.name, endpoints: endpoints.join(", "), carried: carried(partition) }
 }
 
 /// What a partition carries, in words; every range, so that two that differ read differently.

@@ -36,14 +36,20 @@ pub fn date(
 ) -> Option<At<TradingDate>> {
     let wanted = "a date like \"2026-11-21\"";
     let at = table.date(cx, key, wanted)?;
-    let text = at.value.as_bytes();
-    let digits: String = at.value.chars().filter(char::is_ascii_digit).collect();
-    let shape = text.len() == 10 && digits.len() == 8 && text[4] == b'-' && text[7] == b'-';
-    let date = digits.parse().ok().map(TradingDate).filter(|date| shape && is_date(*date));
+    let date = parse_date(&at.value);
     if date.is_none() {
         cx.problem(at.line, format!("`{key}` must be {wanted}, not {:?}", at.value));
     }
     date.map(|value| At { value, line: at.line })
+}
+
+/// A trading date as people write it: `2026-11-23`.
+#[must_use]
+pub fn parse_date(text: &str) -> Option<TradingDate> {
+    let digits: String = text.chars().filter(char::is_ascii_digit).collect();
+    let bytes = text.as_bytes();
+    let shape = bytes.len() == 10 && digits.len() == 8 && bytes[4] == b'-' && bytes[7] == b'-';
+    digits.parse().ok().map(TradingDate).filter(|date| shape && is_date(*date))
 }
 
 /// Whether a number `yyyymmdd` is a day of the calendar, from 1970 to 9999.
@@ -85,6 +91,22 @@ pub fn is_interface(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_date_is_written_in_one_way() {
+        assert_eq!(parse_date("2026-11-23"), Some(TradingDate(20_261_123)));
+        for bad in [
+            "",
+            "20261123",
+            "23-11-2026",
+            "2026-11-2",
+            "2026-11-23T07:30",
+            "2026-02-30",
+            "2026-1123-",
+        ] {
+            assert_eq!(parse_date(bad), None, "{bad}");
+        }
+    }
 
     #[test]
     fn a_date_is_a_day_of_the_calendar() {

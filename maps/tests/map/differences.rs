@@ -97,6 +97,8 @@ fn ranges_that_move_take_their_symbols_along() {
     insta::assert_snapshot!(unknown);
     assert_eq!(unknown.moved_share(), None);
     assert!(unknown.exceeds(999_999));
+    // Nor where those that are said are another venue's.
+    assert!(between(&old, &new, &["7203", "9984"]).exceeds(999_999));
     // Ranges that did not change move nothing, whoever is looked for.
     assert_eq!(between(&old, &next(&old), &[]).moved_share(), Some(0));
 }

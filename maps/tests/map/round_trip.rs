@@ -138,6 +138,27 @@ proptest! {
         prop_assert_eq!(digest(&again), digest(&map));
     }
 
+    /// Whatever happens to a byte of what was written, it is refused, or says the same.
+    #[test]
+    fn a_damaged_file_is_refused_or_says_the_same(
+        map in any_map(), at in any::<prop::sample::Index>(), byte in prop::option::of(any::<u8>()),
+    ) {
+        let written = write(&map);
+        let mut both = [written.toml.into_bytes(), written.symbols_csv.unwrap_or_default().into_bytes()];
+        let at = at.index(both[0].len() + both[1].len());
+        let (file, at) = if at < both[0].len() { (0, at) } else { (1, at - both[0].len()) };
+        match byte {
+            Some(byte) => both[file][at] = byte,
+            None => { both[file].remove(at); }
+        }
+        let [toml, csv] = both.map(String::from_utf8);
+        let (Ok(toml), Ok(csv)) = (toml, csv) else { return Ok(()) };
+        let again = read(Path::new("map.toml"), &toml, &mut |_| Ok(csv.clone()));
+        if let Ok(again) = again {
+            prop_assert_eq!(again, map);
+        }
+    }
+
     /// One digest means one map.
     #[test]
     fn another_map_has_another_digest(one in any_map(), other in any_map()) {
