@@ -256,15 +256,13 @@ impl Difference {
 fn pairs(old: &Map, new: &Map) -> Vec<(usize, usize)> {
     let named = |map: &Map, name| map.partitions.iter().position(|one| one.name == name);
     let mut pairs = Vec::new();
-    let mut used = Vec::new();
     for (from, partition) in old.partitions.iter().enumerate() {
         let to = named(new, partition.name).or_else(|| {
-            new.partitions.iter().enumerate().position(|(at, other)| {
-                named(old, other.name).is_none() && !used.contains(&at) && is_same(partition, other)
-            })
+            new.partitions
+                .iter()
+                .position(|other| named(old, other.name).is_none() && is_same(partition, other))
         });
         if let Some(to) = to {
-            used.push(to);
             pairs.push((from, to));
         }
     }

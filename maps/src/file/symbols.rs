@@ -318,6 +318,15 @@ mod tests {
     }
 
     #[test]
+    fn a_row_is_taken_apart_as_it_was_put_together() {
+        for (symbol, partition) in [("AAPL", "1"), ("#A", "1"), ("A,B", "\"x\""), ("\"", "#, #")] {
+            let row = row(symbol, partition);
+            assert!(!row.starts_with('#'), "{row} is no comment");
+            assert_eq!(fields(&row), Some([symbol.to_owned(), partition.to_owned()]), "{row}");
+        }
+    }
+
+    #[test]
     fn every_bad_row_is_named() {
         let (_, problems) =
             all("symbol,partition\nAAPL,1\nAAPL,1\nAAPL,two\nIBM,tow\nIBM,9\nÄ,1\nIBM\n\

@@ -151,6 +151,15 @@ fn names_that_change_places_are_no_renaming() {
     let difference = between(&old, &new, &[]);
     assert_eq!(difference.renamed, []);
     assert_eq!(difference.moved_count(), 6);
+    // A partition that takes over the lines and symbols of one that is gone keeps its own name's past.
+    let mut shifted = next(&old);
+    shifted.partitions.remove(0);
+    shifted.partitions[0].lines.clone_from(&old.partitions[0].lines);
+    shifted.partitions[0].symbols = old.partitions[0].symbols.clone();
+    let difference = between(&old, &shifted, &[]);
+    assert_eq!(difference.renamed, []);
+    assert_eq!(difference.removed.len(), 1);
+    assert_eq!((difference.moved_count(), difference.dropped_count()), (4, 2));
     let mut turned = next(&old);
     turned.partitions.reverse();
     let difference = between(&old, &turned, &[]);

@@ -171,4 +171,9 @@ fn no_expiry_code_but_those_there_are() {
     for code in [0, b'@', b'Y', b'a'] {
         assert_eq!(of(&map, &root, Some(code)), None, "{code}");
     }
+    // Where nothing is split nobody looks at it.
+    let whole =
+        self::map(20_261_123, Protocol::NyseXdp, vec![ranges(&[["A", "ZZZZZ"]]), list(&["9"])]);
+    assert_eq!(of(&whole, &root, Some(b'Z')), Some(0));
+    assert_eq!(of(&whole, &symbol("9"), Some(0)), Some(1));
 }

@@ -317,6 +317,7 @@ fn a_map_that_no_file_holds_is_checked_as_well() {
     let again = ["AAPL", "AAPL"].map(symbol).to_vec();
     let again = changed(|map| map.partitions[0].symbols = Symbols::List(again));
     assert_refused(&again, "partition 1 lists AAPL twice");
+    assert_eq!(check(&again, &places(), &Wanted::default()).refusals.len(), 1);
 }
 
 #[test]
@@ -341,6 +342,10 @@ fn expiry_codes_are_those_that_opra_has() {
     assert_refused(&opra(&[["A/A", "IWM/L"], ["IWMA/A", "ZZZZZ/X"]]), "behind IWM/L begins IWM/M");
     assert_refused(
         &opra(&[["A/A", "GOOG/X"], ["GOOH/A", "ZZZZZ/X"]]),
+        "behind GOOG/X begins GOOGA",
+    );
+    assert_refused(
+        &opra(&[["A/A", "GOOG/X"], ["GOOGA/B", "ZZZZZ/X"]]),
         "behind GOOG/X begins GOOGA",
     );
     assert_refused(&opra(&[["A/A", "IWM/M"], ["IWM/M", "ZZZZZ/X"]]), "overlaps");
@@ -378,6 +383,12 @@ fn only_cboe_takes_symbols_out_of_ranges() {
     ] {
         assert_refused(&taken(Protocol::CboePitch, narrow, &["CBOE"]), "overlaps");
     }
+    // Nor is a partition's own range taken out of it, nor a whole range.
+    let own = vec![ranges(&[["A", "ZZZZZ"], ["SPY", "SPY"]])];
+    assert_refused(&map(20_261_123, Protocol::CboePitch, own), "overlaps");
+    let whole =
+        vec![ranges(&[["A", "GOOG"]]), ranges(&[["A", "GOOG"]]), ranges(&[["GOOGA", "ZZZZZ"]])];
+    assert_refused(&map(20_261_123, Protocol::CboePitch, whole), "overlaps");
 }
 
 #[test]
