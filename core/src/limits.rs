@@ -67,12 +67,19 @@ pub const RECOVERY_REPLIES: usize = 24;
 /// A configuration with more is refused.
 pub const PARTITIONS: usize = 1024;
 
+/// Addresses that one service of a venue can have. A configuration or a map with more is refused.
+pub const ADDRESSES: usize = 8;
+
 /// Lanes of one handler. A host has fewer cores to spare. A configuration with more is refused.
 pub const LANES: usize = 64;
 
 /// Symbols of a partition unless configured. Reached: a further symbol is not defined
 /// (`symbols_full`), so that a reader finds it nowhere: Stale(Unmapped).
 pub const SYMBOLS: usize = 16_384;
+
+/// Symbols of a partition that can be configured: more than any venue lists in all. A configuration or
+/// a map with more is refused.
+pub const SYMBOLS_MAX: usize = 1 << 20;
 
 /// Keys without a definition that are remembered a session, so that a symbol defined later is known to
 /// have missed messages. A venue that follows its own rules has none. Reached: every symbol defined
@@ -98,6 +105,7 @@ pub const EVENTS: usize = 65_536;
 /// Records of a lane's loss log. Reached: the oldest is overwritten; counters keep the sums.
 pub const LOSSES: usize = 4_096;
 
+const _: () = assert!(SYMBOLS <= SYMBOLS_MAX);
 const _: () = assert!(WINDOW_MESSAGES.is_power_of_two());
 const _: () = assert!(FINGERPRINTS.is_power_of_two());
 const _: () = assert!(EVENTS.is_power_of_two());

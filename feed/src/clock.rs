@@ -6,7 +6,6 @@
 
 use candor_core::{Mono, Nanos, TradingDate};
 use jiff::Timestamp;
-use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use rustix::time::{ClockId, Timespec, clock_gettime};
 
@@ -139,15 +138,6 @@ pub fn display(wall: u64) -> String {
     }
 }
 
-/// Whether a number `yyyymmdd` is a day of the calendar, from 1970 on.
-#[must_use]
-pub fn is_date(date: TradingDate) -> bool {
-    let year = i16::try_from(date.0 / 10_000).unwrap_or(0);
-    let month = i8::try_from(date.0 / 100 % 100).unwrap_or(0);
-    let day = i8::try_from(date.0 % 100).unwrap_or(0);
-    year >= 1970 && Date::new(year, month, day).is_ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -203,15 +193,5 @@ mod tests {
         assert_eq!(display(summer), "2026-07-13T04:00:00.000000000Z");
         assert_eq!(date(summer, "America/New_York"), Some(TradingDate(20_260_713)));
         assert_eq!(date(summer - 1, "America/New_York"), Some(TradingDate(20_260_712)));
-    }
-
-    #[test]
-    fn a_date_is_a_day_of_the_calendar() {
-        for good in [20_000_229, 20_261_121, 20_280_229] {
-            assert!(is_date(TradingDate(good)), "{good}");
-        }
-        for bad in [0, 20_260_229, 21_000_229, 20_261_301, 20_260_010, 20_260_431, 20_260_400] {
-            assert!(!is_date(TradingDate(bad)), "{bad}");
-        }
     }
 }

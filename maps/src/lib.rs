@@ -10,8 +10,12 @@
 #![forbid(unsafe_code)]
 
 pub mod calendar;
+pub mod check;
+pub mod diff;
+pub mod file;
 pub mod import;
 mod model;
 mod place;
+mod words;
 
 pub use model::{Endpoint, Key, Map, Partition, Protocol, Range, Services, Symbols};

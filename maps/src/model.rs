@@ -115,6 +115,31 @@ pub struct Services {
     pub snapshot_lines: [Option<Endpoint>; LINES],
 }
 
+impl Services {
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.iter().next().is_none() && self.snapshot_lines.iter().all(Option::is_none)
+    }
+
+    /// Every address with its scheme, by what it is for.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, &'static str, SocketAddrV4)> {
+        let list = |what, scheme, list: &[SocketAddrV4]| {
+            list.iter().map(|address| (what, scheme, *address)).collect::<Vec<_>>()
+        };
+        let udp = list("retransmit", "udp", &self.retransmit_udp);
+        let tcp = list("retransmit", "tcp", &self.retransmit_tcp);
+        let snapshot = list("snapshot", "tcp", &self.snapshot);
+        udp.into_iter().chain(tcp).chain(snapshot)
+    }
+
+    /// The lines of its snapshots, with which line each is.
+    pub fn snapshot_lines(&self) -> impl Iterator<Item = (Line, &Endpoint)> {
+        let lines = Line::ALL.into_iter().zip(&self.snapshot_lines);
+        lines.filter_map(|(line, at)| Some((line, at.as_ref()?)))
+    }
+}
+
 /// What a partition carries, as its venue says it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Symbols {

@@ -1,9 +1,7 @@
 //! The addresses of one service: which one is used, and which ones are left alone for a while.
 
+pub use candor_core::limits::ADDRESSES;
 use candor_core::{Mono, Nanos};
-
-/// Addresses a service can have. A configuration with more is refused.
-pub const ADDRESSES: usize = 8;
 
 /// What is known of one address.
 #[derive(Clone, Copy, Debug)]

@@ -22,7 +22,8 @@ pub struct At<T> {
 pub struct Context<'a> {
     /// Its path.
     pub file: &'a Path,
-    text: &'a str,
+    /// Where each line begins, in bytes.
+    starts: Vec<usize>,
     /// What is wrong with it so far, in the order in which it was found.
     pub problems: Vec<Problem>,
 }
@@ -30,14 +31,16 @@ pub struct Context<'a> {
 impl<'a> Context<'a> {
     /// A file of this path and text, of which nothing has been read.
     #[must_use]
-    pub fn new(file: &'a Path, text: &'a str) -> Context<'a> {
-        Context { file, text, problems: Vec::new() }
+    pub fn new(file: &'a Path, text: &str) -> Context<'a> {
+        let ends = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
+        let starts = std::iter::once(0).chain(ends.map(|(at, _)| at + 1)).collect();
+        Context { file, starts, problems: Vec::new() }
     }
 
     /// The line, from 1, that holds this byte.
     pub fn line(&self, offset: usize) -> usize {
-        let before = self.text.as_bytes().get(..offset).unwrap_or(self.text.as_bytes());
-        1 + before.iter().filter(|byte| **byte == b'\n').count()
+        // A list of thousands asks for the line of each: not by counting from the top.
+        self.starts.partition_point(|start| *start <= offset)
     }
 
     /// Says what is wrong in a line, and what to do.
@@ -237,6 +240,44 @@ impl<'t> Table<'t> {
         Some(At { value: texts, line })
     }
 
+    /// A list of pairs of texts, each text with its line; `wanted` says what it should be.
+    pub fn pairs(
+        &mut self,
+        cx: &mut Context<'_>,
+        key: &'static str,
+        wanted: &str,
+    ) -> Option<At<Vec<[At<&'t str>; 2]>>> {
+        let value = self.get(key)?;
+        let line = cx.line(value.span().start);
+        let DeValue::Array(items) = value.get_ref() else {
+            self.wrong(cx, line, key, wanted, value.get_ref());
+            return None;
+        };
+        let mut pairs = Vec::new();
+        for item in items {
+            let line = cx.line(item.span().start);
+            let texts: Vec<At<&'t str>> = match item.get_ref() {
+                DeValue::Array(pair) => pair
+                    .iter()
+                    .filter_map(|text| {
+                        let line = cx.line(text.span().start);
+                        text.get_ref().as_str().map(|value| At { value, line })
+                    })
+                    .collect(),
+                other => {
+                    self.wrong(cx, line, key, wanted, other);
+                    continue;
+                }
+            };
+            let whole = item.get_ref().as_array().is_some_and(|pair| pair.len() == 2);
+            match texts[..] {
+                [first, last] if whole => pairs.push([first, last]),
+                _ => cx.problem(line, format!("`{key}` in {} must be {wanted}", self.name)),
+            }
+        }
+        Some(At { value: pairs, line })
+    }
+
     /// A table within this one.
     pub fn table(
         &mut self,
@@ -341,4 +382,31 @@ impl<'t> Table<'t> {
 fn number(value: &DeValue<'_>) -> Option<u64> {
     let number = value.as_integer()?;
     u64::from_str_radix(number.as_str(), number.radix()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_counted_from_one_and_ends_with_its_break() {
+        let cx = Context::new(Path::new("t"), "a\nbc\n\nd");
+        let lines: Vec<usize> = (0..9).map(|at| cx.line(at)).collect();
+        assert_eq!(lines, [1, 1, 2, 2, 2, 3, 4, 4, 4]);
+        assert_eq!(Context::new(Path::new("t"), "").line(5), 1);
+    }
+
+    #[test]
+    fn pairs_are_two_texts_each_or_said_to_be_none() {
+        let text =
+            "ranges = [[\"A\", \"B\"],\n[\"C\"],\n[\"D\", 1],\n\"E\",\n[\"F\", \"G\", \"H\"]]";
+        let root = DeTable::parse(text).unwrap();
+        let mut cx = Context::new(Path::new("t"), text);
+        let mut table = Table::new("the file", 0, root.get_ref());
+        let pairs = table.pairs(&mut cx, "ranges", "a list of pairs").unwrap();
+        assert_eq!((pairs.line, pairs.value.len()), (1, 1));
+        assert_eq!(pairs.value[0].map(|at| at.value), ["A", "B"]);
+        let lines: Vec<usize> = cx.problems.iter().map(|problem| problem.line).collect();
+        assert_eq!(lines, [2, 3, 4, 5]);
+    }
 }

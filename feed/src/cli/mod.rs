@@ -7,6 +7,7 @@ mod counters;
 mod doctor;
 mod get;
 mod loss;
+mod map;
 mod output;
 mod partitions;
 pub mod print;
@@ -42,6 +43,9 @@ enum Command {
     Run(run::Run),
     /// Check a configuration without running it.
     Check(check::Check),
+    /// Check, compare or show the partition map of a venue.
+    #[command(subcommand)]
+    Map(map::MapCommand),
     /// Look whether this host can run a configuration.
     Doctor(doctor::Doctor),
     /// Replay captures as fast as it goes, and write the books and counts they give.
@@ -77,6 +81,7 @@ impl Command {
         match self {
             Command::Run(command) => command.run(),
             Command::Check(command) => command.run(),
+            Command::Map(command) => command.run(),
             Command::Doctor(command) => command.run(),
             Command::Replay(command) => command.run(),
             Command::Status(command) => command.run(),

@@ -1,15 +1,15 @@
 //! What values mean together: indices in range, endpoints and cores and symbols once each.
 
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
 
+use candor_core::Venue;
 use candor_core::limits::{LANES, PARTITIONS};
-use candor_core::{Line, Symbol, Venue};
 use candor_ebpf::SENDERS;
+use candor_maps::check::{Endpoints, shared};
 use candor_settings::Context;
 
 use super::parse::Places;
-use super::{Config, LineConfig, SourceKind};
+use super::{Config, SourceKind};
 
 /// Reports every contradiction within a configuration whose values are each right by themselves.
 /// Where some were not, those are missing from `config` and their consequences are left unsaid.
@@ -120,20 +120,16 @@ fn names(cx: &mut Context<'_>, config: &Config, places: &Places) {
     }
 }
 
-/// Who is on a group and port already: the sender, the partition, and which of its lines.
-type Taken = (Option<Ipv4Addr>, String, Line);
-
 fn endpoints(cx: &mut Context<'_>, config: &Config, places: &Places) {
-    let mut seen: BTreeMap<(Ipv4Addr, u16), Vec<Taken>> = BTreeMap::new();
+    let mut taken = Endpoints::new(Some(SENDERS));
     for (partition, place) in config.partitions.iter().zip(&places.partitions) {
         let name = format!("partition {} of venue {}", partition.name, partition.venue);
         let mut any = place.lines.iter().any(|line| *line != 0);
-        for (line, endpoint) in partition.lines() {
+        for (line, at) in partition.lines() {
             any = true;
-            let others = seen.entry((endpoint.group, endpoint.port)).or_default();
-            match clash(others, endpoint) {
-                Some(problem) => cx.problem(place.lines[line.index()], problem),
-                None => others.push((endpoint.source, name.clone(), line)),
+            let called = format!("line {line} of {name}");
+            if let Err(problem) = taken.put(at.group, at.port, at.source, called) {
+                cx.problem(place.lines[line.index()], problem);
             }
         }
         if partition.subscribe && !any {
@@ -148,57 +144,9 @@ fn endpoints(cx: &mut Context<'_>, config: &Config, places: &Places) {
     }
 }
 
-/// Why a line can't be on a group and port beside these. Lines on one are told apart by their senders.
-fn clash(others: &[Taken], line: &LineConfig) -> Option<String> {
-    let at = format!("{}:{}", line.group, line.port);
-    if let Some((source, name, other)) = others.iter().find(|other| other.0 == line.source) {
-        let from = source.map_or(String::new(), |source| format!(" from {source}"));
-        return Some(format!(
-            "{at}{from} is line {other} of {name} already; a packet has one partition and line"
-        ));
-    }
-    let any = |source: &Option<Ipv4Addr>| source.is_none();
-    if let Some((_, name, other)) = others.iter().find(|other| any(&other.0) != any(&line.source)) {
-        return Some(format!(
-            "{at} is line {other} of {name} as well: give both a `source`, or no packet can be told \
-             to be one's"
-        ));
-    }
-    (others.len() >= SENDERS).then(|| {
-        format!("{at} is {SENDERS} lines already, told apart by their senders; no more fit")
-    })
-}
-
 fn symbols(cx: &mut Context<'_>, config: &Config, places: &Places) {
-    // One problem for a pair of partitions: two lists of the same file would else be thousands.
-    let mut owner: BTreeMap<(Venue, Symbol), usize> = BTreeMap::new();
-    for (index, (partition, place)) in config.partitions.iter().zip(&places.partitions).enumerate()
-    {
-        let mut shared: BTreeMap<usize, Vec<Symbol>> = BTreeMap::new();
-        for symbol in &partition.symbols {
-            if let Some(other) = owner.get(&(partition.venue, *symbol)) {
-                shared.entry(*other).or_default().push(*symbol);
-            } else {
-                owner.insert((partition.venue, *symbol), index);
-            }
-        }
-        for (other, symbols) in shared {
-            let shown: Vec<String> = symbols.iter().take(3).map(ToString::to_string).collect();
-            let more = match symbols.len() - shown.len() {
-                0 => String::new(),
-                n => format!(" and {n} more"),
-            };
-            cx.problem(
-                place.symbols,
-                format!(
-                    "partition {} of venue {} lists {}{more}, as does its partition {}; a symbol \
-                     has one partition",
-                    partition.name,
-                    partition.venue,
-                    shown.join(", "),
-                    config.partitions[other].name
-                ),
-            );
-        }
+    let lists = config.partitions.iter().map(|one| (one.venue, one.name, &one.symbols[..]));
+    for (index, problem) in shared(lists) {
+        cx.problem(places.partitions[index].symbols, problem);
     }
 }

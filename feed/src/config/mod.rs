@@ -9,7 +9,6 @@ mod check;
 mod credentials;
 mod parse;
 mod services;
-mod symbols;
 mod terms;
 mod venue;
 
@@ -22,7 +21,8 @@ use candor_core::{Line, Nanos, Symbol, TradingDate, Venue};
 use candor_decoders::Format;
 use candor_settings::{Problem, Problems};
 
-pub use services::{Recovery, Services};
+pub use candor_maps::Services;
+pub use services::Recovery;
 
 /// The reorder grace of a venue that configures none.
 pub const REORDER_GRACE: Nanos = Nanos::from_micros(1_000);

@@ -4,8 +4,8 @@
 use std::path::{Path, PathBuf};
 
 use candor_core::limits::LINES;
-use candor_core::symbol::Text;
-use candor_core::{Nanos, TradingDate, Venue};
+use candor_core::{Nanos, Venue};
+use candor_maps::file::{date, interface_name, name};
 use candor_settings::{At, Context, Problems, Table};
 use sha2::{Digest, Sha256};
 use toml::de::DeTable;
@@ -15,7 +15,7 @@ use super::{
     AfXdpConfig, Checksums, Config, Handler, HugePages, Idle, Lane, SourceConfig, SourceKind,
     XdpMode, venue,
 };
-use crate::{clock, control};
+use crate::control;
 
 /// Where things stand in the file, for the problems that only show when values meet.
 #[derive(Debug, Default)]
@@ -106,13 +106,13 @@ fn handler(reading: &mut Reading<'_>, root: &mut Table<'_>) -> Option<Handler> {
             format!("`region` must be an absolute file name, not {:?}", region.value),
         );
     }
-    let trading_date = trading_date(cx, &mut table);
+    let trading_date = date(cx, &mut table, "trading_date").map(|at| at.value);
     let process_lease = table.integer(cx, "process_lease_ms", 1..=60_000).map_or(50, |at| at.value);
     let group = table.text(cx, "group", "a group's name").map(|at| at.value.to_owned());
     let control = control(cx, &mut table, region);
     table.finish(cx);
     Some(Handler {
-        name: name?,
+        name: name?.value,
         region: PathBuf::from(region?.value),
         trading_date,
         process_lease: Nanos::from_millis(process_lease),
@@ -153,19 +153,6 @@ fn control(
         );
     }
     Some(PathBuf::from(path))
-}
-
-fn trading_date(cx: &mut Context<'_>, table: &mut Table<'_>) -> Option<TradingDate> {
-    let wanted = "a date like \"2026-11-21\"";
-    let at = table.date(cx, "trading_date", wanted)?;
-    let text = at.value.as_bytes();
-    let digits: String = at.value.chars().filter(char::is_ascii_digit).collect();
-    let shape = text.len() == 10 && digits.len() == 8 && text[4] == b'-' && text[7] == b'-';
-    let date = digits.parse().ok().map(TradingDate).filter(|date| shape && clock::is_date(*date));
-    if date.is_none() {
-        cx.problem(at.line, format!("`trading_date` must be {wanted}, not {:?}", at.value));
-    }
-    date
 }
 
 fn source(reading: &mut Reading<'_>, root: &mut Table<'_>) -> Option<SourceConfig> {
@@ -287,45 +274,6 @@ fn lanes(reading: &mut Reading<'_>, root: &mut Table<'_>) -> Vec<Lane> {
         table.finish(cx);
     }
     lanes
-}
-
-/// An interface's name as the kernel takes one: at most 15 bytes, no slash, no space.
-pub(super) fn interface_name(cx: &mut Context<'_>, at: At<&str>) -> Option<String> {
-    let fits = at.value.len() <= 15 && at.value.bytes().all(|b| b.is_ascii_graphic() && b != b'/');
-    if !fits {
-        cx.problem(
-            at.line,
-            format!(
-                "{:?} can't be an interface: at most 15 characters, no space, no slash",
-                at.value
-            ),
-        );
-    }
-    fits.then(|| at.value.to_owned())
-}
-
-/// A short printable name; its absence is a problem too.
-pub(super) fn name<const N: usize>(
-    cx: &mut Context<'_>,
-    table: &mut Table<'_>,
-    key: &'static str,
-    example: &str,
-) -> Option<Text<N>> {
-    let wanted = format!("a text of 1 to {N} printable ASCII characters");
-    let Some(at) = table.text(cx, key, &wanted) else {
-        if table.line_of(cx, key).is_none() {
-            table.missing(cx, key, example);
-        }
-        return None;
-    };
-    let text = Text::from_wire(at.value.as_bytes());
-    if text.is_none() {
-        cx.problem(
-            at.line,
-            format!("`{key}` in {} must be {wanted}, not {:?}", table.name(), at.value),
-        );
-    }
-    text
 }
 
 #[cfg(test)]

@@ -1,49 +1,19 @@
 //! The venues' services for those who miss messages: where they are, how much may be asked of them,
 //! and how long is waited for what.
 
-use std::collections::BTreeSet;
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::Ipv4Addr;
 
 use candor_core::Nanos;
 use candor_decoders::{Format, iex};
 use candor_gapfill::retransmit::{OUTSTANDING, Policy};
-use candor_services::addresses::ADDRESSES;
+use candor_maps::Services;
+use candor_maps::file::is_host;
 use candor_services::snapshot::SessionChoice;
 use candor_services::{Budget, Credentials, DAY_MAX};
 use candor_settings::{At, Context, Table};
 
 use super::credentials;
 use super::parse::Reading;
-
-/// Where the services of one partition are; empty where it has none.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Services {
-    /// Messages again, by datagrams.
-    pub retransmit_udp: Vec<SocketAddrV4>,
-    /// Messages again, over a connection.
-    pub retransmit_tcp: Vec<SocketAddrV4>,
-    /// Snapshots, over a connection.
-    pub snapshot: Vec<SocketAddrV4>,
-}
-
-impl Services {
-    /// Whether there is none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.retransmit_udp.is_empty() && self.retransmit_tcp.is_empty() && self.snapshot.is_empty()
-    }
-
-    /// Every address with its scheme, by what it is for.
-    pub fn iter(&self) -> impl Iterator<Item = (&'static str, &'static str, SocketAddrV4)> {
-        let list = |what, scheme, list: &[SocketAddrV4]| {
-            list.iter().map(|address| (what, scheme, *address)).collect::<Vec<_>>()
-        };
-        let udp = list("retransmit", "udp", &self.retransmit_udp);
-        let tcp = list("retransmit", "tcp", &self.retransmit_tcp);
-        let snapshot = list("snapshot", "tcp", &self.snapshot);
-        udp.into_iter().chain(tcp).chain(snapshot)
-    }
-}
 
 /// How a venue's services are asked.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -295,108 +265,4 @@ pub(super) fn unused(cx: &mut Context<'_>, table: &Table<'_>) {
             ),
         );
     }
-}
-
-/// Reads where a partition's services are.
-pub(super) fn services(
-    cx: &mut Context<'_>,
-    table: &mut Table<'_>,
-    feed: Option<Format>,
-) -> Services {
-    let mut services = Services::default();
-    let retransmit = table.texts(cx, "retransmit").map_or_else(Vec::new, |at| at.value);
-    for at in distinct(cx, "retransmit", retransmit) {
-        match address(cx, "retransmit", &["udp", "tcp"], at) {
-            Some(("udp", address)) => services.retransmit_udp.push(address),
-            Some((_, address)) => {
-                if feed == Some(Format::NasdaqItch50) {
-                    cx.problem(
-                        at.line,
-                        format!(
-                            "{:?}: Nasdaq sends nothing again over TCP; give its re-request server \
-                             as \"udp://{address}\"",
-                            at.value
-                        ),
-                    );
-                }
-                services.retransmit_tcp.push(address);
-            }
-            None => {}
-        }
-    }
-    let snapshot = table.texts(cx, "snapshot").map_or_else(Vec::new, |at| at.value);
-    for at in distinct(cx, "snapshot", snapshot) {
-        services.snapshot.extend(address(cx, "snapshot", &["tcp"], at).map(|(_, address)| address));
-    }
-    for (key, list) in [
-        ("retransmit", &services.retransmit_udp),
-        ("retransmit", &services.retransmit_tcp),
-        ("snapshot", &services.snapshot),
-    ] {
-        if list.len() > ADDRESSES {
-            let line = table.line_of(cx, key).unwrap_or(table.line);
-            let (name, count) = (table.name(), list.len());
-            cx.problem(
-                line,
-                format!(
-                    "`{key}` of {name} has {count} addresses; a service has {ADDRESSES} at most"
-                ),
-            );
-        }
-    }
-    services
-}
-
-/// The entries of a list without those that were there before, which are reported.
-fn distinct<'t>(cx: &mut Context<'_>, key: &str, list: Vec<At<&'t str>>) -> Vec<At<&'t str>> {
-    let mut seen = BTreeSet::new();
-    let mut once = Vec::new();
-    for at in list {
-        if seen.insert(at.value) {
-            once.push(at);
-        } else {
-            cx.problem(at.line, format!("`{key}` names {:?} twice; take one out", at.value));
-        }
-    }
-    once
-}
-
-/// `SCHEME://ADDRESS:PORT`.
-fn address(
-    cx: &mut Context<'_>,
-    key: &str,
-    schemes: &[&'static str],
-    at: At<&str>,
-) -> Option<(&'static str, SocketAddrV4)> {
-    let examples: Vec<String> =
-        schemes.iter().map(|scheme| format!("\"{scheme}://10.0.0.1:26477\"")).collect();
-    let wanted = examples.join(" or ");
-    let Some((scheme, rest)) = at.value.split_once("://") else {
-        let message = format!("`{key}` must be a list of {wanted}, not {:?}", at.value);
-        cx.problem(at.line, message);
-        return None;
-    };
-    let Some(scheme) = schemes.iter().find(|known| **known == scheme) else {
-        let message =
-            format!("`{key}` knows no {scheme:?} ({:?}); write it like {wanted}", at.value);
-        cx.problem(at.line, message);
-        return None;
-    };
-    match rest.parse::<SocketAddrV4>() {
-        Ok(address) if address.port() > 0 && is_host(*address.ip()) => Some((*scheme, address)),
-        _ => {
-            cx.problem(
-                at.line,
-                format!(
-                    "{:?} in `{key}` must name a host by its IPv4 address, and a port: like {wanted}",
-                    at.value
-                ),
-            );
-            None
-        }
-    }
-}
-
-fn is_host(address: Ipv4Addr) -> bool {
-    !address.is_multicast() && !address.is_unspecified() && !address.is_broadcast()
 }

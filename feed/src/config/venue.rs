@@ -1,17 +1,16 @@
 //! Venues, their partitions and lines.
 
-use std::collections::BTreeSet;
-use std::net::Ipv4Addr;
-
-use candor_core::limits::{LEVELS, LINES, ORDERS, SYMBOLS};
-use candor_core::{Line, Nanos, Symbol, Venue};
+use candor_core::limits::{LEVELS, LINES, ORDERS, SYMBOLS, SYMBOLS_MAX};
+use candor_core::{Nanos, Symbol, Venue};
 use candor_decoders::Format;
-use candor_settings::{At, Context, Table};
+use candor_maps::Protocol;
+use candor_maps::file::{self, Lines, name};
+use candor_settings::{At, Table};
 use sha2::Digest;
 
-use super::parse::{PartitionPlace, Reading, interface_name, name};
+use super::parse::{PartitionPlace, Reading};
 use super::services::{self, Recovery};
-use super::{Capacity, LineConfig, Partition, symbols};
+use super::{Capacity, LineConfig, Partition};
 
 /// What a venue says for all of its partitions.
 struct VenueTerms {
@@ -62,7 +61,7 @@ fn venue_terms(reading: &mut Reading<'_>, table: &mut Table<'_>) -> Option<Venue
     let cx = &mut reading.cx;
     let line = table.line;
     let name = name::<8>(cx, table, "name", "name = \"XNAS\"");
-    if let Some(name) = name {
+    if let Some(At { value: name, .. }) = name {
         table.rename(format!("venue {name}"));
         reading.places.venues.push(At { value: name, line });
     }
@@ -88,7 +87,7 @@ fn venue_terms(reading: &mut Reading<'_>, table: &mut Table<'_>) -> Option<Venue
         );
     }
     let late = late.map_or(super::LATE, |at| Nanos::from_millis(at.value));
-    Some(VenueTerms { venue: name?, feed, silence, reorder_grace, late })
+    Some(VenueTerms { venue: name?.value, feed, silence, reorder_grace, late })
 }
 
 fn partition(
@@ -101,7 +100,7 @@ fn partition(
     let mut place = PartitionPlace { line: table.line, ..PartitionPlace::default() };
     place.venue = reading.places.venues.len();
     let name = name::<16>(&mut reading.cx, &mut table, "name", "name = \"1\"");
-    if let Some(name) = name {
+    if let Some(At { value: name, .. }) = name {
         table.rename(format!("partition {name} of {venue}"));
     }
     let cx = &mut reading.cx;
@@ -114,9 +113,10 @@ fn partition(
     let symbols = symbol_list(reading, &mut table, &mut place);
     let capacity = capacity(reading, &mut table, symbols.len());
     let lines = lines(reading, &mut table, &mut place);
-    let services = services::services(&mut reading.cx, &mut table, terms.map(|terms| terms.feed));
+    let protocol = terms.map(|terms| protocol(terms.feed));
+    let services = file::services(&mut reading.cx, &mut table, protocol);
     table.finish(&mut reading.cx);
-    let (terms, lane, name) = (terms?, lane?, name?);
+    let (terms, lane, name) = (terms?, lane?, name?.value);
     reading.places.partitions.push(place);
     Some(Partition {
         venue: terms.venue,
@@ -139,58 +139,20 @@ fn symbol_list(
     table: &mut Table<'_>,
     place: &mut PartitionPlace,
 ) -> Vec<Symbol> {
-    let listed = table.texts(&mut reading.cx, "symbols");
-    let file = table.text(&mut reading.cx, "symbols_file", "a file name");
-    place.symbols = listed.as_ref().map(|at| at.line).or(file.map(|at| at.line)).unwrap_or(0);
-    let cx = &mut reading.cx;
-    match (listed, file) {
-        (Some(_), Some(file)) => {
-            let message = "has both `symbols` and `symbols_file`; keep one";
-            cx.problem(file.line, format!("{} {message}", table.name()));
-            Vec::new()
-        }
-        (Some(listed), None) => from_list(cx, &listed.value),
-        (None, Some(file)) => {
-            let path = reading.folder.join(file.value);
-            match candor_settings::read_text(&path) {
-                Ok(text) => {
-                    reading.digest.update(&text);
-                    let (symbols, problems) = symbols::parse(&path, &text);
-                    cx.problems.extend(problems);
-                    symbols
-                }
-                Err(message) => {
-                    let path = path.display();
-                    cx.problem(file.line, format!("`symbols_file` {path}: {message}"));
-                    Vec::new()
-                }
-            }
-        }
-        (None, None) => Vec::new(),
-    }
-}
-
-fn from_list(cx: &mut Context<'_>, listed: &[At<&str>]) -> Vec<Symbol> {
-    let mut symbols = Vec::new();
-    let mut seen = BTreeSet::new();
-    for At { value, line } in listed {
-        match Symbol::from_wire(value.as_bytes()) {
-            None => cx.problem(
-                *line,
-                format!("{value:?} is no symbol: 1 to 24 characters of printable ASCII"),
-            ),
-            Some(symbol) if !seen.insert(symbol) => {
-                cx.problem(*line, format!("symbol {symbol} is listed twice; take one out"));
-            }
-            Some(symbol) => symbols.push(symbol),
-        }
-    }
-    symbols
+    let Reading { cx, digest, folder, .. } = reading;
+    let listed = file::listed(cx, table, folder, &mut |path| {
+        let text = candor_settings::read_text(path)?;
+        digest.update(&text);
+        Ok(text)
+    });
+    let listed = listed.unwrap_or_default();
+    place.symbols = listed.line;
+    listed.symbols
 }
 
 fn capacity(reading: &mut Reading<'_>, table: &mut Table<'_>, listed: usize) -> Capacity {
     let cx = &mut reading.cx;
-    let symbols = table.integer(cx, "symbols_max", 1..=1 << 20);
+    let symbols = table.integer(cx, "symbols_max", 1..=SYMBOLS_MAX as u64);
     let orders = table.integer(cx, "orders_max", 1..=1 << 26);
     let levels = table.integer(cx, "levels_max", 1..=1 << 26);
     if let Some(at) = symbols.filter(|at| at.value < listed as u64) {
@@ -219,82 +181,23 @@ fn lines(
     table: &mut Table<'_>,
     place: &mut PartitionPlace,
 ) -> [Option<LineConfig>; LINES] {
-    const KEYS: [&str; LINES] = ["A", "B", "C"];
-    let mut lines = [const { None }; LINES];
-    let name = format!("lines of {}", table.name());
-    let Some(mut entries) = table.table(&mut reading.cx, "lines", &name) else {
-        return lines;
-    };
-    for line in Line::ALL {
-        let key = KEYS[line.index()];
-        let name = format!("line {line} of {}", table.name());
-        if let Some(entry) = entries.table(&mut reading.cx, key, &name) {
-            place.lines[line.index()] = entry.line;
-            lines[line.index()] = line_config(reading, entry);
-        }
-    }
-    entries.finish(&mut reading.cx);
-    lines
-}
-
-fn line_config(reading: &mut Reading<'_>, mut table: Table<'_>) -> Option<LineConfig> {
-    let cx = &mut reading.cx;
-    let group = address(cx, &mut table, "group", "a multicast group like \"239.1.1.1\"");
-    if group.is_none() && table.line_of(cx, "group").is_none() {
-        table.missing(cx, "group", "group = \"239.1.1.1\"");
-    }
-    if let Some(At { value, line }) = group.filter(|at| !at.value.is_multicast()) {
-        cx.problem(
-            line,
-            format!("{value} is not a multicast group: those are 224.0.0.0 to 239.255.255.255"),
-        );
-    }
-    if let Some(At { value, line }) = group.filter(|at| at.value.octets()[..3] == [224, 0, 0]) {
-        cx.problem(
-            line,
-            format!(
-                "{value} is for the network's own protocols; no market data is in 224.0.0.0/24"
-            ),
-        );
-    }
-    let port = table.integer(cx, "port", 1..=65_535);
-    if port.is_none() && table.line_of(cx, "port").is_none() {
-        table.missing(cx, "port", "port = 26401");
-    }
-    let source = address(cx, &mut table, "source", "a sender's address like \"10.0.0.1\"");
-    if let Some(At { value, line }) =
-        source.filter(|at| at.value.is_multicast() || at.value.is_unspecified())
-    {
-        cx.problem(line, format!("{value} can't be a sender; give the address packets come from"));
-    }
-    let interface = match table.text(cx, "interface", "an interface's name") {
-        Some(at) => interface_name(cx, at),
-        None => Some(reading.interface.clone()),
-    };
-    table.finish(cx);
-    Some(LineConfig {
-        group: group?.value,
-        port: u16::try_from(port?.value).ok()?,
-        source: source.map(|at| at.value),
-        interface: interface?,
+    let Lines { endpoints, places } = file::lines(&mut reading.cx, table, "lines");
+    place.lines = places;
+    endpoints.map(|at| {
+        at.map(|at| LineConfig {
+            group: at.group,
+            port: at.port,
+            source: at.source,
+            interface: at.interface.unwrap_or_else(|| reading.interface.clone()),
+        })
     })
 }
 
-fn address(
-    cx: &mut Context<'_>,
-    table: &mut Table<'_>,
-    key: &'static str,
-    wanted: &str,
-) -> Option<At<Ipv4Addr>> {
-    let at = table.text(cx, key, wanted)?;
-    match at.value.parse() {
-        Ok(value) => Some(At { value, line: at.line }),
-        Err(_) => {
-            cx.problem(
-                at.line,
-                format!("`{key}` in {} must be {wanted}, not {:?}", table.name(), at.value),
-            );
-            None
-        }
+/// What maps call the packets of this format.
+fn protocol(feed: Format) -> Protocol {
+    match feed {
+        Format::NasdaqItch50 => Protocol::NasdaqItch50,
+        Format::IexDeep => Protocol::IexDeep,
+        Format::IexTops => Protocol::IexTops,
     }
 }

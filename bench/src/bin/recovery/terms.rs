@@ -14,6 +14,7 @@ fn addresses(format: Format) -> Addresses {
         retransmit_udp: one(1),
         retransmit_tcp: if format == Format::NasdaqItch50 { Vec::new() } else { one(2) },
         snapshot: one(3),
+        ..Addresses::default()
     }
 }
 

@@ -1,0 +1,103 @@
+//! `candor map diff`.
+
+use std::path::{Path, PathBuf};
+
+use candor_core::Symbol;
+use candor_maps::check::Wanted;
+use candor_maps::diff::{self, BOUND_PPM, Difference};
+use candor_maps::file;
+use candor_settings::{Problem, Problems, read_text};
+use clap::Args;
+
+use super::super::output::{Answer, Row, Value};
+use super::super::{Output, OutputArg, print};
+use crate::exit::{Exit, Failure};
+
+/// Says what differs between two maps of a venue.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Diff {
+    /// The old map's file.
+    #[arg(value_name = "OLD")]
+    old: PathBuf,
+    /// The new map's file.
+    #[arg(value_name = "NEW")]
+    new: PathBuf,
+    /// Symbols to look for in both, one a line: where ranges say what partitions carry, only these tell
+    /// which symbols move.
+    #[arg(long, value_name = "FILE")]
+    symbols: Option<PathBuf>,
+    /// The share of symbols that may move or go, in parts per million.
+    #[arg(long, value_name = "PPM", default_value_t = BOUND_PPM, value_parser = clap::value_parser!(u32).range(..=1_000_000))]
+    bound_ppm: u32,
+    #[command(flatten)]
+    output: OutputArg,
+}
+
+impl Diff {
+    pub(super) fn run(self) -> Result<Exit, Failure> {
+        let old = super::load(&self.old, &Wanted::default())?.map;
+        let new = super::load(&self.new, &Wanted::default())?.map;
+        let symbols = self.symbols.as_deref().map_or(Ok(Vec::new()), symbols)?;
+        let difference = Difference::between(&old, &new, &symbols)
+            .map_err(|error| Failure::usage(error.to_string()))?;
+        let beyond = difference.exceeds(self.bound_ppm);
+        match self.output.output {
+            Output::Table => {
+                let bound = f64::from(self.bound_ppm) / 10_000.0;
+                let word = if beyond { "beyond" } else { "within" };
+                print::out(&format!("{difference}\n{word} the bound of {bound} %\n"))?
+            }
+            Output::Json => print::json(&answer(&difference, self.bound_ppm).json())?,
+        };
+        Ok(if beyond { Exit::Degraded } else { Exit::Ok })
+    }
+}
+
+/// The symbols of a file that has one a line.
+fn symbols(path: &Path) -> Result<Vec<Symbol>, Failure> {
+    let (symbols, problems) = match read_text(path) {
+        Ok(text) => file::parse_symbols(path, &text),
+        Err(message) => (Vec::new(), vec![Problem::of_file(path, message)]),
+    };
+    if problems.is_empty() {
+        return Ok(symbols);
+    }
+    Err(Problems::new("list of symbols", path, problems).into())
+}
+
+const COLUMNS: &[&str] = &["kind", "partition", "what", "from", "to", "symbols", "examples"];
+
+/// The words' content for a program.
+fn answer(difference: &Difference, bound_ppm: u32) -> Answer {
+    let number = |count: usize| Value::Number(count as u64);
+    let share = difference.moved_share().map_or(Value::Absent, |ppm| Value::Number(ppm.into()));
+    let word = |yes: bool| Value::text(if yes { "yes" } else { "no" });
+    let summary = Row::new()
+        .with("venue", Value::text(difference.venue))
+        .with("from", Value::text(difference.dates.from))
+        .with("to", Value::text(difference.dates.to))
+        .with("symbols_before", number(difference.placed.from))
+        .with("symbols_after", number(difference.placed.to))
+        .with("moved", number(difference.moved_count()))
+        .with("dropped", number(difference.dropped_count()))
+        .with("moved_ppm", share)
+        .with("bound_ppm", Value::Number(bound_ppm.into()))
+        .with("known", word(difference.known))
+        .with("beyond_the_bound", word(difference.exceeds(bound_ppm)));
+    let rows = difference.rows().into_iter().map(row).collect();
+    Answer::new().one("difference", summary).many("changes", COLUMNS, rows)
+}
+
+fn row(row: diff::Row) -> Row {
+    let text = |text: Option<String>| text.map_or(Value::Absent, Value::Text);
+    let examples: Vec<&str> = row.examples.iter().map(Symbol::as_str).collect();
+    let examples = if examples.is_empty() { None } else { Some(examples.join(" ")) };
+    Row::new()
+        .with("kind", Value::text(row.kind))
+        .with("partition", text(row.partition))
+        .with("what", text(row.what))
+        .with("from", text(row.from))
+        .with("to", text(row.to))
+        .with("symbols", row.symbols.map_or(Value::Absent, |count| Value::Number(count as u64)))
+        .with("examples", text(examples))
+}

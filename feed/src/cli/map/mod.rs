@@ -1,0 +1,59 @@
+//! `candor map`: what partition maps say, before one is taken.
+
+mod check;
+mod diff;
+mod show;
+
+use std::path::Path;
+
+use candor_maps::check::Wanted;
+use candor_maps::file::{self, Loaded};
+use candor_maps::{Map, Symbols};
+use candor_settings::{Problem, Problems, read_text};
+use clap::Subcommand;
+
+use super::output::{Row, Value};
+use crate::exit::{Exit, Failure};
+
+/// Check, compare or show partition maps.
+#[derive(Debug, Subcommand)]
+pub(super) enum MapCommand {
+    /// Check a map: refused with file and line (exit 78), or accepted, with what looks wrong (exit 1).
+    Check(check::Check),
+    /// Say what differs between two maps of a venue; exit 1 where more symbols move or go than the bound.
+    Diff(diff::Diff),
+    /// Show a map, or where it puts a symbol.
+    Show(show::Show),
+}
+
+impl MapCommand {
+    pub(super) fn run(self) -> Result<Exit, Failure> {
+        match self {
+            MapCommand::Check(command) => command.run(),
+            MapCommand::Diff(command) => command.run(),
+            MapCommand::Show(command) => command.run(),
+        }
+    }
+}
+
+/// Reads and checks the map at `path`, with the files it names.
+fn load(path: &Path, wanted: &Wanted) -> Result<Loaded, Failure> {
+    let text = read_text(path)
+        .map_err(|message| Problems::new("map", path, vec![Problem::of_file(path, message)]))?;
+    Ok(file::load(path, &text, wanted, &mut |path| read_text(path))?)
+}
+
+/// A map in short.
+fn summary(map: &Map) -> Row {
+    let listed = map.partitions.iter().map(|partition| match &partition.symbols {
+        Symbols::List(list) => list.len() as u64,
+        Symbols::Ranges(_) | Symbols::InBand => 0,
+    });
+    Row::new()
+        .with("venue", Value::text(map.venue))
+        .with("date", Value::text(map.date))
+        .with("protocol", Value::text(map.protocol))
+        .with("partitions", Value::Number(map.partitions.len() as u64))
+        .with("symbols_listed", Value::Number(listed.sum()))
+        .with("digest", Value::text(file::digest_text(map)))
+}
