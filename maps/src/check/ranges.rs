@@ -209,9 +209,9 @@ fn chain(check: &mut Check<'_>, mut entries: Vec<Entry<'_>>) {
     }
 }
 
-/// Whether a range begins directly behind another: with the very next letter or expiry code.
+/// Whether a range begins directly behind another: with the very next digit, letter or expiry code.
 fn is_behind(range: &Entry<'_>, next: &Entry<'_>) -> bool {
-    if range.span.to == next.span.from {
+    if behind_nine(range.span.to) == behind_nine(next.span.from) {
         return true;
     }
     let (last, first) = (range.range.last, next.range.first);
@@ -219,6 +219,16 @@ fn is_behind(range: &Entry<'_>, next: &Entry<'_>) -> bool {
     let whole = last.expiry.is_none_or(|code| code >= LAST_EXPIRY) && !is_filled(&last);
     let more = first.text.as_str().strip_prefix(last.text.as_str());
     whole && more.is_some_and(|more| more <= "A") && next.span.from.1 == 0
+}
+
+/// Behind the digits come the letters: no venue's symbols have the signs between `9` and `A`, and OPRA goes on
+/// from `9ZZZZ` with `A`.
+fn behind_nine((mut bytes, expiry): Position) -> Position {
+    let len = bytes.iter().position(|byte| *byte == 0).unwrap_or(BYTES);
+    if let Some(last @ b':') = bytes[..len].last_mut() {
+        *last = b'A';
+    }
+    (bytes, expiry)
 }
 
 /// Whether a range is a narrow one within the other, from one symbol to another.
@@ -247,7 +257,7 @@ fn hole(check: &mut Check<'_>, before: &Entry<'_>, next: &Entry<'_>) {
     let text = last.text.as_str();
     let behind = match last.expiry.filter(|code| *code < LAST_EXPIRY) {
         _ if is_filled(&last) => {
-            let (bytes, _) = before.span.to;
+            let (bytes, _) = behind_nine(before.span.to);
             let len = bytes.iter().position(|byte| *byte == 0).unwrap_or(0);
             String::from_utf8_lossy(&bytes[..len]).into_owned()
         }

@@ -25,8 +25,8 @@
 //! A range's end may have an expiry code behind a `/`. A symbol whose own text ends like that has one more
 //! `/` behind it: `BRK/A/`.
 //!
-//! [`write`] gives the canonical form: one for each map, which reads as the same map. It names its own
-//! [`digest`], so that a file which was cut or changed since is refused. Whoever changes one by hand takes
+//! [`write()`] gives the canonical form: one for each map, which reads as the same map. It names its own
+//! [`digest()`], so that a file which was cut or changed since is refused. Whoever changes one by hand takes
 //! that line out.
 //!
 //! The readers of what a configuration says in the same words are here too: [`lines`], [`services`],

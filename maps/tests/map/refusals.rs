@@ -338,6 +338,9 @@ fn expiry_codes_are_those_that_opra_has() {
     let opra = |pairs: &[[&str; 2]]| map(20_261_123, Protocol::Opra, vec![ranges(pairs)]);
     let good = opra(&[["A/A", "IWM/L"], ["IWM/M", "ZZZZZ/X"]]);
     assert_eq!(check(&good, &places(), &Wanted::default()), Findings::default());
+    let digits = opra(&[["1/A", "9ZZZZ/X"], ["A/A", "A9ZZZ/X"], ["AA/A", "ZZZZZ/X"]]);
+    assert_eq!(check(&digits, &places(), &Wanted::default()), Findings::default());
+    assert_refused(&opra(&[["1/A", "9ZZZZ/X"], ["AA/A", "ZZZZZ/X"]]), "behind 9ZZZZ/X begins A");
     assert_refused(&opra(&[["A/A", "IWM/L"], ["IWM/N", "ZZZZZ/X"]]), "behind IWM/L begins IWM/M");
     assert_refused(&opra(&[["A/A", "IWM/L"], ["IWMA/A", "ZZZZZ/X"]]), "behind IWM/L begins IWM/M");
     assert_refused(
