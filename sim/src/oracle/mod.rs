@@ -15,4 +15,4 @@ pub mod wire;
 
 pub use book::{Fingerprint, NaiveBook};
 pub use sequence::Followed;
-pub use truth::{Entry, Truth};
+pub use truth::{Entry, Floor, Truth};

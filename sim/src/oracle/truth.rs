@@ -38,6 +38,21 @@ pub struct Entry {
     pub sent: Mono,
 }
 
+/// What nobody needs to know any more.
+#[derive(Clone, Copy, Debug)]
+pub struct Floor {
+    /// What was true before this number of this run.
+    pub number: (u32, u64),
+    /// Unless it was sent since then: it may be on its way still.
+    pub sent: Mono,
+}
+
+impl Floor {
+    fn is_above(&self, entry: &Entry) -> bool {
+        (entry.run, entry.seq) < self.number && entry.sent < self.sent
+    }
+}
+
 /// One symbol.
 #[derive(Clone, Debug)]
 pub struct TrueSymbol {
@@ -120,17 +135,12 @@ impl Truth {
     }
 
     /// Takes a datagram of any line, published at `sent`, and returns its framing; messages seen before
-    /// are passed over. Nobody needs to know what was before number `floor.1` of run `floor.0` any more.
+    /// are passed over. Nobody needs to know what was before the floor any more.
     ///
     /// # Panics
     /// When the exchange left numbers out, or says another offset than its messages come to: it must
     /// not.
-    pub fn consume<'d>(
-        &mut self,
-        datagram: &'d [u8],
-        sent: Mono,
-        floor: (u32, u64),
-    ) -> wire::Frame<'d> {
+    pub fn consume<'d>(&mut self, datagram: &'d [u8], sent: Mono, floor: Floor) -> wire::Frame<'d> {
         let venue = self.venue;
         let frame = wire::frame(venue, datagram).expect("the exchange publishes whole headers");
         let session = *self.sessions.entry(self.run).or_insert(frame.session);
@@ -162,7 +172,7 @@ impl Truth {
         frame
     }
 
-    fn take(&mut self, seq: u64, message: &[u8], sent: Mono, floor: (u32, u64)) {
+    fn take(&mut self, seq: u64, message: &[u8], sent: Mono, floor: Floor) {
         let Some((at, time, said)) = self.read(message) else { return };
         if self.change(at, said, time) {
             self.note(at, said, (seq, sent), floor);
@@ -200,7 +210,7 @@ impl Truth {
     }
 
     /// Remembers what a symbol looks like from a message on.
-    fn note(&mut self, at: u32, said: Said, (seq, sent): (u64, Mono), floor: (u32, u64)) {
+    fn note(&mut self, at: u32, said: Said, (seq, sent): (u64, Mono), floor: Floor) {
         let run = self.run;
         let symbol = &mut self.symbols[at as usize];
         if let Said::Level { complete, .. } = said {
@@ -225,7 +235,7 @@ impl Truth {
         };
         symbol.history.push_back(entry);
         if symbol.history.len() > KEPT {
-            while symbol.history.get(1).is_some_and(|second| (second.run, second.seq) < floor) {
+            while symbol.history.get(1).is_some_and(|second| floor.is_above(second)) {
                 symbol.history.pop_front();
             }
         }

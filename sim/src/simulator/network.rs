@@ -108,6 +108,8 @@ struct State {
     burst_left: u64,
     /// A way that becomes shorter does not let packets overtake those before them.
     clear_at: Mono,
+    /// The longest that the way ever was.
+    longest: Nanos,
     lose_next: u32,
     /// The last packet with messages that got through, for a loop.
     last: Option<(Tag, Vec<u8>)>,
@@ -151,6 +153,7 @@ impl Network {
             rng: Rng::stream(seed, 3 << 40 | (partition * LINES + line) as u64),
             burst_left: 0,
             clear_at: Mono::NEVER,
+            longest: base[line].longest(),
             lose_next: 0,
             last: None,
             remembers: false,
@@ -201,6 +204,12 @@ impl Network {
         self.links[partition][line.index()].remembers = true;
     }
 
+    /// The longest that any packet of a partition was ever on its way.
+    #[must_use]
+    pub fn longest(&self, partition: usize) -> Nanos {
+        self.links[partition].iter().map(|state| state.longest).max().unwrap_or_default()
+    }
+
     /// The last packet with messages that a link carried.
     #[must_use]
     pub fn last(&self, partition: usize, line: Line) -> Option<&(Tag, Vec<u8>)> {
@@ -235,6 +244,7 @@ impl Network {
         }
         let held = if held { link.reorder_by } else { Nanos::ZERO };
         state.clear_at = state.clear_at.max(now + link.delay);
+        state.longest = state.longest.max(link.longest());
         let clear_at = state.clear_at;
         let entropy = broken.then(|| rng.bits());
         for jitter in &jitter[..1 + usize::from(twice)] {

@@ -18,7 +18,11 @@ use crate::simulator::schedule::What;
 const FIRST_SESSION: u32 = 1_048_576;
 
 impl World<'_> {
+    /// Starts a handler where none runs: one that comes late by its plan may find that a fault has started it.
     pub(super) fn start_handler(&mut self) {
+        if self.handler.is_some() {
+            return;
+        }
         let mut traces = Traces { digest: &mut self.digest, journal: &mut self.journal };
         if let Some(Grave { handler, .. }) = &mut self.grave {
             handler.retire(self.now);

@@ -9,7 +9,7 @@ use candor_core::{Line, Mono, Nanos, Symbol, SymbolIndex, WireTime};
 use crate::control::Command;
 use crate::exchange::{Exchange, ExchangeConfig, FlowConfig};
 use crate::market::{Family, MarketConfig};
-use crate::oracle::Truth;
+use crate::oracle::{Floor, Truth};
 use crate::publisher::{Faults, LineConfig};
 use crate::rng::Rng;
 use crate::services::ServicesConfig;
@@ -324,10 +324,13 @@ impl<'a> World<'a> {
             if !self.tampering.is_none() {
                 self.tampering.apply((partition, packet.line), run, &mut packet.payload);
             }
-            let floor = match &self.handler {
+            let number = match &self.handler {
                 Some(handler) => handler.seats[partition].watch.floor(),
                 None => (run, truth.next()),
             };
+            // A handler that starts while a line lags begins with what that line brings.
+            let sent = self.now - self.network.longest(partition);
+            let floor = Floor { number, sent };
             let frame = truth.consume(&packet.payload, self.now, floor);
             let tag = Tag {
                 partition,
