@@ -11,7 +11,7 @@ use candor_services::agent::{Agent, Channel, Clients, Config, Shell, Told};
 use candor_services::desk::Concurrency;
 use candor_services::retransmit::{self, Transport};
 use candor_services::snapshot::{self, Body};
-use candor_services::{Budget, Count, Counts, Io};
+use candor_services::{Budget, Count, Io};
 
 use crate::services::{Chooser, session};
 
@@ -126,14 +126,14 @@ impl Shell for Doubter {
     }
 }
 
-/// What the desks let go, by when.
+/// What the clients sent, by when.
 #[derive(Default)]
 struct Spent(Vec<Mono>);
 
 impl Spent {
     /// Whatever moment one looks back from, no more was sent than the venue allows.
-    fn look(&mut self, now: Mono, counts: &Counts) {
-        let sent = counts.get(Count::Requests) as usize;
+    fn look(&mut self, now: Mono, sent: u64) {
+        let sent = sent as usize;
         assert!(self.0.len() <= sent);
         self.0.resize(sent, now);
         for (most, window) in [(BUDGET.second, 1), (BUDGET.minute, 60), (BUDGET.day, 86_400)] {
@@ -170,19 +170,19 @@ pub fn check(bytes: &[u8]) {
     let mut now = Mono(1_000_000_000_000);
     while let Some(event) = choose.byte() {
         happen(&mut agent, &mut shell, &mut now, event, &mut choose);
-        asks.look(now, agent.retransmit_desk().counts());
-        fetches.look(now, agent.snapshot_desk().counts());
-        holds(&agent);
+        let (asked, fetched) = holds(&agent);
+        asks.look(now, asked);
+        fetches.look(now, fetched);
     }
     for _ in 0..REST {
         let Some(due) = agent.deadline() else { break };
         now = now.max(due);
         agent.on_deadline(now, &mut shell);
-        asks.look(now, agent.retransmit_desk().counts());
-        fetches.look(now, agent.snapshot_desk().counts());
+        let (asked, fetched) = holds(&agent);
+        asks.look(now, asked);
+        fetches.look(now, fetched);
         assert!(agent.deadline().is_none_or(|next| next > now), "it would spin");
     }
-    holds(&agent);
     assert_eq!(agent.deadline(), None);
     assert!(shell.lines.values().all(|line| *line == Line::Closed), "{:?}", shell.lines);
 }
@@ -265,8 +265,9 @@ fn retransmit_ask(
     })
 }
 
-/// Each client in itself, and no more requests than the desks let go.
-fn holds(agent: &Agent) {
+/// Each client in itself, and no more requests than the desks let go. How many for missing numbers and for
+/// snapshots were sent.
+fn holds(agent: &Agent) -> (u64, u64) {
     let (mut asked, mut fetched) = (0, 0);
     for clients in agent.clients() {
         for client in [&clients.retransmit_udp, &clients.retransmit_tcp].into_iter().flatten() {
@@ -280,4 +281,5 @@ fn holds(agent: &Agent) {
     }
     assert!(asked <= agent.retransmit_desk().counts().get(Count::Requests));
     assert!(fetched <= agent.snapshot_desk().counts().get(Count::Requests));
+    (asked, fetched)
 }

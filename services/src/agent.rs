@@ -83,11 +83,13 @@ pub struct Agent {
     retransmit: Desk,
     snapshot: SnapshotDesk,
     clients: Vec<Clients>,
+    /// By partition and channel: asks that the desk has let go and the client has not sent yet.
+    unsent: Vec<[usize; Channel::ALL.len()]>,
 }
 
 impl Agent {
-    /// An agent for partitions that are counted from 0 in the order of their clients. Allocates
-    /// everything it will ever need.
+    /// An agent for partitions that are counted from 0 in the order of their clients, whom nobody has
+    /// asked for anything yet. Allocates everything it will ever need.
     ///
     /// # Panics
     /// Without partitions, and where a budget or the concurrency allows nothing.
@@ -99,6 +101,7 @@ impl Agent {
             config,
             retransmit: Desk::new(room, config.retransmit),
             snapshot: SnapshotDesk::new(room, config.snapshot, config.concurrency),
+            unsent: vec![[0; Channel::ALL.len()]; clients.len()],
             clients,
         }
     }
@@ -177,6 +180,7 @@ impl Agent {
             None => return,
         }
         self.drain(now, partition, channel, shell);
+        self.decide(now, shell);
     }
 
     /// Bytes of a connection.
@@ -200,6 +204,7 @@ impl Agent {
             rest = &rest[taken..];
             self.drain(now, partition, channel, shell);
         }
+        self.decide(now, shell);
     }
 
     /// The connection was closed by the service, or could not be made.
@@ -216,6 +221,7 @@ impl Agent {
             None => return,
         }
         self.drain(now, partition, channel, shell);
+        self.decide(now, shell);
     }
 
     /// Time has come to `now`. Early calls do no harm.
@@ -300,6 +306,7 @@ impl Agent {
         while let Some(decision) = self.snapshot.next(now) {
             match decision {
                 Decision::Send { partition, ask } => {
+                    self.let_go(partition, Channel::Snapshot);
                     if let Some(client) = &mut self.clients_of(partition).snapshot {
                         client.ask(now, ask);
                     }
@@ -324,11 +331,17 @@ impl Agent {
         };
         if let Some(client) = client {
             client.ask(now, ask);
-            self.drain(now, partition, channel, shell);
         }
+        self.let_go(partition, channel);
+        self.drain(now, partition, channel, shell);
     }
 
-    /// Everything a client has to say after a call.
+    fn let_go(&mut self, partition: u16, channel: Channel) {
+        self.unsent[usize::from(partition)][channel as usize] += 1;
+    }
+
+    /// Everything a client has to say after a call. What it sent or gave up of what was let go may allow
+    /// the desk another: it decides next.
     fn drain(&mut self, now: Mono, partition: u16, channel: Channel, shell: &mut impl Shell) {
         let mut over = None;
         match self.client(partition, channel) {
@@ -352,6 +365,30 @@ impl Agent {
         }
         if let Some(cycle) = over {
             self.snapshot.done(now, partition, cycle);
+        }
+        self.settle(now, partition, channel);
+    }
+
+    /// Tells the desk how many of those it let go have left, and how many never will.
+    fn settle(&mut self, now: Mono, partition: u16, channel: Channel) {
+        let (left, unsent) = match self.client(partition, channel) {
+            Some(Either::Retransmit(client)) => (client.take_left(), client.unsent()),
+            Some(Either::Snapshot(client)) => (client.take_left(), client.unsent()),
+            None => (0, 0),
+        };
+        let place = &mut self.unsent[usize::from(partition)][channel as usize];
+        let before = core::mem::replace(place, unsent);
+        let ended = before.checked_sub(left + unsent);
+        let ended = ended.expect("a client sends no more than it was asked for");
+        match channel {
+            Channel::RetransmitUdp | Channel::RetransmitTcp => {
+                self.retransmit.left(now, left);
+                self.retransmit.release(ended);
+            }
+            Channel::Snapshot => {
+                self.snapshot.left(now, left);
+                self.snapshot.release(ended);
+            }
         }
     }
 }

@@ -29,11 +29,15 @@ pub(crate) enum Allowance {
     Now,
     /// Not before then.
     From(Mono),
+    /// Not before one that was let go has left, or never will: nobody knows when.
+    Unknown,
     /// Not on this day.
     NotToday,
 }
 
-/// Keeps account of when requests were sent. Eight bytes for each of a day.
+/// Keeps account of when requests were sent, and of those that were let go and may be sent at any time.
+/// For each of these every window keeps a place, so that none is ever overdrawn whenever they leave.
+/// Eight bytes for each of a day.
 #[derive(Debug)]
 pub(crate) struct Meter {
     budget: Budget,
@@ -41,6 +45,8 @@ pub(crate) struct Meter {
     sent: Vec<Mono>,
     room: usize,
     newest: usize,
+    /// Let go, and neither sent nor given up.
+    reserved: u32,
 }
 
 impl Meter {
@@ -55,19 +61,16 @@ impl Meter {
         assert!(budget.day <= DAY_MAX, "a budget of more than {DAY_MAX} a day");
         // No window ever holds more than a day's.
         let room = budget.day as usize;
-        Meter { budget, sent: Vec::with_capacity(room), room, newest: 0 }
+        Meter { budget, sent: Vec::with_capacity(room), room, newest: 0, reserved: 0 }
     }
 
     /// When the windows of a second and a minute have room for one more behind `ahead` others, whatever
-    /// else is sent meanwhile; `None` where none of them ever has so much.
+    /// else is sent meanwhile; `None` where one of them never has so much beside what is reserved.
     pub(crate) fn room_behind(&self, ahead: usize) -> Option<Mono> {
         let Budget { second, minute, .. } = self.budget;
         let ahead = u32::try_from(ahead).ok()?;
-        let behind = |limit: u32, window| {
-            let back = limit.checked_sub(ahead).filter(|back| *back > 0)?;
-            Some(self.free_from(back, window))
-        };
-        Some(behind(second, SECOND)?.max(behind(minute, MINUTE)?))
+        let second = self.room_of(second.checked_sub(ahead)?, SECOND)?;
+        Some(second.max(self.room_of(minute.checked_sub(ahead)?, MINUTE)?))
     }
 
     pub(crate) fn allowance(&self, now: Mono) -> Allowance {
@@ -77,11 +80,18 @@ impl Meter {
         if self.free_from(self.budget.day, DAY) > now {
             return Allowance::NotToday;
         }
-        let second = self.free_from(self.budget.second, SECOND);
-        match second.max(self.free_from(self.budget.minute, MINUTE)) {
-            from if from <= now => Allowance::Now,
-            from => Allowance::From(from),
+        let of_day = self.room_of(self.budget.day, DAY);
+        match self.room_behind(0).zip(of_day).map(|(behind, of_day)| behind.max(of_day)) {
+            Some(from) if from <= now => Allowance::Now,
+            Some(from) => Allowance::From(from),
+            None => Allowance::Unknown,
         }
+    }
+
+    /// When a window of `limit` has room for one more beside those reserved; `None` while they fill it.
+    fn room_of(&self, limit: u32, window: Nanos) -> Option<Mono> {
+        let back = limit.checked_sub(self.reserved).filter(|back| *back > 0)?;
+        Some(self.free_from(back, window))
     }
 
     /// When a window has room for one more: as soon as the one that is `limit` back has left it.
@@ -101,9 +111,21 @@ impl Meter {
         self.sent.get(at).copied()
     }
 
-    /// One is sent.
-    pub(crate) fn spend(&mut self, now: Mono) {
-        assert!(self.allowance(now) == Allowance::Now, "more is sent than is allowed");
+    /// One is let go. [`Meter::leave`] or [`Meter::release`] follows, be it much later.
+    pub(crate) fn reserve(&mut self, now: Mono) {
+        assert!(self.allowance(now) == Allowance::Now, "more is let go than is allowed");
+        self.reserved += 1;
+    }
+
+    /// One that was let go will not be sent.
+    pub(crate) fn release(&mut self) {
+        assert!(self.reserved > 0, "nothing was let go");
+        self.reserved -= 1;
+    }
+
+    /// One that was let go is sent.
+    pub(crate) fn leave(&mut self, now: Mono) {
+        self.release();
         assert!(self.back(1).is_none_or(|last| last <= now), "time goes back");
         if self.sent.len() < self.room {
             self.newest = self.sent.len();
@@ -130,7 +152,8 @@ mod tests {
             let mut meter = Meter::new(budget);
             for sent in [start, start + Nanos(1)] {
                 assert_eq!(meter.allowance(sent), Allowance::Now);
-                meter.spend(sent);
+                meter.reserve(sent);
+                meter.leave(sent);
             }
             for left in [start + window, start + window + Nanos(1)] {
                 let refused = match window {
@@ -139,8 +162,37 @@ mod tests {
                 };
                 assert_eq!(meter.allowance(left - Nanos(1)), refused);
                 assert_eq!(meter.allowance(left), Allowance::Now);
-                meter.spend(left);
+                meter.reserve(left);
+                meter.leave(left);
             }
+        }
+    }
+
+    #[test]
+    fn what_is_let_go_has_its_place_until_it_has_left_or_never_will() {
+        let start = Mono(5);
+        for budget in [
+            Budget { second: 2, minute: 9, day: 9 },
+            Budget { second: 9, minute: 2, day: 9 },
+            Budget { second: 9, minute: 9, day: 2 },
+        ] {
+            let mut meter = Meter::new(budget);
+            meter.reserve(start);
+            meter.reserve(start);
+            let late = start + DAY;
+            assert_eq!(meter.allowance(late), Allowance::Unknown, "no time frees it");
+            meter.release();
+            assert_eq!(meter.allowance(late), Allowance::Now);
+            meter.reserve(late);
+            meter.leave(late);
+            let window = match budget {
+                Budget { second: 2, .. } => SECOND,
+                Budget { minute: 2, .. } => MINUTE,
+                _ => DAY,
+            };
+            let refused = Allowance::From(late + window);
+            assert_eq!(meter.allowance(late + window - Nanos(1)), refused, "one may still leave");
+            assert_eq!(meter.allowance(late + window), Allowance::Now);
         }
     }
 }

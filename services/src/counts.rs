@@ -23,7 +23,8 @@ macro_rules! counts {
 counts! {
     /// Asks that came in.
     Asks = "asks",
-    /// Requests sent to the venue: datagrams, or requests and logins over a connection.
+    /// Requests sent to the venue: datagrams, or requests and logins over a connection. Of a desk: those
+    /// it let go.
     Requests = "requests",
     /// Connections tried.
     Connects = "connects",

@@ -4,6 +4,10 @@
 //! the [`Budget`] allows: the one whose numbers are missing longest first, of several the smaller. An ask
 //! that has expired is never let go.
 //!
+//! What is let go need not leave at once: over a connection it waits for that. Its place in the budget is
+//! kept until whoever has it says that it has left ([`Desk::left`]) or never will ([`Desk::release`]), so
+//! that the venue sees no more than it allows, whenever that is.
+//!
 //! After every call, and at [`Desk::deadline`], `next` is called until it says `None`.
 
 use candor_core::{Ask, Mono, Nanos, Refusal, Refused, SnapshotAsk};
@@ -15,7 +19,7 @@ use crate::snapshot::{Body, Piece};
 /// What becomes of an ask.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Decision<A, R> {
-    /// Hand it to the partition's client. It counts against the budget from now on.
+    /// Hand it to the partition's client. A place in the budget is kept for it from now on.
     Send {
         /// The partition.
         partition: u16,
@@ -171,7 +175,7 @@ impl<E: Errand> Queue<E> {
         }
         let first = self.waiting.iter().enumerate().min_by_key(|(_, waiting)| rank(waiting));
         let at = first?.0;
-        self.meter.spend(now);
+        self.meter.reserve(now);
         self.counts.add(Count::Requests);
         Some(self.waiting.swap_remove(at))
     }
@@ -180,11 +184,24 @@ impl<E: Errand> Queue<E> {
         self.waiting.iter().map(|(_, errand)| errand.expires()).min()
     }
 
-    /// When the budget allows what waits, be it at once.
-    fn allowed(&self, now: Mono) -> Mono {
+    /// When the budget allows what waits, be it at once; `None` where that depends on what was let go.
+    fn allowed(&self, now: Mono) -> Option<Mono> {
         match self.meter.allowance(now) {
-            Allowance::From(from) => from,
-            Allowance::Now | Allowance::NotToday => now,
+            Allowance::From(from) => Some(from),
+            Allowance::Now | Allowance::NotToday => Some(now),
+            Allowance::Unknown => None,
+        }
+    }
+
+    fn left(&mut self, now: Mono, count: usize) {
+        for _ in 0..count {
+            self.meter.leave(now);
+        }
+    }
+
+    fn release(&mut self, count: usize) {
+        for _ in 0..count {
+            self.meter.release();
         }
     }
 }
@@ -230,12 +247,29 @@ impl Desk {
         Some(Decision::Send { partition, ask })
     }
 
-    /// When [`Desk::next`] has something to say again, though nobody asks: an ask expires, or the
-    /// budget allows one.
+    /// So many that were let go have left now.
+    ///
+    /// # Panics
+    /// Where not so many were let go.
+    pub fn left(&mut self, now: Mono, count: usize) {
+        self.looked = now;
+        self.queue.left(now, count);
+    }
+
+    /// So many that were let go will never leave.
+    ///
+    /// # Panics
+    /// Where not so many were let go.
+    pub fn release(&mut self, count: usize) {
+        self.queue.release(count);
+    }
+
+    /// When [`Desk::next`] has something to say again, though nobody asks and nothing leaves: an ask
+    /// expires, or the budget allows one.
     #[must_use]
     pub fn deadline(&self) -> Option<Mono> {
         let expiry = self.queue.expiry()?;
-        Some(expiry.min(self.queue.allowed(self.looked)))
+        Some(self.queue.allowed(self.looked).map_or(expiry, |allowed| expiry.min(allowed)))
     }
 
     /// What happened so far.
@@ -328,12 +362,29 @@ impl SnapshotDesk {
         Some(Decision::Send { partition, ask })
     }
 
-    /// When [`SnapshotDesk::next`] has something to say again, though nobody asks: an ask expires, or
-    /// the budget and those being fetched allow one.
+    /// So many that were let go have left now.
+    ///
+    /// # Panics
+    /// Where not so many were let go.
+    pub fn left(&mut self, now: Mono, count: usize) {
+        self.looked = now;
+        self.queue.left(now, count);
+    }
+
+    /// So many that were let go will never leave.
+    ///
+    /// # Panics
+    /// Where not so many were let go.
+    pub fn release(&mut self, count: usize) {
+        self.queue.release(count);
+    }
+
+    /// When [`SnapshotDesk::next`] has something to say again, though nobody asks and nothing leaves: an
+    /// ask expires, or the budget and those being fetched allow one.
     #[must_use]
     pub fn deadline(&self) -> Option<Mono> {
         let expiry = self.queue.expiry()?;
-        let allowed = self.queue.allowed(self.looked);
+        let Some(allowed) = self.queue.allowed(self.looked) else { return Some(expiry) };
         let full = self.running.len() == self.concurrency.snapshots;
         let free = self.running.iter().map(|at| at.until).min().filter(|_| full);
         Some(expiry.min(free.map_or(allowed, |free| allowed.max(free))))

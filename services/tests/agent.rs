@@ -3,13 +3,13 @@
 
 mod common;
 
-use candor_core::{Action, Ask, Mono, Nanos, SeqRange, SnapshotAsk};
+use candor_core::{Action, Ask, Mono, Nanos, SeqNo, SeqRange, SnapshotAsk};
 use candor_decoders::Format;
 use candor_decoders::nasdaq::moldudp64;
 use candor_services::agent::{Agent, Channel, Clients, Config, Shell, Told};
 use candor_services::desk::Concurrency;
 use candor_services::{Budget, Io, retransmit, snapshot};
-use common::{DAY, START, glimpse_image, millis, mold_session, range, secs};
+use common::{DAY, START, glimpse_image, iex_session, millis, mold_session, range, secs};
 
 /// What the agent did and said, as words.
 #[derive(Default)]
@@ -76,6 +76,47 @@ fn agent(second: u32) -> Agent {
     };
     Agent::new(config, vec![clients(), clients(), Clients::default()])
 }
+
+/// Four partitions that ask over connections only, so many a second.
+fn connecting(second: u32) -> Agent {
+    let budget = Budget { second, minute: 600, day: 10_000 };
+    let tcp = retransmit::Config::of(retransmit::Transport::Tcp, 1);
+    let clients = || Clients {
+        retransmit_udp: None,
+        retransmit_tcp: retransmit::Client::new(Format::IexDeep, tcp).ok(),
+        snapshot: Some(snapshot::Client::new(
+            Format::IexDeep,
+            snapshot::Config::of(Format::IexDeep, 1),
+        )),
+    };
+    let config = Config {
+        retransmit: budget,
+        snapshot: budget,
+        concurrency: Concurrency { snapshots: 4, longest: secs(60) },
+        datagram_max: 0,
+    };
+    Agent::new(config, (0..4).map(|_| clients()).collect())
+}
+
+/// What a partition wants over either connection.
+fn over(channel: Channel, expires: Mono) -> Action {
+    let (session, opened) = (iex_session(), START);
+    match channel {
+        Channel::Snapshot => {
+            Action::Snapshot(SnapshotAsk { cycle: 1, session, needs: SeqNo(50), opened, expires })
+        }
+        Channel::RetransmitTcp | Channel::RetransmitUdp => Action::Retransmit(Ask {
+            session,
+            range: range(5, 8),
+            attempt: 0,
+            with_known: true,
+            opened,
+            expires,
+        }),
+    }
+}
+
+const CONNECTIONS: [Channel; 2] = [Channel::RetransmitTcp, Channel::Snapshot];
 
 fn ask(range: SeqRange, opened: Mono) -> Action {
     let session = mold_session();
@@ -150,8 +191,88 @@ fn a_snapshot_comes_whole_and_the_next_partition_follows() {
     let said = words.take();
     assert!(said.contains(&"0 told begin 1".to_owned()), "{said:?}");
     assert!(said.contains(&"0 told end 100".to_owned()), "{said:?}");
-    agent.on_deadline(START + millis(1), &mut words);
-    assert_eq!(words.take(), ["1 Snapshot connect 0"]);
+    assert_eq!(said.last().unwrap(), "1 Snapshot connect 0");
+}
+
+#[test]
+fn a_request_counts_when_it_leaves_however_late_its_connection_comes() {
+    for channel in CONNECTIONS {
+        let (mut agent, mut words) = (connecting(2), Words::default());
+        for partition in 0..4 {
+            agent.act(START, partition, over(channel, START + secs(5)), &mut words);
+        }
+        let connects = |two: [u16; 2]| two.map(|of| format!("{of} {channel:?} connect 0"));
+        assert_eq!(words.take(), connects([0, 1]));
+        let left = START + millis(950);
+        for partition in 0..2 {
+            agent.on_connected(left, partition, channel, &mut words);
+            assert_eq!(words.take(), [format!("{partition} {channel:?} send")]);
+        }
+        agent.on_deadline(START + secs(1), &mut words);
+        assert_eq!(words.take(), [""; 0], "they left 50 ms ago");
+        let again = left + secs(1);
+        assert_eq!(agent.deadline(), Some(again));
+        agent.on_deadline(again, &mut words);
+        assert_eq!(words.take(), connects([2, 3]));
+        agent.on_connected(again + millis(1), 2, channel, &mut words);
+        assert_eq!(words.take(), [format!("2 {channel:?} send")]);
+    }
+}
+
+#[test]
+fn what_never_leaves_makes_room_at_once() {
+    for channel in CONNECTIONS {
+        // The connection is refused, comes when the ask has expired, or is waited for until then.
+        for ended in ["closed", "connected", "the deadline", "dropped"] {
+            let (mut agent, mut words) = (connecting(1), Words::default());
+            let soon = START + millis(200);
+            agent.act(START, 0, over(channel, soon), &mut words);
+            agent.act(START, 1, over(channel, START + secs(5)), &mut words);
+            assert_eq!(words.take(), [format!("0 {channel:?} connect 0")], "{ended}");
+            match ended {
+                "closed" => agent.on_closed(START, 0, channel, &mut words),
+                "connected" => agent.on_connected(soon, 0, channel, &mut words),
+                "dropped" if channel == Channel::Snapshot => {
+                    agent.act(START, 0, Action::DropSnapshot { cycle: 1 }, &mut words);
+                }
+                _ => {
+                    assert_eq!(agent.deadline(), Some(soon));
+                    agent.on_deadline(soon, &mut words);
+                }
+            }
+            let said = words.take();
+            assert_eq!(said.last().unwrap(), &format!("1 {channel:?} connect 0"), "{said:?}");
+            agent.on_connected(soon, 1, channel, &mut words);
+            assert_eq!(words.take(), [format!("1 {channel:?} send")]);
+        }
+    }
+}
+
+#[test]
+fn what_waits_for_a_connection_in_its_client_keeps_its_places() {
+    let (mut agent, mut words) = (connecting(3), Words::default());
+    let at = |first| ask_of_iex(range(first, first + 1));
+    for first in [10, 20, 20] {
+        agent.act(START, 0, at(first), &mut words);
+    }
+    assert_eq!(words.take(), ["0 RetransmitTcp connect 0"], "the others are behind it");
+    // The second of 20 took the place of the first, whose place in the budget is free.
+    agent.act(START, 1, at(10), &mut words);
+    agent.act(START, 2, at(10), &mut words);
+    assert_eq!(words.take(), ["1 RetransmitTcp connect 0"]);
+    agent.on_connected(START, 0, Channel::RetransmitTcp, &mut words);
+    assert_eq!(words.take(), ["0 RetransmitTcp send"]);
+    agent.on_deadline(START + secs(1) - Nanos(1), &mut words);
+    let said = words.take();
+    assert!(!said.contains(&"2 RetransmitTcp connect 0".to_owned()), "{said:?}");
+    agent.on_deadline(START + secs(1), &mut words);
+    let said = words.take();
+    assert!(said.contains(&"2 RetransmitTcp connect 0".to_owned()), "{said:?}");
+}
+
+fn ask_of_iex(range: SeqRange) -> Action {
+    let Action::Retransmit(ask) = over(Channel::RetransmitTcp, START + secs(5)) else { panic!() };
+    Action::Retransmit(Ask { range, ..ask })
 }
 
 #[test]

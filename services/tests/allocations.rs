@@ -9,7 +9,7 @@ use candor_core::{Action, Ask, Mono, SeqNo, SnapshotAsk};
 use candor_decoders::Format;
 use candor_services::agent::{self, Agent, Channel, Clients, Shell, Told};
 use candor_services::desk::Concurrency;
-use candor_services::{Budget, Count, Desk, Io, SnapshotDesk, retransmit, snapshot};
+use candor_services::{Budget, Count, Decision, Desk, Io, SnapshotDesk, retransmit, snapshot};
 use common::*;
 
 thread_local! {
@@ -210,7 +210,13 @@ fn nothing_allocates_after_construction() {
             expires: now + millis(round % 900),
         };
         desk.ask(now, partition, ask);
-        while desk.next(now).is_some() {}
+        while let Some(decision) = desk.next(now) {
+            match decision {
+                Decision::Send { .. } if round % 5 == 0 => desk.release(1),
+                Decision::Send { .. } => desk.left(now, 1),
+                Decision::Refused { .. } => {}
+            }
+        }
         snapshots.ask(
             now,
             partition,
@@ -222,7 +228,9 @@ fn nothing_allocates_after_construction() {
                 expires: now + secs(1),
             },
         );
-        while snapshots.next(now).is_some() {}
+        while let Some(decision) = snapshots.next(now) {
+            snapshots.left(now, usize::from(matches!(decision, Decision::Send { .. })));
+        }
         snapshots.done(now, partition, round as u32);
     }
     assert_eq!(ALLOCATIONS.get() - before, 0);

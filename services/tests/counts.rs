@@ -7,7 +7,7 @@ use candor_decoders::Format;
 use candor_decoders::iex::snap;
 use candor_services::desk::Concurrency;
 use candor_services::retransmit::Transport;
-use candor_services::{Budget, Count, Counts, Desk, SnapshotDesk};
+use candor_services::{Budget, Count, Counts, Decision, Desk, SnapshotDesk};
 use common::*;
 
 /// Asked twice, answered by everybody in every wrong way, then rightly, and again.
@@ -67,7 +67,9 @@ fn at_a_desk() -> Counts {
     let ask = Retransmits::new(Format::IexDeep, Transport::Udp, 1).the_ask(10, 14);
     for partition in 0..2 {
         desk.ask(START, partition, ask);
-        while desk.next(START).is_some() {}
+        while let Some(decision) = desk.next(START) {
+            desk.left(START, usize::from(matches!(decision, Decision::Send { .. })));
+        }
     }
     *desk.counts()
 }

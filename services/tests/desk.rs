@@ -26,16 +26,26 @@ struct Naive {
     budget: Budget,
     room: usize,
     waiting: Vec<(u16, Ask)>,
+    /// Whether what is let go leaves in the same moment.
+    at_once: bool,
+    let_go: usize,
+    /// Let go, and neither sent nor given up.
+    reserved: usize,
     sent: Vec<Mono>,
     outcome: Outcome,
 }
 
 impl Naive {
-    /// How many more are allowed in the window that ends now.
-    fn left(&self, now: Mono, which: usize) -> bool {
+    fn new(budget: Budget, room: usize, at_once: bool) -> Naive {
+        let (waiting, sent, outcome) = (Vec::new(), Vec::new(), Outcome::default());
+        Naive { budget, room, waiting, at_once, let_go: 0, reserved: 0, sent, outcome }
+    }
+
+    /// Whether one more is allowed in the window that ends now, beside so many.
+    fn allows(&self, now: Mono, which: usize, beside: usize) -> bool {
         let window = secs(WINDOWS[which]);
         let recent = self.sent.iter().filter(|sent| **sent + window > now).count();
-        recent < limits(self.budget)[which]
+        recent + beside < limits(self.budget)[which]
     }
 
     fn ask(&mut self, now: Mono, partition: u16, ask: Ask) {
@@ -61,7 +71,11 @@ impl Naive {
     /// than a window allows ahead of it say nothing: they may all expire.
     fn can_leave(&self, now: Mono, ahead: usize, expires: Mono) -> bool {
         let [second, minute, _] = limits(self.budget);
-        if ahead == 0 || ahead >= second || ahead >= minute {
+        if ahead == 0 {
+            return true;
+        }
+        let ahead = ahead + self.reserved;
+        if ahead >= second || ahead >= minute {
             return true;
         }
         [(second, secs(1)), (minute, secs(60))].into_iter().all(|(limit, window)| {
@@ -84,15 +98,20 @@ impl Naive {
             self.waiting = fresh;
             self.sort();
             self.refuse(&expired, "expired");
-            if !self.left(now, 2) {
+            if !self.allows(now, 2, 0) {
                 let all = std::mem::take(&mut self.waiting);
                 self.refuse(&all, "budget");
             }
-            if self.waiting.is_empty() || !self.left(now, 0) || !self.left(now, 1) {
+            let allowed = (0..3).all(|which| self.allows(now, which, self.reserved));
+            if self.waiting.is_empty() || !allowed {
                 return;
             }
             let (partition, ask) = self.waiting.remove(0);
-            self.sent.push(now);
+            self.let_go += 1;
+            match self.at_once {
+                true => self.sent.push(now),
+                false => self.reserved += 1,
+            }
             self.outcome.sent.push((partition, ask.range.first.0));
         }
     }
@@ -109,12 +128,14 @@ impl Naive {
     }
 }
 
-fn drain(desk: &mut Desk, now: Mono) -> Outcome {
+/// What is let go leaves `at_once`, or when it is said to.
+fn drain(desk: &mut Desk, now: Mono, at_once: bool) -> Outcome {
     let mut outcome = Outcome::default();
     while let Some(decision) = desk.next(now) {
         match decision {
             Decision::Send { partition, ask } => {
                 assert!(now < ask.expires);
+                desk.left(now, usize::from(at_once));
                 outcome.sent.push((partition, ask.range.first.0));
             }
             Decision::Refused { partition, refused } => {
@@ -129,9 +150,18 @@ fn drain(desk: &mut Desk, now: Mono) -> Outcome {
 
 #[derive(Clone, Debug)]
 enum Step {
-    Ask { partition: u16, first: u64, len: u64, missing: u64, patience: u64, old_session: bool },
+    Ask {
+        partition: u16,
+        first: u64,
+        len: u64,
+        missing: u64,
+        patience: u64,
+        old_session: bool,
+    },
     Wait(u64),
     Deadline,
+    /// Of those let go so many leave, and then so many will not.
+    Leave(usize, usize),
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -148,6 +178,7 @@ fn step() -> impl Strategy<Value = Step> {
             }),
         2 => millis.prop_map(Step::Wait),
         2 => Just(Step::Deadline),
+        3 => (0_usize..3, 0_usize..2).prop_map(|(left, never)| Step::Leave(left, never)),
     ]
 }
 
@@ -159,11 +190,11 @@ proptest! {
         steps in prop::collection::vec(step(), 1..120),
         budget in (1_u32..4, 1_u32..10, 1_u32..25),
         room in 1_usize..6,
+        at_once in prop::bool::ANY,
     ) {
         let budget = Budget { second: budget.0, minute: budget.1, day: budget.2 };
         let mut desk = Desk::new(room, budget);
-        let mut naive =
-            Naive { budget, room, waiting: Vec::new(), sent: Vec::new(), outcome: Outcome::default() };
+        let mut naive = Naive::new(budget, room, at_once);
         let mut now = START;
         for step in steps {
             match step {
@@ -185,7 +216,7 @@ proptest! {
                     while let Some(due) = desk.deadline().filter(|due| *due <= end) {
                         now = due;
                         naive.drain(now);
-                        prop_assert_eq!(drain(&mut desk, now), naive.take());
+                        prop_assert_eq!(drain(&mut desk, now, at_once), naive.take());
                     }
                     now = end;
                     naive.drain(now);
@@ -198,8 +229,17 @@ proptest! {
                     naive.drain(now);
                     prop_assert_ne!(&naive.outcome, &Outcome::default(), "nothing is due");
                 }
+                Step::Leave(left, never) => {
+                    let left = left.min(naive.reserved);
+                    let never = never.min(naive.reserved - left);
+                    desk.left(now, left);
+                    desk.release(never);
+                    naive.reserved -= left + never;
+                    naive.sent.extend((0..left).map(|_| now));
+                    naive.drain(now);
+                }
             }
-            prop_assert_eq!(drain(&mut desk, now), naive.take());
+            prop_assert_eq!(drain(&mut desk, now, at_once), naive.take());
             prop_assert_eq!(desk.deadline().is_some(), !naive.waiting.is_empty());
         }
         // Whatever moment one looks back from: of any `limit + 1` that follow one another the last was
@@ -210,7 +250,7 @@ proptest! {
             }
         }
         let asks = desk.counts();
-        prop_assert_eq!(asks.get(Count::Requests), naive.sent.len() as u64);
+        prop_assert_eq!(asks.get(Count::Requests), naive.let_go as u64);
         let gone = [Count::Requests, Count::Replaced, Count::Expired, Count::Overflows, Count::OverBudget];
         let gone: u64 = gone.into_iter().map(|count| asks.get(count)).sum();
         prop_assert_eq!(asks.get(Count::Asks), gone + naive.waiting.len() as u64);
@@ -234,16 +274,50 @@ fn ask(first: u64, end: u64, opened: u64) -> Ask {
 fn who_waited_longest_goes_first_and_of_several_the_smaller() {
     let mut desk = Desk::new(8, Budget { second: 1, ..PLENTY });
     desk.ask(START, 9, ask(1, 2, 1));
-    assert_eq!(drain(&mut desk, START).sent, [(9, 1)], "nobody else was there");
+    assert_eq!(drain(&mut desk, START, true).sent, [(9, 1)], "nobody else was there");
     for (partition, ask) in [(0, ask(1, 50, 5)), (1, ask(1, 90, 3)), (2, ask(7, 9, 5))] {
         desk.ask(START, partition, ask);
-        assert_eq!(drain(&mut desk, START), Outcome::default());
+        assert_eq!(drain(&mut desk, START, true), Outcome::default());
     }
     let order: Vec<u16> = (1..4)
-        .flat_map(|second| drain(&mut desk, START + secs(second)).sent)
+        .flat_map(|second| drain(&mut desk, START + secs(second), true).sent)
         .map(|s| s.0)
         .collect();
     assert_eq!(order, [1, 2, 0]);
+}
+
+#[test]
+fn what_was_let_go_counts_from_when_it_left() {
+    let mut desk = Desk::new(8, Budget { second: 1, ..PLENTY });
+    desk.ask(START, 0, ask(1, 2, 1));
+    assert_eq!(drain(&mut desk, START, false).sent, [(0, 1)]);
+    desk.ask(START, 1, ask(1, 2, 1));
+    desk.ask(START, 2, ask(1, 2, 2));
+    assert_eq!(drain(&mut desk, START + secs(5), false), Outcome::default());
+    assert_eq!(desk.deadline(), Some(START + secs(10)), "no time frees the place, only an end");
+    desk.left(START + secs(5), 1);
+    assert_eq!(desk.deadline(), Some(START + secs(6)));
+    assert_eq!(drain(&mut desk, START + secs(6) - Nanos(1), false), Outcome::default());
+    assert_eq!(drain(&mut desk, START + secs(6), false).sent, [(1, 1)]);
+    desk.release(1);
+    assert_eq!(drain(&mut desk, START + secs(6), false).sent, [(2, 1)], "one never left");
+}
+
+#[test]
+fn a_day_that_is_let_go_and_not_used_up_refuses_nobody() {
+    let mut desk = Desk::new(8, Budget { day: 1, ..PLENTY });
+    desk.ask(START, 0, ask(1, 2, 1));
+    assert_eq!(drain(&mut desk, START, false).sent, [(0, 1)]);
+    desk.ask(START, 1, ask(1, 2, 1));
+    assert_eq!(drain(&mut desk, START, false), Outcome::default());
+    desk.left(START, 1);
+    assert_eq!(drain(&mut desk, START, false).refused, [(1, 1, "budget")]);
+}
+
+#[test]
+#[should_panic(expected = "nothing was let go")]
+fn nothing_leaves_that_was_not_let_go() {
+    Desk::new(8, PLENTY).left(START, 1);
 }
 
 fn snapshot_ask(cycle: u32, opened: u64) -> SnapshotAsk {
@@ -265,7 +339,10 @@ fn sent(desk: &mut SnapshotDesk, now: Mono) -> Vec<(u16, u32)> {
     let mut sent = Vec::new();
     while let Some(decision) = desk.next(now) {
         match decision {
-            Decision::Send { partition, ask } => sent.push((partition, ask.cycle)),
+            Decision::Send { partition, ask } => {
+                desk.left(now, 1);
+                sent.push((partition, ask.cycle));
+            }
             Decision::Refused { .. } => panic!("nothing is refused here"),
         }
     }
@@ -317,6 +394,25 @@ fn a_newer_snapshot_of_a_partition_takes_the_place_of_the_one_being_fetched() {
     assert_eq!(desk.running(), 1, "the one before is nobody's any more");
     desk.ask(START, 1, snapshot_ask(1, 1));
     assert_eq!(sent(&mut desk, START), [(1, 1)]);
+}
+
+#[test]
+fn a_snapshot_let_go_keeps_its_place_in_the_budget_beyond_its_place_among_those_being_fetched() {
+    let concurrency = Concurrency { snapshots: 2, longest: secs(30) };
+    let mut desk = SnapshotDesk::new(4, Budget { second: 1, ..PLENTY }, concurrency);
+    desk.ask(START, 0, snapshot_ask(1, 1));
+    assert!(matches!(desk.next(START), Some(Decision::Send { partition: 0, .. })));
+    desk.ask(START, 1, snapshot_ask(1, 1));
+    let late = START + secs(31);
+    assert_eq!(desk.next(late), None);
+    assert_eq!((desk.running(), desk.deadline()), (0, Some(START + secs(100))));
+    desk.left(late, 1);
+    assert_eq!((desk.next(late), desk.deadline()), (None, Some(late + secs(1))));
+    assert!(matches!(desk.next(late + secs(1)), Some(Decision::Send { partition: 1, .. })));
+    desk.release(1);
+    desk.ask(late + secs(1), 2, snapshot_ask(1, 1));
+    let next = desk.next(late + secs(1));
+    assert!(matches!(next, Some(Decision::Send { partition: 2, .. })), "one never left");
 }
 
 #[test]

@@ -12,8 +12,9 @@ use candor_services::snapshot::{self, Body};
 use candor_services::{Budget, Decision, Desk, Io, SnapshotDesk};
 use common::*;
 
-/// A desk with room for two, one request a second, two a day. Partition 1 asks for 10 to 13: nobody did
-/// before; 1 was sent; and it waits; and a longer ask waits beside it; two were sent on this day.
+/// A desk with room for two, one request a second, two a day; what is sent leaves at once. Partition 1 asks
+/// for 10 to 13: nobody did before; 1 was sent; and it waits; and a longer ask waits beside it; two were
+/// sent on this day.
 const DESK: &str = "
 | event | Empty | Sent | Waiting | Full | Spent |
 | an ask | send 3:50 | · | · | busy 3:50 | budget 3:50 |
@@ -23,6 +24,16 @@ const DESK: &str = "
 | an expired ask | expired 3:50 | expired 3:50 | expired 3:50 | busy 3:50 | expired 3:50 |
 | a second passes | · | · | send 1:10 | send 1:10, budget 2:20 | · |
 | all expire | · | · | expired 1:10 | expired 1:10, expired 2:20 | · |
+";
+
+/// The same desk. 9's ask was let go and has not left: alone, and partition 1's waits.
+const LET_GO: &str = "
+| event | Let go | Waiting |
+| it leaves | · | · |
+| it leaves, and a second passes | · | send 1:10 |
+| it never leaves | · | send 1:10 |
+| a second passes | · | · |
+| all expire | · | expired 1:10 |
 ";
 
 /// A desk that fetches one snapshot at a time. Nobody asks; partition 1's is being fetched; and partition 2
@@ -61,14 +72,21 @@ fn ask(first: u64, end: u64, opened: u64) -> Ask {
     Ask { session, range, attempt: 0, with_known: false, opened: START + Nanos(opened), expires }
 }
 
-fn decide(desk: &mut Desk, now: Mono) -> Vec<String> {
-    let decisions = std::iter::from_fn(|| desk.next(now)).map(|decision| match decision {
-        Decision::Send { partition, ask } => format!("send {partition}:{}", ask.range.first),
-        Decision::Refused { partition, refused } => {
-            format!("{} {partition}:{}", refused.why.label(), refused.range.first)
-        }
-    });
-    decisions.collect()
+/// What is let go leaves `at_once`, or when it is said to.
+fn decide(desk: &mut Desk, now: Mono, at_once: bool) -> Vec<String> {
+    let mut decisions = Vec::new();
+    while let Some(decision) = desk.next(now) {
+        decisions.push(match decision {
+            Decision::Send { partition, ask } => {
+                desk.left(now, usize::from(at_once));
+                format!("send {partition}:{}", ask.range.first)
+            }
+            Decision::Refused { partition, refused } => {
+                format!("{} {partition}:{}", refused.why.label(), refused.range.first)
+            }
+        });
+    }
+    decisions
 }
 
 fn desk_in(state: &str) -> Desk {
@@ -82,7 +100,7 @@ fn desk_in(state: &str) -> Desk {
         // One at the latest second.
         let at = Mono(START.0 - (before - 1 - sent) * secs_of(1).0);
         desk.ask(at, 9, ask(90 + sent, 91 + sent, 0));
-        assert_eq!(decide(&mut desk, at).len(), 1);
+        assert_eq!(decide(&mut desk, at, true).len(), 1);
     }
     if state == "Waiting" || state == "Full" {
         desk.ask(START, 1, ask(10, 14, 5));
@@ -90,7 +108,7 @@ fn desk_in(state: &str) -> Desk {
     if state == "Full" {
         desk.ask(START, 2, ask(20, 30, 5));
     }
-    assert_eq!(decide(&mut desk, START), [""; 0]);
+    assert_eq!(decide(&mut desk, START, true), [""; 0]);
     desk
 }
 
@@ -108,7 +126,33 @@ fn desk_on(desk: &mut Desk, event: &str) -> Vec<String> {
         "all expire" => now = now + OUTLOOK,
         other => panic!("no event {other}"),
     }
-    decide(desk, now)
+    decide(desk, now, true)
+}
+
+fn let_go_in(state: &str) -> Desk {
+    let mut desk = desk_in("Empty");
+    desk.ask(START, 9, ask(90, 91, 0));
+    assert_eq!(decide(&mut desk, START, false), ["send 9:90"]);
+    if state == "Waiting" {
+        desk.ask(START, 1, ask(10, 14, 5));
+    }
+    assert_eq!(decide(&mut desk, START, false), [""; 0]);
+    desk
+}
+
+fn let_go_on(desk: &mut Desk, event: &str) -> Vec<String> {
+    match event {
+        "it leaves" | "it leaves, and a second passes" => desk.left(START, 1),
+        "it never leaves" => desk.release(1),
+        "a second passes" | "all expire" => {}
+        other => panic!("no event {other}"),
+    }
+    let passed = match event {
+        "it leaves, and a second passes" | "a second passes" => secs_of(1),
+        "all expire" => OUTLOOK,
+        _ => Nanos::ZERO,
+    };
+    decide(desk, START + passed, false)
 }
 
 fn snapshot_ask(cycle: u32) -> SnapshotAsk {
@@ -133,6 +177,7 @@ fn snapshots_in(state: &str) -> SnapshotDesk {
     if state != "Free" {
         desk.ask(START, 1, snapshot_ask(1));
         assert_eq!(fetch(&mut desk, START), ["send 1:1"]);
+        desk.left(START, 1);
     }
     if state == "Waiting" {
         desk.ask(START, 2, snapshot_ask(1));
@@ -244,6 +289,8 @@ fn tried(table: &str, rows: usize, found: impl Fn(&str, &str) -> Vec<String>) ->
 #[test]
 fn every_cell_of_the_desks_is_true() {
     let wrong = tried(DESK, 7, |state, event| desk_on(&mut desk_in(state), event));
+    assert!(wrong.is_empty(), "{wrong}");
+    let wrong = tried(LET_GO, 5, |state, event| let_go_on(&mut let_go_in(state), event));
     assert!(wrong.is_empty(), "{wrong}");
 }
 

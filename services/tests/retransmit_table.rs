@@ -51,11 +51,12 @@ const TCP: &str = "
 | nobody listens | stray | stray | stray | stray | stray |
 | the deadline | · | Close Connect(1) connects timed_out failovers | Connect(0) connects → Connecting | Close Refused(10-13 timed_out) timed_out failovers → Idle | Close Refused(11-13 timed_out) timed_out → Idle |
 | connected | stray | Send requests → Receiving | stray | stray | stray |
+| connected, when the ask has expired | stray | Close expired → Idle | stray | stray | stray |
 | closed | stray | Connect(1) connects unreachable failovers | stray | Refused(10-13 closed) closed failovers → Idle | Refused(11-13 closed) closed → Idle |
 ";
 
 /// How many events each table has.
-const EVENTS: [usize; 2] = [18, 16];
+const EVENTS: [usize; 2] = [18, 17];
 
 fn bench_in(transport: Transport, state: &str) -> Retransmits {
     let addresses = if state == "Resting" { 1 } else { 2 };
@@ -131,6 +132,10 @@ fn apply(bench: &mut Retransmits, transport: Transport, event: &str) -> Vec<Stri
         "nobody listens elsewhere" => bench.call(|client, now| client.on_unreachable(now, 1)),
         "the deadline" => bench.deadline(),
         "connected" => bench.call(Client::on_connected),
+        "connected, when the ask has expired" => {
+            bench.now = bench.the_ask(10, 14).expires;
+            bench.call(Client::on_connected)
+        }
         "closed" => bench.closed(),
         "bytes" => bench.bytes(&[1, 2, 3]),
         other => panic!("no event {other}"),

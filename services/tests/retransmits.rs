@@ -172,6 +172,67 @@ fn no_request_asks_for_more_than_is_answered() {
 }
 
 #[test]
+fn the_known_number_is_never_what_a_long_request_leaves_out() {
+    let most = [(Format::NasdaqItch50, 65_534), (Format::IexDeep, 1_000), (Format::IexTops, 1_000)];
+    for (format, most) in most {
+        for (len, asked) in [(most - 1, most), (most, most), (most + 1, most), (1, 2)] {
+            let mut bench = udp(format, 1);
+            let ask = Ask { with_known: true, ..bench.the_ask(10, 10 + len) };
+            bench.call(|client, now| client.ask(now, ask));
+            assert_eq!(request(format, &bench.sent).1, range(9, 9 + asked), "{len}");
+        }
+    }
+    // What is left out is no part of the request: it is answered without, and refused without.
+    let mut bench = udp(Format::IexDeep, 1);
+    let ask = Ask { with_known: true, ..bench.the_ask(10, 1_010) };
+    bench.call(|client, now| client.ask(now, ask));
+    bench.datagram(0, &answer(Format::IexDeep, 9, 200));
+    assert_eq!(bench.deadline(), ["Refused(200-1008 timed_out)"]);
+    // Over a connection an answer is as long as one likes.
+    let mut bench = tcp(1);
+    let ask = Ask { with_known: true, ..bench.the_ask(10, 1_000_000) };
+    bench.call(|client, now| client.ask(now, ask));
+    bench.connected();
+    assert_eq!(request(Format::IexDeep, &bench.sent).1, range(9, 1_000_000));
+}
+
+#[test]
+fn a_connection_that_comes_when_the_ask_has_expired_carries_nothing() {
+    let mut bench = tcp(2);
+    let soon = Ask { expires: bench.now + millis(500), ..bench.the_ask(1, 2) };
+    assert_eq!(bench.call(|client, now| client.ask(now, soon)), ["Connect(0)"]);
+    bench.now = soon.expires;
+    assert_eq!(bench.connected(), ["Close"], "forgotten without a word");
+    assert_eq!((bench.count(Count::Requests), bench.count(Count::Expired)), (0, 1));
+    assert_eq!(bench.client.deadline(), None);
+
+    // Who waits behind it has a connection of its own, to the same address: that one is well.
+    let mut bench = tcp(2);
+    bench.call(|client, now| client.ask(now, soon));
+    bench.ask(3, 4);
+    assert_eq!(bench.client.unsent(), 2);
+    bench.now = soon.expires;
+    assert_eq!(bench.connected(), ["Close", "Connect(0)"]);
+    assert_eq!((bench.client.unsent(), bench.client.take_left()), (1, 0));
+    assert_eq!(bench.connected(), ["Send"]);
+    assert_eq!(request(Format::IexDeep, &bench.sent).1, range(3, 4));
+    assert_eq!((bench.client.unsent(), bench.client.take_left()), (0, 1));
+    assert_eq!(bench.client.take_left(), 0, "it is said once");
+}
+
+#[test]
+fn a_datagram_leaves_at_once_or_never() {
+    let mut bench = udp(Format::IexDeep, 1);
+    bench.ask(1, 2);
+    bench.ask(5, 5);
+    assert_eq!((bench.client.unsent(), bench.client.take_left()), (0, 1));
+    for number in 0..20 {
+        bench.ask(100 + 2 * number, 101 + 2 * number);
+    }
+    assert_eq!((bench.client.unsent(), bench.client.take_left()), (0, REMEMBERED - 1));
+}
+
+#[test]
 fn asks_that_can_not_be_said_are_refused() {
     for (format, session) in [
         (Format::NasdaqItch50, SessionId::from_number(7)),

@@ -322,6 +322,24 @@ fn every_wait_ends_by_itself() {
 }
 
 #[test]
+fn a_connection_that_comes_when_the_ask_has_expired_carries_nothing() {
+    for format in BOTH {
+        let mut bench = Snapshots::new(format, 1);
+        let ask = SnapshotAsk { expires: START + millis(500), ..bench.snapshot_ask(1) };
+        bench.call(|client, now| client.ask(now, ask));
+        assert_eq!(bench.client.unsent(), 1);
+        bench.now = ask.expires;
+        assert_eq!(bench.connected(), ["Close", "Failed(expired)"]);
+        assert_eq!((bench.count(Count::Requests), bench.count(Count::Expired)), (0, 1));
+        assert_eq!((bench.client.unsent(), bench.client.take_left()), (0, 0));
+        bench.asked();
+        assert_eq!((bench.client.unsent(), bench.client.take_left()), (0, 1));
+        bench.bytes(&image(format));
+        assert_eq!(bench.client.take_left(), 0, "a logout is no request");
+    }
+}
+
+#[test]
 fn a_server_that_falls_silent_or_dawdles_is_left() {
     // Silent: our own heartbeats do not keep it alive.
     let mut bench = Snapshots::new(Format::NasdaqItch50, 1);

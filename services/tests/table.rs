@@ -46,6 +46,10 @@ fn apply(bench: &mut Snapshots, input: &str) -> Vec<String> {
         "the cycle is dropped" => bench.drop_cycle(1),
         "another cycle is dropped" => bench.drop_cycle(9),
         "connected" => bench.connected(),
+        "connected, when the ask has expired" => {
+            bench.now = bench.snapshot_ask(1).expires;
+            bench.connected()
+        }
         "closed" => bench.closed(),
         "yes" => bench.bytes(&yes(bench.format)),
         "no" if itch => bench.bytes(&[0, 2, b'J', b'A']),
@@ -109,5 +113,5 @@ fn every_cell_is_as_the_description_says() {
             }
         }
     }
-    assert_eq!(cells, 14 * 4 * 2, "every row was read");
+    assert_eq!(cells, 15 * 4 * 2, "every row was read");
 }

@@ -5,7 +5,7 @@
 //!
 //! | ask | under way until | then |
 //! | --- | --- | --- |
-//! | waits for the connection of another, or for its own | it expires | forgotten |
+//! | waits for the connection of another, or for its own | it expires, be it as the connection comes | forgotten |
 //! | sent, nothing heard | the time an answer may take, or it expires | the address rests; `Refused(timed_out)`, or forgotten where it has expired |
 //! | sent, a part heard | the time an answer may take, from the last part on | `Refused(timed_out)` for the rest |
 //! | sent, some of it asked for anew | at once (UDP) | forgotten; the new one stands for it |
@@ -232,6 +232,24 @@ impl Client {
         match &mut self.0 {
             Way::Udp(udp) => udp.next_result(),
             Way::Tcp(tcp) => tcp.next_result(),
+        }
+    }
+
+    /// How many requests have left since this was asked last.
+    pub fn take_left(&mut self) -> usize {
+        match &mut self.0 {
+            Way::Udp(udp) => udp.take_left(),
+            Way::Tcp(tcp) => tcp.take_left(),
+        }
+    }
+
+    /// How many asks have not left and still may: they wait for a connection. Over UDP none does, once
+    /// what is to be done was fetched.
+    #[must_use]
+    pub fn unsent(&self) -> usize {
+        match &self.0 {
+            Way::Udp(_) => 0,
+            Way::Tcp(tcp) => tcp.unsent(),
         }
     }
 

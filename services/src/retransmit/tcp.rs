@@ -48,6 +48,8 @@ pub(super) struct Tcp {
     waiting: [Option<Ask>; REMEMBERED],
     /// One event can end the ask under way and all that wait, and turn a new one away.
     refused: [Option<Refused>; REMEMBERED + 2],
+    /// Requests that have left since this was asked for last.
+    left: usize,
     counts: Counts,
 }
 
@@ -62,6 +64,7 @@ impl Tcp {
             phase: Phase::Idle,
             waiting: [None; REMEMBERED],
             refused: [None; REMEMBERED + 2],
+            left: 0,
             counts: Counts::new(),
         }
     }
@@ -113,9 +116,15 @@ impl Tcp {
         if self.link.on_connected(&mut self.counts) != Change::Opened {
             return;
         }
+        // A connection can come before the deadline that would have given it up is looked at.
+        if ask.expires <= now {
+            self.end(now, &ask, Refusal::Expired);
+            return;
+        }
         let said = self.link.say(|buffer| self.wire.encode(&ask, buffer));
         assert!(said, "an ask whose request can't be written was refused before");
         self.counts.add(Count::Requests);
+        self.left += 1;
         let until = (now + self.answer).min(ask.expires);
         self.phase = Phase::Receiving { ask, rest: ask.range, until };
     }
@@ -270,6 +279,15 @@ impl Tcp {
     pub(super) fn stray(&mut self) {
         self.enter();
         self.counts.add(Count::Stray);
+    }
+
+    pub(super) fn take_left(&mut self) -> usize {
+        core::mem::take(&mut self.left)
+    }
+
+    pub(super) fn unsent(&self) -> usize {
+        let connecting = matches!(self.phase, Phase::Connecting { .. });
+        usize::from(connecting) + self.waiting.iter().flatten().count()
     }
 
     pub(super) fn counts(&self) -> &Counts {

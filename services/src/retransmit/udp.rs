@@ -60,6 +60,8 @@ pub(super) struct Udp {
     request: [u8; REQUEST_MAX],
     payload: Vec<u8>,
     fresh: bool,
+    /// Requests that have left since this was asked for last.
+    left: usize,
     counts: Counts,
 }
 
@@ -75,6 +77,7 @@ impl Udp {
             request: [0; REQUEST_MAX],
             payload: Vec::with_capacity(PAYLOAD_MAX),
             fresh: false,
+            left: 0,
             counts: Counts::new(),
         }
     }
@@ -236,6 +239,7 @@ impl Udp {
         *entry = Entry::Sent { ask, rest: ask.range, until, address };
         let len = self.wire.encode(&ask, &mut self.request)?;
         self.counts.add(Count::Requests);
+        self.left += 1;
         Some(Io::SendTo { address, bytes: &self.request[..len] })
     }
 
@@ -255,6 +259,10 @@ impl Udp {
     pub(super) fn stray(&mut self) {
         self.enter();
         self.counts.add(Count::Stray);
+    }
+
+    pub(super) fn take_left(&mut self) -> usize {
+        core::mem::take(&mut self.left)
     }
 
     pub(super) fn counts(&self) -> &Counts {

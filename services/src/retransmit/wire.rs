@@ -44,12 +44,14 @@ impl Wire {
             (Format::IexDeep | Format::IexTops, Transport::Udp) => gapfill::UDP_MESSAGES_MAX,
             (Format::IexDeep | Format::IexTops, Transport::Tcp) => u64::MAX,
         };
+        // The known number before the gap shows whose numbers the answer is of: it is never what is left
+        // out. What is left out at the end is asked for next.
+        let most = most - u64::from(ask.with_known);
         let range = SeqRange::of(ask.range.first, ask.range.len().min(most))?;
         if range.is_empty() {
             return None;
         }
-        let with_known = ask.with_known && range.len() < most;
-        let ask = Ask { range, with_known, ..ask };
+        let ask = Ask { range, ..ask };
         self.encode(&ask, &mut [0; REQUEST_MAX]).map(|_| ask)
     }
 

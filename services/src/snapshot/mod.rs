@@ -13,6 +13,7 @@
 //! | the cycle is dropped | - | Close | Close | Close |
 //! | another cycle is dropped | - | - | - | - |
 //! | connected | - | Send | - | - |
+//! | connected, when the ask has expired | - | Close Failed(expired) | - | - |
 //! | closed | - | Connect | Failed(closed) | Failed(closed) |
 //! | yes | - | - | Begin | Close Failed(malformed) |
 //! | no | - | - | Close Failed(refused) | Close Failed(malformed) |
@@ -223,6 +224,8 @@ pub struct Client {
     /// When something was said last.
     spoke: Mono,
     results: Results,
+    /// Requests that have left since this was asked for last.
+    left: usize,
     counts: Counts,
 }
 
@@ -253,6 +256,7 @@ impl Client {
             phase: Phase::Idle,
             spoke: Mono::NEVER,
             results,
+            left: 0,
             counts: Counts::new(),
             config,
         }
@@ -299,9 +303,16 @@ impl Client {
         if self.link.on_connected(&mut self.counts) != Change::Opened {
             return;
         }
+        // A connection can come before the deadline that would have given it up is looked at.
+        if ask.expires <= now {
+            self.counts.add(Count::Expired);
+            self.fail(Refusal::Expired);
+            return;
+        }
         let said = self.link.say(|buffer| self.dialogue.greeting(&ask, buffer));
         assert!(said, "an ask whose request can't be written was refused before");
         self.counts.add(Count::Requests);
+        self.left += 1;
         self.spoke = now;
         self.phase = Phase::Asked { ask, until: (now + self.config.answer).min(ask.expires) };
     }
@@ -425,6 +436,18 @@ impl Client {
     #[must_use]
     pub fn is_idle(&self) -> bool {
         matches!(self.phase, Phase::Idle)
+    }
+
+    /// How many requests have left since this was asked last: logins and requests of SNAP, neither
+    /// heartbeats nor logouts.
+    pub fn take_left(&mut self) -> usize {
+        core::mem::take(&mut self.left)
+    }
+
+    /// How many asks have not left and still may, one at most: it waits for its connection.
+    #[must_use]
+    pub fn unsent(&self) -> usize {
+        usize::from(matches!(self.phase, Phase::Connecting { .. }))
     }
 
     /// What happened so far.

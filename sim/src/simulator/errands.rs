@@ -127,9 +127,9 @@ struct Roads {
     counts: Errand,
     /// Numbers that a request may ask for.
     piece: u32,
-    /// Requests, and how long after it was let go one leaves at most, over a connection.
-    retransmit: (Quota, Nanos),
-    snapshot: (Quota, Nanos),
+    /// Requests as they leave.
+    retransmit: Quota,
+    snapshot: Quota,
     /// A request that must not have been made, and the partition that made it.
     wrong: Option<(usize, String)>,
 }
@@ -211,8 +211,8 @@ impl Errands {
                 image: None,
                 counts: Errand::default(),
                 piece: setup.piece,
-                retransmit: (Quota::new("retransmit", budget), setup.timeout_max()),
-                snapshot: (Quota::new("snapshot", budget), setup.begin()),
+                retransmit: Quota::new("retransmit", budget),
+                snapshot: Quota::new("snapshot", budget),
                 wrong: None,
             },
         }
@@ -429,12 +429,11 @@ impl Roads {
 
     /// A request leaves.
     fn spend(&mut self, partition: u16, channel: Channel) {
-        let (quota, late) = match channel {
+        let quota = match channel {
             Channel::Snapshot => &mut self.snapshot,
             Channel::RetransmitUdp | Channel::RetransmitTcp => &mut self.retransmit,
         };
-        let late = if channel == Channel::RetransmitUdp { Nanos::ZERO } else { *late };
-        if let Err(wrong) = quota.spend(self.now, late) {
+        if let Err(wrong) = quota.spend(self.now) {
             self.blame(partition, || wrong);
         }
     }
