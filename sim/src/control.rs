@@ -32,7 +32,7 @@ end [P]                   close the market and end the session
 service [P] [retransmit|snapshot] FAULT    what goes wrong with the venue's services:
   refuse, hang, partial, late 200ms, throttle 5 (requests a second),
   wrong-range, twice (retransmission), old-snapshot 500 (messages), broken-snapshot,
-  lost-part (snapshots), off (none any more)
+  lost-part, lost-packet (snapshots), off (none any more)
 status                    everything in JSON
 quit";
 
@@ -266,6 +266,7 @@ fn service(words: &mut Words<'_>) -> Result<Command, BadCommand> {
         "old-snapshot" => ServiceFault::OldSnapshot(words.number("messages")?),
         "broken-snapshot" => ServiceFault::BrokenSnapshot,
         "lost-part" => ServiceFault::LostPart,
+        "lost-packet" => ServiceFault::LostPacket,
         "off" => ServiceFault::Off,
         other => return bad(format!("\"{other}\" is no fault of a service; see help")),
     };
@@ -400,6 +401,14 @@ mod tests {
             ("clear", fault(None, None, Fault::Clear)),
             ("skip 1 10", Ok(Command::Skip { partition: 0, count: 10 })),
             ("lose 1 10", Ok(Command::Lose { partition: 0, count: 10 })),
+            (
+                "service snapshot lost-packet",
+                Ok(Command::Service {
+                    partition: None,
+                    service: Some(ServiceKind::Snapshot),
+                    fault: ServiceFault::LostPacket,
+                }),
+            ),
             (
                 "service 2 snapshot old-snapshot 500",
                 Ok(Command::Service {

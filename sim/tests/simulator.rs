@@ -278,6 +278,14 @@ fn scenarios_of_recovery_are_what_they_are_called() {
     }
 }
 
+/// A snapshot of SNAP that lacks one packet is no snapshot.
+#[test]
+fn a_snapshot_that_lacks_a_packet_is_not_believed() {
+    let (_, count) = counted("snapshot-broken", 4, Family::Deep);
+    let [failed, spliced] = [Counter::SnapshotsFailed, Counter::SnapshotsSpliced].map(count);
+    assert!(failed >= 1 && spliced >= 1, "{failed} failed, {spliced} spliced");
+}
+
 #[test]
 fn one_seed_is_one_run() {
     for (seed, venue) in [(3, Family::Itch50), (4, Family::Itch50), (3, Family::Deep)] {

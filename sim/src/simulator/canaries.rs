@@ -18,11 +18,12 @@ const EVENTS: u64 = 30_000;
 const AGAIN_EVERY: u64 = 5;
 
 /// What the swarm comes upon too seldom, tried on the first odd seeds.
-const RARE: [fn(u64) -> Plan; 6] = [
+const RARE: [fn(u64) -> Plan; 7] = [
     session_changes_in_gap,
     session_unheard,
     holdback_too_short,
     snapshot_cut_short,
+    snapshot_short_of_a_packet,
     other_numbers,
     scenario::restart_just_passed,
 ];
@@ -128,6 +129,17 @@ fn snapshot_cut_short(seed: u64) -> Plan {
     loses("snapshot-cut-short", seed, services)
         .at(Nanos::ZERO, What::Serve(0, ServiceKind::Snapshot, ServiceFault::BrokenSnapshot))
         .at(later(300), What::Serve(0, ServiceKind::Snapshot, ServiceFault::Off))
+}
+
+/// A message in the middle of a snapshot is left out.
+fn snapshot_short_of_a_packet(seed: u64) -> Plan {
+    let services = ServiceSetup { retransmit: false, ..ServiceSetup::BOTH };
+    let mut plan = loses("snapshot-short-of-a-packet", seed, services)
+        .at(Nanos::ZERO, What::Serve(0, ServiceKind::Snapshot, ServiceFault::LostPacket))
+        .at(later(300), What::Serve(0, ServiceKind::Snapshot, ServiceFault::Off));
+    // Of GLIMPSE nothing shows it.
+    plan.setup.venue = Family::Deep;
+    plan
 }
 
 /// Other numbers are sent than were asked for.
