@@ -219,12 +219,14 @@ impl<'a> World<'a> {
         self.heal()?;
         let bound = healing_bound(self.setup);
         self.pass(self.now + bound, u64::MAX)?;
+        self.look(self.now)?;
+        self.healed(false)?;
         // Nothing new, so that what is there can be compared with the end of it.
         self.command(&Command::Pause);
         let settle = Nanos(bound.0 - self.setup.session_grace.0);
         self.pass(self.now + settle, u64::MAX)?;
         self.look(self.now)?;
-        self.healed()
+        self.healed(true)
     }
 
     /// Lets time pass until then, or until so many messages were published in all.
