@@ -232,7 +232,7 @@ fn fault(words: &mut Words<'_>) -> Result<Command, BadCommand> {
             let ppm = words.chance()?;
             Fault::Burst(
                 ppm,
-                if words.rest.is_empty() { 20 } else { words.number("packets")? as u32 },
+                if words.rest.is_empty() { 20 } else { words.small_number("packets")? },
             )
         }
         "dup" => Fault::Duplicate(words.chance()?),
@@ -257,7 +257,7 @@ fn service(words: &mut Words<'_>) -> Result<Command, BadCommand> {
     }
     let fault = match words.next("a fault, such as refuse")? {
         "refuse" => ServiceFault::Refuse,
-        "throttle" => ServiceFault::Throttle(words.number("requests a second")? as u32),
+        "throttle" => ServiceFault::Throttle(words.small_number("requests a second")?),
         "hang" => ServiceFault::Hang,
         "partial" => ServiceFault::Partial,
         "late" => ServiceFault::Late(length(words.next("a length of time, such as 500ms")?)?),
@@ -295,6 +295,12 @@ impl<'a> Words<'a> {
     fn number(&mut self, what: &str) -> Result<u64, BadCommand> {
         let word = self.next(what)?;
         word.replace('_', "").parse().or_else(|_| bad(format!("\"{word}\" is no number ({what})")))
+    }
+
+    fn small_number(&mut self, what: &str) -> Result<u32, BadCommand> {
+        let number = self.number(what)?;
+        let most = u32::MAX;
+        u32::try_from(number).or_else(|_| bad(format!("{number} is not from 0 to {most} ({what})")))
     }
 
     fn partition(&mut self) -> Result<usize, BadCommand> {
@@ -449,6 +455,8 @@ mod tests {
             ("service 1 retransmit", "a fault"),
             ("service explode", "no fault of a service"),
             ("service throttle", "requests a second"),
+            ("service throttle 4294967296", "not from 0 to 4294967295"),
+            ("burst-loss 1% 4294967296", "not from 0 to 4294967295"),
             ("status now", "too many"),
         ] {
             let error = parse(text).unwrap_err().to_string();
