@@ -81,6 +81,8 @@ canaries! {
     SnapshotSessionIgnored,
     /// The last number that a snapshot of IEX contains is taken for the first that it doesn't.
     SnapEndOffByOne,
+    /// A snapshot of IEX is taken for whole whatever length it said it has.
+    SnapLengthIgnored,
     /// What the venue allows of requests is not looked at.
     BudgetIgnored,
     /// The first packet after a silence makes the books of before Live, whatever it shows missing.

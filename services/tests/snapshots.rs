@@ -237,8 +237,47 @@ fn snap_asks_for_what_is_needed_and_takes_only_what_it_asked_for() {
     // An empty snapshot contains nothing, and the stream starts with number 1.
     let mut bench = Snapshots::new(Format::IexDeep, 1);
     bench.asked();
+    let start = snap::FromServer::Start { image_len: 0 };
     let words = bench.bytes(&snaps(&[start, snap::FromServer::End { last: SeqNo(0) }]));
     assert_eq!(words, ["Close", "Begin", "End(1)"]);
+}
+
+#[test]
+fn a_snapshot_of_another_length_than_snap_has_told_is_not_whole() {
+    let messages = [&b"abcde"[..], b"fghijkl", b"mnopqrstu"];
+    let end = |image_len: u64, came: &[&[u8]]| {
+        let mut bench = Snapshots::new(Format::IexDeep, 1);
+        bench.asked();
+        let mut wire = snaps(&[snap::FromServer::Start { image_len }]);
+        for message in came {
+            wire.extend(snaps(&[snap::FromServer::Data { stream: stream(), message }]));
+        }
+        wire.extend(snaps(&[snap::FromServer::End { last: SeqNo(99) }]));
+        let words = bench.bytes(&wire);
+        let malformed = bench.client.counts().get(Count::Malformed);
+        let last = words.last().cloned().unwrap();
+        assert_eq!(malformed, u64::from(last == "Failed(malformed)"), "{words:?}");
+        last
+    };
+    // The specification does not say of what the bytes are counted: messages, their blocks, segments of
+    // IEX-TP, packets without or with their own length.
+    for beside in [0, 2, 42, 43, 45] {
+        let image_len = 21 + 3 * beside;
+        assert_eq!(end(image_len, &messages), "End(100)", "{image_len}");
+        for wrong in [image_len - 1, image_len + 1] {
+            assert_eq!(end(wrong, &messages), "Failed(malformed)", "{wrong}");
+        }
+        for left_out in 0..3 {
+            let came = [&messages[..left_out], &messages[left_out + 1..]].concat();
+            assert_eq!(
+                end(image_len, &came),
+                "Failed(malformed)",
+                "{image_len} without {left_out}"
+            );
+        }
+        let twice = [&messages[..], &messages[..1]].concat();
+        assert_eq!(end(image_len, &twice), "Failed(malformed)", "{image_len}, one twice");
+    }
 }
 
 #[test]

@@ -32,7 +32,7 @@ end [P]                   close the market and end the session
 service [P] [retransmit|snapshot] FAULT    what goes wrong with the venue's services:
   refuse, hang, partial, late 200ms, throttle 5 (requests a second),
   wrong-range, twice (retransmission), old-snapshot 500 (messages), broken-snapshot,
-  lost-part (snapshots), off (none any more)
+  lost-part, lost-packet (snapshots), off (none any more)
 status                    everything in JSON
 quit";
 
@@ -232,7 +232,7 @@ fn fault(words: &mut Words<'_>) -> Result<Command, BadCommand> {
             let ppm = words.chance()?;
             Fault::Burst(
                 ppm,
-                if words.rest.is_empty() { 20 } else { words.number("packets")? as u32 },
+                if words.rest.is_empty() { 20 } else { words.small_number("packets")? },
             )
         }
         "dup" => Fault::Duplicate(words.chance()?),
@@ -257,7 +257,7 @@ fn service(words: &mut Words<'_>) -> Result<Command, BadCommand> {
     }
     let fault = match words.next("a fault, such as refuse")? {
         "refuse" => ServiceFault::Refuse,
-        "throttle" => ServiceFault::Throttle(words.number("requests a second")? as u32),
+        "throttle" => ServiceFault::Throttle(words.small_number("requests a second")?),
         "hang" => ServiceFault::Hang,
         "partial" => ServiceFault::Partial,
         "late" => ServiceFault::Late(length(words.next("a length of time, such as 500ms")?)?),
@@ -266,6 +266,7 @@ fn service(words: &mut Words<'_>) -> Result<Command, BadCommand> {
         "old-snapshot" => ServiceFault::OldSnapshot(words.number("messages")?),
         "broken-snapshot" => ServiceFault::BrokenSnapshot,
         "lost-part" => ServiceFault::LostPart,
+        "lost-packet" => ServiceFault::LostPacket,
         "off" => ServiceFault::Off,
         other => return bad(format!("\"{other}\" is no fault of a service; see help")),
     };
@@ -294,6 +295,12 @@ impl<'a> Words<'a> {
     fn number(&mut self, what: &str) -> Result<u64, BadCommand> {
         let word = self.next(what)?;
         word.replace('_', "").parse().or_else(|_| bad(format!("\"{word}\" is no number ({what})")))
+    }
+
+    fn small_number(&mut self, what: &str) -> Result<u32, BadCommand> {
+        let number = self.number(what)?;
+        let most = u32::MAX;
+        u32::try_from(number).or_else(|_| bad(format!("{number} is not from 0 to {most} ({what})")))
     }
 
     fn partition(&mut self) -> Result<usize, BadCommand> {
@@ -401,6 +408,14 @@ mod tests {
             ("skip 1 10", Ok(Command::Skip { partition: 0, count: 10 })),
             ("lose 1 10", Ok(Command::Lose { partition: 0, count: 10 })),
             (
+                "service snapshot lost-packet",
+                Ok(Command::Service {
+                    partition: None,
+                    service: Some(ServiceKind::Snapshot),
+                    fault: ServiceFault::LostPacket,
+                }),
+            ),
+            (
                 "service 2 snapshot old-snapshot 500",
                 Ok(Command::Service {
                     partition: Some(1),
@@ -440,6 +455,8 @@ mod tests {
             ("service 1 retransmit", "a fault"),
             ("service explode", "no fault of a service"),
             ("service throttle", "requests a second"),
+            ("service throttle 4294967296", "not from 0 to 4294967295"),
+            ("burst-loss 1% 4294967296", "not from 0 to 4294967295"),
             ("status now", "too many"),
         ] {
             let error = parse(text).unwrap_err().to_string();

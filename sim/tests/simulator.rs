@@ -3,7 +3,7 @@
 use candor_core::counters::Counter;
 use candor_sim::market::Family;
 use candor_sim::simulator::shrink::shrink;
-use candor_sim::simulator::{Must, Outcome, Plan, report, run, scenario, swarm};
+use candor_sim::simulator::{Must, Outcome, Plan, What, report, run, scenario, swarm};
 
 #[path = "../src/bin/candor-sim/allocator.rs"]
 mod allocator;
@@ -278,6 +278,14 @@ fn scenarios_of_recovery_are_what_they_are_called() {
     }
 }
 
+/// A snapshot of SNAP that lacks one packet is no snapshot.
+#[test]
+fn a_snapshot_that_lacks_a_packet_is_not_believed() {
+    let (_, count) = counted("snapshot-broken", 4, Family::Deep);
+    let [failed, spliced] = [Counter::SnapshotsFailed, Counter::SnapshotsSpliced].map(count);
+    assert!(failed >= 1 && spliced >= 1, "{failed} failed, {spliced} spliced");
+}
+
 #[test]
 fn one_seed_is_one_run() {
     for (seed, venue) in [(3, Family::Itch50), (4, Family::Itch50), (3, Family::Deep)] {
@@ -303,6 +311,27 @@ fn a_failure_is_told_and_made_smaller() {
     let told = report::explain(&shrunk.plan, &shrunk.failure, "candor-sim --keep 0");
     assert!(told.contains("replay: candor-sim --keep 0"));
     assert!(told.contains("P2 falls silent"));
+}
+
+/// A panic is a failure like any other: told with what led to it, made smaller, and not the end of those who
+/// run plans.
+#[test]
+fn a_panic_is_told_and_made_smaller() {
+    let plan = scenario::find("gap-one-line", 1, Family::Itch50).expect("a scenario of this name");
+    let (at, nowhere) = (candor_core::Nanos::from_millis(100), plan.setup.partitions);
+    let plan = plan.at(at, What::LoseNext(0, 1)).at(at, What::Kill(nowhere));
+    let failure = run(&plan).failure.expect("there is no such partition");
+    assert_eq!((failure.at, failure.partition), (at, None));
+    assert!(
+        failure.what.contains("panicked") && failure.what.contains("no partition 4"),
+        "{failure:?}"
+    );
+    assert!(failure.story.iter().any(|told| told.contains("fault")), "{:?}", failure.story);
+    let shrunk = shrink(&plan, &failure, 30);
+    assert!(shrunk.plan.faults.iter().all(|fault| fault.what == What::Kill(nowhere)));
+    assert_eq!(shrunk.failure.what, failure.what);
+    let plan = scenario::find("gap-one-line", 1, Family::Itch50).expect("a scenario of this name");
+    holds(&plan, "candor-sim --scenario gap-one-line");
 }
 
 /// What a plan expects while nobody can look proves nothing, and is no pass.

@@ -12,8 +12,9 @@
 //! requests a day, and closes a connection that is idle for 10 seconds.
 //!
 //! Unverified: whether the token is padded with spaces (it is here), what exactly the length of the
-//! image counts (it is handed out and relied on by nobody), and what number the header inside a data
-//! packet carries (it is not looked at; channel, session and message protocol are).
+//! image counts (every reading in bytes is accepted, [`Taken::agrees`], and what fits none is no whole
+//! snapshot), and what number the header inside a data packet carries (it is not looked at; channel,
+//! session and message protocol are).
 
 use candor_core::{ByteOrder, Nanos, Reject, SeqNo};
 use core::fmt;
@@ -27,6 +28,9 @@ use crate::view::{View, views};
 /// The longest packet, its length included, in bytes. Nothing known is longer than DEEP's auction
 /// message (80) behind two headers.
 pub const LONGEST: usize = 1024;
+
+/// Bytes of a data packet beside its message.
+pub const DATA_HEAD: usize = DataHead::LEN;
 
 /// How packets are marked off.
 pub const FRAMING: Framing = Framing { prefix: ByteOrder::Little, longest: LONGEST };
@@ -222,6 +226,39 @@ impl Error {
     }
 }
 
+/// What came of an image so far, to be held against the length that its start has told. A data packet
+/// carries no number known to be its own: this length is the only thing by which the loss of one shows.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Taken {
+    messages: u64,
+    bytes: u64,
+}
+
+impl Taken {
+    /// What a server may count beside the bytes of each message: nothing, the block's length, the
+    /// header of IEX-TP as well, the packet's type as well, or all of the packet.
+    const BESIDE: [u64; 5] = {
+        let block = 2;
+        let segment = block + tp::HEADER_LEN as u64;
+        [0, block, segment, segment + 1, DATA_HEAD as u64]
+    };
+
+    /// A message came.
+    pub fn take(&mut self, message: &[u8]) {
+        self.messages += 1;
+        self.bytes += message.len() as u64;
+    }
+
+    /// Whether all that came can be an image of `image_len` bytes, in any reading of what they are
+    /// bytes of: the specification leaves it open. Where a message is missing, another reading fits
+    /// only by accident, of an image of a few dozen messages; never where whole packets are counted.
+    #[must_use]
+    pub fn agrees(&self, image_len: u64) -> bool {
+        let len = |beside: u64| self.messages.checked_mul(beside)?.checked_add(self.bytes);
+        Taken::BESIDE.into_iter().any(|beside| len(beside) == Some(image_len))
+    }
+}
+
 /// What a server sends.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum FromServer<'a> {
@@ -229,7 +266,7 @@ pub enum FromServer<'a> {
     Error(Error),
     /// A snapshot begins.
     Start {
-        /// Length of the image, as the server says it.
+        /// Length of the image in bytes, as the server says it: [`Taken::agrees`].
         image_len: u64,
     },
     /// A message of the snapshot.

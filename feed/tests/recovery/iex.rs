@@ -33,7 +33,7 @@ fn iex_gaps_are_filled_by_datagrams_or_a_connection_and_snapshots_heal_the_rest(
     eventually("it is live again", || handler.is_live(0).then_some(()));
     // Counters follow the books within a cycle.
     eventually("a snapshot", || (handler.count(0, Counter::SnapshotsSpliced) == 1).then_some(()));
-    for fault in ["refuse", "hang", "throttle 1", "lost-part", "broken-snapshot"] {
+    for fault in ["refuse", "hang", "throttle 1", "lost-part", "lost-packet", "broken-snapshot"] {
         scene.tell(&format!("service 1 snapshot {fault}"));
         scene.tell("skip 1 20");
         handler.until_reason(0, &[Reason::Gap, Reason::Recovering]);

@@ -24,8 +24,8 @@ pub(super) const MESSAGE_MAX: usize = LONGEST;
 /// What a packet of the server comes to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Said<'a> {
-    /// The request is accepted; the snapshot is of this session.
-    Yes(SessionId),
+    /// The request is accepted; the snapshot is of this session, and so long where that is said.
+    Yes(SessionId, Option<u64>),
     /// The request is refused.
     No(Refusal),
     /// A message of the snapshot.
@@ -158,8 +158,8 @@ fn glimpse_said<'a>(
             // The stream may pad its name on the other side.
             let same = name_of(ask.session).map(ascii::left_aligned) == Some(session);
             match choice {
-                _ if same => Said::Yes(ask.session),
-                SessionChoice::Current => Said::Yes(SessionId::from_text(session)),
+                _ if same => Said::Yes(ask.session, None),
+                SessionChoice::Current => Said::Yes(SessionId::from_text(session), None),
                 SessionChoice::Stream => Said::Other(Refusal::WrongSession),
             }
         }
@@ -184,7 +184,7 @@ fn snap_said<'a>(
 ) -> Said<'a> {
     use snap::{Error, FromServer};
     match packet {
-        FromServer::Start { .. } => Said::Yes(ask.session),
+        FromServer::Start { image_len } => Said::Yes(ask.session, Some(image_len)),
         FromServer::Error(error) => Said::No(match error {
             Error::NotAuthenticated => Refusal::LoginRefused,
             Error::WrongChannel | Error::WrongSession => Refusal::WrongSession,

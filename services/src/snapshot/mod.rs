@@ -23,6 +23,11 @@
 //! | something to pass over | - | - | - | - |
 //! | the deadline | - | Close Connect | Close Failed(timed_out) | Close Failed(timed_out) |
 //!
+//! `the end` is one of a snapshot that is whole as far as its protocol tells: SNAP says before the first
+//! message how many bytes will come, and an end behind fewer or more is `garbage` (a message was lost on
+//! the way, or never sent). GLIMPSE says nothing of the kind: that its image is whole rests on the server
+//! and on TCP.
+//!
 //! `Connecting` includes waiting for an address that rests. `yes` is a login accepted, or the start of a
 //! snapshot; `no` a login rejected, or an error of SNAP (`refused` stands for what it says). With
 //! GLIMPSE a heartbeat is sent in `Loading` after each second in which nothing else was, and a logout
@@ -38,6 +43,7 @@ use candor_core::{
     ByteOrder, Messages, Mono, Nanos, Refusal, SeqNo, SessionId, SnapshotAsk, SnapshotPart,
 };
 use candor_decoders::Format;
+use candor_decoders::iex::snap;
 use candor_decoders::nasdaq::soupbintcp;
 
 use crate::Io;
@@ -173,7 +179,21 @@ enum Phase {
     Idle,
     Connecting { ask: SnapshotAsk },
     Asked { ask: SnapshotAsk, until: Mono },
-    Loading { ask: SnapshotAsk, silent: Mono, whole: Mono },
+    Loading { ask: SnapshotAsk, silent: Mono, whole: Mono, length: Length },
+}
+
+/// How long the snapshot is to be, where the service says it, and what has come of it.
+#[derive(Clone, Copy, Debug)]
+struct Length {
+    told: Option<u64>,
+    taken: snap::Taken,
+}
+
+impl Length {
+    fn is_whole(&self) -> bool {
+        let ignored = candor_core::canary!(SnapLengthIgnored);
+        ignored || self.told.is_none_or(|told| self.taken.agrees(told))
+    }
 }
 
 /// How a snapshot ended.
@@ -489,33 +509,37 @@ impl Client {
     fn on_packet(&mut self, now: Mono) {
         let Some(ask) = self.current() else { return };
         let said = self.dialogue.read(self.inbox.packet(), &ask);
-        match (self.phase, said) {
+        match (&mut self.phase, said) {
             (_, Said::Pass) => self.counts.add(Count::Passed),
             (_, Said::Alive) => {}
-            (Phase::Asked { .. }, Said::Yes(session)) => {
+            (Phase::Asked { .. }, Said::Yes(session, told)) => {
                 self.results.begin = Some(session);
                 self.phase = Phase::Loading {
                     ask,
                     silent: now + self.config.silence,
                     whole: now + self.config.whole,
+                    length: Length { told, taken: snap::Taken::default() },
                 };
             }
             (Phase::Asked { .. }, Said::No(why)) => {
                 self.counts.add(Count::Refused);
                 self.fault(now, why);
             }
-            (Phase::Loading { .. }, Said::Message(message)) => {
+            (Phase::Loading { length, .. }, Said::Message(message)) => {
                 self.counts.add(Count::Answers);
+                length.taken.take(message);
                 self.results.push(message);
             }
-            (Phase::Loading { .. }, Said::End(next)) => self.whole(next),
+            (Phase::Loading { length, .. }, Said::End(next)) if length.is_whole() => {
+                self.whole(next);
+            }
             (_, Said::Other(why)) => {
                 if why == Refusal::WrongSession {
                     self.counts.add(Count::ForeignSession);
                 }
                 self.fault(now, why);
             }
-            (_, Said::Yes(_) | Said::No(_) | Said::Message(_) | Said::End(_) | Said::Garbage) => {
+            (_, Said::Yes(..) | Said::No(_) | Said::Message(_) | Said::End(_) | Said::Garbage) => {
                 self.counts.add(Count::Malformed);
                 self.fault(now, Refusal::Malformed);
             }

@@ -73,7 +73,8 @@ pub(crate) fn glimpse_image() -> Vec<u8> {
 
 pub(crate) fn snap_image() -> Vec<u8> {
     use snap::FromServer::{Data, End, Start};
-    let mut bytes = snaps(&[Start { image_len: 10 }]);
+    let image_len = IMAGE.iter().map(|message| message.len() as u64).sum();
+    let mut bytes = snaps(&[Start { image_len }]);
     for message in IMAGE {
         bytes.extend(snaps(&[Data { stream: stream(), message }]));
     }

@@ -92,6 +92,7 @@ fn service_faults(faults: &ServiceFaults) -> Value {
         "old_snapshot": faults.old_snapshot,
         "broken_snapshot": faults.broken_snapshot,
         "lost_part": faults.lost_part,
+        "lost_packet": faults.lost_packet,
     })
 }
 

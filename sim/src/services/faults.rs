@@ -30,6 +30,8 @@ pub struct ServiceFaults {
     pub broken_snapshot: bool,
     /// A snapshot's connection is cut off in the middle of a message half way.
     pub lost_part: bool,
+    /// A message in the middle of a snapshot is left out, and the snapshot goes on to its end.
+    pub lost_packet: bool,
 }
 
 /// One fault, as it is commanded.
@@ -55,6 +57,8 @@ pub enum ServiceFault {
     BrokenSnapshot,
     /// [`ServiceFaults::lost_part`].
     LostPart,
+    /// [`ServiceFaults::lost_packet`].
+    LostPacket,
     /// None any more.
     Off,
 }
@@ -73,6 +77,7 @@ impl ServiceFault {
             ServiceFault::OldSnapshot(messages) => faults.old_snapshot = Some(messages),
             ServiceFault::BrokenSnapshot => faults.broken_snapshot = true,
             ServiceFault::LostPart => faults.lost_part = true,
+            ServiceFault::LostPacket => faults.lost_packet = true,
             ServiceFault::Off => *faults = ServiceFaults::default(),
         }
     }

@@ -98,10 +98,13 @@ impl Link {
         self.outbox.extend_from_slice(packet.unwrap_or_default());
     }
 
-    /// Sends an image from now on.
-    pub(super) fn send(&mut self, image: Arc<Image>, faults: &ServiceFaults) {
+    /// Sends an image from now on, behind what was said. Its length in bytes.
+    pub(super) fn send(&mut self, image: Arc<Image>, faults: &ServiceFaults) -> u64 {
         self.image = Some((image.run, image.next));
-        self.state = State::Sending(Sending::new(image, faults));
+        let sending = Sending::new(image, faults);
+        let len = sending.byte_len();
+        self.state = State::Sending(sending);
+        len
     }
 
     /// When it has something to do by itself.

@@ -198,9 +198,8 @@ impl Services {
             return Err(snap::Error::NotYet);
         }
         self.snap_answers += 1;
-        let image_len = image.byte_len();
+        let image_len = link.send(image, &faults);
         link.say(snap::FromServer::Start { image_len }.encode(&mut [0; PACKET]));
-        link.send(image, &faults);
         Ok(())
     }
 

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use candor_decoders::iex::snap;
+
 use super::faults::ServiceFaults;
 use super::image::{Cursor, Image};
 
@@ -37,6 +39,8 @@ pub(super) struct Sending {
     cursor: Cursor,
     stop: Option<Stop>,
     breaks: bool,
+    leaves_out: bool,
+    left_out: u64,
 }
 
 impl Sending {
@@ -47,12 +51,24 @@ impl Sending {
             ServiceFaults { partial: true, .. } => Some(Stop::Close),
             _ => None,
         };
-        Sending { image, cursor: Cursor::default(), stop, breaks: faults.broken_snapshot }
+        let (breaks, leaves_out) = (faults.broken_snapshot, faults.lost_packet);
+        Sending { image, cursor: Cursor::default(), stop, breaks, leaves_out, left_out: 0 }
     }
 
     /// Messages out so far.
     pub(super) fn sent(&self) -> u64 {
-        self.cursor.count
+        self.cursor.count - self.left_out
+    }
+
+    /// The length that SNAP tells, in bytes of whole data packets: of the readings that its specification
+    /// allows the one which nothing else than all of them comes to. A packet that gets lost counts, as
+    /// the server does not know of it; a message that is broken counts as it is sent, so that whoever
+    /// takes the length for proof has to see by the message that it is broken.
+    pub(super) fn byte_len(&self) -> u64 {
+        let half = (self.image.count / 2) as usize;
+        let broken = self.breaks.then(|| self.image.messages().nth(half)).flatten();
+        let cut = broken.map_or(0, |message| message.len() - message.len() / 2);
+        self.image.byte_len() + self.image.count * snap::DATA_HEAD as u64 - cut as u64
     }
 
     /// Appends packets to `out` until it holds `enough` bytes. `wrap` makes a packet of a message.
@@ -73,6 +89,10 @@ impl Sending {
                 Some(Stop::Cut) | None => {}
             }
             let Some(message) = self.image.read(&mut self.cursor) else { return Progress::Done };
+            if self.leaves_out && nth == half {
+                self.left_out += 1;
+                continue;
+            }
             let broken = self.breaks && nth == half;
             let message = if broken { &message[..message.len() / 2] } else { message };
             // A message that no packet holds can't be had from this service.

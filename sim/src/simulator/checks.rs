@@ -202,12 +202,14 @@ impl Judge<'_> {
         Ok(())
     }
 
-    /// The second act is over: everything that can be whole is Live and the venue's own.
+    /// The second act is over: everything that can be whole is Live and, where nothing is on its way any
+    /// more, the venue's own.
     pub(super) fn healed(
         &mut self,
         handler: &mut Handler,
         index: usize,
         now: Mono,
+        at_rest: bool,
     ) -> Result<(), Wrong> {
         handler.learn_handles(index);
         let (truth, seat) = (&self.truths[index], &handler.seats[index]);
@@ -228,7 +230,7 @@ impl Judge<'_> {
             return wrong("I5: healed, and the session in force is not followed".to_owned());
         }
         let (here, there) = (seat.watch.expected, truth.next());
-        if here != there {
+        if at_rest && here != there {
             return wrong(format!("I5: healed, and {here} is expected where {there} comes next"));
         }
         for (symbol, handle) in seat.handles.iter().enumerate() {
@@ -247,7 +249,7 @@ impl Judge<'_> {
                 Read::Stale { reason, .. } => {
                     return wrong(format!("I5: {name} is healed and still stale: {reason}"));
                 }
-                Read::Live(view) if print_of_book(&view.book) != entry.print.book => {
+                Read::Live(view) if at_rest && print_of_book(&view.book) != entry.print.book => {
                     return wrong(format!("I5: {name} is healed and not the venue's book"));
                 }
                 Read::Live(_) => {}

@@ -39,8 +39,13 @@ pub(super) fn thawed<T>(part: impl FnOnce() -> T) -> T {
 }
 
 fn with<T>(frozen: bool, part: impl FnOnce() -> T) -> T {
-    let before = FROZEN.replace(frozen);
-    let done = part();
-    FROZEN.set(before);
-    done
+    // A run that panics in here ends, and the next one begins as if it never was.
+    struct Before(bool);
+    impl Drop for Before {
+        fn drop(&mut self) {
+            FROZEN.set(self.0);
+        }
+    }
+    let _before = Before(FROZEN.replace(frozen));
+    part()
 }

@@ -165,6 +165,19 @@ fn lost_part() {
 }
 
 #[test]
+fn lost_packet() {
+    let mut world = with("service lost-packet");
+    world.log_in(3);
+    world.pass(1);
+    let (whole, less) = (world.streams[&2].snapshot(), world.streams[&3].snapshot());
+    let mut expected = whole.messages.clone();
+    expected.remove(whole.messages.len() / 2);
+    assert_eq!((less.messages, less.next), (expected, whole.next));
+    let sent = world.exchange.services()[0].counts(ServiceKind::Snapshot).messages;
+    assert_eq!(sent, 3 * whole.messages.len() as u64 - 1);
+}
+
+#[test]
 fn off_and_only_where_commanded() {
     let mut world = with("service 1 retransmit refuse");
     world.log_in(3);

@@ -263,6 +263,10 @@ fn snapshot_of(bytes: &[u8], session: u32) -> Snapshot {
     heard
 }
 
+fn bytes_of(messages: &[Vec<u8>]) -> u64 {
+    messages.iter().map(|message| (snap::DATA_HEAD + message.len()) as u64).sum()
+}
+
 fn snap_request(lowest: u64) -> snap::Request {
     snap::Request { token: [b' '; 40], channel: 1, session: 0x55, lowest: SeqNo(lowest) }
 }
@@ -274,7 +278,7 @@ fn a_snapshot_has_the_levels_as_of_its_number() {
     let ask = snap_request(MESSAGES - 1).encode().unwrap();
     let heard = snapshot(&world.talk(Door::Snapshot, &ask));
     assert_eq!((heard.last, heard.errors.is_empty()), (Some(MESSAGES - 1), true));
-    assert_eq!(heard.image_len, heard.messages.iter().map(|m| m.len() as u64).sum::<u64>());
+    assert_eq!(heard.image_len, bytes_of(&heard.messages));
     assert_eq!(levels(heard.messages.iter().map(Vec::as_slice)), world.levels(MESSAGES));
     let kinds: Vec<u8> = heard.messages.iter().map(|message| message[0]).collect();
     assert_eq!(kinds[..2], *b"DD");
@@ -338,6 +342,13 @@ fn snap_faults() {
     let heard = snapshot(&world.talk(Door::Snapshot, &ask));
     assert_eq!((heard.messages.len(), heard.last), (whole.messages.len(), whole.last));
     assert!(FORMAT.decode(&heard.messages[half]).is_err());
+    assert_eq!(heard.image_len, bytes_of(&heard.messages), "only the message tells");
+    let mut world = World::faulty(ServiceFault::LostPacket);
+    let heard = snapshot(&world.talk(Door::Snapshot, &ask));
+    let mut expected = whole.messages.clone();
+    let lost = expected.remove(half);
+    assert_eq!((&heard.messages, heard.last), (&expected, whole.last));
+    assert_eq!(heard.image_len, bytes_of(&expected) + bytes_of(&[lost]));
     let mut world = World::faulty(ServiceFault::OldSnapshot(700));
     let heard = snapshot(&world.talk(Door::Snapshot, &ask));
     assert_eq!(heard.last, Some(MESSAGES - 701));

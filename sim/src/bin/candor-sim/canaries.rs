@@ -29,6 +29,8 @@ mod with_canaries {
     use candor_core::canary::{self, Canary};
     use candor_sim::simulator::canaries::caught;
 
+    use crate::out::say;
+
     pub(crate) fn choose(name: Option<&str>) -> Result<(), String> {
         let Some(name) = name else { return Ok(()) };
         let known = Canary::ALL.into_iter().find(|one| one.name().eq_ignore_ascii_case(name));
@@ -42,13 +44,13 @@ mod with_canaries {
 
     pub(crate) fn table(seed: u64, seeds: u64) -> ExitCode {
         let mut missed = 0;
-        println!("{:<22} {:>7}  what caught it", "canary", "seeds");
+        say(&format!("{:<22} {:>7}  what caught it", "canary", "seeds"));
         for one in Canary::ALL {
             match caught(one, seed, seeds) {
-                Some((needed, how)) => println!("{:<22} {needed:>7}  {how}", one.name()),
+                Some((needed, how)) => say(&format!("{:<22} {needed:>7}  {how}", one.name())),
                 None => {
                     missed += 1;
-                    println!("{:<22} {:>7}  not caught", one.name(), "-");
+                    say(&format!("{:<22} {:>7}  not caught", one.name(), "-"));
                 }
             }
         }

@@ -3,42 +3,39 @@
 mod allocator;
 mod canaries;
 mod options;
+mod out;
 mod wall;
 
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use candor_sim::simulator::shrink::{shrink, with_faults};
 use candor_sim::simulator::{Outcome, Plan, report, run, scenario, swarm};
 use clap::Parser;
 use options::Options;
+use out::say;
 
 /// Runs that making a failing plan smaller may take.
 const SHRINKING: u32 = 400;
 
 static SEED: AtomicU64 = AtomicU64::new(0);
 
+/// While runs are tried of which many may panic.
+static QUIET: AtomicBool = AtomicBool::new(false);
+
 fn main() -> ExitCode {
     let options = Options::parse();
     if options.list {
-        scenario::names(options.venue.unwrap_or_default()).for_each(|name| println!("{name}"));
+        scenario::names(options.venue.unwrap_or_default()).for_each(say);
         return ExitCode::SUCCESS;
     }
-    let before = std::panic::take_hook();
-    let replay = options.clone();
-    std::panic::set_hook(Box::new(move |panic| {
-        let seed = SEED.load(Ordering::Relaxed);
-        eprintln!(
-            "FAILED: the handler's own invariant broke\nreplay: {}",
-            replay.replay(seed, None)
-        );
-        before(panic);
-    }));
+    on_panic(options.clone());
     if let Err(wrong) = canaries::choose(options.canary.as_deref()) {
         eprintln!("{wrong}");
         return ExitCode::from(64);
     }
     if options.canaries {
+        QUIET.store(true, Ordering::Relaxed);
         return canaries::table(options.seed, options.seeds.max(2));
     }
     match go(&options) {
@@ -48,6 +45,21 @@ fn main() -> ExitCode {
             ExitCode::from(64)
         }
     }
+}
+
+/// Where a panic happened is told at once, of the first run that does. A run tells the rest itself, unless
+/// panics abort: then this is all there is.
+fn on_panic(options: Options) {
+    let before = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if cfg!(panic = "abort") {
+            let replay = options.replay(SEED.load(Ordering::Relaxed), None);
+            eprintln!("FAILED: an invariant broke\nreplay: {replay}");
+        }
+        if !QUIET.load(Ordering::Relaxed) {
+            before(panic);
+        }
+    }));
 }
 
 fn plan_of(options: &Options, seed: u64) -> Result<Plan, String> {
@@ -77,28 +89,28 @@ fn go(options: &Options) -> Result<ExitCode, String> {
         let plan = plan_of(options, seed)?;
         let outcome = run(&plan);
         if options.seeds == 1 {
-            println!("{}: {outcome}", plan.name);
+            say(&format!("{}: {outcome}", plan.name));
         }
         total.messages += outcome.messages;
         total.time = total.time + outcome.time;
         total.reads += outcome.reads;
         total.healed += outcome.healed;
         if options.twice && run(&plan).digest != outcome.digest {
-            println!(
-                "FAILED: I6: two runs of one seed differ\nreplay: {}",
-                options.replay(seed, None)
-            );
+            let replay = options.replay(seed, None);
+            say(&format!("FAILED: I6: two runs of one seed differ\nreplay: {replay}"));
             failed += 1;
         }
         if let Some(failure) = &outcome.failure {
             failed += 1;
-            println!("{}", report::explain(&plan, failure, &options.replay(seed, None)));
+            say(&report::explain(&plan, failure, &options.replay(seed, None)));
             if options.shrink {
+                QUIET.store(true, Ordering::Relaxed);
                 let shrunk = shrink(&plan, failure, SHRINKING);
+                QUIET.store(false, Ordering::Relaxed);
                 let (kept, events) = (shrunk.kept.clone(), shrunk.plan.events);
                 let replay = options.replay(seed, Some((kept, events)));
-                println!("smaller, after {} runs:", shrunk.runs);
-                println!("{}", report::explain(&shrunk.plan, &shrunk.failure, &replay));
+                say(&format!("smaller, after {} runs:", shrunk.runs));
+                say(&report::explain(&shrunk.plan, &shrunk.failure, &replay));
             }
             if failed >= options.most_failures {
                 break;
@@ -106,7 +118,7 @@ fn go(options: &Options) -> Result<ExitCode, String> {
         }
     }
     let wall = started.seconds();
-    println!(
+    say(&format!(
         "{} seeds, {failed} failed: {} messages, {} reads, {} partitions healed, {:.1} virtual s in \
          {wall:.2} s: {:.2} million messages a second",
         options.seeds,
@@ -115,6 +127,6 @@ fn go(options: &Options) -> Result<ExitCode, String> {
         total.healed,
         total.time.0 as f64 / 1e9,
         total.messages as f64 / wall / 1e6
-    );
+    ));
     Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

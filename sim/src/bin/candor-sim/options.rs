@@ -53,7 +53,9 @@ pub(crate) struct Options {
 impl Options {
     /// The command that runs this seed again.
     pub(crate) fn replay(&self, seed: u64, smaller: Option<(Vec<usize>, u64)>) -> String {
-        let mut command = format!("candor-sim --seed {seed}");
+        // What was made smaller fails by itself.
+        let twice = if self.twice && smaller.is_none() { " --twice" } else { "" };
+        let mut command = format!("candor-sim --seed {seed}{twice}");
         let mut add = |name: &str, value: String| command.push_str(&format!(" --{name} {value}"));
         if let Some(name) = &self.scenario {
             add("scenario", name.clone());
@@ -86,4 +88,24 @@ fn venue(name: &str) -> Result<Family, String> {
     let known = [Family::Itch50, Family::Deep];
     let found = known.into_iter().find(|venue| swarm::venue_name(*venue) == name);
     found.ok_or_else(|| "the venues are itch and deep".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_printed_runs_the_seed_in_the_same_way() {
+        let given = ["candor-sim", "--scenario", "kill-9", "--venue", "deep", "--twice"];
+        let options = Options::parse_from(given.into_iter().chain(["--seed", "3", "--seeds", "9"]));
+        let replay = options.replay(7, None);
+        assert_eq!(replay, "candor-sim --seed 7 --twice --scenario kill-9 --venue deep");
+        let again = Options::parse_from(replay.split(' '));
+        assert_eq!((again.seed, again.seeds, again.twice), (7, 1, true));
+        let smaller = options.replay(7, Some((vec![0, 2], 512)));
+        assert_eq!(
+            smaller,
+            "candor-sim --seed 7 --scenario kill-9 --venue deep --events 512 --keep 0,2"
+        );
+    }
 }

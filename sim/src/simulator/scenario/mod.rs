@@ -93,6 +93,7 @@ pub const ALL: &[(&str, Build)] = &[
 pub const DEEP: &[(&str, Build)] = &[
     ("session-ends", sequence::session_ends_unsaid),
     ("snapshot-older-than-gap", recovery::snapshot_older_refused),
+    ("snapshot-broken", recovery::snapshot_broken_or_short),
     ("transaction-left-open", content::transaction_left_open),
     ("transaction-split", lines::transaction_split),
     ("transactions-chained", lines::transactions_chained),

@@ -102,13 +102,30 @@ fn older(seed: u64, messages: u64) -> Plan {
 
 /// Snapshots that are broken, cut off, or hang: fetched again until one is whole.
 pub(super) fn snapshot_broken(seed: u64) -> Plan {
-    const FAULTS: [ServiceFault; 4] = [
+    let faults = [
         ServiceFault::BrokenSnapshot,
         ServiceFault::LostPart,
         ServiceFault::Hang,
         ServiceFault::Partial,
     ];
-    let fault = FAULTS[(seed % FAULTS.len() as u64) as usize];
+    broken(seed, &faults)
+}
+
+/// The same of SNAP, of which a packet may be missing as well: the length that it tells shows that.
+/// Nothing does of GLIMPSE, whose wholeness is the server's word and TCP's.
+pub(super) fn snapshot_broken_or_short(seed: u64) -> Plan {
+    let faults = [
+        ServiceFault::BrokenSnapshot,
+        ServiceFault::LostPart,
+        ServiceFault::Hang,
+        ServiceFault::Partial,
+        ServiceFault::LostPacket,
+    ];
+    broken(seed, &faults)
+}
+
+fn broken(seed: u64, faults: &[ServiceFault]) -> Plan {
+    let fault = faults[(seed % faults.len() as u64) as usize];
     let services = ServiceSetup { retransmit: false, ..ServiceSetup::BOTH };
     let plan = served("snapshot-broken", seed, services)
         .at(ms(0), What::Serve(0, ServiceKind::Snapshot, fault))

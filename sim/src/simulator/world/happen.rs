@@ -294,8 +294,9 @@ impl World<'_> {
         self.look(self.now)
     }
 
-    /// Every partition that can be whole is compared with the venue's. How many there were.
-    pub(super) fn healed(&mut self) -> Result<usize, Wrong> {
+    /// Every partition that can be whole is Live, and equal to the venue's where everything is at rest.
+    /// How many there were.
+    pub(super) fn healed(&mut self, at_rest: bool) -> Result<usize, Wrong> {
         let World { handler, setup, truths, .. } = self;
         let mut judge =
             Judge { setup, truths, start: START, reads: &mut self.reads, live: &mut self.live };
@@ -308,7 +309,7 @@ impl World<'_> {
             if !handler.seats[partition].watch.can_be_whole(setup) {
                 continue;
             }
-            judge.healed(handler, partition, self.now)?;
+            judge.healed(handler, partition, self.now, at_rest)?;
             count += 1;
         }
         Ok(count)

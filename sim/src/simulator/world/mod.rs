@@ -3,6 +3,8 @@
 mod happen;
 mod look;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use candor_core::counters::Counters;
 use candor_core::{Line, Mono, Nanos, Symbol, SymbolIndex, WireTime};
 
@@ -47,6 +49,9 @@ const REPLIES: usize = 16;
 
 /// Records of the story of a failure.
 const STORY: usize = 40;
+
+/// What a failure begins with that is none of the checks'.
+const PANICKED: &str = "panicked, by an invariant of the handler's own or of the simulator's";
 
 /// What the venue published last in each run of a partition: for publishers that should be gone.
 #[derive(Clone, Copy, Debug)]
@@ -111,12 +116,30 @@ struct World<'a> {
     errand: Errand,
 }
 
-/// Runs a plan to its end, or to the first check that does not hold.
+/// Runs a plan to its end, or to the first check that does not hold. A panic on the way is a check
+/// that does not hold as well, told with what led to it; where panics abort it is the end of everything.
 #[must_use]
 pub fn run(plan: &Plan) -> Outcome {
-    let mut world = World::new(plan);
-    let failed = world.acts();
-    world.outcome(failed)
+    match caught(|| World::new(plan)) {
+        Ok(mut world) => match caught(|| world.acts()) {
+            Ok(ended) => world.outcome(ended),
+            Err(what) => world.broken(what),
+        },
+        Err(what) => {
+            let failure = Failure { at: Nanos::ZERO, partition: None, what, story: Vec::new() };
+            Outcome { failure: Some(failure), ..Outcome::default() }
+        }
+    }
+}
+
+/// What a part of a run comes to, or what it says as it panics.
+fn caught<T>(part: impl FnOnce() -> T) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(part)).map_err(|panic| {
+        let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+        let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+        let text = text.unwrap_or_else(|| "it does not say why".to_owned());
+        format!("{PANICKED}: {}", text.lines().map(str::trim).collect::<Vec<_>>().join(", "))
+    })
 }
 
 /// When what a plan expects is looked at: where it begins and ends to hold, and in between.
@@ -219,12 +242,14 @@ impl<'a> World<'a> {
         self.heal()?;
         let bound = healing_bound(self.setup);
         self.pass(self.now + bound, u64::MAX)?;
+        self.look(self.now)?;
+        self.healed(false)?;
         // Nothing new, so that what is there can be compared with the end of it.
         self.command(&Command::Pause);
         let settle = Nanos(bound.0 - self.setup.session_grace.0);
         self.pass(self.now + settle, u64::MAX)?;
         self.look(self.now)?;
-        self.healed()
+        self.healed(true)
     }
 
     /// Lets time pass until then, or until so many messages were published in all.
@@ -420,6 +445,14 @@ impl<'a> World<'a> {
             }
         }
         Ok(())
+    }
+
+    /// A run that panicked. Whatever was being changed is half done: only what was noted is looked at.
+    fn broken(&self, what: String) -> Outcome {
+        let at = self.now.since(START);
+        let story = self.journal.last(STORY, None, START);
+        let failure = Some(Failure { at, partition: None, what, story });
+        Outcome { failure, time: at, digest: self.digest.value(), ..Outcome::default() }
     }
 
     fn outcome(self, ended: Result<usize, Wrong>) -> Outcome {
