@@ -144,6 +144,8 @@ fn agents(seeds: &mut Vec<Seed>, [glimpse, image, datagram, segment]: [&[u8]; 4]
     add("mold_udp", &[0x00, 8, 3, 50], 0x04, datagram);
     add("iex_udp", &[0x10, 8, 3, 50], 0x14, segment);
     add("iex_tcp", &[0x10, 8, 15, 50, 0x47], 0x4e, segment);
+    // Found by fuzzing: no number is missing, and the one before is asked for all the same.
+    seeds.push(("agent", "ask_for_nothing".to_owned(), vec![0xf0, 0xfd, 0xf0, 0xcb]));
 }
 
 fn glimpse() -> Vec<u8> {
