@@ -1,7 +1,9 @@
 //! The way from the lanes to the recovery thread and back: bounded queues, and buffers that go round.
 //!
-//! A lane never waits here, and neither allocates nor frees: the bytes of a reply lie in a buffer of
-//! its own pool, which it gives back once its partition has had them.
+//! A lane takes no lock here, and neither allocates nor frees: the bytes of a reply lie in a buffer of
+//! its own pool, which it gives back once its partition has had them. It waits in one case: the queue of the
+//! library spins while the recovery thread has taken a place and not filled it yet, which takes longer than a
+//! few instructions only where the kernel stops that thread right there.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering, fence};
