@@ -83,6 +83,8 @@ canaries! {
     SnapEndOffByOne,
     /// A snapshot of IEX is taken for whole whatever length it said it has.
     SnapLengthIgnored,
+    /// Of two sessions that are heard at the start the one followed last is taken for the one in force.
+    RivalIgnored,
     /// What the venue allows of requests is not looked at.
     BudgetIgnored,
     /// The first packet after a silence makes the books of before Live, whatever it shows missing.

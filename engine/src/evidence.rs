@@ -85,13 +85,19 @@ impl Evidence {
 
     /// The partition's verdict. Silence is left to the lease, which needs no code to run out.
     /// `rebuilding` says that there are no books until a snapshot is spliced in: whatever else is
-    /// missing, that is what is waited for.
-    pub(crate) fn status(&self, state: State, whole: Wholeness, rebuilding: bool) -> Status {
+    /// missing, that is what is waited for. `contested` says that another session may be the one in force.
+    pub(crate) fn status(
+        &self,
+        state: State,
+        whole: Wholeness,
+        rebuilding: bool,
+        contested: bool,
+    ) -> Status {
         let late = self.behind || self.fresh_since.is_some();
         let missing = state == State::GapOutlived || whole == Wholeness::LostInside;
         // What is missing of the start is said by another name.
         let gap = missing && whole != Wholeness::StartMissing && !rebuilding;
-        let changed = self.session_changed || self.renumbered != Renumbered::No;
+        let changed = self.session_changed || self.renumbered != Renumbered::No || contested;
         let proof = Proof::NOTHING
             .rule_out_scope(Scope::Handler)
             .rule_out_scope(Scope::Symbol)

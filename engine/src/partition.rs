@@ -199,7 +199,8 @@ impl Partition {
     pub fn deadline(&self) -> Option<Mono> {
         // One past: a transaction is torn when it has been open for longer than the grace.
         let torn = self.content.torn_at.map(|at| at + Nanos(1));
-        let own = self.sequencer.deadline().into_iter().chain(torn);
+        let contested = self.sequencer.contested_until(self.content.now);
+        let own = self.sequencer.deadline().into_iter().chain(torn).chain(contested);
         if self.quiet || candor_core::canary!(RetryOnTraffic) {
             own.min()
         } else {
@@ -305,7 +306,8 @@ impl Partition {
             true => (State::InSync, Wholeness::Whole),
             false => (state, whole),
         };
-        let status = content.evidence.status(state, whole, rebuilding);
+        let contested = self.sequencer.contested_until(content.now).is_some();
+        let status = content.evidence.status(state, whole, rebuilding, contested);
         let session = self.sequencer.session();
         let changed = status != content.status || session != content.session;
         if status != content.status {

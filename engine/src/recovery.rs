@@ -84,10 +84,12 @@ impl Partition {
         let session = self.sequencer.session();
         let Some(snapshots) = &mut content.rebuild.snapshots else { return };
         let next = snapshots.on_part(now, cycle, part, session, &mut content.counters);
-        if let snapshot::Step::Failed(why) = next
-            && why.is_of_another_session()
-        {
-            self.sequencer.on_session_refused();
+        match next {
+            snapshot::Step::Begin => self.sequencer.on_session_accepted(),
+            snapshot::Step::Failed(why) if why.is_of_another_session() => {
+                self.sequencer.on_session_refused();
+            }
+            _ => {}
         }
         match (next, part) {
             (snapshot::Step::Begin, _) => {
@@ -147,7 +149,9 @@ impl Partition {
     /// nothing is missing and nothing under way, this is one comparison.
     #[inline]
     pub(crate) fn recover(&mut self, sink: &mut impl Sink) {
-        let missing = !self.sequencer.gaps().is_empty();
+        let now = self.content.now;
+        let missing =
+            !self.sequencer.gaps().is_empty() || self.sequencer.contested_until(now).is_some();
         if self.quiet && !missing && self.content.rebuild.is_quiet() {
             return;
         }
@@ -203,6 +207,7 @@ impl Partition {
             retransmit.deadline().is_none() && retransmit.given_up().is_none()
         };
         self.sequencer.gaps().is_empty()
+            && self.sequencer.contested_until(self.content.now).is_none()
             && self.content.rebuild.is_quiet()
             && self.retransmit.as_ref().is_none_or(is_idle)
             && self
@@ -228,7 +233,9 @@ impl Partition {
         let state = self.sequencer.state();
         let followed = !matches!(state, State::NotStarted | State::Ended);
         let asks = followed && self.content.evidence.subscribed;
-        let lost = self.beyond_asking();
+        // Which of two sessions is in force a snapshot shows, if nothing is missing otherwise.
+        let contested = self.sequencer.contested_until(self.content.now).map(|_| SeqNo::FIRST);
+        let lost = self.beyond_asking().max(contested);
         let content = &mut self.content;
         let now = content.now;
         let wanted = if asks { content.rebuild.wants(now, lost) } else { None };

@@ -4,7 +4,7 @@ mod common;
 
 use candor_core::counters::Counter;
 use candor_core::{Action, Line, Nanos, Reason, Side, SnapshotPart, Status};
-use common::{Bench, GRACE, LATE, SILENCE, add, delete, directory, trading};
+use common::{Bench, GRACE, LATE, SESSION_GRACE, SILENCE, add, delete, directory, trading};
 
 /// How a reason comes about in this crate, or who else makes it.
 enum Where {
@@ -186,6 +186,7 @@ fn a_gap_filled_from_the_other_line_gives_liveness_back() {
 #[test]
 fn a_new_session_leaves_nothing_live_and_earns_it_again() {
     let mut bench = Bench::open();
+    bench.pass(SESSION_GRACE);
     bench.session = *b"DAY0000002";
     bench.send(Line::A, 1, &[directory(5, "MSFT")]);
     assert!(bench.status("MSFT").is_live());
@@ -202,6 +203,7 @@ fn a_new_session_leaves_nothing_live_and_earns_it_again() {
 #[test]
 fn the_old_session_beside_the_new_changes_nothing() {
     let mut bench = Bench::open();
+    bench.pass(SESSION_GRACE);
     let old = bench.session;
     bench.session = *b"DAY0000002";
     bench.send(Line::A, 1, &[directory(1, "AAPL")]);
@@ -212,6 +214,30 @@ fn the_old_session_beside_the_new_changes_nothing() {
     assert_eq!(bench.count(Counter::DiscardOldSession), 1);
     assert_eq!(bench.shown.lease, lease, "the old session vouches for nothing");
     assert!(bench.status("AAPL").is_live());
+}
+
+/// Whoever has just begun to listen can't tell which of two sessions came first.
+#[test]
+fn while_two_sessions_of_the_start_are_heard_nothing_is_live() {
+    let mut bench = Bench::open();
+    let (old, new) = (bench.session, *b"DAY0000002");
+    bench.session = new;
+    bench.send(Line::A, 1, &[directory(1, "AAPL")]);
+    assert_eq!(bench.reason("AAPL"), Some(Reason::SessionChanged));
+    for _ in 0..5 {
+        bench.session = old;
+        bench.heartbeat(Line::B, 4);
+        assert_eq!(bench.reason("AAPL"), Some(Reason::SessionChanged));
+        bench.session = new;
+        bench.pass(Nanos::from_secs(1));
+        bench.heartbeat(Line::A, 2);
+        assert_eq!(bench.reason("AAPL"), Some(Reason::SessionChanged));
+    }
+    bench.pass(Nanos(SESSION_GRACE.0 - Nanos::from_secs(1).0 - 1));
+    bench.heartbeat(Line::A, 2);
+    assert_eq!(bench.reason("AAPL"), Some(Reason::SessionChanged));
+    bench.pass(Nanos(1));
+    assert!(bench.status("AAPL").is_live(), "by the deadline alone");
 }
 
 #[test]

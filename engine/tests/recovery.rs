@@ -343,6 +343,7 @@ fn lines_differ_until_the_venue_says_what_is_true() {
 #[test]
 fn a_session_that_changes_while_a_snapshot_loads() {
     let mut bench = open(only_snapshots());
+    bench.pass(SESSION_GRACE);
     bench.send(Line::A, 7, &[add(1, 16, b'B', 1, 990_000)]);
     bench.pass(GRACE);
     let ask = snapshot_asked(&mut bench);

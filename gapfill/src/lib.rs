@@ -95,7 +95,9 @@
 //!   [`limits::OLD_SESSIONS`] left behind. Of two that are heard within [`Config::session_grace`] of the
 //!   first packet of all nothing tells which is the newer: the one left for the other is gone back to,
 //!   once, when the venue's own service knows nothing of the other ([`Sequencer::on_session_refused`]) and
-//!   a line brings it.
+//!   a line brings it. Until then, and for as long as it is heard, the session followed is contested
+//!   ([`Sequencer::contested_until`]); the same service ends that where it has the session followed
+//!   ([`Sequencer::on_session_accepted`]).
 //! - **Restart.** The numbers start over under the same name when a line comes back to number 1 with
 //!   other bytes; carries other bytes under a number it delivered itself; is quiet for more than
 //!   the grace and then heartbeats, or ends, twice and more than a grace apart below its own next

@@ -63,6 +63,12 @@ impl Sequencer {
         self.old.on_refused();
     }
 
+    /// The venue's own service has the session followed: whatever was left for it is older.
+    pub fn on_session_accepted(&mut self) {
+        self.old.on_accepted();
+        self.contested_until = Mono::NEVER;
+    }
+
     /// Whether an answer has contradicted what is known, and nothing has settled since what is true:
     /// no other is believed until a snapshot, a restart or another session.
     #[must_use]

@@ -26,6 +26,9 @@ pub struct Sequencer {
     /// When the first packet came.
     begun: Mono,
     pub(crate) old: OldSessions,
+    /// Until then the session followed is contested: another one, left when nothing told which of them is
+    /// the newer, was heard a [`Config::session_grace`] before, or followed.
+    pub(crate) contested_until: Mono,
     pub(crate) stream: Stream,
     pub(crate) lines: [LineState; LINES],
     /// What the numbering before the last restart carried; looked at until `before_until`.
@@ -46,6 +49,7 @@ impl Sequencer {
             session: None,
             begun: Mono::NEVER,
             old: OldSessions::new(),
+            contested_until: Mono::NEVER,
             stream: Stream::new(),
             lines: core::array::from_fn(|_| LineState::new()),
             before: Fingerprints::new(),
@@ -129,6 +133,15 @@ impl Sequencer {
         self.stream.known_end
     }
 
+    /// Until when nothing tells whether the session followed is the one in force: another one was heard a
+    /// [`Config::session_grace`] before that, and was left for this one in the first of all. `None` where
+    /// that is past, or never was.
+    #[must_use]
+    pub fn contested_until(&self, now: Mono) -> Option<Mono> {
+        let contested = now < self.contested_until && !candor_core::canary!(RivalIgnored);
+        contested.then_some(self.contested_until)
+    }
+
     /// The session; [`SessionId::NONE`] until the first packet.
     #[must_use]
     pub fn session(&self) -> SessionId {
@@ -190,9 +203,13 @@ impl Sequencer {
         match self.session {
             Some(current) if current == session => self.is_past_fence(line, packet, sink),
             Some(current) => match self.old.heard(session, line) {
-                Some(Past::Again) => false,
-                Some(Past::First) => {
-                    sink.notice(Notice::OldSession { session, line });
+                Some(past @ (Past::First | Past::Again | Past::Rival { .. })) => {
+                    if matches!(past, Past::Rival { .. }) {
+                        self.contested_until = sink.now + self.config.session_grace;
+                    }
+                    if matches!(past, Past::First | Past::Rival { first: true }) {
+                        sink.notice(Notice::OldSession { session, line });
+                    }
                     false
                 }
                 Some(Past::Welcome) | None => {
@@ -220,7 +237,11 @@ impl Sequencer {
         // A publisher of an old session, or a line that lags behind a change, may be the second that a
         // handler hears at its start.
         let unordered = sink.now.since(self.begun) < self.config.session_grace;
-        self.old.leave(from, to, unordered);
+        let back = self.old.leave(from, to, unordered);
+        if unordered && !back {
+            // It was heard until now.
+            self.contested_until = sink.now + self.config.session_grace;
+        }
         self.session = Some(to);
         sink.session = to;
         sink.count(Counter::SessionChanges, 1);

@@ -30,6 +30,11 @@ pub(crate) enum Past {
     First,
     /// Not the first.
     Again,
+    /// As those two, of one that may be the newer for all that anybody knows.
+    Rival {
+        /// The first that its line brings.
+        first: bool,
+    },
     /// Of one that was left by mistake, as it turned out.
     Welcome,
 }
@@ -47,20 +52,24 @@ impl OldSessions {
     }
 
     /// Remembers a session that is left behind for another. `unordered` says that nothing tells which
-    /// of the two is the newer. One that is gone back to makes room for it, and is gone back to once.
-    pub(crate) fn leave(&mut self, session: SessionId, other: SessionId, unordered: bool) {
+    /// of the two is the newer. One that is gone back to makes room for it, and is gone back to once:
+    /// whether `other` is one.
+    pub(crate) fn leave(&mut self, session: SessionId, other: SessionId, unordered: bool) -> bool {
         // What the venue's service refused is the one followed until now.
         self.known[..self.len].iter_mut().for_each(|old| old.welcome = false);
         let old = Old::new(session, unordered);
         if let Some(place) = self.known[..self.len].iter_mut().find(|old| old.session == other) {
             *place = Old::new(session, false);
-        } else if self.len < OLD_SESSIONS {
+            return true;
+        }
+        if self.len < OLD_SESSIONS {
             self.known[self.len] = old;
             self.len += 1;
         } else {
             self.known[self.oldest] = old;
             self.oldest = (self.oldest + 1) % OLD_SESSIONS;
         }
+        false
     }
 
     /// The venue's own service knows nothing of the session followed: of those left for it, one that may
@@ -71,14 +80,25 @@ impl OldSessions {
         }
     }
 
+    /// The venue's own service has the session followed: it is the newer of any that were left.
+    pub(crate) fn on_accepted(&mut self) {
+        for old in &mut self.known[..self.len] {
+            (old.unordered, old.welcome) = (false, false);
+        }
+    }
+
     /// What a packet of `session` on `line` is; `None` where that was not left behind.
     pub(crate) fn heard(&mut self, session: SessionId, line: Line) -> Option<Past> {
         let old = self.known[..self.len].iter_mut().find(|old| old.session == session)?;
         if old.welcome {
             return Some(Past::Welcome);
         }
-        let said = core::mem::replace(&mut old.said[line.index()], true);
-        Some(if said { Past::Again } else { Past::First })
+        let first = !core::mem::replace(&mut old.said[line.index()], true);
+        Some(match (old.unordered, first) {
+            (true, first) => Past::Rival { first },
+            (false, true) => Past::First,
+            (false, false) => Past::Again,
+        })
     }
 }
 
@@ -95,7 +115,7 @@ mod tests {
         let mut old = OldSessions::new();
         assert_eq!(old.heard(SessionId::NONE, Line::A), None);
         for n in 0..=OLD_SESSIONS as u64 {
-            old.leave(id(n), id(n + 1), false);
+            assert!(!old.leave(id(n), id(n + 1), false));
         }
         assert_eq!(old.heard(id(0), Line::A), None);
         assert_eq!(old.heard(id(1), Line::A), Some(Past::First));
@@ -108,11 +128,12 @@ mod tests {
         let mut old = OldSessions::new();
         old.leave(id(1), id(2), true);
         old.leave(id(2), id(3), false);
-        assert_eq!(old.heard(id(1), Line::A), Some(Past::First), "nothing was refused");
+        let rival = Some(Past::Rival { first: true });
+        assert_eq!(old.heard(id(1), Line::A), rival, "nothing was refused");
         old.on_refused();
         assert_eq!(old.heard(id(2), Line::A), Some(Past::First), "it is known to be the older");
         assert_eq!(old.heard(id(1), Line::A), Some(Past::Welcome));
-        old.leave(id(3), id(1), true);
+        assert!(old.leave(id(3), id(1), true));
         assert_eq!(old.heard(id(1), Line::A), None, "it is followed");
         old.on_refused();
         assert_eq!(old.heard(id(3), Line::A), Some(Past::First));
@@ -124,6 +145,18 @@ mod tests {
         old.leave(id(1), id(2), true);
         old.on_refused();
         old.leave(id(2), id(3), true);
-        assert_eq!(old.heard(id(1), Line::A), Some(Past::First));
+        assert_eq!(old.heard(id(1), Line::A), Some(Past::Rival { first: true }));
+    }
+
+    #[test]
+    fn what_the_venue_has_is_no_longer_contested() {
+        let mut old = OldSessions::new();
+        old.leave(id(1), id(2), true);
+        assert_eq!(old.heard(id(1), Line::A), Some(Past::Rival { first: true }));
+        assert_eq!(old.heard(id(1), Line::A), Some(Past::Rival { first: false }));
+        old.on_accepted();
+        assert_eq!(old.heard(id(1), Line::A), Some(Past::Again));
+        old.on_refused();
+        assert_eq!(old.heard(id(1), Line::B), Some(Past::First));
     }
 }

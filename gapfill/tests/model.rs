@@ -54,7 +54,7 @@ struct Trouble {
     lag: u64,
     answer: u64,
     splice: u64,
-    /// The venue knows nothing of the session followed, and a line brings one of before.
+    /// The venue knows nothing of the session followed, or has it, and a line brings one of before.
     refusal: u64,
 }
 
@@ -164,8 +164,8 @@ fn packets(seed: u64, steps: u64, trouble: Trouble) -> Vec<Given> {
         if random.one_in(trouble.refusal) {
             let session = past[random.below(past.len() as u64) as usize];
             let (line, first) = (random.below(3) as usize, 1 + random.below(9));
-            let refused =
-                Given { at: now, line, session, kind: Kind::Refused, first, messages: vec![] };
+            let kind = if random.one_in(3) { Kind::Accepted } else { Kind::Refused };
+            let refused = Given { at: now, line, session, kind, first, messages: vec![] };
             let messages = vec![content(session, first)];
             all.push(Given { at: now + 1, kind: Kind::Data, messages, ..refused.clone() });
             all.push(refused);
@@ -269,6 +269,8 @@ fn compare(bench: &Bench, twin: &mut Twin, what: &str) {
     assert_eq!(sequencer.session(), SessionId::from_number(session.unwrap_or(0)), "{what}");
     assert_eq!(format!("{:?}", sequencer.state()), twin.state(), "{what}");
     assert_eq!(format!("{:?}", sequencer.whole()), twin.whole(), "{what}");
+    let contested = (bench.now.0 < twin.contested).then_some(twin.contested);
+    assert_eq!(sequencer.contested_until(bench.now).map(|at| at.0), contested, "{what}");
     assert_eq!(sequencer.deadline().map(|at| at.0), twin.deadline(), "{what}");
     twin.counts.insert("held", held);
     for counter in COMPARED {
@@ -293,9 +295,14 @@ fn give(bench: &mut Bench, twin: &mut Twin, given: &Given, what: &str) -> Option
             }
             return None;
         }
-        Kind::Refused => {
-            bench.sequencer.on_session_refused();
-            twin.session_refused();
+        Kind::Refused | Kind::Accepted => {
+            if given.kind == Kind::Refused {
+                bench.sequencer.on_session_refused();
+                twin.session_refused();
+            } else {
+                bench.sequencer.on_session_accepted();
+                twin.session_accepted();
+            }
             bench.wait(Nanos(0));
             twin.time(given.at);
             return None;
@@ -445,7 +452,7 @@ fn every_rule_is_tried() {
 }
 
 /// What the twin has to say about evidence, the restarts that heartbeats show, and sessions gone back to.
-const EVIDENCE: [&str; 13] = [
+const EVIDENCE: [&str; 14] = [
     "begins",
     "new",
     "beats",
@@ -459,6 +466,7 @@ const EVIDENCE: [&str; 13] = [
     "unknown",
     "restarts_by_heartbeat",
     "gone_back",
+    "contested",
 ];
 
 fn troubles() -> impl Strategy<Value = Trouble> {

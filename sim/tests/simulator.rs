@@ -104,6 +104,7 @@ scenarios! {
     start_beside_old_publisher = "start-beside-old-publisher",
     start_beside_old_publisher_alone = "start-beside-old-publisher-alone",
     start_as_session_changes = "start-as-session-changes",
+    start_as_sessions_change_twice = "start-as-sessions-change-twice",
     failover_new_session = "failover-new-session",
     session_change_all = "session-change-all",
     two_publishers = "two-publishers",

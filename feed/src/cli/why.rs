@@ -238,7 +238,9 @@ fn advice(reason: Reason) -> &'static str {
              session's start"
         }
         Reason::SessionChanged => {
-            "nothing, if the venue announced it: symbols come back as they are named"
+            "nothing, if the venue announced it: symbols come back as they are named. Where a line still \
+             carries another session since the handler's start (the log names it), have its publisher \
+             stopped, or configure the line's `source`"
         }
         Reason::LinesDiffer => "ask the venue which line is right; unsubscribe the other",
         Reason::Late => "look at the lane: its core, stalls and dropped frames (`candor status`)",

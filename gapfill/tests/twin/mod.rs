@@ -28,6 +28,8 @@ pub enum Kind {
     Resync,
     /// No packet: the venue knows nothing of the session followed.
     Refused,
+    /// No packet: the venue has the session followed.
+    Accepted,
 }
 
 /// A packet as the twin sees it.
@@ -104,6 +106,8 @@ pub struct Twin {
     /// followed.
     unordered: Vec<u64>,
     refused: bool,
+    /// Until when one of those has been heard too lately.
+    pub contested: u64,
     run: Run,
     sides: [Side; 3],
     now: u64,
@@ -179,6 +183,11 @@ impl Twin {
 
     pub fn session_refused(&mut self) {
         self.refused = true;
+    }
+
+    pub fn session_accepted(&mut self) {
+        self.unordered.clear();
+        self.contested = 0;
     }
 
     /// When time alone changes something.
@@ -339,6 +348,10 @@ impl Twin {
         if current != given.session {
             if let Some(place) = self.old.iter().position(|old| *old == given.session) {
                 let back = self.unordered.contains(&given.session);
+                if back && !self.refused {
+                    self.contested = self.now + self.session_grace;
+                    self.count("contested", 1);
+                }
                 if !back || !self.refused {
                     return true;
                 }
@@ -347,8 +360,10 @@ impl Twin {
                 self.unordered.retain(|other| *other != given.session);
             } else {
                 self.unordered.retain(|other| *other != current);
-                self.unordered
-                    .extend((self.now - self.began < self.session_grace).then_some(current));
+                if self.now - self.began < self.session_grace {
+                    self.unordered.push(current);
+                    self.contested = self.now + self.session_grace;
+                }
                 self.old.push_back(current);
                 if self.old.len() > OLD_SESSIONS {
                     self.old.pop_front();

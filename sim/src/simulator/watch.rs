@@ -67,6 +67,8 @@ pub(super) struct Watch {
     left: Vec<(u32, bool)>,
     /// When the first packet of this life came.
     born: Option<Mono>,
+    /// When a packet of another run than the one followed last came.
+    rival: Option<Mono>,
     /// The venue's snapshot service knows nothing of the session followed.
     session_refused: bool,
     /// Since when a newer run than the one followed is being put before it.
@@ -134,6 +136,7 @@ impl Watch {
             evidence: Mono::NEVER,
             left: Vec::new(),
             born: None,
+            rival: None,
             session_refused: false,
             newer_since: None,
             behind: Nanos::ZERO,
@@ -251,6 +254,8 @@ impl Watch {
     pub(super) fn step(&mut self, step: &Step, setup: &super::Setup, now: Mono) {
         match *step {
             Step::SnapshotBegun => {
+                // The venue has the session followed: any other is older.
+                self.left.iter_mut().for_each(|(_, unordered)| *unordered = false);
                 // Where all books are emptied a new epoch takes what was shown of them away.
                 let before = core::mem::replace(&mut self.epoch_before, self.epoch);
                 let only_some = before == self.epoch;
@@ -376,6 +381,9 @@ impl Watch {
             self.run = Some(tag.run);
         }
         self.newest_run = self.newest_run.max(Some(tag.run));
+        if Some(tag.run) != self.run {
+            self.rival = Some(now);
+        }
         if Some(tag.run) > self.run {
             let ahead = self.ahead.take().filter(|(run, _)| *run >= tag.run);
             let (run, mut followed) = ahead.unwrap_or_else(|| (tag.run, Followed::new()));
@@ -475,16 +483,17 @@ impl Watch {
         if self.run == Some(tag.run) && !waited {
             self.blame(|| "the handler sees a session begin where none did".to_owned());
         }
-        let back = self.left.iter_mut().find(|(run, _)| *run == tag.run);
+        let back = self.left.iter().position(|(run, _)| *run == tag.run);
+        let back = back.map(|at| self.left.remove(at));
         let was_left = back.is_some();
-        let allowed =
-            back.is_some_and(|(_, unordered)| core::mem::take(unordered)) && self.session_refused;
-        self.session_refused = false;
+        let refused = core::mem::take(&mut self.session_refused);
+        let allowed = refused && back.is_some_and(|(_, unordered)| unordered);
         if was_left && !allowed {
             self.blame(|| "the handler goes back to a session left behind".to_owned());
         }
         let unordered = now < born + setup.session_grace && !was_left;
         self.left.extend(self.run.map(|run| (run, unordered)));
+        self.rival = self.rival.max(unordered.then_some(now));
         self.began = false;
         self.run = Some(tag.run);
         self.newer_since = None;
@@ -594,7 +603,11 @@ impl Watch {
                     || self.followed.missing_since().is_some()
             }
             Reason::SessionChanged => {
-                self.said.restarted || (self.said.changed && self.last_applied == 0)
+                let unordered = self.left.iter().any(|(_, unordered)| *unordered);
+                let rival = self.rival.is_some_and(|at| now < at + setup.session_grace);
+                self.said.restarted
+                    || (self.said.changed && self.last_applied == 0)
+                    || (unordered && rival)
             }
             Reason::LinesDiffer => self.said.differs,
             Reason::Late => self.said.stalled.or(self.lapsed).is_some() || self.behind > setup.late,

@@ -11,7 +11,7 @@ mod silence;
 use candor_core::{Nanos, Reason};
 
 #[cfg(canary)]
-pub(super) use sequence::restart_just_passed;
+pub(super) use sequence::{restart_just_passed, start_as_sessions_change_twice};
 
 use super::schedule::{Must, Plan, ServiceSetup, Setup, Ways};
 use crate::market::Family;
@@ -51,6 +51,7 @@ pub const ALL: &[(&str, Build)] = &[
     ("start-beside-old-publisher", sequence::start_beside_old_publisher),
     ("start-beside-old-publisher-alone", sequence::start_beside_old_publisher_alone),
     ("start-as-session-changes", sequence::start_as_session_changes),
+    ("start-as-sessions-change-twice", sequence::start_as_sessions_change_twice),
     ("failover-new-session", sequence::failover),
     ("session-change-all", sequence::session_change_all),
     ("two-publishers", sequence::two_publishers),

@@ -147,6 +147,19 @@ pub(super) fn start_as_session_changes(seed: u64) -> Plan {
         .expect(0, ms(2_500), ms(3_000), Must::BeLive)
 }
 
+/// The same with two changes within the time by which the line lags: it brings the first session, and then
+/// the second from its number 1, while the others carry the third. Of even seeds the venue can be asked.
+pub(in crate::simulator) fn start_as_sessions_change_twice(seed: u64) -> Plan {
+    let asked = seed.is_multiple_of(2);
+    let reasons = [Reason::NotStarted, Reason::SessionChanged, Reason::Recovering, Reason::Silent];
+    let must = if asked { Must::BeLive } else { stale(&reasons) };
+    let services = asked.then_some(ServiceSetup::BOTH);
+    started_amid_sessions("start-as-sessions-change-twice", services, seed)
+        .at(ms(500), What::Lag(0, Line::B, ms(300)))
+        .at(ms(900), What::Session(Some(0)))
+        .expect(0, ms(2_500), ms(3_000), must)
+}
+
 fn started_amid_sessions(name: &str, services: Option<ServiceSetup>, seed: u64) -> Plan {
     let setup = Setup { services, ..small(seed) };
     Plan::quiet(name, setup, ms(3_000))
