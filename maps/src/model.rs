@@ -1,6 +1,6 @@
 //! What a map says.
 
-use std::net::{Ipv4Addr, SocketAddrV4};
+use core::net::{Ipv4Addr, SocketAddrV4};
 
 use candor_core::limits::LINES;
 use candor_core::symbol::Text;

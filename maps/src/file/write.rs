@@ -1,7 +1,7 @@
 //! From a [`Map`] to its canonical form.
 
 use std::fmt::Write as _;
-use std::net::SocketAddrV4;
+use core::net::SocketAddrV4;
 
 use candor_core::Line;
 use sha2::{Digest, Sha256};

@@ -17,7 +17,7 @@
 mod xml;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{Ipv4Addr, SocketAddrV4};
+use core::net::{Ipv4Addr, SocketAddrV4};
 use std::path::Path;
 
 use candor_core::limits::LINES;

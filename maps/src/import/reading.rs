@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt::Display;
-use std::net::Ipv4Addr;
+use core::net::Ipv4Addr;
 use std::path::Path;
 
 use candor_core::Symbol;
