@@ -116,6 +116,7 @@ fn holds(imported: Imported) {
                 assert!(list.is_sorted_by_key(|range| range.first));
                 ranges.extend(list.iter().map(|range| (partition.name, *range)));
             }
+            Symbols::Products(list) => assert!(list.is_sorted_by(|a, b| a < b)),
             Symbols::InBand => {}
         }
     }

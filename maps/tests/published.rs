@@ -8,6 +8,8 @@ use std::path::PathBuf;
 
 use candor_core::symbol::Text;
 use candor_core::{Symbol, TradingDate, Venue};
+use candor_maps::check::Wanted;
+use candor_maps::file;
 use candor_maps::import::cme::{Snapshots, Take};
 use candor_maps::import::{Imported, cboe, cme, inband, opra};
 use candor_maps::{Key, Map, Protocol, Symbols};
@@ -285,27 +287,43 @@ fn cme_certification_of_2018() {
     // 66 channels, ten of which have only definitions and snapshots, and no products.
     assert_eq!(imported.parts.len(), 56);
     let mut groups = BTreeSet::new();
-    let (mut products, mut codes) = (0, BTreeSet::new());
+    let (mut products, mut codes, mut without) = (0, BTreeSet::new(), Vec::new());
     for part in &imported.parts {
         for endpoint in part.lines.as_ref().unwrap().iter().flatten() {
             assert!(endpoint.source.is_some());
             groups.insert((endpoint.group, endpoint.port));
         }
-        let Some(Symbols::List(list)) = &part.symbols else { panic!("{part:?}") };
-        assert!(list.is_sorted());
-        products += list.len();
-        codes.extend(list.iter().copied());
+        match &part.symbols {
+            Some(Symbols::Products(list)) => {
+                assert!(list.is_sorted());
+                products += list.len();
+                codes.extend(list.iter().copied());
+            }
+            symbols => {
+                assert_eq!(symbols, &Some(Symbols::InBand));
+                without.push(part.name);
+            }
+        }
         let snapshots = &part.services.snapshot_lines;
         assert!(snapshots[0].is_some() && snapshots[1].is_none());
     }
     assert_eq!(groups.len(), 2 * 56);
     assert_eq!((products, codes.len()), (975 - 22, 450));
-    assert_eq!(imported.notes.len(), 6, "{:#?}", imported.notes);
+    // Foreign exchange and its spot, of which the file names no products.
+    assert_eq!(without.iter().map(Text::as_str).collect::<Vec<_>>(), ["945", "947", "972"]);
+    assert_eq!(imported.notes.len(), 5, "{:#?}", imported.notes);
     let channel = imported.parts.iter().find(|part| part.name.as_str() == "901").unwrap();
     let lines = channel.lines.as_ref().unwrap().iter().flatten();
     let lines: Vec<_> = lines.map(|at| format!("{}:{}", at.group, at.port)).collect();
     assert_eq!(lines, ["224.0.25.1:17901", "224.0.25.9:18901"]);
-    assert_eq!(imported.into_map().unwrap().partitions.len(), 56);
+    // As a map it is not refused, though products are on several channels, and it is read as it is written.
+    let map = imported.into_map().unwrap();
+    assert_eq!(map.partitions.len(), 56);
+    let written = file::write(&map);
+    let wanted = Wanted { venue: Some(map.venue), date: Some(map.date) };
+    let loaded = file::load("map.toml".as_ref(), &written.toml, &wanted, &mut |_| unreachable!());
+    let loaded = loaded.unwrap_or_else(|problems| panic!("{problems}"));
+    assert_eq!((loaded.map, loaded.warnings), (map, vec![]));
     let production = Take { environment: "Production", ..take };
     assert_eq!(cme::config(&path, &text, production).unwrap_err().list().len(), 1);
 }

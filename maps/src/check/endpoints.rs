@@ -1,7 +1,7 @@
 //! Whose a packet is: groups, ports and senders, and the addresses of services.
 
-use std::collections::BTreeMap;
 use core::net::Ipv4Addr;
+use std::collections::BTreeMap;
 
 use candor_core::Line;
 

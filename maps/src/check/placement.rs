@@ -37,7 +37,7 @@ impl Placement {
                     let coded = |key: Key| key.expiry.is_some();
                     placement.coded |= ranges.iter().any(|one| coded(one.first) || coded(one.last));
                 }
-                Symbols::InBand => {}
+                Symbols::Products(_) | Symbols::InBand => {}
             }
         }
         placement.listed.sort_unstable();

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Altered, CARRIED, Difference, Group, Moved};
+use super::{Altered, CARRIED, Difference, Group, Moved, PRODUCTS};
 use crate::words::{counted, few, thousands};
 
 /// Symbols that are named of each group; the rest is counted.
@@ -122,6 +122,9 @@ impl fmt::Display for Words<'_> {
             ("silence", true, _) => write!(f, "silent after {to} now, it was left to the protocol"),
             ("silence", _, true) => write!(f, "silence is left to the protocol now, it was {from}"),
             ("silence", ..) => write!(f, "silent after {to} now, it was {from}"),
+            (PRODUCTS, true, _) => write!(f, "has new products: {to}"),
+            (PRODUCTS, _, true) => write!(f, "no longer has products: {from}"),
+            (PRODUCTS, ..) => write!(f, "has new products: {to}; no longer has: {from}"),
             (CARRIED, ..) => write!(f, "carries {to} now, it was {from}"),
             (_, true, _) => write!(f, "{what} is new: {to}"),
             (_, _, true) => write!(f, "{what} is gone, it was {from}"),

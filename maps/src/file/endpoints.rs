@@ -1,7 +1,7 @@
 //! Where lines are sent and services are: tables and addresses, as configurations and maps write them.
 
-use std::collections::BTreeSet;
 use core::net::{Ipv4Addr, SocketAddrV4};
+use std::collections::BTreeSet;
 
 use candor_core::Line;
 use candor_core::limits::{ADDRESSES, LINES};

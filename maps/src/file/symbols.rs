@@ -39,7 +39,7 @@ pub fn listed(
             cx.problem(file.line, format!("{} {message}", table.name()));
             Vec::new()
         }
-        (Some(listed), None) => from_list(cx, &listed.value),
+        (Some(listed), None) => from_list(cx, "symbol", &listed.value),
         (None, file) => match file.and_then(|file| contents(cx, folder, file, files)) {
             Some((path, text)) => {
                 let (symbols, problems) = parse(&path, &text);
@@ -69,17 +69,23 @@ pub(super) fn contents(
     }
 }
 
-fn from_list(cx: &mut Context<'_>, listed: &[At<&str>]) -> Vec<Symbol> {
+/// The products in a list, as [`listed`] reads symbols.
+pub(super) fn products(cx: &mut Context<'_>, table: &mut Table<'_>) -> Option<Listed> {
+    let listed = table.texts(cx, "products")?;
+    Some(Listed { symbols: from_list(cx, "product", &listed.value), line: listed.line })
+}
+
+fn from_list(cx: &mut Context<'_>, what: &str, listed: &[At<&str>]) -> Vec<Symbol> {
     let mut symbols = Vec::new();
     let mut seen = BTreeSet::new();
     for At { value, line } in listed {
         match Symbol::from_wire(value.as_bytes()) {
             None => cx.problem(
                 *line,
-                format!("{value:?} is no symbol: 1 to 24 characters of printable ASCII"),
+                format!("{value:?} is no {what}: 1 to 24 characters of printable ASCII"),
             ),
             Some(symbol) if !seen.insert(symbol) => {
-                cx.problem(*line, format!("symbol {symbol} is listed twice; take one out"));
+                cx.problem(*line, format!("{what} {symbol} is listed twice; take one out"));
             }
             Some(symbol) => symbols.push(symbol),
         }

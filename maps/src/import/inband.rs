@@ -46,7 +46,7 @@ impl Compared {
 }
 
 /// Compares what partitions `named` with `map`. A partition whose symbols are in band
-/// ([`Symbols::InBand`]) may name anything that the map has nowhere else. A symbol named twice on one
+/// ([`Symbols::InBand`], [`Symbols::Products`]) may name anything that the map has nowhere else. A symbol named twice on one
 /// partition is named once: venues repeat their directories.
 #[must_use]
 pub fn compare(map: &Map, named: &[(Text<16>, Symbol)]) -> Compared {
@@ -58,7 +58,8 @@ pub fn compare(map: &Map, named: &[(Text<16>, Symbol)]) -> Compared {
     let mut in_band: BTreeMap<Text<16>, bool> = BTreeMap::new();
     let mut lists: BTreeMap<Symbol, Vec<Text<16>>> = BTreeMap::new();
     for partition in &map.partitions {
-        in_band.insert(partition.name, partition.symbols == Symbols::InBand);
+        let names = matches!(partition.symbols, Symbols::Products(_) | Symbols::InBand);
+        in_band.insert(partition.name, names);
         if let Symbols::List(list) = &partition.symbols {
             for symbol in list {
                 lists.entry(*symbol).or_default().push(partition.name);

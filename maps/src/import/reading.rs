@@ -1,8 +1,8 @@
 //! What every importer needs: rows of text files, fields with words for what is wrong with them.
 
+use core::net::Ipv4Addr;
 use std::borrow::Cow;
 use std::fmt::Display;
-use core::net::Ipv4Addr;
 use std::path::Path;
 
 use candor_core::Symbol;
