@@ -1,5 +1,6 @@
 //! Symbols: listed in the file itself, a symbol a line in a file of their own, or with their partitions in
-//! one file for all. `#` starts a comment, blank lines count for nothing.
+//! one file for all. `#` starts a comment where a line begins, in the files with a symbol a line behind a
+//! blank too; within a symbol it is part of it (`ABC#` is when-issued). Blank lines count for nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -100,7 +101,7 @@ pub fn parse(path: &Path, text: &str) -> (Vec<Symbol>, Vec<Problem>) {
     let mut problems = Vec::new();
     let mut seen: BTreeMap<Symbol, usize> = BTreeMap::new();
     for (number, line) in (1..).zip(text.lines()) {
-        let word = line.split('#').next().unwrap_or("").trim();
+        let word = without_comment(line).trim();
         if word.is_empty() {
             continue;
         }
@@ -130,6 +131,13 @@ pub fn parse(path: &Path, text: &str) -> (Vec<Symbol>, Vec<Problem>) {
         ));
     }
     (symbols, problems)
+}
+
+/// What stands before the first `#` that begins the line or follows a blank.
+fn without_comment(line: &str) -> &str {
+    let begins = |at: &usize| line[..*at].chars().next_back().is_none_or(char::is_whitespace);
+    let at = line.match_indices('#').map(|(at, _)| at).find(begins);
+    &line[..at.unwrap_or(line.len())]
 }
 
 /// The header of a file with symbols and their partitions.
@@ -284,6 +292,13 @@ mod tests {
     fn comments_blanks_and_either_line_end_are_fine() {
         let (symbols, problems) = parsed("# today\n\nAAPL\r\n  MSFT  # moved\nBRK.B");
         assert_eq!(symbols, ["AAPL", "MSFT", "BRK.B"]);
+        assert_eq!(problems, [""; 0]);
+    }
+
+    #[test]
+    fn a_symbol_keeps_the_sign_that_else_begins_a_comment() {
+        let (symbols, problems) = parsed("ABC\nABC# # when-issued\n\t# ABC\nA#B#\n");
+        assert_eq!(symbols, ["ABC", "ABC#", "A#B#"]);
         assert_eq!(problems, [""; 0]);
     }
 
