@@ -297,6 +297,10 @@ fn a_map_that_no_file_holds_is_checked_as_well() {
         map.partitions[0].lines[1].as_mut().unwrap().source = Some([0, 0, 0, 0].into());
     });
     assert_refused(&source, "0.0.0.0 can't be a sender");
+    let source = changed(|map| {
+        map.partitions[0].lines[1].as_mut().unwrap().source = Some([255; 4].into());
+    });
+    assert_refused(&source, "255.255.255.255 can't be a sender");
     let interface = changed(|map| {
         map.partitions[0].lines[1].as_mut().unwrap().interface = Some("a b".to_owned());
     });
