@@ -29,7 +29,8 @@ impl fmt::Display for Difference {
         if !self.known {
             write!(
                 f,
-                "\nhow many symbols move is not known: it takes a list of the venue's symbols"
+                "\nhow many symbols move is not known: of ranges a list of the venue's symbols tells it, of \
+                 what the venue names nothing"
             )?;
         }
         self.symbols(f)
