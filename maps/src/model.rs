@@ -1,6 +1,6 @@
 //! What a map says.
 
-use std::net::{Ipv4Addr, SocketAddrV4};
+use core::net::{Ipv4Addr, SocketAddrV4};
 
 use candor_core::limits::LINES;
 use candor_core::symbol::Text;
@@ -147,6 +147,9 @@ pub enum Symbols {
     List(Vec<Symbol>),
     /// Whatever lies in these ranges, ascending.
     Ranges(Vec<Range>),
+    /// What the venue names on the wire of these products, each once, ascending. A product is no symbol: its
+    /// instruments may be spread over several partitions that all have it (CME).
+    Products(Vec<Symbol>),
     /// Whatever the venue names on the wire: nobody says it in advance.
     InBand,
 }

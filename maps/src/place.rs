@@ -18,141 +18,109 @@
 //!
 //! **Exceptions.** Cboe's options take single products out of the alphabet: unit 17 has `NKEB` to `PDC~`
 //! *excluding* `NVDA`, which is unit 26. So a range that lies in another one whole is an exception to
-//! it, and a listed symbol is one to every range ([`Range::is_exception_to`], [`Map::place`]).
+//! it, and a listed symbol is one to every range ([`Range::is_exception_to`], [`crate::check::Placement`]).
 
-use std::cmp::Ordering;
-
-use crate::model::{Key, Map, Partition, Range, Symbols};
+use crate::model::{Key, Range};
 
 /// How long an end is that is filled with `Z`: shorter ones are symbols themselves.
 const FILLED: usize = 5;
 
-/// The lowest and the highest expiry code, for a key or an end that names none.
-const EXPIRIES: (u8, u8) = (b'A', b'X');
+/// The lowest expiry code.
+pub(crate) const FIRST_EXPIRY: u8 = b'A';
 
-/// What stands for a filling in [`upper`].
-pub(crate) const FILLING: char = '\u{7f}';
+/// Bytes of a symbol, and one more for what comes directly behind it.
+pub(crate) const BYTES: usize = 25;
 
-impl Map {
-    /// The one partition that carries `key`: the one that lists it, else the one whose range has it,
-    /// exceptions first. `None` where none says so, or more than one with the same right.
-    #[must_use]
-    pub fn place(&self, key: &Key) -> Option<&Partition> {
-        let mut listed = self.partitions.iter().filter(|partition| match &partition.symbols {
-            Symbols::List(list) => list.contains(&key.text),
-            _ => false,
-        });
-        if let Some(partition) = listed.next() {
-            return listed.next().is_none().then_some(partition);
-        }
-        self.place_by_range(key)
-    }
+/// A place between keys: a text, and behind it an expiry code or 0 for the first.
+pub(crate) type Position = ([u8; BYTES], u8);
 
-    /// [`Map::place`], among the ranges alone.
-    pub(crate) fn place_by_range(&self, key: &Key) -> Option<&Partition> {
-        let mut best: Vec<(&Partition, &Range)> = Vec::new();
-        for partition in &self.partitions {
-            let Symbols::Ranges(ranges) = &partition.symbols else { continue };
-            for range in ranges.iter().filter(|range| range.covers(key)) {
-                if best.iter().any(|(_, other)| other.is_exception_to(range)) {
-                    continue;
-                }
-                best.retain(|(_, other)| !range.is_exception_to(other));
-                best.push((partition, range));
-            }
-        }
-        match best[..] {
-            [(partition, _)] => Some(partition),
-            _ => None,
-        }
-    }
+/// The highest expiry code.
+pub(crate) const LAST_EXPIRY: u8 = b'X';
+
+/// A range as its venue means it: from a place up to, and without, another.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) struct Span {
+    from: Position,
+    /// Behind the last.
+    to: Position,
 }
 
-impl Range {
-    /// Whether `key` lies within, both ends included.
-    ///
-    /// A key without an expiry code, where the range has them, lies within only when all of it does,
-    /// from the first code to the last. Where the range has none, a key's is not looked at.
-    #[must_use]
-    pub fn covers(&self, key: &Key) -> bool {
-        let split = self.first.expiry.is_some() || self.last.expiry.is_some();
-        let (lowest, highest) = match key.expiry {
-            Some(expiry) if split => (expiry, expiry),
-            _ => EXPIRIES,
-        };
-        self.starts_by(key, lowest) && self.ends_after(key, highest)
+impl Span {
+    pub(crate) fn of(range: &Range) -> Span {
+        let first = range.first.expiry.filter(|code| *code > FIRST_EXPIRY).unwrap_or(0);
+        Span { from: (bytes(range.first.text.as_str()), first), to: end(&range.last) }
+    }
+
+    /// Whether it holds the key with this expiry code.
+    pub(crate) fn holds(&self, at: Position) -> bool {
+        self.from <= at && at < self.to
+    }
+
+    pub(crate) fn from(&self) -> Position {
+        self.from
+    }
+
+    pub(crate) fn to(&self) -> Position {
+        self.to
+    }
+
+    /// Sorts a wide one before what is taken out of it.
+    pub(crate) fn widest_first(&self) -> (Position, std::cmp::Reverse<Position>) {
+        (self.from, std::cmp::Reverse(self.to))
+    }
+
+    pub(crate) fn is_within(&self, wide: &Span) -> bool {
+        wide.from <= self.from && self.to <= wide.to
     }
 
     /// Whether some key lies within both.
-    #[must_use]
-    pub fn overlaps(&self, other: &Range) -> bool {
-        // Of two that overlap, one holds the other's first key. That other one may end in front of where it
-        // begins: then it holds nothing, its own first key neither.
-        self.covers(&lowest(other)) && other.covers(&lowest(other))
-            || other.covers(&lowest(self)) && self.covers(&lowest(self))
+    pub(crate) fn overlaps(&self, other: &Span) -> bool {
+        self.from.max(other.from) < self.to.min(other.to)
     }
 
-    /// Whether all of it lies within `other`, and not the other way round: then it is an exception to
-    /// `other`, and what lies in both belongs to it.
-    #[must_use]
-    pub fn is_exception_to(&self, other: &Range) -> bool {
-        self.lies_in(other) && !other.lies_in(self)
+    /// Whether it ends in front of where it begins.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.from >= self.to
     }
+}
 
-    /// Whether every key within lies within `other` too. (A range without a key lies nowhere.)
-    fn lies_in(&self, other: &Range) -> bool {
-        let first = lowest(self);
-        if !self.covers(&first) || !other.covers(&first) {
-            return false;
-        }
-        let (mine, others) = (stem(self.last.text.as_str()), stem(other.last.text.as_str()));
-        if is_filled(&other.last) && mine.starts_with(others) {
-            return true;
-        }
-        let last =
-            Key { text: self.last.text, expiry: Some(self.last.expiry.unwrap_or(EXPIRIES.1)) };
-        // What a filling stands for is never above a text that is above the stem and not filled alike.
-        other.covers(&last)
-            && !(is_filled(&self.last) && other.last.text.as_str().starts_with(mine))
+/// The place of a symbol with this expiry code; `None` stands for its first.
+pub(crate) fn position(text: &str, expiry: Option<u8>) -> Position {
+    (bytes(text), expiry.filter(|code| *code > FIRST_EXPIRY).unwrap_or(0))
+}
+
+fn bytes(text: &str) -> [u8; BYTES] {
+    let mut bytes = [0; BYTES];
+    bytes[..text.len()].copy_from_slice(text.as_bytes());
+    bytes
+}
+
+fn end(last: &Key) -> Position {
+    let text = last.text.as_str();
+    let stem = stem(text);
+    if stem.len() < text.len() {
+        return match stem.len() {
+            0 => ([u8::MAX; BYTES], 0),
+            // What is printable has something above it.
+            len => {
+                let mut behind = bytes(stem);
+                behind[len - 1] += 1;
+                (behind, 0)
+            }
+        };
     }
-
-    fn starts_by(&self, key: &Key, lowest: u8) -> bool {
-        match self.first.text.cmp(&key.text) {
-            Ordering::Less => true,
-            Ordering::Equal => self.first.expiry.unwrap_or(EXPIRIES.0) <= lowest,
-            Ordering::Greater => false,
-        }
-    }
-
-    fn ends_after(&self, key: &Key, highest: u8) -> bool {
-        if is_filled(&self.last) && key.text.as_str().starts_with(stem(self.last.text.as_str())) {
-            return true;
-        }
-        match key.text.cmp(&self.last.text) {
-            Ordering::Less => true,
-            Ordering::Equal => highest <= self.last.expiry.unwrap_or(EXPIRIES.1),
-            Ordering::Greater => false,
+    match last.expiry {
+        Some(code) if code < LAST_EXPIRY => (bytes(text), code + 1),
+        _ => {
+            let mut behind = bytes(text);
+            behind[text.len()] = 1;
+            (behind, 0)
         }
     }
 }
 
-/// The range's first key, with an expiry code in any case.
-fn lowest(range: &Range) -> Key {
-    Key { text: range.first.text, expiry: Some(range.first.expiry.unwrap_or(EXPIRIES.0)) }
-}
-
-fn is_filled(last: &Key) -> bool {
+pub(crate) fn is_filled(last: &Key) -> bool {
     stem(last.text.as_str()).len() < last.text.as_str().len()
-}
-
-/// Where a range ends, to sort by: of two that begin alike, one that lies within the other is not above
-/// it. The text, with DEL (above every character of a symbol) for a filling, and the expiry code.
-pub(crate) fn upper(range: &Range) -> (String, u8) {
-    let mut text = stem(range.last.text.as_str()).to_owned();
-    if is_filled(&range.last) {
-        text.push(FILLING);
-    }
-    (text, range.last.expiry.unwrap_or(EXPIRIES.1))
 }
 
 /// What stands before the filling of a range's last symbol: all of it where it is not filled.
@@ -167,15 +135,44 @@ pub(crate) fn stem(last: &str) -> &str {
     }
 }
 
+impl Range {
+    /// Whether `key` lies within, both ends included.
+    ///
+    /// A key without an expiry code, where the range has them, lies within only when all of it does,
+    /// from the first code to the last. Where the range has none, a key's is not looked at.
+    #[must_use]
+    pub fn covers(&self, key: &Key) -> bool {
+        let split = self.first.expiry.is_some() || self.last.expiry.is_some();
+        let (lowest, highest) = match key.expiry {
+            _ if !split => (None, None),
+            Some(code) => (Some(code), Some(code)),
+            None => (Some(FIRST_EXPIRY), Some(LAST_EXPIRY)),
+        };
+        let (span, text) = (Span::of(self), key.text.as_str());
+        span.holds(position(text, lowest)) && span.holds(position(text, highest))
+    }
+
+    /// Whether some key lies within both.
+    #[must_use]
+    pub fn overlaps(&self, other: &Range) -> bool {
+        Span::of(self).overlaps(&Span::of(other))
+    }
+
+    /// Whether all of it lies within `other`, and not the other way round: then it is an exception to
+    /// `other`, and what lies in both belongs to it.
+    #[must_use]
+    pub fn is_exception_to(&self, other: &Range) -> bool {
+        let (narrow, wide) = (Span::of(self), Span::of(other));
+        !narrow.is_empty() && narrow.is_within(&wide) && narrow != wide
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use candor_core::TradingDate;
-    use candor_core::symbol::Text;
     use proptest::prelude::*;
 
     use super::*;
     use crate::import::testing::{key, range};
-    use crate::model::{Protocol, Services};
 
     #[track_caller]
     fn assert_place(range: Range, within: &[&str], outside: &[&str]) {
@@ -272,52 +269,6 @@ mod tests {
             (range("B", "A"), range("A", "ZZZZZ"), false),
         ] {
             assert_eq!(one.is_exception_to(&other), is, "{one:?} {other:?}");
-        }
-    }
-
-    fn map(symbols: Vec<Symbols>) -> Map {
-        let partition = |(at, symbols): (usize, Symbols)| Partition {
-            name: Text::from_wire((at + 1).to_string().as_bytes()).unwrap(),
-            lines: Default::default(),
-            services: Services::default(),
-            silence: None,
-            symbols,
-        };
-        Map {
-            venue: Text::from_wire(b"BZX").unwrap(),
-            date: TradingDate(20_250_331),
-            protocol: Protocol::CboePitch,
-            partitions: symbols.into_iter().enumerate().map(partition).collect(),
-        }
-    }
-
-    #[test]
-    fn a_key_lies_in_one_partition_exceptions_first() {
-        let map = map(vec![
-            Symbols::Ranges(vec![range("A", "NKEA~")]),
-            Symbols::Ranges(vec![range("NKEB", "Z~"), range("ABC", "ABC")]),
-            Symbols::Ranges(vec![range("NVDA", "NVDA")]),
-            Symbols::List(vec![key("CBOE").text, key("NVDA").text, key("TWICE").text]),
-            Symbols::List(vec![key("TWICE").text]),
-            Symbols::Ranges(vec![range("Y", "ZA")]),
-            Symbols::Ranges(vec![range("ZA", "ZB")]),
-            Symbols::InBand,
-        ]);
-        for (text, place) in [
-            ("A", Some("1")),
-            ("ABC", Some("2")),
-            ("NVD", Some("2")),
-            ("NVDAX", Some("2")),
-            ("NVDA", Some("4")),
-            ("CBOE", Some("4")),
-            ("TWICE", None),
-            ("Y", Some("6")),
-            ("ZA", None),
-            ("a", None),
-            ("1", None),
-        ] {
-            let found = map.place(&key(text)).map(|partition| partition.name.to_string());
-            assert_eq!(found.as_deref(), place, "{text}");
         }
     }
 

@@ -1,7 +1,7 @@
 //! Whose a packet is: groups, ports and senders, and the addresses of services.
 
+use core::net::Ipv4Addr;
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
 
 use candor_core::Line;
 

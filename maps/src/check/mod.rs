@@ -3,7 +3,8 @@
 //! A map is refused whole. What is refused would make a symbol's place doubtful or a packet nobody's; what
 //! is only warned of can be meant. Each says where it stands, where the map came from a file, and what to do.
 //!
-//! A venue either lists what its partitions carry, or has ranges, or names it on the wire. Ranges follow each
+//! A venue either lists what its partitions carry, or has ranges, or names it on the wire, of products that
+//! it publishes or not. Ranges follow each
 //! other without a hole: behind one that ends in `AIUZZ` begins `AIV`, behind `GOOG` begins `GOOGA`,
 //! behind the calls `IWM/L` the puts `IWM/M`. Cboe alone takes symbols out of its ranges: by lists (symbols
 //! listed at Cboe), and by narrow ranges within the wide ones (its busiest options). There the list counts

@@ -2,11 +2,8 @@
 
 use candor_core::Symbol;
 
-use super::ranges::{Position, Span, position};
 use crate::model::{Key, Map, Symbols};
-
-/// The lowest and the highest expiry code.
-const EXPIRIES: (u8, u8) = (b'A', b'X');
+use crate::place::{FIRST_EXPIRY, LAST_EXPIRY, Position, Span, position};
 
 /// Where a map puts each symbol, sorted for being asked often. It speaks for a map that is not refused.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -37,7 +34,7 @@ impl Placement {
                     let coded = |key: Key| key.expiry.is_some();
                     placement.coded |= ranges.iter().any(|one| coded(one.first) || coded(one.last));
                 }
-                Symbols::InBand => {}
+                Symbols::Products(_) | Symbols::InBand => {}
             }
         }
         placement.listed.sort_unstable();
@@ -62,9 +59,9 @@ impl Placement {
         }
         let (lowest, highest) = match expiry {
             _ if !self.coded => (None, None),
-            Some(code) if !(EXPIRIES.0..=EXPIRIES.1).contains(&code) => return None,
+            Some(code) if !(FIRST_EXPIRY..=LAST_EXPIRY).contains(&code) => return None,
             Some(code) => (Some(code), Some(code)),
-            None => (Some(EXPIRIES.0), Some(EXPIRIES.1)),
+            None => (Some(FIRST_EXPIRY), Some(LAST_EXPIRY)),
         };
         let at = |expiry| position(symbol.as_str(), expiry);
         let from = self.range(at(lowest))?;

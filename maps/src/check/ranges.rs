@@ -1,94 +1,8 @@
 //! Ranges: where each begins and ends, and that they follow each other without overlap and without hole.
 
 use super::{Check, takes_out};
-use crate::model::{Key, Protocol, Range, Symbols};
-use crate::place::stem;
-
-/// Bytes of a symbol, and one more for what comes directly behind it.
-const BYTES: usize = 25;
-
-/// A place between keys: a text, and behind it an expiry code or 0 for the first.
-pub(super) type Position = ([u8; BYTES], u8);
-
-/// The highest expiry code.
-const LAST_EXPIRY: u8 = b'X';
-
-/// A range as its venue means it: from a place up to, and without, another.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub(super) struct Span {
-    from: Position,
-    /// Behind the last.
-    to: Position,
-}
-
-impl Span {
-    pub(super) fn of(range: &Range) -> Span {
-        let first = range.first.expiry.filter(|code| *code > b'A').unwrap_or(0);
-        Span { from: (bytes(range.first.text.as_str()), first), to: end(&range.last) }
-    }
-
-    /// Whether it holds the key with this expiry code.
-    pub(super) fn holds(&self, at: Position) -> bool {
-        self.from <= at && at < self.to
-    }
-
-    pub(super) fn from(&self) -> Position {
-        self.from
-    }
-
-    /// Sorts a wide one before what is taken out of it.
-    pub(super) fn widest_first(&self) -> (Position, std::cmp::Reverse<Position>) {
-        (self.from, std::cmp::Reverse(self.to))
-    }
-
-    pub(super) fn is_within(&self, wide: &Span) -> bool {
-        wide.from <= self.from && self.to <= wide.to
-    }
-
-    fn overlaps(&self, other: &Span) -> bool {
-        self.from < other.to && other.from < self.to
-    }
-}
-
-/// The place of a symbol with this expiry code; `None` stands for its first.
-pub(super) fn position(text: &str, expiry: Option<u8>) -> Position {
-    (bytes(text), expiry.filter(|code| *code > b'A').unwrap_or(0))
-}
-
-fn bytes(text: &str) -> [u8; BYTES] {
-    let mut bytes = [0; BYTES];
-    bytes[..text.len()].copy_from_slice(text.as_bytes());
-    bytes
-}
-
-fn end(last: &Key) -> Position {
-    let text = last.text.as_str();
-    let stem = stem(text);
-    if stem.len() < text.len() {
-        return match stem.len() {
-            0 => ([u8::MAX; BYTES], 0),
-            // What is printable has something above it.
-            len => {
-                let mut behind = bytes(stem);
-                behind[len - 1] += 1;
-                (behind, 0)
-            }
-        };
-    }
-    match last.expiry {
-        Some(code) if code < LAST_EXPIRY => (bytes(text), code + 1),
-        _ => {
-            let mut behind = bytes(text);
-            behind[text.len()] = 1;
-            (behind, 0)
-        }
-    }
-}
-
-fn is_filled(last: &Key) -> bool {
-    let text = last.text.as_str();
-    stem(text).len() < text.len()
-}
+use crate::model::{Protocol, Range, Symbols};
+use crate::place::{BYTES, LAST_EXPIRY, Position, Span, is_filled, position, stem};
 
 /// One range of the map.
 #[derive(Clone, Copy)]
@@ -110,13 +24,13 @@ pub(super) fn check(check: &mut Check<'_>) {
             let line = place.ranges.get(at).copied().unwrap_or(place.symbols);
             let span = Span::of(range);
             one_range(check, range, line);
-            if span.from < span.to {
+            if !span.is_empty() {
                 entries.push(Entry { span, partition, line, range });
             } else {
                 let message = format!("{range} ends before it begins; turn it round");
                 check.refuse(line, message);
             }
-            if let Some(before) = before.filter(|before| Span::of(before).from > span.from) {
+            if let Some(before) = before.filter(|before| Span::of(before).from() > span.from()) {
                 let message = format!("{range} comes behind {before}; ranges are ascending");
                 check.refuse(line, message);
             }
@@ -178,7 +92,7 @@ fn expiries(check: &mut Check<'_>, entries: &[Entry<'_>]) {
 fn chain(check: &mut Check<'_>, mut entries: Vec<Entry<'_>>) {
     entries.sort_by_key(|one| one.span.widest_first());
     let Some((first, rest)) = entries.split_first() else { return };
-    if check.whole && first.span.from > position("A", None) {
+    if check.whole && first.span.from() > position("A", None) {
         let message = format!("nothing carries what comes before {}", first.range.first);
         check.warn(first.line, message);
     }
@@ -194,7 +108,7 @@ fn chain(check: &mut Check<'_>, mut entries: Vec<Entry<'_>>) {
         }
         if !takes_out(check.map.protocol) || !is_taken_out(next, &current) {
             overlap(check, &current, next);
-            if next.span.to > current.span.to {
+            if next.span.to() > current.span.to() {
                 current = *next;
             }
         } else if let Some(other) = taken.filter(|other| other.span.overlaps(&next.span)) {
@@ -203,7 +117,7 @@ fn chain(check: &mut Check<'_>, mut entries: Vec<Entry<'_>>) {
             taken = Some(*next);
         }
     }
-    if check.whole && current.span.to <= position("Z", None) {
+    if check.whole && current.span.to() <= position("Z", None) {
         let message = format!("nothing carries what comes behind {}", current.range.last);
         check.warn(current.line, message);
     }
@@ -211,14 +125,14 @@ fn chain(check: &mut Check<'_>, mut entries: Vec<Entry<'_>>) {
 
 /// Whether a range begins directly behind another: with the very next digit, letter or expiry code.
 fn is_behind(range: &Entry<'_>, next: &Entry<'_>) -> bool {
-    if behind_nine(range.span.to) == behind_nine(next.span.from) {
+    if behind_nine(range.span.to()) == behind_nine(next.span.from()) {
         return true;
     }
     let (last, first) = (range.range.last, next.range.first);
     // Behind one symbol comes the same with one more letter.
     let whole = last.expiry.is_none_or(|code| code >= LAST_EXPIRY) && !is_filled(&last);
     let more = first.text.as_str().strip_prefix(last.text.as_str());
-    whole && more.is_some_and(|more| more <= "A") && next.span.from.1 == 0
+    whole && more.is_some_and(|more| more <= "A") && next.span.from().1 == 0
 }
 
 /// Behind the digits come the letters: no venue's symbols have the signs between `9` and `A`, and OPRA goes on
@@ -257,7 +171,7 @@ fn hole(check: &mut Check<'_>, before: &Entry<'_>, next: &Entry<'_>) {
     let text = last.text.as_str();
     let behind = match last.expiry.filter(|code| *code < LAST_EXPIRY) {
         _ if is_filled(&last) => {
-            let (bytes, _) = behind_nine(before.span.to);
+            let (bytes, _) = behind_nine(before.span.to());
             let len = bytes.iter().position(|byte| *byte == 0).unwrap_or(0);
             String::from_utf8_lossy(&bytes[..len]).into_owned()
         }

@@ -1,4 +1,4 @@
-//! Symbols that are listed: each once, on one partition, and not too many.
+//! Symbols that are listed: each once, on one partition, and not too many. Products: each once.
 
 use std::collections::BTreeMap;
 
@@ -14,13 +14,13 @@ pub(super) fn check(check: &mut Check<'_>) {
     let map = check.map;
     let lists = map.partitions.iter().map(|one| match &one.symbols {
         Symbols::List(list) => (map.venue, one.name, &list[..]),
-        Symbols::Ranges(_) | Symbols::InBand => (map.venue, one.name, &[][..]),
+        _ => (map.venue, one.name, &[][..]),
     });
     for (index, message) in shared(lists) {
         check.refuse(check.line(index, |place| place.symbols), message);
     }
     for (index, partition) in map.partitions.iter().enumerate() {
-        if let Symbols::List(list) = &partition.symbols {
+        if let Symbols::List(list) | Symbols::Products(list) = &partition.symbols {
             one_list(check, index, partition.name, list);
         }
     }
@@ -82,6 +82,17 @@ fn rule(check: &mut Check<'_>) {
                     );
                 }
             }
+            (Symbols::Products(list), _) if list.is_empty() => {
+                check.refuse(line, format!("partition {name} has no product; name some, or leave `products` out"));
+            }
+            (Symbols::Products(_), Some(other)) => check.refuse(
+                line,
+                format!(
+                    "partition {name} has products, whose symbols the venue names, and partition {} says which \
+                     symbols it carries; say it in one way",
+                    other.name
+                ),
+            ),
             (Symbols::InBand, Some(other)) => check.refuse(
                 line,
                 format!(

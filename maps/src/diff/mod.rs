@@ -89,9 +89,11 @@ pub struct Described {
 pub struct Altered {
     /// The partition, as the new map calls it.
     pub partition: Text<16>,
-    /// What changed: `line A`, `snapshot line B`, `retransmit`, `snapshot`, `silence`, `ranges`.
+    /// What changed: `line A`, `snapshot line B`, `retransmit`, `snapshot`, `silence`, `ranges`,
+    /// `products`.
     pub what: String,
-    /// From what to what, in words; empty where there is none.
+    /// From what to what, in words; empty where there is none. Of products those that are gone, and those
+    /// that are new.
     pub change: Change<String>,
 }
 
@@ -207,13 +209,13 @@ impl Difference {
         let reshaped = self.rule.is_some()
             || !self.added.is_empty()
             || !self.removed.is_empty()
-            || self.altered.iter().any(|one| one.what == CARRIED);
+            || self.altered.iter().any(|one| one.what == CARRIED || one.what == PRODUCTS);
         // Symbols of another venue, say, were found nowhere, and tell nothing.
         let looked_for = given && self.placed.from > 0;
         let any = |is: fn(&Symbols) -> bool| {
             old.partitions.iter().chain(&new.partitions).any(|one| is(&one.symbols))
         };
-        let in_band = any(|symbols| matches!(symbols, Symbols::InBand));
+        let in_band = any(|symbols| matches!(symbols, Symbols::Products(_) | Symbols::InBand));
         let ranges = any(|symbols| matches!(symbols, Symbols::Ranges(_)));
         !reshaped || !in_band && (looked_for || !ranges)
     }
@@ -277,6 +279,9 @@ fn is_same(one: &Partition, other: &Partition) -> bool {
 /// What [`Altered::what`] says where a partition carries something else by its ranges.
 const CARRIED: &str = "ranges";
 
+/// What [`Altered::what`] says where a partition has other products.
+const PRODUCTS: &str = "products";
+
 fn alter(altered: &mut Vec<Altered>, from: &Partition, to: &Partition, carried_too: bool) {
     let mut put = |what: String, old: String, new: String| {
         let change = Change::between(old, new);
@@ -294,10 +299,21 @@ fn alter(altered: &mut Vec<Altered>, from: &Partition, to: &Partition, carried_t
     }
     let silence = |bound: Option<Nanos>| bound.map_or(String::new(), |bound| bound.to_string());
     put("silence".to_owned(), silence(from.silence), silence(to.silence));
-    let listed = |one: &Partition| matches!(one.symbols, Symbols::List(_));
-    if carried_too && !(listed(from) && listed(to)) {
-        put(CARRIED.to_owned(), carried(from), carried(to));
+    match (&from.symbols, &to.symbols) {
+        (Symbols::List(_), Symbols::List(_)) => {}
+        (Symbols::Products(before), Symbols::Products(now)) => {
+            put(PRODUCTS.to_owned(), without(before, now), without(now, before));
+        }
+        _ if carried_too => put(CARRIED.to_owned(), carried(from), carried(to)),
+        _ => {}
     }
+}
+
+/// Those of `one` that `other` lacks, in words.
+fn without(one: &[Symbol], other: &[Symbol]) -> String {
+    let lacking: Vec<&Symbol> =
+        one.iter().filter(|each| other.binary_search(each).is_err()).collect();
+    few(lacking.iter(), lacking.len())
 }
 
 fn service(partition: &Partition, what: &str) -> String {
@@ -329,6 +345,13 @@ fn carried(partition: &Partition) -> String {
     match &partition.symbols {
         Symbols::List(list) => counted(list.len(), "symbol"),
         Symbols::Ranges(ranges) => few(ranges.iter(), ranges.len()),
+        Symbols::Products(list) => {
+            format!(
+                "what the venue names of {}: {}",
+                counted(list.len(), "product"),
+                few(list.iter(), list.len())
+            )
+        }
         Symbols::InBand => "what the venue names".to_owned(),
     }
 }

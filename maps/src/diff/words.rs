@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Altered, CARRIED, Difference, Group, Moved};
+use super::{Altered, CARRIED, Difference, Group, Moved, PRODUCTS};
 use crate::words::{counted, few, thousands};
 
 /// Symbols that are named of each group; the rest is counted.
@@ -29,7 +29,8 @@ impl fmt::Display for Difference {
         if !self.known {
             write!(
                 f,
-                "\nhow many symbols move is not known: it takes a list of the venue's symbols"
+                "\nhow many symbols move is not known: of ranges a list of the venue's symbols tells it, of \
+                 what the venue names nothing"
             )?;
         }
         self.symbols(f)
@@ -122,6 +123,9 @@ impl fmt::Display for Words<'_> {
             ("silence", true, _) => write!(f, "silent after {to} now, it was left to the protocol"),
             ("silence", _, true) => write!(f, "silence is left to the protocol now, it was {from}"),
             ("silence", ..) => write!(f, "silent after {to} now, it was {from}"),
+            (PRODUCTS, true, _) => write!(f, "has new products: {to}"),
+            (PRODUCTS, _, true) => write!(f, "no longer has products: {from}"),
+            (PRODUCTS, ..) => write!(f, "has new products: {to}; no longer has: {from}"),
             (CARRIED, ..) => write!(f, "carries {to} now, it was {from}"),
             (_, true, _) => write!(f, "{what} is new: {to}"),
             (_, _, true) => write!(f, "{what} is gone, it was {from}"),

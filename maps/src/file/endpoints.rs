@@ -1,7 +1,7 @@
 //! Where lines are sent and services are: tables and addresses, as configurations and maps write them.
 
+use core::net::{Ipv4Addr, SocketAddrV4};
 use std::collections::BTreeSet;
-use std::net::{Ipv4Addr, SocketAddrV4};
 
 use candor_core::Line;
 use candor_core::limits::{ADDRESSES, LINES};
@@ -89,7 +89,7 @@ pub(crate) fn no_group(group: Ipv4Addr) -> Option<String> {
 
 /// Why no packet can come from this address.
 pub(crate) fn no_source(source: Ipv4Addr) -> Option<String> {
-    (source.is_multicast() || source.is_unspecified())
+    (!is_host(source))
         .then(|| format!("{source} can't be a sender; give the address packets come from"))
 }
 

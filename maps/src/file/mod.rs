@@ -18,8 +18,8 @@
 //!
 //! A partition has the keys that it has in a configuration, and further: `snapshot_lines` where snapshots
 //! are sent round and round to a group, and what it carries: `symbols`, or `symbols_file` (a symbol a line),
-//! or `ranges = [["A", "AIUZZ"], ["IWM/M", "JNZZZ/X"]]`, or none of them where the venue names its symbols
-//! on the wire. Where all is listed in one file, the map itself names it: `symbols_file`, with the header
+//! or `ranges = [["A", "AIUZZ"], ["IWM/M", "JNZZZ/X"]]`. Where the venue names its symbols on the wire it has
+//! none of them, or `products = ["ES", "NQ"]`, of which the wire tells the symbols. Where all is listed in one file, the map itself names it: `symbols_file`, with the header
 //! `symbol,partition`. A file that a map names is looked for in the map's own folder.
 //!
 //! A range's end may have an expiry code behind a `/`. A symbol whose own text ends like that has one more

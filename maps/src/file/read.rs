@@ -7,7 +7,7 @@ use candor_core::{Nanos, Symbol, TradingDate, Venue};
 use candor_settings::{At, Context, Problems, Table};
 use toml::de::DeTable;
 
-use super::{FORMAT, Files, Place, Places, SILENCE_MS, endpoints, symbols, values, write};
+use super::{FORMAT, Files, Listed, Place, Places, SILENCE_MS, endpoints, symbols, values, write};
 use crate::check::{self, Wanted, Warning};
 use crate::model::{Key, Map, Partition, Protocol, Range, Symbols};
 use crate::words::counted;
@@ -237,21 +237,26 @@ fn carried(
 ) -> Symbols {
     let listed = symbols::listed(cx, table, folder, files);
     let ranges = table.pairs(cx, "ranges", "a list of pairs like [[\"A\", \"AIUZZ\"]]");
-    match (listed, ranges) {
-        (Some(listed), Some(ranges)) => {
-            let message = "lists its symbols and has `ranges`; keep one";
-            cx.problem(ranges.line, format!("{} {message}", table.name()));
-            place.symbols = listed.line;
-            Symbols::InBand
-        }
-        (Some(listed), None) => {
-            place.symbols = listed.line;
-            let mut symbols = listed.symbols;
-            symbols.sort_unstable();
-            Symbols::List(symbols)
-        }
-        (None, Some(pairs)) => {
-            place.symbols = pairs.line;
+    let products = symbols::products(cx, table);
+    let said = [
+        ("lists its symbols", listed.as_ref().map(|listed| listed.line)),
+        ("has `ranges`", ranges.as_ref().map(|pairs| pairs.line)),
+        ("has `products`", products.as_ref().map(|products| products.line)),
+    ];
+    let (said, lines): (Vec<&str>, Vec<usize>) =
+        said.into_iter().filter_map(|(said, line)| Some((said, line?))).unzip();
+    place.symbols = lines.first().copied().unwrap_or(0);
+    if let [_, .., line] = lines[..] {
+        cx.problem(line, format!("{} {}; keep one", table.name(), said.join(" and ")));
+        return Symbols::InBand;
+    }
+    let sorted = |mut listed: Listed| {
+        listed.symbols.sort_unstable();
+        listed.symbols
+    };
+    match (listed, ranges, products) {
+        (Some(listed), ..) => Symbols::List(sorted(listed)),
+        (_, Some(pairs), _) => {
             let mut ranges = Vec::new();
             for [first, last] in pairs.value {
                 if let (Some(first), Some(last)) = (key(cx, first), key(cx, last)) {
@@ -261,7 +266,8 @@ fn carried(
             }
             Symbols::Ranges(ranges)
         }
-        (None, None) => Symbols::InBand,
+        (.., Some(products)) => Symbols::Products(sorted(products)),
+        (None, None, None) => Symbols::InBand,
     }
 }
 

@@ -1,5 +1,6 @@
 //! Symbols: listed in the file itself, a symbol a line in a file of their own, or with their partitions in
-//! one file for all. `#` starts a comment, blank lines count for nothing.
+//! one file for all. `#` starts a comment where a line begins, in the files with a symbol a line behind a
+//! blank too; within a symbol it is part of it (`ABC#` is when-issued). Blank lines count for nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -39,7 +40,7 @@ pub fn listed(
             cx.problem(file.line, format!("{} {message}", table.name()));
             Vec::new()
         }
-        (Some(listed), None) => from_list(cx, &listed.value),
+        (Some(listed), None) => from_list(cx, "symbol", &listed.value),
         (None, file) => match file.and_then(|file| contents(cx, folder, file, files)) {
             Some((path, text)) => {
                 let (symbols, problems) = parse(&path, &text);
@@ -69,17 +70,23 @@ pub(super) fn contents(
     }
 }
 
-fn from_list(cx: &mut Context<'_>, listed: &[At<&str>]) -> Vec<Symbol> {
+/// The products in a list, as [`listed`] reads symbols.
+pub(super) fn products(cx: &mut Context<'_>, table: &mut Table<'_>) -> Option<Listed> {
+    let listed = table.texts(cx, "products")?;
+    Some(Listed { symbols: from_list(cx, "product", &listed.value), line: listed.line })
+}
+
+fn from_list(cx: &mut Context<'_>, what: &str, listed: &[At<&str>]) -> Vec<Symbol> {
     let mut symbols = Vec::new();
     let mut seen = BTreeSet::new();
     for At { value, line } in listed {
         match Symbol::from_wire(value.as_bytes()) {
             None => cx.problem(
                 *line,
-                format!("{value:?} is no symbol: 1 to 24 characters of printable ASCII"),
+                format!("{value:?} is no {what}: 1 to 24 characters of printable ASCII"),
             ),
             Some(symbol) if !seen.insert(symbol) => {
-                cx.problem(*line, format!("symbol {symbol} is listed twice; take one out"));
+                cx.problem(*line, format!("{what} {symbol} is listed twice; take one out"));
             }
             Some(symbol) => symbols.push(symbol),
         }
@@ -94,7 +101,7 @@ pub fn parse(path: &Path, text: &str) -> (Vec<Symbol>, Vec<Problem>) {
     let mut problems = Vec::new();
     let mut seen: BTreeMap<Symbol, usize> = BTreeMap::new();
     for (number, line) in (1..).zip(text.lines()) {
-        let word = line.split('#').next().unwrap_or("").trim();
+        let word = without_comment(line).trim();
         if word.is_empty() {
             continue;
         }
@@ -124,6 +131,13 @@ pub fn parse(path: &Path, text: &str) -> (Vec<Symbol>, Vec<Problem>) {
         ));
     }
     (symbols, problems)
+}
+
+/// What stands before the first `#` that begins the line or follows a blank.
+fn without_comment(line: &str) -> &str {
+    let begins = |at: &usize| line[..*at].chars().next_back().is_none_or(char::is_whitespace);
+    let at = line.match_indices('#').map(|(at, _)| at).find(begins);
+    &line[..at.unwrap_or(line.len())]
 }
 
 /// The header of a file with symbols and their partitions.
@@ -278,6 +292,13 @@ mod tests {
     fn comments_blanks_and_either_line_end_are_fine() {
         let (symbols, problems) = parsed("# today\n\nAAPL\r\n  MSFT  # moved\nBRK.B");
         assert_eq!(symbols, ["AAPL", "MSFT", "BRK.B"]);
+        assert_eq!(problems, [""; 0]);
+    }
+
+    #[test]
+    fn a_symbol_keeps_the_sign_that_else_begins_a_comment() {
+        let (symbols, problems) = parsed("ABC\nABC# # when-issued\n\t# ABC\nA#B#\n");
+        assert_eq!(symbols, ["ABC", "ABC#", "A#B#"]);
         assert_eq!(problems, [""; 0]);
     }
 

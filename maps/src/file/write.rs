@@ -1,7 +1,7 @@
 //! From a [`Map`] to its canonical form.
 
+use core::net::SocketAddrV4;
 use std::fmt::Write as _;
-use std::net::SocketAddrV4;
 
 use candor_core::Line;
 use sha2::{Digest, Sha256};
@@ -85,7 +85,7 @@ fn apart(map: &Map) -> bool {
     for partition in &map.partitions {
         match &partition.symbols {
             Symbols::List(list) => count += list.len(),
-            Symbols::Ranges(_) => {}
+            Symbols::Ranges(_) | Symbols::Products(_) => {}
             Symbols::InBand => return false,
         }
     }
@@ -117,6 +117,9 @@ fn partition(out: &mut String, partition: &Partition, apart: bool) {
             let pair = |text: String, to: String| format!("[{}, {}]", quoted(&text), quoted(&to));
             let pairs = ranges.iter().map(|one| pair(one.first.to_string(), one.last.to_string()));
             list(out, "ranges", pairs);
+        }
+        Symbols::Products(products) => {
+            list(out, "products", products.iter().map(|product| quoted(product.as_str())));
         }
         Symbols::InBand => {}
     }

@@ -16,12 +16,12 @@
 
 mod xml;
 
+use core::net::{Ipv4Addr, SocketAddrV4};
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{Ipv4Addr, SocketAddrV4};
 use std::path::Path;
 
 use candor_core::limits::LINES;
-use candor_core::{Line, Symbol, TradingDate, Venue};
+use candor_core::{Line, TradingDate, Venue};
 use candor_settings::Problems;
 
 use self::xml::{Channel, Connection};
@@ -62,7 +62,8 @@ impl Snapshots {
     }
 }
 
-/// The channels of a `config.xml`. A product's code becomes a symbol, once a channel.
+/// The channels of a `config.xml`, with the codes of their products, each once a channel. The same product is
+/// on several where its instruments are (its options, its spreads); which those are the wire says.
 ///
 /// A channel without products and without incremental lines is left out, and a note says so.
 ///
@@ -95,7 +96,7 @@ pub fn config(path: &Path, text: &str, take: Take<'_>) -> Result<Imported, Probl
         venue: take.venue,
         date,
         protocol: Protocol::CmeMdp3,
-        notes: notes.words(&parts, &file.unknown),
+        notes: notes.words(&file.unknown),
         parts,
     })
 }
@@ -112,7 +113,7 @@ struct Notes {
 }
 
 impl Notes {
-    fn words(self, parts: &[Part], unknown: &BTreeSet<String>) -> Vec<String> {
+    fn words(self, unknown: &BTreeSet<String>) -> Vec<String> {
         let mut words: Vec<String> = self.dated.into_iter().collect();
         if !self.left_out.is_empty() {
             let channels = some_of(self.left_out);
@@ -132,19 +133,6 @@ impl Notes {
             words.push(format!(
                 "lines that name more than one source, so that any is accepted: {count}"
             ));
-        }
-        let mut channels: BTreeMap<Symbol, u64> = BTreeMap::new();
-        for part in parts {
-            let Some(Symbols::List(list)) = &part.symbols else { continue };
-            for code in list {
-                *channels.entry(*code).or_default() += 1;
-            }
-        }
-        let shared: Vec<_> =
-            channels.iter().filter(|(_, count)| **count > 1).map(|(code, _)| code).collect();
-        if !shared.is_empty() {
-            let (count, codes) = (shared.len(), some_of(shared));
-            words.push(format!("products that are in more than one channel: {count} ({codes})"));
         }
         if !unknown.is_empty() {
             let unknown = some_of(unknown.iter().map(|name| shown(name)));
@@ -232,7 +220,11 @@ fn part(
             notes.no_products.push(part.name.to_string());
         }
     }
-    part.symbols = Some(Symbols::List(codes.into_iter().collect()));
+    part.symbols = Some(if codes.is_empty() {
+        Symbols::InBand
+    } else {
+        Symbols::Products(codes.into_iter().collect())
+    });
     Some(part)
 }
 
@@ -411,7 +403,7 @@ mod tests {
         assert_eq!((imported.date, imported.parts.len()), (DATE, 2));
         let part = &imported.parts[0];
         assert_eq!((part.name, part.line), (name("310"), 3));
-        assert_eq!(part.symbols, Some(Symbols::List(vec![symbol("AA"), symbol("ZZ")])));
+        assert_eq!(part.symbols, Some(Symbols::Products(vec![symbol("AA"), symbol("ZZ")])));
         let lines = [
             at([224, 0, 31, 1], 14310, None),
             at([224, 0, 32, 1], 15310, Some([10, 2, 0, 1])),
@@ -429,7 +421,6 @@ mod tests {
                 "connections of feed type \"N\", for which a map has no place: 1",
                 "connections of feed type \"SMBO\", for which a map has no place: 1",
                 "lines that name more than one source, so that any is accepted: 1",
-                "products that are in more than one channel: 1 (AA)",
             ]
         );
     }

@@ -9,7 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use candor_core::Symbol;
 use candor_core::symbol::Text;
 
-use crate::model::{Key, Map, Symbols};
+use crate::check::Placement;
+use crate::model::{Map, Symbols};
 
 /// How a directory and a map differ. Each list ascends.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -45,8 +46,8 @@ impl Compared {
     }
 }
 
-/// Compares what partitions `named` with `map`. A partition whose symbols are in band
-/// ([`Symbols::InBand`]) may name anything that the map has nowhere else. A symbol named twice on one
+/// Compares what partitions `named` with `map`, one that is not refused. A partition whose symbols are in band
+/// ([`Symbols::InBand`], [`Symbols::Products`]) may name anything that the map has nowhere else. A symbol named twice on one
 /// partition is named once: venues repeat their directories.
 #[must_use]
 pub fn compare(map: &Map, named: &[(Text<16>, Symbol)]) -> Compared {
@@ -55,40 +56,34 @@ pub fn compare(map: &Map, named: &[(Text<16>, Symbol)]) -> Compared {
     for (partition, symbol) in named {
         by_symbol.entry(*symbol).or_default().insert(*partition);
     }
-    let mut in_band: BTreeMap<Text<16>, bool> = BTreeMap::new();
-    let mut lists: BTreeMap<Symbol, Vec<Text<16>>> = BTreeMap::new();
-    for partition in &map.partitions {
-        in_band.insert(partition.name, partition.symbols == Symbols::InBand);
-        if let Symbols::List(list) = &partition.symbols {
-            for symbol in list {
-                lists.entry(*symbol).or_default().push(partition.name);
-            }
-        }
-    }
+    let placement = Placement::new(map);
+    let carrier = |symbol: &Symbol| Some(map.partitions[placement.of(symbol, None)?].name);
+    let in_band: BTreeMap<Text<16>, bool> = map
+        .partitions
+        .iter()
+        .map(|partition| {
+            let names = matches!(partition.symbols, Symbols::Products(_) | Symbols::InBand);
+            (partition.name, names)
+        })
+        .collect();
     for (symbol, partitions) in &by_symbol {
-        let key = Key { text: *symbol, expiry: None };
-        let mapped = match lists.get(symbol) {
-            Some(list) => list.clone(),
-            None => map.place_by_range(&key).map(|partition| partition.name).into_iter().collect(),
-        };
+        let mapped = carrier(symbol);
         for named in partitions {
-            match mapped[..] {
-                _ if mapped.contains(named) => {}
-                [] if in_band.get(named) == Some(&true) => {}
-                [] => compared.lacking.push((*symbol, *named)),
-                [mapped, ..] => {
+            match mapped {
+                Some(mapped) if mapped == *named => {}
+                Some(mapped) => {
                     compared.elsewhere.push(Elsewhere { symbol: *symbol, named: *named, mapped });
                 }
+                None if in_band.get(named) == Some(&true) => {}
+                None => compared.lacking.push((*symbol, *named)),
             }
         }
         if partitions.len() > 1 {
             compared.twice.push((*symbol, partitions.iter().copied().collect()));
         }
     }
-    for (symbol, partitions) in lists {
-        if !by_symbol.contains_key(&symbol) {
-            compared.unnamed.extend(partitions.into_iter().map(|partition| (symbol, partition)));
-        }
+    for symbol in placement.listed().filter(|symbol| !by_symbol.contains_key(symbol)) {
+        compared.unnamed.extend(carrier(&symbol).map(|partition| (symbol, partition)));
     }
     let known = |name: &Text<16>| in_band.contains_key(name);
     let unknown: BTreeSet<Text<16>> =

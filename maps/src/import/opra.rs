@@ -198,6 +198,7 @@ mod tests {
 
     use super::super::testing::{DATE, foreign, key, name, range, said};
     use super::*;
+    use crate::check;
     use crate::model::Symbols;
 
     const TABLE: &str = "line,start_symbol,start_expiry_code,end_symbol,end_expiry_code
@@ -266,7 +267,9 @@ production,B,1,224.0.206.1,45001
             ("IWM", None),
             ("ZZZZZ:X", Some("4")),
         ] {
-            assert_eq!(map.place(&key(text)).map(|p| p.name.as_str()), line, "{text}");
+            let key = key(text);
+            let place = check::of(&map, &key.text, key.expiry).map(|at| &map.partitions[at]);
+            assert_eq!(place.map(|one| one.name.as_str()), line, "{text}");
         }
     }
 

@@ -7,7 +7,7 @@ use candor_core::symbol::Text;
 use super::Part;
 use super::reading::Reading;
 use crate::model::{Key, Range, Symbols};
-use crate::place::{FILLING, upper};
+use crate::place::Span;
 
 /// One row: its line in the file, the partition, the range.
 pub(super) struct Row {
@@ -46,7 +46,7 @@ pub(super) fn parts(reading: &mut Reading<'_>, mut rows: Vec<Row>) -> (Vec<Part>
         });
     }
     // Of those that begin alike the longest first, so that what lies within comes behind.
-    rows.sort_by_key(|row| (row.range.first, std::cmp::Reverse(upper(&row.range)), row.line));
+    rows.sort_by_key(|row| (Span::of(&row.range).widest_first(), row.line));
     let mut open: Vec<usize> = Vec::new();
     let mut holes = Vec::new();
     let mut before: Option<usize> = None;
@@ -94,24 +94,10 @@ pub(super) fn parts(reading: &mut Reading<'_>, mut rows: Vec<Row>) -> (Vec<Part>
     (parts, holes)
 }
 
-/// Whether nothing lies between the two.
+/// Whether nothing lies between the two. Behind a single symbol comes the same one with anything behind it,
+/// and nothing comes behind an end that is all filling.
 fn meet(before: &Row, row: &Row) -> bool {
-    let (last, first) = (&before.range.last, &row.range.first);
-    if last.text == first.text {
-        // One symbol, split by expiry.
-        return matches!((last.expiry, first.expiry), (Some(l), Some(f)) if l.checked_add(1) == Some(f));
-    }
-    // Behind a single symbol comes the same one with anything behind it, and that is not what begins.
-    let mut next = upper(&before.range).0.into_bytes();
-    if next.pop() != Some(FILLING as u8) {
-        return false;
-    }
-    match next.last_mut() {
-        Some(end) => *end += 1,
-        // Nothing comes behind an end that is all filling.
-        None => return false,
-    }
-    first.text.as_str().as_bytes() == next && first.expiry.is_none_or(|expiry| expiry == b'A')
+    Span::of(&before.range).to() == Span::of(&row.range).from()
 }
 
 /// `SPY` or `SPY M`.

@@ -1,8 +1,8 @@
 //! What every importer needs: rows of text files, fields with words for what is wrong with them.
 
+use core::net::Ipv4Addr;
 use std::borrow::Cow;
 use std::fmt::Display;
-use std::net::Ipv4Addr;
 use std::path::Path;
 
 use candor_core::Symbol;
@@ -172,14 +172,21 @@ pub(super) struct Table<'t> {
 impl Table<'_> {
     /// Where the column is that has one of these names, in any case.
     pub(super) fn column(&self, names: &[&str]) -> Option<usize> {
-        self.header
-            .iter()
-            .position(|title| names.iter().any(|name| title.eq_ignore_ascii_case(name)))
+        self.columns(names).next()
     }
 
-    /// The same, for one that must be there.
+    fn columns(&self, names: &[&str]) -> impl Iterator<Item = usize> {
+        let is = move |title: &str| names.iter().any(|name| title.eq_ignore_ascii_case(name));
+        (0..).zip(&self.header).filter(move |(_, title)| is(title)).map(|(at, _)| at)
+    }
+
+    /// The same, for one that must be there, and once: of two nobody knows which is meant.
     pub(super) fn need(&self, reading: &mut Reading<'_>, names: &[&str]) -> Option<usize> {
         let found = self.column(names);
+        if self.columns(names).count() > 1 {
+            let message = format!("has more than one column {}: take one out", names.join(" or "));
+            reading.wrong(self.line, message);
+        }
         if found.is_none() {
             let header: Vec<_> = self.header.iter().take(20).map(|title| shown(title)).collect();
             let names = names.join(" or ");
@@ -280,6 +287,25 @@ mod tests {
             assert_eq!(split(line, ','), None, "{line}");
         }
         assert_eq!(split("a|b,c|", '|').unwrap(), ["a", "b,c", ""]);
+    }
+
+    #[test]
+    fn a_column_that_must_be_there_is_there_once() {
+        for (header, problem) in [
+            ("Unit,x", None),
+            ("y,Matching Unit", None),
+            ("Unit,matching unit", Some("has more than one column unit or matching unit")),
+            ("unit,UNIT", Some("has more than one column")),
+            ("x,y", Some("has no column unit or matching unit, but \"x\", \"y\"")),
+        ] {
+            let mut reading = Reading::new(Path::new("x"));
+            let text = format!("{header}\n1,2\n");
+            let table = reading.table(&text, ',').unwrap();
+            table.need(&mut reading, &["unit", "matching unit"]);
+            let found = reading.problems.first().map(|problem| problem.message.as_str());
+            assert_eq!(found.is_some(), problem.is_some(), "{header}: {found:?}");
+            assert!(found.unwrap_or("").starts_with(problem.unwrap_or("")), "{found:?}");
+        }
     }
 
     #[test]

@@ -143,6 +143,22 @@ fn of_partitions_named_on_the_wire_nobody_knows_what_a_new_one_takes() {
 }
 
 #[test]
+fn products_that_move_are_said_and_what_they_take_along_is_not_known() {
+    let products = |texts: &[&str]| Symbols::Products(symbols(texts));
+    let all = vec![products(&["ES", "NQ", "ZN"]), products(&["ES", "GE"]), Symbols::InBand];
+    let old = map(20_261_120, Protocol::CmeMdp3, all);
+    let mut new = next(&old);
+    assert!(between(&old, &new, &[]).is_empty());
+    assert!(!between(&old, &new, &[]).exceeds(0));
+    new.partitions[0].symbols = products(&["ES", "YM"]);
+    new.partitions[1].symbols = products(&["ES", "GE", "NQ"]);
+    new.partitions[2].symbols = products(&["ZN"]);
+    let difference = between(&old, &new, &["ES", "ESZ6"]);
+    insta::assert_snapshot!(difference);
+    assert!(difference.exceeds(999_999));
+}
+
+#[test]
 fn names_that_change_places_are_no_renaming() {
     let old = listed();
     let mut new = next(&old);

@@ -3,10 +3,30 @@
 use candor_core::Symbol;
 use candor_maps::check::{Placement, Wanted, check, of};
 use candor_maps::file::Places;
-use candor_maps::{Key, Map, Protocol, Symbols};
+use candor_maps::{Key, Map, Protocol, Range, Symbols};
 use proptest::prelude::*;
 
 use crate::support::{key, list, map, ranges, symbol};
+
+/// Whether a range has a key, by comparing texts as the venues' documents say it: both ends are within, and
+/// whatever begins with what stands before the filling of the last.
+fn covers(range: &Range, key: &Key) -> bool {
+    let (first, last) = (range.first, range.last);
+    let split = first.expiry.is_some() || last.expiry.is_some();
+    let (lowest, highest) = match key.expiry {
+        Some(code) if split => (code, code),
+        _ => (b'A', b'X'),
+    };
+    let (text, end) = (key.text.as_str(), last.text.as_str());
+    let stem = match end {
+        _ if end.ends_with('~') => end.trim_end_matches('~'),
+        _ if end.len() >= 5 => end.trim_end_matches('Z'),
+        _ => end,
+    };
+    let begun = (first.text.as_str(), first.expiry.unwrap_or(b'A')) <= (text, lowest);
+    let filled = stem.len() < end.len() && text.starts_with(stem);
+    begun && (filled || (text, highest) <= (end, last.expiry.unwrap_or(b'X')))
+}
 
 /// What a map says of a symbol, read from the first partition to the last: a list before ranges, and a range
 /// from one symbol to another before one that is filled.
@@ -20,7 +40,7 @@ fn scan(map: &Map, symbol: &Symbol, expiry: Option<u8>) -> Option<usize> {
             Symbols::Ranges(ranges) => ranges.iter().any(|range| {
                 let last = range.last.text.as_str();
                 let is_filled = last.ends_with('~') || last.len() >= 5 && last.ends_with('Z');
-                is_filled == filled && range.covers(&key)
+                is_filled == filled && covers(range, &key)
             }),
             _ => false,
         })
@@ -67,6 +87,23 @@ fn assert_accepted(map: &Map) {
 }
 
 proptest! {
+    #[test]
+    fn a_range_covers_what_comparing_texts_says(
+        ends in prop::collection::vec("[ABZ^]{1,3}(ZZZZ|~|ZZ~|Z)?", 2),
+        codes in prop::option::of((b'A'..=b'X', b'A'..=b'X')),
+        text in "[ABZ^~a]{1,6}", code in prop::option::of(b'A'..=b'X'),
+    ) {
+        let end = |at: usize, expiry| Key { text: symbol(&ends[at]), expiry };
+        let range = Range {
+            first: end(0, codes.map(|codes| codes.0)),
+            last: end(1, codes.map(|codes| codes.1)),
+        };
+        for text in [&text, &ends[0], &ends[1]] {
+            let key = Key { text: symbol(text), expiry: code };
+            prop_assert_eq!(range.covers(&key), covers(&range, &key), "{} {:?}", range, key);
+        }
+    }
+
     #[test]
     fn ranges_are_found_as_by_a_scan(
         stems in prop::collection::btree_set("[A-Y][A-Y]{0,2}", 1..12),

@@ -140,6 +140,14 @@ const CASES: &[(&str, &str, &str)] = &[
     ("an empty list", "[\"AAPL\", \"MSFT\"]", "[]"),
     ("a list and a file", "[\"AAPL\", \"MSFT\"]", "[\"AAPL\"]\nsymbols_file = \"good.txt\""),
     ("a list and ranges", "[\"AAPL\", \"MSFT\"]", "[\"AAPL\"]\nranges = [[\"A\", \"B\"]]"),
+    ("a list and products", "[\"AAPL\", \"MSFT\"]", "[\"AAPL\"]\nproducts = [\"ES\"]"),
+    ("products beside a list", "symbols = [\"AAPL\", \"MSFT\"]", "products = [\"ES\"]"),
+    (
+        "a product twice, and none",
+        "symbols = [\"AAPL\", \"MSFT\"]",
+        "products = [\"ES\", \"ES\", \"\"]",
+    ),
+    ("an empty list of products", "symbols = [\"AAPL\", \"MSFT\"]", "products = []"),
     ("lists and ranges", "symbols = [\"AAPL\", \"MSFT\"]", "ranges = [[\"A\", \"ZZZZZ\"]]"),
     ("nothing beside a list", "symbols = [\"AAPL\", \"MSFT\"]\n", ""),
     ("no such file", "symbols = [\"AAPL\", \"MSFT\"]", "symbols_file = \"none.txt\""),
@@ -289,6 +297,10 @@ fn a_map_that_no_file_holds_is_checked_as_well() {
         map.partitions[0].lines[1].as_mut().unwrap().source = Some([0, 0, 0, 0].into());
     });
     assert_refused(&source, "0.0.0.0 can't be a sender");
+    let source = changed(|map| {
+        map.partitions[0].lines[1].as_mut().unwrap().source = Some([255; 4].into());
+    });
+    assert_refused(&source, "255.255.255.255 can't be a sender");
     let interface = changed(|map| {
         map.partitions[0].lines[1].as_mut().unwrap().interface = Some("a b".to_owned());
     });

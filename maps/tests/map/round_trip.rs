@@ -88,6 +88,8 @@ fn carried(count: usize) -> impl Strategy<Value = Vec<Symbols>> {
     let kind = prop_oneof![
         4 => Just(None),
         1 => prop::collection::vec(range(), 0..9).prop_map(|own| Some(Symbols::Ranges(own))),
+        1 => prop::collection::btree_set(text::<24>(), 0..9)
+            .prop_map(|own| Some(Symbols::Products(own.into_iter().collect()))),
         1 => Just(Some(Symbols::InBand)),
     ];
     let kinds =

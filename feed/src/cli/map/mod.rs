@@ -47,7 +47,7 @@ fn load(path: &Path, wanted: &Wanted) -> Result<Loaded, Failure> {
 fn summary(map: &Map) -> Row {
     let listed = map.partitions.iter().map(|partition| match &partition.symbols {
         Symbols::List(list) => list.len() as u64,
-        Symbols::Ranges(_) | Symbols::InBand => 0,
+        Symbols::Ranges(_) | Symbols::Products(_) | Symbols::InBand => 0,
     });
     Row::new()
         .with("venue", Value::text(map.venue))
