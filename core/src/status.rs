@@ -320,6 +320,17 @@ mod tests {
     }
 
     #[test]
+    fn a_scope_rules_out_its_own_reasons_and_no_other() {
+        for scope in [Scope::Handler, Scope::Partition, Scope::Symbol] {
+            let alone = Proof::NOTHING.rule_out_scope(scope);
+            for reason in Reason::ALL {
+                let missing = all_but(reason).or(alone);
+                assert_eq!(promote(&missing).is_live(), reason.level() == scope, "{reason}");
+            }
+        }
+    }
+
+    #[test]
     fn evidence_that_fails_takes_proof_back() {
         let proof = all_but(Reason::Lapped).rule_out(Reason::Gap, false);
         assert_eq!(promote(&proof).reason(), Some(Reason::Gap));

@@ -248,8 +248,8 @@ impl Hands for Keeper<'_> {
         self.leave(number, partition)
     }
 
-    fn status(&self, partition: u16, now: Mono) -> String {
-        let partition = self.region.partition(partition, now);
+    fn status(&self, partition: u16) -> String {
+        let partition = self.region.partition_when(partition, candor_shm::clock::now);
         partition.map_or("unknown".to_owned(), |partition| status_text(partition.status))
     }
 }

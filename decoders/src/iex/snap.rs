@@ -250,8 +250,9 @@ impl Taken {
     }
 
     /// Whether all that came can be an image of `image_len` bytes, in any reading of what they are
-    /// bytes of: the specification leaves it open. Where a message is missing, another reading fits
-    /// only by accident, of an image of a few dozen messages; never where whole packets are counted.
+    /// bytes of: the specification leaves it open. Where messages are missing, another reading fits
+    /// only by accident, of an image of up to some 120 messages for each that is missing; never where
+    /// whole packets are counted.
     #[must_use]
     pub fn agrees(&self, image_len: u64) -> bool {
         let len = |beside: u64| self.messages.checked_mul(beside)?.checked_add(self.bytes);

@@ -81,7 +81,7 @@ impl LossQuery {
 fn row(source: &mut Source, record: &LossRecord) -> Row {
     let now = source.now();
     let loss = &record.loss;
-    let partition = source.region.partition(record.partition, now);
+    let partition = source.partition(record.partition);
     let partition = partition
         .map_or(Value::Absent, |p| Value::text(format!("{}:{}", p.spec.venue, p.spec.name)));
     let line = |line: Option<Line>| line.map_or(Value::Absent, Value::text);

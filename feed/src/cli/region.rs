@@ -108,6 +108,11 @@ impl Source {
         self.region.partitions_when(clock::now).collect()
     }
 
+    /// A partition as it is now; `None` when there is no such partition.
+    pub(super) fn partition(&self, index: u16) -> Option<PartitionInfo> {
+        self.region.partition_when(index, clock::now)
+    }
+
     /// What is to be said of the handler; `None` where nothing is.
     pub(super) fn handler(&self) -> Option<Reason> {
         let look = || self.region.handler_status_when(clock::now).reason();

@@ -98,7 +98,7 @@ fn row(source: &Source, found: &Found, now: Mono, wanted: Option<Reason>) -> Opt
     if wanted.is_some_and(|wanted| wanted != reason) {
         return None;
     }
-    let partition = source.region.partition(found.handle.partition(), now)?;
+    let partition = source.partition(found.handle.partition())?;
     Some(
         Row::new()
             .with("symbol", Value::text(found.name()))

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use candor_core::{Decimals, Event, Mono, Nanos, Price, Reason, SystemEvent, Venue};
-use candor_shm::{EventReader, EventRecord, Handle, Next, Subscription, clock};
+use candor_shm::{EventReader, EventRecord, Handle, Next, Subscription};
 use clap::Args;
 
 use super::output::{Row, Stream, Value};
@@ -233,7 +233,7 @@ impl Follower {
     ) -> Result<bool, Failure> {
         let now = source.now();
         let region = &source.region;
-        let partition = region.partition_when(record.partition, clock::now);
+        let partition = source.partition(record.partition);
         let decimals = partition.as_ref().map_or(Decimals(0), |partition| partition.spec.decimals);
         let name = partition
             .map_or(Value::Absent, |p| Value::text(format!("{}:{}", p.spec.venue, p.spec.name)));
@@ -266,7 +266,7 @@ impl Follower {
 
 /// The line for a symbol whose status is another than the last line said; `age` is since when.
 fn changed_row(source: &Source, handle: Handle, reason: Option<Reason>, age: Value) -> Row {
-    let partition = source.region.partition_when(handle.partition(), clock::now);
+    let partition = source.partition(handle.partition());
     let lane = partition.as_ref().map_or(Value::Absent, |p| Value::Number(p.spec.lane.into()));
     let name = partition
         .map_or(Value::Absent, |p| Value::text(format!("{}:{}", p.spec.venue, p.spec.name)));

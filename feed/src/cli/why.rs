@@ -39,7 +39,7 @@ impl Why {
         let now = source.now();
         let gone = || Failure::new(Exit::Unknown, format!("{}: no longer there", found.name()));
         let evidence = source.region.evidence(found.handle).ok_or_else(gone)?;
-        let partition = source.region.partition(found.handle.partition(), now).ok_or_else(gone)?;
+        let partition = source.partition(found.handle.partition()).ok_or_else(gone)?;
         let answer = Answer::new()
             .one("verdict", verdict_row(&found, &partition, reason, since, now))
             .many("chain", CHAIN, chain(&source, &evidence, &partition, now));

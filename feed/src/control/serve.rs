@@ -34,7 +34,7 @@ pub(crate) trait Hands {
     fn join(&mut self, partition: u16, subscribe: bool) -> Result<bool, Failure>;
 
     /// What readers see of a partition, in one word.
-    fn status(&self, partition: u16, now: Mono) -> String;
+    fn status(&self, partition: u16) -> String;
 }
 
 /// See the module's description.
@@ -143,7 +143,7 @@ impl Server {
             State::Ordered { request, lane, ticket, changed, at } => {
                 let done = self.inboxes.get(usize::from(*lane)).is_some_and(|i| i.is_done(*ticket));
                 if done {
-                    let status = hands.status(request.partition, now);
+                    let status = hands.status(request.partition);
                     let partition = crate::watch::name(config, request.partition);
                     let command = request.command;
                     let Peer { pid, uid } = client.peer;

@@ -7,7 +7,7 @@ use std::net::Ipv4Addr;
 use candor_core::counters::{Counter, LaneCounter};
 use candor_core::{Mono, Nanos, Reject};
 use candor_ebpf::OtherSource;
-use candor_shm::{LaneInfo, PartitionCounters, Region};
+use candor_shm::{LaneInfo, PartitionCounters, Region, clock};
 
 use super::name;
 use crate::config::{Config, Partition};
@@ -40,9 +40,8 @@ impl Refused {
             let count = |lane: LaneInfo| lane.get(LaneCounter::OtherSource);
             self.strangers.tell(now, config, region.lanes(now).map(count).sum(), watch);
         }
-        let counters: Vec<PartitionCounters> = (0..region.partition_count())
-            .filter_map(|number| Some(region.partition(number, now)?.counters))
-            .collect();
+        let counters: Vec<PartitionCounters> =
+            region.partitions_when(clock::now).map(|partition| partition.counters).collect();
         self.damaged.tell(now, config, &counters);
         self.unverified.tell(config, &counters);
     }

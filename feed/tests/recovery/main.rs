@@ -9,3 +9,5 @@ mod join;
 mod ladder;
 mod scene;
 mod trouble;
+#[path = "../support/wait.rs"]
+mod wait;

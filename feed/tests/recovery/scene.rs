@@ -15,9 +15,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use crate::child;
-
-/// How long anything is waited for: the machine may have other things to do.
-pub const PATIENCE: Nanos = Nanos::from_secs(30);
+pub use crate::wait::{eventually, pause};
 
 /// Waits short enough for a test. Nothing of what is tested depends on them but how long it takes.
 pub const QUICK: &str = "recovery = { timeout_ms = 20, patience_ms = 150, begin_ms = 2000, \
@@ -312,21 +310,4 @@ impl Watch {
         assert_eq!(truth.judge(symbol, &other, *at, grace), Verdict::False, "it would be noticed");
         seen.len()
     }
-}
-
-/// Tries until there is an answer.
-pub fn eventually<T>(what: &str, mut attempt: impl FnMut() -> Option<T>) -> T {
-    let until = clock::now() + PATIENCE;
-    while clock::now() < until {
-        if let Some(found) = attempt() {
-            return found;
-        }
-        pause(Nanos::from_millis(2));
-    }
-    panic!("waited in vain: {what}");
-}
-
-/// Lets time pass.
-pub fn pause(length: Nanos) {
-    let _ = rustix::thread::nanosleep(&candor::clock::timespec(length));
 }

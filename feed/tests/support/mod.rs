@@ -2,17 +2,17 @@
 //! on the loopback interface, and the handler's process.
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses its own part")]
 
+mod wait;
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use candor_core::Nanos;
 use candor_shm::{Region, clock};
 use rustix::process::{Pid, Signal, kill_process};
 
-/// How long anything is waited for: the machine may have other things to do.
-const PATIENCE: Nanos = Nanos::from_secs(20);
+pub use wait::{eventually, pause};
 
 /// The text of a configuration: `extra` under `[handler]`, and these lanes and venues.
 pub fn config(region: &Path, extra: &str, lanes_and_venues: &str) -> String {
@@ -130,23 +130,6 @@ impl Drop for Running {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// Waits for something to be so.
-pub fn eventually<T>(what: &str, mut attempt: impl FnMut() -> Option<T>) -> T {
-    let until = clock::now() + PATIENCE;
-    while clock::now() < until {
-        if let Some(found) = attempt() {
-            return found;
-        }
-        pause(Nanos::from_millis(2));
-    }
-    panic!("waited in vain: {what}");
-}
-
-/// Lets time pass.
-pub fn pause(length: Nanos) {
-    let _ = rustix::thread::nanosleep(&candor::clock::timespec(length));
 }
 
 /// Whether this test may become another user and run the program as one; says so where it may not.

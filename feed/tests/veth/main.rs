@@ -20,5 +20,7 @@ mod silence;
 mod states;
 mod syscalls;
 mod udp;
+#[path = "../support/wait.rs"]
+mod wait;
 mod watch;
 mod world;

@@ -101,7 +101,7 @@ fn flocks<'a>(list: &'a str, stat: &Stat) -> impl Iterator<Item = Flock> + 'a {
 /// Whether the region at the path vouches for a handler at this moment.
 fn lives(path: &Path) -> bool {
     Region::open(path).is_ok_and(|region| {
-        region.handler_status(clock::now()).reason() != Some(Reason::WriterGone)
+        region.handler_status_when(clock::now).reason() != Some(Reason::WriterGone)
     })
 }
 

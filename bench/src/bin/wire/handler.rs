@@ -57,7 +57,7 @@ impl Handler {
         let mut starting = Starting { child: Some(child), folder: folder.clone() };
         for _ in 0..TRIES {
             if let Ok(region) = Region::open(folder.join("region"))
-                && region.handler_status(clock::now()).is_live()
+                && region.handler_status_when(clock::now).is_live()
             {
                 let Some(child) = starting.child.take() else { break };
                 return Ok(Handler { child, folder, region });

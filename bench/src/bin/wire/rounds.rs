@@ -209,6 +209,6 @@ fn exchange(traffic: &mut Traffic, far: &mut Far<'_>, round: &mut Round) -> Resu
 
 /// How many messages the handler says it has applied.
 pub(crate) fn applied(handler: &Handler) -> u64 {
-    let info = handler.region.partition(0, clock::now());
+    let info = handler.region.partition_when(0, clock::now);
     info.map_or(0, |info| info.counters.get(Counter::Applied))
 }

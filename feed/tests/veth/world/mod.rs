@@ -18,12 +18,10 @@ use candor_sim::truth::Truth;
 use serde_json::Value;
 
 use crate::child;
+pub use crate::wait::{eventually, pause};
 use namespaces::Namespaces;
 pub use namespaces::{EXCHANGE_INTERFACE, HANDLER_INTERFACE, SENDER, inside};
 pub use process::{Halt, Process};
-
-/// How long anything is waited for before a test fails: the machine may have other things to do.
-pub const PATIENCE: Nanos = Nanos::from_secs(20);
 
 /// The lane's lease, the handler's default.
 pub const LEASE: Nanos = Nanos::from_millis(50);
@@ -316,23 +314,6 @@ pub fn lane(region: &Region) -> LaneInfo {
 /// How often any lane stood still for longer than its lease: the machine's doing, unless a test's.
 pub fn stalls(region: &Region) -> u64 {
     region.lanes(clock::now()).map(|lane| lane.get(LaneCounter::Stalls)).sum()
-}
-
-/// Tries until there is an answer.
-pub fn eventually<T>(what: &str, mut attempt: impl FnMut() -> Option<T>) -> T {
-    let until = clock::now() + PATIENCE;
-    while clock::now() < until {
-        if let Some(found) = attempt() {
-            return found;
-        }
-        pause(Nanos::from_millis(2));
-    }
-    panic!("waited in vain: {what}");
-}
-
-/// Lets time pass.
-pub fn pause(length: Nanos) {
-    let _ = rustix::thread::nanosleep(&candor::clock::timespec(length));
 }
 
 /// Waits for the turn of this test. Each loads the whole machine and measures time on it.
