@@ -504,7 +504,8 @@ impl Watch {
         self.in_sync_before = self.known_end == self.expected;
         // Until a snapshot proves the books, late packets of the old numbers may have been taken for new, and
         // what differs may be new numbers, unheard until then, that fill what was missing of the old.
-        let doubted = self.said.restarted || self.said.differs;
+        let unheard = self.newest_run > self.run;
+        let doubted = self.said.restarted || (self.said.differs && unheard);
         if first != 0 && !doubted && !self.followed.has_all(last, last + 1) {
             self.blame(|| format!("number {last} is applied and never came"));
         }
