@@ -471,7 +471,8 @@ impl Watch {
         let born = *self.born.get_or_insert(now);
         // What waited while the lane stood still looks as late as that: number 1 of a missing start then
         // looks like numbers that begin again. That costs a snapshot.
-        let waited = self.said.stalled.is_some() && tag.first == 1;
+        let missing = self.began_at > 1;
+        let waited = self.said.stalled.is_some() && tag.first == 1 && missing;
         if self.run == Some(tag.run) && !waited {
             self.blame(|| "the handler sees a session begin where none did".to_owned());
         }
