@@ -583,7 +583,8 @@ impl Watch {
             Reason::Ended => self.said.ended,
             Reason::Gap => {
                 // Numbers that began again unheard, and have passed those known, look like a gap.
-                let unheard = self.newest_run > self.run;
+                let known = self.followed.known_end();
+                let unheard = self.ahead.as_ref().is_some_and(|(_, it)| it.known_end() > known);
                 let missing = self.said.restarted
                     || unheard
                     || self.followed.missing_since().is_some_and(overdue);
