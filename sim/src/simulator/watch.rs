@@ -462,6 +462,11 @@ impl Watch {
         }
     }
 
+    /// Whether something is missing before the first number that came of the run followed.
+    pub(super) fn lacks_start(&self) -> bool {
+        self.expected < self.began_at
+    }
+
     /// Whether the handler followed this run and left it for another.
     pub(super) fn has_left(&self, run: u32) -> bool {
         self.left.iter().any(|(left, _)| *left == run)
@@ -593,7 +598,7 @@ impl Watch {
             Reason::Recovering => {
                 (self.said.rebuilding && !self.said.only_some)
                     || self.said.gap_lost
-                    || self.expected < self.began_at
+                    || self.lacks_start()
                     || self.followed.missing_since().is_some()
             }
             Reason::SessionChanged => {
