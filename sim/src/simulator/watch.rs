@@ -467,9 +467,9 @@ impl Watch {
         self.expected < self.began_at
     }
 
-    /// Whether the handler followed this run and left it for another.
+    /// Whether the handler followed this run and left it for another before it was known which is newer.
     pub(super) fn has_left(&self, run: u32) -> bool {
-        self.left.iter().any(|(left, _)| *left == run)
+        self.left.iter().any(|(left, unordered)| *left == run && *unordered)
     }
 
     fn begin(&mut self, tag: &Tag, now: Mono, setup: &super::Setup) {
