@@ -397,11 +397,12 @@ impl Watch {
             if !tag.echo || news || first_whole || self.evidence == Mono::NEVER {
                 // Whoever has ended a session may be silent: what comes next begins with nothing.
                 let silent = self.evidence != Mono::NEVER && at >= self.evidence + setup.silence;
-                if silent && !self.said.ended && !tag.end {
+                let over = self.said.ended || tag.end;
+                if silent && !over {
                     // Nothing vouched for the books so long: they may be as old as that.
                     self.said.stalled = self.said.stalled.max(Some(at));
                 }
-                if self.lease != Mono::NEVER && at >= self.lease {
+                if self.lease != Mono::NEVER && at >= self.lease && !over {
                     self.lapsed = self.lapsed.max(Some(at));
                 }
                 self.evidence = self.evidence.max(at);
