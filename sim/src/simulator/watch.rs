@@ -105,8 +105,8 @@ pub(super) struct Watch {
     pub(super) began_on: Mono,
     /// Everything before this number had come in time, or in an answer: the handler must have it.
     due: u64,
-    /// The first number of the last packet of a line, where it came broken.
-    broken: [u64; LINES],
+    /// Run, first number and count of the last packet of a line, where it came broken.
+    broken: [(u32, u64, u64); LINES],
     /// What has come of a run that is newer than the one followed.
     ahead: Option<(u32, Followed)>,
     /// What had come before a snapshot was joined in the call under way.
@@ -155,7 +155,7 @@ impl Watch {
             began_at: 1,
             began_on: Mono::NEVER,
             due: 1,
-            broken: [0; LINES],
+            broken: [(0, 0, 0); LINES],
             ahead: None,
             unspliced: None,
             wrong: None,
@@ -363,7 +363,7 @@ impl Watch {
     /// What a packet of this tag, just put before the handler, means. `quiet` is the reorder grace.
     pub(super) fn took(&mut self, now: Mono, at: Mono, tag: &Tag, setup: &super::Setup) {
         if tag.malformed {
-            self.broken[tag.line.index()] = tag.first;
+            self.broken[tag.line.index()] = (tag.run, tag.first, tag.count);
             if self.began {
                 self.blame(|| "a broken frame began a session".to_owned());
             }
@@ -390,7 +390,8 @@ impl Watch {
         if self.run == Some(tag.run) {
             // The first packet of a run is as good as any to a handler that has heard no other, and so is one
             // that came broken before.
-            let first_whole = core::mem::take(&mut self.broken[tag.line.index()]) == tag.first;
+            let broken = core::mem::take(&mut self.broken[tag.line.index()]);
+            let first_whole = broken == (tag.run, tag.first, tag.count);
             // An echo of what never came is news to the handler, as it is to us.
             let known = self.followed.known_end();
             let news = tag.count > 0 && tag.first + tag.count > known;
