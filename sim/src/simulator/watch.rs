@@ -107,6 +107,8 @@ pub(super) struct Watch {
     due: u64,
     /// Run, first number and count of the last packet of a line, where it came broken.
     broken: [(u32, u64, u64); LINES],
+    /// From this number on what is in the books came by lines and answers, not in a snapshot.
+    joined_at: u64,
     /// What has come of a run that is newer than the one followed.
     ahead: Option<(u32, Followed)>,
     /// What had come before a snapshot was joined in the call under way.
@@ -156,6 +158,7 @@ impl Watch {
             began_on: Mono::NEVER,
             due: 1,
             broken: [(0, 0, 0); LINES],
+            joined_at: 1,
             ahead: None,
             unspliced: None,
             wrong: None,
@@ -217,6 +220,7 @@ impl Watch {
         self.last_applied = 0;
         self.applied = (0, 0);
         self.epoch_before = self.epoch;
+        self.joined_at = 1;
         let stalled = self.said.stalled;
         self.said = Said { stalled, changed: true, ..Said::default() };
     }
@@ -295,6 +299,7 @@ impl Watch {
     /// `fresh_from` is given where the numbers go on from one that is past.
     fn splice(&mut self, next: u64, fresh_from: Option<Mono>) {
         self.unspliced = Some(self.followed.clone());
+        self.joined_at = next;
         let resync = fresh_from.is_some();
         self.note_joined();
         let offered = self.run.map(|run| (run, next));
@@ -341,7 +346,7 @@ impl Watch {
             // a number which is in them must be by the handler.
             let in_books = first < self.expected_before
                 && self.last_applied + 1 == self.expected_before
-                && !self.said.spliced;
+                && first >= self.joined_at;
             if in_books {
                 self.blame(|| format!("an answer of run {run} is taken, from {first} on"));
             }
