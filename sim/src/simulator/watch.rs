@@ -103,6 +103,8 @@ pub(super) struct Watch {
     began_at: u64,
     /// When that came.
     pub(super) began_on: Mono,
+    /// What is missing before this number was asked for in vain.
+    given_up: u64,
     /// Everything before this number had come in time, or in an answer: the handler must have it.
     due: u64,
     /// Run, first number and count of the last packet of a line, where it came broken.
@@ -156,6 +158,7 @@ impl Watch {
             began: false,
             began_at: 1,
             began_on: Mono::NEVER,
+            given_up: 1,
             due: 1,
             broken: [(0, 0, 0); LINES],
             joined_at: 1,
@@ -267,8 +270,8 @@ impl Watch {
             Step::Spliced { next } => self.splice(next.0, None),
             Step::Resynced { next } => self.splice(next.0, Some(now + setup.session_grace)),
             Step::SnapshotFailed { why } => self.session_refused |= why.is_of_another_session(),
-            Step::RetransmitGivenUp { .. }
-            | Step::RetransmitContradicted { .. }
+            Step::RetransmitGivenUp { end } => self.given_up = end.0,
+            Step::RetransmitContradicted { .. }
             | Step::SnapshotAsked { .. } => {}
         }
     }
@@ -503,6 +506,7 @@ impl Watch {
         self.newer_since = None;
         self.began_at = tag.first;
         self.began_on = now;
+        self.given_up = 1;
         self.due = 1;
         self.expected_before = 1;
         self.followed = Followed::new();
@@ -581,7 +585,9 @@ impl Watch {
         // After a restart packets that came are refused for a time, and what they brought may not be had
         // again: the services lose one request in three.
         let refused = self.said.restarted && self.known_end != self.expected;
-        lines_alone && !(self.said.gap_lost || self.said.differs || refused)
+        // Nor may a missing start, of which lines bring nothing after the grace (decision 0008).
+        let in_vain = self.lacks_start() && self.expected < self.given_up;
+        lines_alone && !(self.said.gap_lost || self.said.differs || refused || in_vain)
     }
 
     /// Whether a reader may be told this reason now, of the partition as a whole; `None` for
