@@ -1,13 +1,12 @@
 //! What the simulator knows of one partition of the running handler: what reached it, what it
 //! said, and the causes a reader's `Stale` may have.
 
-use std::collections::VecDeque;
-
 use candor_core::limits::LINES;
 use candor_core::{Loss, LossKind, Mono, Nanos, Reason, SessionId, Status, Symbol};
 use candor_engine::{Notice, Step};
 
 use super::network::Tag;
+use super::reached::Reached;
 use super::said::{Joined, Said};
 use crate::oracle::{Followed, Truth};
 
@@ -20,32 +19,6 @@ pub(super) struct Slot {
     pub(super) symbol: Symbol,
     oracle: u32,
     pub(super) touched: bool,
-}
-
-/// How far the numbers of the run followed were here at past instants, as far back as matters.
-#[derive(Clone, Debug)]
-struct Reached {
-    /// Everything before the number was here at the time.
-    steps: VecDeque<(u64, Mono)>,
-    back: Nanos,
-}
-
-impl Reached {
-    fn note(&mut self, next: u64, now: Mono) {
-        if self.steps.back().is_some_and(|(known, _)| *known >= next) {
-            return;
-        }
-        while self.steps.get(1).is_some_and(|(_, at)| *at + self.back < now) {
-            self.steps.pop_front();
-        }
-        self.steps.push_back((next, now));
-    }
-
-    /// Whether a number was here for longer than the grace at `now`.
-    fn long_before(&self, now: Mono, seq: u64) -> bool {
-        let first = self.steps.iter().find(|(next, _)| *next > seq);
-        first.is_some_and(|(_, at)| *at + self.back < now)
-    }
 }
 
 /// One partition of one life of the handler.
@@ -133,7 +106,7 @@ impl Watch {
             touched: Vec::new(),
             run: None,
             followed: Followed::new(),
-            reached: Reached { steps: VecDeque::new(), back: setup.grace },
+            reached: Reached::new(setup.grace),
             newest_run: None,
             evidence: Mono::NEVER,
             left: Vec::new(),
@@ -271,8 +244,7 @@ impl Watch {
             Step::Resynced { next } => self.splice(next.0, Some(now + setup.session_grace)),
             Step::SnapshotFailed { why } => self.session_refused |= why.is_of_another_session(),
             Step::RetransmitGivenUp { end } => self.given_up = end.0,
-            Step::RetransmitContradicted { .. }
-            | Step::SnapshotAsked { .. } => {}
+            Step::RetransmitContradicted { .. } | Step::SnapshotAsked { .. } => {}
         }
     }
 
@@ -318,7 +290,7 @@ impl Watch {
             self.blame(|| format!("a snapshot before {next} is spliced; {was:?} was offered"));
         }
         // What was held back is applied from now on.
-        self.reached.steps.clear();
+        self.reached.clear();
         if resync || next >= self.began_at {
             self.began_at = 1;
             self.due = 1;
@@ -510,7 +482,7 @@ impl Watch {
         self.due = 1;
         self.expected_before = 1;
         self.followed = Followed::new();
-        self.reached.steps.clear();
+        self.reached.clear();
         self.evidence = Mono::NEVER;
     }
 
@@ -558,7 +530,7 @@ impl Watch {
     /// Nobody needs to know any more what was true before this number of this run.
     pub(super) fn floor(&self) -> (u32, u64) {
         let next = self.followed.next();
-        let reached = self.reached.steps.front().map_or(next, |(reached, _)| *reached);
+        let reached = self.reached.first().unwrap_or(next);
         (self.run.unwrap_or(0), next.min(reached))
     }
 
