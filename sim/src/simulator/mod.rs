@@ -35,6 +35,7 @@ pub mod handler;
 pub mod journal;
 pub mod network;
 mod quota;
+mod reached;
 pub mod report;
 mod said;
 pub mod scenario;

@@ -1,13 +1,12 @@
 //! What the simulator knows of one partition of the running handler: what reached it, what it
 //! said, and the causes a reader's `Stale` may have.
 
-use std::collections::VecDeque;
-
 use candor_core::limits::LINES;
 use candor_core::{Loss, LossKind, Mono, Nanos, Reason, SessionId, Status, Symbol};
 use candor_engine::{Notice, Step};
 
 use super::network::Tag;
+use super::reached::Reached;
 use super::said::{Joined, Said};
 use crate::oracle::{Followed, Truth};
 
@@ -20,32 +19,6 @@ pub(super) struct Slot {
     pub(super) symbol: Symbol,
     oracle: u32,
     pub(super) touched: bool,
-}
-
-/// How far the numbers of the run followed were here at past instants, as far back as matters.
-#[derive(Clone, Debug)]
-struct Reached {
-    /// Everything before the number was here at the time.
-    steps: VecDeque<(u64, Mono)>,
-    back: Nanos,
-}
-
-impl Reached {
-    fn note(&mut self, next: u64, now: Mono) {
-        if self.steps.back().is_some_and(|(known, _)| *known >= next) {
-            return;
-        }
-        while self.steps.get(1).is_some_and(|(_, at)| *at + self.back < now) {
-            self.steps.pop_front();
-        }
-        self.steps.push_back((next, now));
-    }
-
-    /// Whether a number was here for longer than the grace at `now`.
-    fn long_before(&self, now: Mono, seq: u64) -> bool {
-        let first = self.steps.iter().find(|(next, _)| *next > seq);
-        first.is_some_and(|(_, at)| *at + self.back < now)
-    }
 }
 
 /// One partition of one life of the handler.
@@ -105,10 +78,14 @@ pub(super) struct Watch {
     began_at: u64,
     /// When that came.
     pub(super) began_on: Mono,
+    /// What is missing before this number was asked for in vain.
+    given_up: u64,
     /// Everything before this number had come in time, or in an answer: the handler must have it.
     due: u64,
-    /// The first number of the last packet of a line, where it came broken.
-    broken: [u64; LINES],
+    /// Run, first number and count of the last packet of a line, where it came broken.
+    broken: [(u32, u64, u64); LINES],
+    /// From this number on what is in the books came by lines and answers, not in a snapshot.
+    joined_at: u64,
     /// What has come of a run that is newer than the one followed.
     ahead: Option<(u32, Followed)>,
     /// What had come before a snapshot was joined in the call under way.
@@ -131,7 +108,7 @@ impl Watch {
             touched: Vec::new(),
             run: None,
             followed: Followed::new(),
-            reached: Reached { steps: VecDeque::new(), back: setup.grace },
+            reached: Reached::new(setup.grace),
             newest_run: None,
             evidence: Mono::NEVER,
             left: Vec::new(),
@@ -157,8 +134,10 @@ impl Watch {
             began: false,
             began_at: 1,
             began_on: Mono::NEVER,
+            given_up: 1,
             due: 1,
-            broken: [0; LINES],
+            broken: [(0, 0, 0); LINES],
+            joined_at: 1,
             ahead: None,
             unspliced: None,
             wrong: None,
@@ -220,6 +199,7 @@ impl Watch {
         self.last_applied = 0;
         self.applied = (0, 0);
         self.epoch_before = self.epoch;
+        self.joined_at = 1;
         let stalled = self.said.stalled;
         self.said = Said { stalled, changed: true, ..Said::default() };
     }
@@ -268,9 +248,8 @@ impl Watch {
             Step::Spliced { next } => self.splice(next.0, None),
             Step::Resynced { next } => self.splice(next.0, Some(now + setup.session_grace)),
             Step::SnapshotFailed { why } => self.session_refused |= why.is_of_another_session(),
-            Step::RetransmitGivenUp { .. }
-            | Step::RetransmitContradicted { .. }
-            | Step::SnapshotAsked { .. } => {}
+            Step::RetransmitGivenUp { end } => self.given_up = end.0,
+            Step::RetransmitContradicted { .. } | Step::SnapshotAsked { .. } => {}
         }
     }
 
@@ -300,6 +279,7 @@ impl Watch {
     /// `fresh_from` is given where the numbers go on from one that is past.
     fn splice(&mut self, next: u64, fresh_from: Option<Mono>) {
         self.unspliced = Some(self.followed.clone());
+        self.joined_at = next;
         let resync = fresh_from.is_some();
         self.note_joined();
         let offered = self.run.map(|run| (run, next));
@@ -315,7 +295,7 @@ impl Watch {
             self.blame(|| format!("a snapshot before {next} is spliced; {was:?} was offered"));
         }
         // What was held back is applied from now on.
-        self.reached.steps.clear();
+        self.reached.clear();
         if resync || next >= self.began_at {
             self.began_at = 1;
             self.due = 1;
@@ -346,7 +326,7 @@ impl Watch {
             // a number which is in them must be by the handler.
             let in_books = first < self.expected_before
                 && self.last_applied + 1 == self.expected_before
-                && !self.said.spliced;
+                && first >= self.joined_at;
             if in_books {
                 self.blame(|| format!("an answer of run {run} is taken, from {first} on"));
             }
@@ -368,7 +348,7 @@ impl Watch {
     /// What a packet of this tag, just put before the handler, means. `quiet` is the reorder grace.
     pub(super) fn took(&mut self, now: Mono, at: Mono, tag: &Tag, setup: &super::Setup) {
         if tag.malformed {
-            self.broken[tag.line.index()] = tag.first;
+            self.broken[tag.line.index()] = (tag.run, tag.first, tag.count);
             if self.began {
                 self.blame(|| "a broken frame began a session".to_owned());
             }
@@ -398,18 +378,20 @@ impl Watch {
         if self.run == Some(tag.run) {
             // The first packet of a run is as good as any to a handler that has heard no other, and so is one
             // that came broken before.
-            let first_whole = core::mem::take(&mut self.broken[tag.line.index()]) == tag.first;
+            let broken = core::mem::take(&mut self.broken[tag.line.index()]);
+            let first_whole = broken == (tag.run, tag.first, tag.count);
             // An echo of what never came is news to the handler, as it is to us.
             let known = self.followed.known_end();
             let news = tag.count > 0 && tag.first + tag.count > known;
             if !tag.echo || news || first_whole || self.evidence == Mono::NEVER {
                 // Whoever has ended a session may be silent: what comes next begins with nothing.
                 let silent = self.evidence != Mono::NEVER && at >= self.evidence + setup.silence;
-                if silent && !self.said.ended && !tag.end {
+                let over = self.said.ended || tag.end;
+                if silent && !over {
                     // Nothing vouched for the books so long: they may be as old as that.
                     self.said.stalled = self.said.stalled.max(Some(at));
                 }
-                if self.lease != Mono::NEVER && at >= self.lease {
+                if self.lease != Mono::NEVER && at >= self.lease && !over {
                     self.lapsed = self.lapsed.max(Some(at));
                 }
                 self.evidence = self.evidence.max(at);
@@ -470,16 +452,22 @@ impl Watch {
         }
     }
 
-    /// Whether the handler followed this run and left it for another.
+    /// Whether something is missing before the first number that came of the run followed.
+    pub(super) fn lacks_start(&self) -> bool {
+        self.expected < self.began_at
+    }
+
+    /// Whether the handler followed this run and left it for another before it was known which is newer.
     pub(super) fn has_left(&self, run: u32) -> bool {
-        self.left.iter().any(|(left, _)| *left == run)
+        self.left.iter().any(|(left, unordered)| *left == run && *unordered)
     }
 
     fn begin(&mut self, tag: &Tag, now: Mono, setup: &super::Setup) {
         let born = *self.born.get_or_insert(now);
         // What waited while the lane stood still looks as late as that: number 1 of a missing start then
         // looks like numbers that begin again. That costs a snapshot.
-        let waited = self.said.stalled.is_some() && tag.first == 1;
+        let missing = self.began_at > 1;
+        let waited = self.said.stalled.is_some() && tag.first == 1 && missing;
         if self.run == Some(tag.run) && !waited {
             self.blame(|| "the handler sees a session begin where none did".to_owned());
         }
@@ -499,10 +487,11 @@ impl Watch {
         self.newer_since = None;
         self.began_at = tag.first;
         self.began_on = now;
+        self.given_up = 1;
         self.due = 1;
         self.expected_before = 1;
         self.followed = Followed::new();
-        self.reached.steps.clear();
+        self.reached.clear();
         self.evidence = Mono::NEVER;
     }
 
@@ -513,7 +502,8 @@ impl Watch {
         self.in_sync_before = self.known_end == self.expected;
         // Until a snapshot proves the books, late packets of the old numbers may have been taken for new, and
         // what differs may be new numbers, unheard until then, that fill what was missing of the old.
-        let doubted = self.said.restarted || self.said.differs;
+        let unheard = self.newest_run > self.run;
+        let doubted = self.said.restarted || (self.said.differs && unheard);
         if first != 0 && !doubted && !self.followed.has_all(last, last + 1) {
             self.blame(|| format!("number {last} is applied and never came"));
         }
@@ -549,7 +539,7 @@ impl Watch {
     /// Nobody needs to know any more what was true before this number of this run.
     pub(super) fn floor(&self) -> (u32, u64) {
         let next = self.followed.next();
-        let reached = self.reached.steps.front().map_or(next, |(reached, _)| *reached);
+        let reached = self.reached.first().unwrap_or(next);
         (self.run.unwrap_or(0), next.min(reached))
     }
 
@@ -576,7 +566,9 @@ impl Watch {
         // After a restart packets that came are refused for a time, and what they brought may not be had
         // again: the services lose one request in three.
         let refused = self.said.restarted && self.known_end != self.expected;
-        lines_alone && !(self.said.gap_lost || self.said.differs || refused)
+        // Nor may a missing start, of which lines bring nothing after the grace (decision 0008).
+        let in_vain = self.lacks_start() && self.expected < self.given_up;
+        lines_alone && !(self.said.gap_lost || self.said.differs || refused || in_vain)
     }
 
     /// Whether a reader may be told this reason now, of the partition as a whole; `None` for
@@ -590,7 +582,8 @@ impl Watch {
             Reason::Ended => self.said.ended,
             Reason::Gap => {
                 // Numbers that began again unheard, and have passed those known, look like a gap.
-                let unheard = self.newest_run > self.run;
+                let known = self.followed.known_end();
+                let unheard = self.ahead.as_ref().is_some_and(|(_, it)| it.known_end() > known);
                 let missing = self.said.restarted
                     || unheard
                     || self.followed.missing_since().is_some_and(overdue);
@@ -599,7 +592,7 @@ impl Watch {
             Reason::Recovering => {
                 (self.said.rebuilding && !self.said.only_some)
                     || self.said.gap_lost
-                    || self.expected < self.began_at
+                    || self.lacks_start()
                     || self.followed.missing_since().is_some()
             }
             Reason::SessionChanged => {

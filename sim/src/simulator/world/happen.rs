@@ -101,7 +101,7 @@ impl World<'_> {
                 self.command(&Command::Partition { partition, alive });
             }
             What::Session(chosen) => self.begin_sessions(chosen),
-            // Within a grace of the first packet that is heard, numbers of both runs fill the start: nothing
+            // Within a grace of the first packet that is heard, numbers of both runs fill a missing start: nothing
             // could tell them apart (decision 0008).
             What::Restart(partition, _) if self.has_just_begun(partition) => {}
             What::Restart(partition, late) => {
@@ -165,11 +165,13 @@ impl World<'_> {
         self.look(self.now)
     }
 
-    /// Whether the handler heard the first packet of what it follows less than a grace ago.
+    /// Whether the handler heard the first packet of what it follows less than a grace ago, and lacks
+    /// something before it.
     fn has_just_begun(&self, partition: usize) -> bool {
         let watch = self.handler.as_ref().map(|handler| &handler.seats[partition].watch);
         watch.is_some_and(|watch| {
-            watch.run.is_some() && self.now < watch.began_on + self.setup.grace
+            let just = watch.run.is_some() && self.now < watch.began_on + self.setup.grace;
+            just && watch.lacks_start()
         })
     }
 
