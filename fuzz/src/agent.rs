@@ -46,7 +46,7 @@ enum Said {
 #[derive(Default)]
 struct Doubter {
     lines: BTreeMap<(u16, Channel), Line>,
-    asked: Vec<(u16, SessionId, SeqRange)>,
+    asked: Vec<(u16, Ask)>,
     /// By partition and cycle asked for: how far its snapshot is.
     cycles: BTreeMap<(u16, u32), Option<Said>>,
     /// Nobody has room.
@@ -90,16 +90,17 @@ impl Shell for Doubter {
             Told::Payload(payload) => {
                 let format = FORMATS[usize::from(partition)].expect("it has clients");
                 let packet = format.frame(payload).expect("its framing is sound");
-                let fits = |(of, session, range): &(u16, SessionId, SeqRange)| {
-                    let overlap = !range.intersect(packet.range).is_empty();
-                    *of == partition && *session == packet.session && overlap
+                // The known number before the missing ones is asked for too.
+                let fits = |(of, ask): &(u16, Ask)| {
+                    let overlap = !ask.requested().intersect(packet.range).is_empty();
+                    *of == partition && ask.session == packet.session && overlap
                 };
                 assert!(self.asked.iter().any(fits), "nobody asked for {:?}", packet.range);
             }
             Told::Refused(refused) => {
-                let holds = |(of, session, range): &(u16, SessionId, SeqRange)| {
-                    let holds = range.intersect(refused.range) == refused.range;
-                    *of == partition && *session == refused.session && holds
+                let holds = |(of, ask): &(u16, Ask)| {
+                    let holds = ask.range.intersect(refused.range) == refused.range;
+                    *of == partition && ask.session == refused.session && holds
                 };
                 assert!(self.asked.iter().any(holds), "nobody asked for {:?}", refused.range);
             }
@@ -254,15 +255,10 @@ fn retransmit_ask(
     let range = SeqRange::between(SeqNo(first), SeqNo(first + length));
     let session = session(FORMATS[usize::from(partition)].unwrap_or(Format::IexDeep));
     let expires = now + Nanos::from_millis(u64::from(choose.byte().unwrap_or(0)) * 20);
-    shell.asked.push((partition, session, range));
-    Action::Retransmit(Ask {
-        session,
-        range,
-        attempt: 0,
-        with_known: range.first.0 > 1,
-        opened: now,
-        expires,
-    })
+    let with_known = range.first.0 > 1;
+    let ask = Ask { session, range, attempt: 0, with_known, opened: now, expires };
+    shell.asked.push((partition, ask));
+    Action::Retransmit(ask)
 }
 
 /// Each client in itself, and no more requests than the desks let go. How many for missing numbers and for

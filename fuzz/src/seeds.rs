@@ -142,6 +142,8 @@ fn agents(seeds: &mut Vec<Seed>, [glimpse, image, datagram, segment]: [&[u8]; 4]
     add("glimpse", &[0x02, 100, 0x97], 0x9e, glimpse);
     add("snap", &[0x12, 100, 0xa7], 0xae, image);
     add("mold_udp", &[0x00, 8, 3, 50], 0x04, datagram);
+    // Found by fuzzing: the answer ends at the known number, before those that are missing.
+    add("mold_udp_known_alone", &[0x00, 12, 3, 50], 0x04, datagram);
     add("iex_udp", &[0x10, 8, 3, 50], 0x14, segment);
     add("iex_tcp", &[0x10, 8, 15, 50, 0x47], 0x4e, segment);
     // Found by fuzzing: no number is missing, and the one before is asked for all the same.
