@@ -3,9 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use candor_core::{
-    Action, Ask, Mono, Nanos, SeqNo, SeqRange, SessionId, SnapshotAsk, SnapshotPart,
-};
+use candor_core::{Action, Ask, Mono, Nanos, SeqNo, SeqRange, SnapshotAsk, SnapshotPart};
 use candor_decoders::Format;
 use candor_services::agent::{Agent, Channel, Clients, Config, Shell, Told};
 use candor_services::desk::Concurrency;
