@@ -85,6 +85,16 @@ impl Fingerprints {
         Some((origin, (cell >> 32) as u32))
     }
 
+    /// Forgets what lies before `end`.
+    pub(crate) fn forget_before(&mut self, end: SeqNo) {
+        // BOUND: the ring.
+        for number in end.0.saturating_sub(FINGERPRINTS as u64)..end.0 {
+            if self.get(SeqNo(number)).is_some() {
+                self.cells[place(SeqNo(number)).0] = EMPTY;
+            }
+        }
+    }
+
     /// Forgets everything: 128 KiB written, once a session.
     pub(crate) fn clear(&mut self) {
         self.cells.fill(EMPTY);

@@ -5,6 +5,7 @@ use candor_core::counters::{Counter, Counters};
 use candor_core::{Answer, Mono, Origin, Packet, SeqNo};
 
 use crate::fingerprints::print_of;
+use crate::lines::LineState;
 use crate::sink::Sink;
 use crate::{Output, Sequencer};
 
@@ -102,8 +103,13 @@ impl Sequencer {
             self.resync(now, next, counters, out);
             return;
         }
+        let doubted = self.stream.doubts_answers;
         let mut sink = self.sink(now, counters, out);
         self.stream.splice(next, &mut sink);
+        if doubted {
+            // They stood where the numbers did that an answer contradicted.
+            self.lines.iter_mut().for_each(LineState::forget);
+        }
         self.settle(&mut sink);
         assert!(self.expected() >= next);
     }

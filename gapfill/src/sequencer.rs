@@ -425,10 +425,11 @@ impl Sequencer {
             return false;
         }
         // What the line left out itself is settled by the time it is quiet; what no line carried
-        // is no repetition.
+        // is no repetition, unless the line has stood still for longer than any network is late.
+        let explained = found.passed_over && !state.is_quiet(now, self.config.session_grace);
         let old = if found.copy {
             Old::Copy
-        } else if quiet && !found.remembered && !found.passed_over {
+        } else if quiet && !found.remembered && !explained {
             Old::Unknown
         } else {
             Old::Explained

@@ -421,7 +421,15 @@ impl Stream {
         let contained = SeqRange { first: self.expected, end: next };
         sink.count(Counter::DiscardInSnapshot, self.window.drop_from(contained));
         self.gaps.forget_before(next);
-        self.doubts_answers = false;
+        if core::mem::take(&mut self.doubts_answers) {
+            // What is remembered from before is of the numbers that an answer contradicted. Of those
+            // that are in force no line has brought any.
+            let before = SeqRange::between(SeqNo::FIRST, self.expected);
+            self.prints.forget_before(before.end);
+            self.genesis = None;
+            self.uncarried.clear();
+            self.nobody_carried(before);
+        }
         self.lost.clear();
         self.whole = Wholeness::Whole;
         self.expected = next;

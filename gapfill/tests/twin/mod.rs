@@ -465,6 +465,7 @@ impl Twin {
             inside |= self.run.lost.get(&number) == Some(&false);
             inside |= self.run.uncarried.contains_key(&number);
         }
+        inside &= self.now - self.sides[given.line].advanced <= self.session_grace;
         if end > next || end > self.run.expected {
             self.sides[given.line].below = None;
             return false;

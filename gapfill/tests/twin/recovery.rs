@@ -53,7 +53,15 @@ impl Twin {
         self.run.missing.retain(|number, _| *number >= next);
         self.run.lost.clear();
         (self.run.start_lost, self.run.inside_lost) = (false, false);
-        self.run.service_lied = false;
+        if std::mem::take(&mut self.run.service_lied) {
+            // All that was known is of other numbers, and so is where the lines stood.
+            let expected = self.run.expected;
+            self.run.memory.retain(|_, (number, ..)| *number >= expected);
+            self.run.genesis = None;
+            self.run.uncarried.clear();
+            self.nobody_carried(1..expected);
+            self.forget_lines();
+        }
         self.nobody_carried(self.run.expected..next);
         self.run.expected = next;
         self.run.known_end = self.run.known_end.max(next);
@@ -72,10 +80,14 @@ impl Twin {
         self.run.ended = ended;
         self.run.ends_at = ended.then_some(next);
         (self.run.expected, self.run.known_end, self.run.watched_from) = (next, next, next);
+        self.forget_lines();
+        self.settle();
+    }
+
+    fn forget_lines(&mut self) {
         for side in &mut self.sides {
             *side = Side { fence: side.fence, ..Side::default() };
         }
-        self.settle();
     }
 
     fn drop_held_before(&mut self, next: u64) {

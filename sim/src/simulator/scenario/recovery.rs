@@ -164,6 +164,23 @@ pub(super) fn late_join(seed: u64) -> Plan {
     plan.all_live(ms(1_500))
 }
 
+/// Started at noon, and then the numbers begin again: no line ever brought what the snapshot had, so that
+/// nothing is there to compare them with. A line that goes back so far, and has stood still for longer than any
+/// network is late, says it. They are not waited for until they have come as far as the old ones.
+pub(super) fn restart_after_join(seed: u64) -> Plan {
+    let (joined, again) = (ms(1_700), ms(1_750));
+    let mut plan = served("restart-after-join", seed, ServiceSetup::BOTH);
+    plan.setup.handler_at = ms(1_450);
+    plan.length = ms(3_500);
+    let known = after(again, after(plan.setup.session_grace, ms(300)));
+    plan.at(again, What::Restart(0, false)).others_live(0, joined).expect(
+        0,
+        known,
+        ms(3_500),
+        Must::BeLive,
+    )
+}
+
 /// A hundred partitions miss packets at once: the budget is kept, and all are Live within a bound.
 pub(super) fn recovery_storm(seed: u64) -> Plan {
     const PARTITIONS: usize = 100;
