@@ -65,6 +65,7 @@ fn partition(services: Services, sink: &mut impl Sink) -> Partition {
         late: Nanos::from_millis(20),
         capacity: Capacity { symbols: SYMBOLS, orders: 1 << 16, levels: 1 << 16, trades: 1 << 14 },
         venue: Arc::default(),
+        mapped_until: Mono::MAX,
     });
     partition.start(Mono(1), sink);
     partition.subscribe(Mono(1), true, sink);

@@ -89,6 +89,7 @@ impl Sink for Drop {
     }
     fn loss(&mut self, _: &Loss) {}
     fn notice(&mut self, _: &Notice, _: Mono) {}
+    fn moved(&mut self, _: SymbolIndex, _: bool) {}
     fn foreign(&mut self, _: &Symbol, _: u16) {}
 }
 
@@ -128,5 +129,8 @@ impl Sink for Publish<'_> {
         self.0.loss(0, loss);
     }
     fn notice(&mut self, _: &Notice, _: Mono) {}
+    fn moved(&mut self, index: SymbolIndex, moved: bool) {
+        self.0.moved(0, index, moved);
+    }
     fn foreign(&mut self, _: &Symbol, _: u16) {}
 }

@@ -54,6 +54,9 @@ impl Mono {
     /// The instant that stands for "never happened".
     pub const NEVER: Mono = Mono(0);
 
+    /// Later than anything that happens.
+    pub const MAX: Mono = Mono(u64::MAX);
+
     /// Time passed since `earlier`; zero when `earlier` lies ahead.
     #[must_use]
     pub const fn since(self, earlier: Mono) -> Nanos {

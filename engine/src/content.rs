@@ -35,6 +35,8 @@ pub(crate) struct Content {
     pub(crate) torn_at: Option<Mono>,
     /// Since when the lowest number was missing before the call under way.
     pub(crate) missing_since: Option<Mono>,
+    /// Until when the map holds; [`Mono::NEVER`] without one.
+    pub(crate) mapped_until: Mono,
     pub(crate) rebuild: Rebuild,
     pub(crate) view: BookView,
 }
@@ -78,6 +80,7 @@ impl Content {
             dirty: Vec::with_capacity(symbols),
             torn_at: None,
             missing_since: None,
+            mapped_until: Mono::NEVER,
             rebuild: Rebuild::new(&config),
             view: BookView::EMPTY,
             config,
@@ -87,6 +90,7 @@ impl Content {
     pub(crate) fn advance(&mut self, now: Mono) {
         assert!(now >= self.now, "time went back: the caller's clock must not");
         self.now = now;
+        self.end_map();
     }
 
     /// The next message of the stream.
@@ -173,8 +177,14 @@ impl Content {
         let rebound = self.symbols.get(index).key != InstrumentKey::NONE;
         match self.symbols.bind(message.key, index) {
             Bound::Same => {}
-            Bound::New if self.symbols.has_missed(message.key) => self.quarantine(index),
-            Bound::New => {}
+            Bound::New => {
+                if self.symbols.get(index).unmapped {
+                    self.misplace(index, sink);
+                }
+                if self.symbols.has_missed(message.key) {
+                    self.quarantine(index);
+                }
+            }
             Bound::TakenFrom(old) => {
                 // A rename: nothing is inherited, and the old name is proven by nothing any more.
                 self.symbols.get_mut(old).named = false;
@@ -205,13 +215,7 @@ impl Content {
         let book = self.books.add_symbol();
         assert_eq!(book, Some(index), "books and symbols count alike");
         self.counters.add(Counter::Symbols, 1);
-        if let Some(home) = self.config.venue.home(&symbol)
-            && home != self.config.index
-        {
-            self.symbols.get_mut(index).misplaced = true;
-            self.counters.add(Counter::WrongPartition, 1);
-            sink.foreign(&symbol, home);
-        }
+        self.misplace(index, sink);
         sink.define(index, &symbol);
         self.touch(index);
         Some(index)

@@ -21,6 +21,10 @@ pub(crate) enum Renumbered {
 /// What holds for the partition as a whole, beside what its sequencer knows.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Evidence {
+    /// A map is in force.
+    pub(crate) mapped: bool,
+    /// The session followed is one that was heard under a map that has ended: not today's.
+    pub(crate) yesterdays: bool,
     /// A line of it is joined.
     pub(crate) subscribed: bool,
     /// The session changed and nothing of the new one has been applied yet.
@@ -40,6 +44,8 @@ pub(crate) struct Evidence {
 
 impl Evidence {
     pub(crate) const NONE: Evidence = Evidence {
+        mapped: false,
+        yesterdays: false,
         subscribed: false,
         session_changed: false,
         renumbered: Renumbered::No,
@@ -52,6 +58,7 @@ impl Evidence {
     /// A new session: what was said about the old one's bytes no longer matters.
     pub(crate) fn new_session(&mut self) {
         self.session_changed = true;
+        self.yesterdays = false;
         self.renumbered = Renumbered::No;
         self.lines_differ = false;
         self.unreadable = false;
@@ -101,8 +108,9 @@ impl Evidence {
         let proof = Proof::NOTHING
             .rule_out_scope(Scope::Handler)
             .rule_out_scope(Scope::Symbol)
+            .rule_out(Reason::NoMap, self.mapped)
             .rule_out(Reason::Unsubscribed, self.subscribed)
-            .rule_out(Reason::NotStarted, state != State::NotStarted)
+            .rule_out(Reason::NotStarted, state != State::NotStarted && !self.yesterdays)
             .rule_out(Reason::Silent, true)
             .rule_out(Reason::Ended, state != State::Ended)
             .rule_out(Reason::Gap, !gap)
@@ -121,7 +129,7 @@ impl Known {
         let proof = Proof::NOTHING
             .rule_out_scope(Scope::Handler)
             .rule_out_scope(Scope::Partition)
-            .rule_out(Reason::Unmapped, true)
+            .rule_out(Reason::Unmapped, !self.unmapped)
             .rule_out(Reason::WrongPartition, !self.misplaced)
             // What is being rebuilt is yet to be named: that it is being rebuilt says so.
             .rule_out(Reason::Unproven, self.named || self.recovering)

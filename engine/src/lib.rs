@@ -15,15 +15,18 @@
 //! and [`Partition::on_snapshot`]; without services ([`Services`]) there are no requests, and what no
 //! line carries stays missing.
 //!
+//! A map holds until a moment ([`Config::mapped_until`]); another is taken in three calls
+//! ([`Partition::begin_map`]).
+//!
 //! # The rules of status
 //! A reader composes the verdict from words at three scopes, each of which can only take Live away:
 //!
 //! | scope | word | written here when | what it says |
 //! | --- | --- | --- | --- |
 //! | symbol | its slot's status, with the epoch | its book or its evidence changed | named this session on this partition, its book sound |
-//! | partition | status word, with the epoch | evidence changed | subscribed, heard, no gap, whole since the session's start, lines agree, not late |
+//! | partition | status word, with the epoch | evidence changed | a map in force, subscribed, heard, no gap, whole since the session's start, lines agree, not late |
 //! | partition | lease | a packet of this session arrived while in sync | silent at the latest then |
-//! | handler | status and lease | by `feed/` | running, not halted, a map for today |
+//! | handler | status and lease | by `feed/` | running, not halted |
 //!
 //! The epoch ties the first two: a new session makes a new epoch, and with it every slot of the
 //! partition stops being Live at once, whether or not anything ever writes to it again.
@@ -33,6 +36,7 @@
 mod canary;
 mod content;
 mod evidence;
+mod map;
 pub mod odd;
 mod partition;
 mod rebuild;
@@ -42,6 +46,7 @@ mod symbols;
 
 pub use candor_book::Capacity;
 pub use candor_gapfill::Notice;
+pub use map::NewMap;
 pub use partition::{Config, Partition, Services};
 pub use sink::{Sink, Step};
 pub use symbols::VenueSymbols;

@@ -38,6 +38,9 @@ pub struct Config {
     pub capacity: candor_book::Capacity,
     /// What the venue's partitions are known to carry; empty where nothing is listed.
     pub venue: Arc<VenueSymbols>,
+    /// When the map ends that this is made from: `Stale(NoMap)` from then on, until another is taken.
+    /// [`Mono::NEVER`] where there is none.
+    pub mapped_until: Mono,
     /// What the venue does for those who miss messages.
     pub services: Services,
 }
@@ -91,6 +94,7 @@ impl Partition {
     /// Says what the partition is before anything is heard: unsubscribed, its listed symbols unproven.
     pub fn start(&mut self, now: Mono, sink: &mut impl Sink) {
         let content = &mut self.content;
+        content.hold_map(content.config.mapped_until);
         content.advance(now);
         content.since = now;
         sink.status(content.status, content.epoch, now, content.session);
@@ -200,7 +204,8 @@ impl Partition {
         // One past: a transaction is torn when it has been open for longer than the grace.
         let torn = self.content.torn_at.map(|at| at + Nanos(1));
         let contested = self.sequencer.contested_until(self.content.now);
-        let own = self.sequencer.deadline().into_iter().chain(torn).chain(contested);
+        let ends = Some(self.content.mapped_until).filter(|at| *at != Mono::NEVER);
+        let own = self.sequencer.deadline().into_iter().chain(torn).chain(contested).chain(ends);
         if self.quiet || candor_core::canary!(RetryOnTraffic) {
             own.min()
         } else {
@@ -284,7 +289,7 @@ impl Partition {
     fn vouch(&self, sink: &mut impl Sink) {
         let content = &self.content;
         if content.status.is_live() {
-            sink.lease(content.heard + content.config.silence);
+            sink.lease((content.heard + content.config.silence).min(content.mapped_until));
         }
     }
 

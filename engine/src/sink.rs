@@ -84,6 +84,10 @@ pub trait Sink {
     /// Recovery took a step. For those who tell people; the statuses say what may be used.
     fn step(&mut self, _step: &Step, _now: Mono) {}
 
+    /// The map in force gives a symbol of this partition to another one (`moved`), or gives it back: who
+    /// looks it up by its name is to find it there, or here.
+    fn moved(&mut self, index: SymbolIndex, moved: bool);
+
     /// A symbol was seen here that the map gives to partition `home`.
     fn foreign(&mut self, symbol: &Symbol, home: u16);
 }

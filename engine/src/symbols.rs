@@ -5,7 +5,7 @@ use candor_core::limits::UNDEFINED_KEYS;
 use candor_core::{InstrumentKey, Mono, Reason, Status, Symbol, SymbolIndex};
 
 /// Which partition of a venue each listed symbol belongs to; shared by the venue's partitions.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct VenueSymbols {
     sorted: Vec<(Symbol, u16)>,
 }
@@ -26,6 +26,11 @@ impl VenueSymbols {
         Some(self.sorted[at].1)
     }
 
+    /// Every symbol with its partition, in order of their names.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Symbol, u16)> + '_ {
+        self.sorted.iter().copied()
+    }
+
     /// The symbols listed for one partition, in order of their names.
     pub fn of(&self, partition: u16) -> impl Iterator<Item = Symbol> + '_ {
         self.sorted.iter().filter(move |(_, home)| *home == partition).map(|(symbol, _)| *symbol)
@@ -40,8 +45,11 @@ pub(crate) struct Known {
     pub(crate) key: InstrumentKey,
     /// Something on this partition has named it this session.
     pub(crate) named: bool,
-    /// The map gives it to another partition, or another partition's messages claim it.
+    /// It was named here and the map gives it to another partition, or another partition's messages claim
+    /// it.
     pub(crate) misplaced: bool,
+    /// The map in force doesn't give it to this partition, or not for every partition of the venue yet.
+    pub(crate) unmapped: bool,
     /// Its book broke the venue's rules and has not been rebuilt since.
     pub(crate) broken: bool,
     /// Its book is being rebuilt from a snapshot.
@@ -190,6 +198,7 @@ impl Symbols {
             key: InstrumentKey::NONE,
             named: false,
             misplaced: false,
+            unmapped: false,
             broken: false,
             recovering: false,
             crossed: false,

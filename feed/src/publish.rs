@@ -121,6 +121,10 @@ impl Sink for Publisher<'_> {
         self.links.log.push(self.partition, Told::Step(*step));
     }
 
+    fn moved(&mut self, index: SymbolIndex, moved: bool) {
+        self.writer.moved(self.partition, index, moved);
+    }
+
     fn foreign(&mut self, symbol: &Symbol, home: u16) {
         if let Some(inbox) = self.links.inboxes.get(usize::from(home))
             && inbox.push(Claim { symbol: *symbol, home }).is_err()

@@ -251,8 +251,8 @@ fn lanes(
                 continue;
             }
             places[number] = Some(partitions.len());
-            let engine =
-                engine_config(number as u16, partition, config.recovery_of(partition), &venues);
+            let recovery = config.recovery_of(partition);
+            let engine = engine_config(number as u16, partition, recovery, &venues, day_ends);
             partitions.push((number as u16, Partition::new(engine)));
             subscribed.push(partition.subscribe);
         }
@@ -299,6 +299,7 @@ fn engine_config(
     partition: &config::Partition,
     recovery: Option<&config::Recovery>,
     venues: &[(candor_core::Venue, Arc<VenueSymbols>)],
+    mapped_until: Mono,
 ) -> candor_engine::Config {
     let venue = venues
         .iter()
@@ -324,6 +325,7 @@ fn engine_config(
             trades: candor_core::limits::TRADES,
         },
         venue,
+        mapped_until,
     }
 }
 

@@ -195,6 +195,9 @@ impl Sink for Follower {
     fn notice(&mut self, notice: &Notice, now: Mono) {
         self.publisher().notice(notice, now);
     }
+    fn moved(&mut self, index: SymbolIndex, moved: bool) {
+        self.publisher().moved(index, moved);
+    }
     fn foreign(&mut self, symbol: &Symbol, home: u16) {
         self.publisher().foreign(symbol, home);
     }
@@ -219,6 +222,7 @@ impl Run {
                 late: Nanos::from_secs(1),
                 capacity: CAPACITY,
                 venue: Arc::new(VenueSymbols::default()),
+                mapped_until: Mono::MAX,
             }),
             follower: Follower::new(format, quotes),
         };

@@ -1,5 +1,5 @@
 //! A partition's directory: symbols by index, and an open-addressing index over their names. One
-//! writer, its lane; entries are added, never changed or taken away.
+//! writer, its lane; entries are added and never taken away: one whose symbol has moved says so.
 //!
 //! An index word is the upper half of the name's hash and, in the lower half, the symbol's index
 //! plus one; zero is free.
@@ -60,6 +60,13 @@ impl Names<'_> {
             }
         }
         None
+    }
+
+    /// Whether the map in force gives the symbol at `index` to another partition.
+    pub(crate) fn is_moved(&self, index: SymbolIndex) -> bool {
+        let entry = self.entries.get(index.0 as usize);
+        // ORDER: acquire, so that who looks elsewhere finds what was defined there before.
+        entry.is_some_and(|entry| entry.moved.load(Ordering::Acquire) != 0)
     }
 
     /// The name at `index`; empty where none is defined.

@@ -32,7 +32,8 @@ impl std::fmt::Display for Endpoint {
     }
 }
 
-/// One partition, as configured.
+/// One partition, as configured; without venue and name one to spare, for a partition that a later map adds
+/// ([`crate::LaneWriter::open`]).
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct PartitionSpec {
     /// Its venue.
@@ -75,6 +76,29 @@ pub struct RegionSpec {
     pub losses: u32,
     /// The partitions; a partition's place here is its index in the region.
     pub partitions: Vec<PartitionSpec>,
+}
+
+impl PartitionSpec {
+    /// Room on a lane for a partition of so many symbols that a later map adds.
+    #[must_use]
+    pub fn spare(lane: u16, symbols: u32) -> PartitionSpec {
+        PartitionSpec {
+            venue: Venue::EMPTY,
+            name: Text::EMPTY,
+            feed: Text::EMPTY,
+            lane,
+            symbols,
+            silence: Nanos::ZERO,
+            decimals: Decimals(0),
+            lines: [None; LINES],
+        }
+    }
+
+    /// Whether it is room for a partition that a later map adds.
+    #[must_use]
+    pub fn is_spare(&self) -> bool {
+        self.venue.is_empty()
+    }
 }
 
 impl RegionSpec {

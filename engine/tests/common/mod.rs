@@ -34,6 +34,7 @@ pub struct Shown {
     pub losses: Vec<Loss>,
     pub notices: Vec<Notice>,
     pub claims: Vec<(Symbol, u16)>,
+    pub moved: BTreeMap<u32, bool>,
     pub steps: Vec<Step>,
     pub expected: SeqNo,
     pub heard: Mono,
@@ -78,6 +79,9 @@ impl Sink for Shown {
     }
     fn step(&mut self, step: &Step, _now: Mono) {
         self.steps.push(*step);
+    }
+    fn moved(&mut self, index: SymbolIndex, moved: bool) {
+        self.moved.insert(index.0, moved);
     }
     fn foreign(&mut self, symbol: &Symbol, home: u16) {
         self.claims.push((*symbol, home));
@@ -147,6 +151,7 @@ pub fn config(listed: &[(&str, u16)]) -> Config {
         late: LATE,
         capacity: capacity(),
         venue: Arc::new(VenueSymbols::new(listed)),
+        mapped_until: Mono::MAX,
     }
 }
 

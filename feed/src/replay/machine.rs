@@ -39,6 +39,7 @@ impl Machine {
             late: Nanos::from_secs(1),
             capacity: Capacity { symbols, orders, levels, trades },
             venue: VenueSymbols::default().into(),
+            mapped_until: Mono::MAX,
         });
         partition.define_by_any_message();
         let mut tally = Tally::new();

@@ -194,6 +194,8 @@ impl Sink for Tally {
         }
     }
 
+    fn moved(&mut self, _index: SymbolIndex, _moved: bool) {}
+
     fn foreign(&mut self, _symbol: &Symbol, _home: u16) {}
 }
 

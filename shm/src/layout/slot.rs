@@ -16,7 +16,7 @@ record! {
         0x008 state: AtomicU64 = "what the engine says of the symbol: a state word without changes",
         0x010 since: AtomicU64 = "since when, monotonic ns",
         0x018 packed: AtomicU64 = "bits 0-7 bid levels, 8-15 ask levels, 16-23 trading state, 24-31 decimals, 32-63 round lot",
-        0x020 contested: AtomicU64 = "1 once another partition of the venue has defined the same name. Not under the lock; any lane may set it, nobody clears it",
+        0x020 contested: AtomicU64 = "1 once another partition of the venue has defined the same name, for as long as the map in force gives it to neither. Not under the lock; any lane may set it, its own clears it",
         0x028 reserved: [AtomicU64; 3] = "zero",
         0x040 seq: AtomicU64 = "sequence number of the last message that changed the symbol",
         0x048 time: AtomicU64 = "that message's time, ns of the venue's clock",

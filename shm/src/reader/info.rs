@@ -166,12 +166,15 @@ impl Region {
         self.partition_when(index, || now)
     }
 
-    /// A partition as it is; `None` when there is no such partition. `now` is asked after everything
+    /// A partition as it is; `None` when there is no such partition, or it is one to spare. `now` is asked after everything
     /// is loaded that the status follows from: `clock::now` for whoever doesn't own the time.
     #[must_use]
     pub fn partition_when(&self, index: u16, now: impl FnOnce() -> Mono) -> Option<PartitionInfo> {
         let place = self.plan().partitions.get(usize::from(index))?;
         let record = self.partition_record(place);
+        if self.venue_of(place).is_empty() {
+            return None;
+        }
         let lane_lease = Mono(self.lane_record(place.lane).lease.load(Ordering::Acquire));
         // ORDER: pairs with the release store of the word; its time was stored before it.
         let terms = partition_terms(record, record.state.load(Ordering::Acquire));

@@ -27,7 +27,7 @@ pub use self::{
 use crate::atomic::Ordering;
 use crate::clock;
 use crate::layout::{Header, Lane, Partition, PartitionPlan, Plan, Slot, State};
-use crate::mapping::{Mapping, load_all};
+use crate::mapping::Mapping;
 use crate::names::Names;
 use crate::seqlock;
 use crate::slot::{Content, load_content};
@@ -188,7 +188,7 @@ impl Region {
         self.map().header()
     }
 
-    /// How many partitions the region has.
+    /// How many partitions the region has, those to spare among them.
     #[must_use]
     pub fn partition_count(&self) -> u16 {
         // At most 1024, by the plan.
@@ -209,21 +209,28 @@ impl Region {
 
     /// Finds a symbol of a venue; `None` when no partition of the venue has it (yet): `Unmapped`.
     /// A name that two partitions of the venue have gives a handle that reads
-    /// `Stale(WrongPartition)`.
+    /// `Stale(WrongPartition)`. One that a map has given to another partition is found there, and where
+    /// that has not defined it, here: `Stale(Unmapped)`.
     #[must_use]
     pub fn find(&self, venue: &Venue, symbol: &Symbol) -> Option<Handle> {
         let mut found: Option<Handle> = None;
+        let mut left: Option<Handle> = None;
         for (partition, place) in (0u16..).zip(&self.plan().partitions) {
             if self.venue_of(place) != *venue {
                 continue;
             }
-            let Some(index) = self.names(place).find(symbol) else { continue };
+            let names = self.names(place);
+            let Some(index) = names.find(symbol) else { continue };
+            if names.is_moved(index) {
+                left.get_or_insert(self.handle(partition, index));
+                continue;
+            }
             match &mut found {
                 None => found = Some(self.handle(partition, index)),
                 Some(first) => first.contested = true,
             }
         }
-        found
+        found.or(left)
     }
 
     fn handle(&self, partition: u16, symbol: SymbolIndex) -> Handle {
@@ -232,7 +239,8 @@ impl Region {
     }
 
     fn venue_of(&self, place: &PartitionPlan) -> Venue {
-        text_of(load_all(std::array::from_ref(&self.partition_record(place).venue)))
+        // ORDER: pairs with the release store of the venue: what else says what it is, is there.
+        text_of([self.partition_record(place).venue.load(Ordering::Acquire)])
     }
 
     fn names(&self, place: &PartitionPlan) -> Names<'_> {
@@ -259,7 +267,15 @@ impl Region {
         }
     }
 
-    /// The symbols of a partition in order of their index; none for a partition that isn't there.
+    /// Whether a map has given the symbol to another partition of its venue: it is found there by
+    /// [`Region::find`], and what is here reads `Stale(Unmapped)`.
+    #[must_use]
+    pub fn is_moved(&self, handle: Handle) -> bool {
+        let place = self.plan().partitions.get(usize::from(handle.partition));
+        place.is_some_and(|place| self.names(place).is_moved(handle.symbol))
+    }
+
+    /// The symbols of a partition in order of their index, those that have moved among them; none for a partition that isn't there.
     pub fn symbols(&self, partition: u16) -> impl Iterator<Item = (Handle, Symbol)> + '_ {
         let place = self.plan().partitions.get(usize::from(partition));
         let count = place.map_or(0, |place| self.defined(place));

@@ -23,6 +23,8 @@ struct Seen {
     /// How many of its symbols were looked at for the prefix, and how many there were when the
     /// awaited names were last looked up.
     defined: u32,
+    /// Changes of which of its symbols have moved, at that look.
+    moves: u64,
     /// The look at which the rest was looked at.
     look: u64,
     word: u64,
@@ -49,6 +51,8 @@ pub struct Subscription {
     prefix: Option<(Venue, Vec<u8>)>,
     /// For each partition of the region.
     seen: Vec<Seen>,
+    /// Some symbol has moved from one partition to another.
+    moves: bool,
     /// Looks so far.
     looks: u64,
 }
@@ -65,6 +69,7 @@ impl Region {
             awaited,
             prefix: None,
             seen: vec![Seen::default(); usize::from(self.partition_count())],
+            moves: false,
             looks: 0,
         }
     }
@@ -91,12 +96,15 @@ impl Subscription {
         &self.awaited
     }
 
-    /// Looks for symbols that were defined since the last look.
+    /// Looks for symbols that were defined since the last look, and for those that a map has moved.
     fn discover(&mut self, region: &Region) {
         let plan = region.plan();
-        let mut any_new = false;
+        let (mut any_new, mut any_moved) = (false, false);
         for (partition, place) in (0u16..).zip(&plan.partitions) {
             let Some(seen) = self.seen.get_mut(usize::from(partition)) else { return };
+            // ORDER: pairs with the release store of the count.
+            let moves = region.partition_record(place).moves.load(Ordering::Acquire);
+            any_moved |= std::mem::replace(&mut seen.moves, moves) != moves;
             let defined = region.defined(place);
             if defined == seen.defined {
                 continue;
@@ -127,6 +135,26 @@ impl Subscription {
                 None => true,
             });
         }
+        self.moves |= any_moved;
+        if any_moved || (any_new && self.moves) {
+            self.follow(region);
+        }
+    }
+
+    /// Watches those that have moved where they have gone to.
+    fn follow(&mut self, region: &Region) {
+        for watched in &mut self.watched {
+            let place = region.plan().partitions.get(usize::from(watched.handle.partition));
+            let Some(place) = place.filter(|_| region.is_moved(watched.handle)) else { continue };
+            let symbol = region.symbol(watched.handle);
+            let found = region.find(&region.venue_of(place), &symbol);
+            if let Some(found) = found.filter(|found| *found != watched.handle) {
+                *watched = Watched::new(found);
+            }
+        }
+        // What begins with a prefix was found there by itself as well.
+        self.watched.sort_unstable_by_key(|watched| watched.handle);
+        self.watched.dedup_by_key(|watched| watched.handle);
     }
 
     /// The symbols that were written since the last call, or whose status may be another: one look

@@ -36,8 +36,11 @@ pub(super) fn plan(spec: &RegionSpec) -> Result<Plan, &'static str> {
         return Err("the group's number is none");
     }
     for (index, partition) in spec.partitions.iter().enumerate() {
-        if partition.venue.is_empty() || partition.name.is_empty() {
+        if partition.venue.is_empty() != partition.name.is_empty() {
             return Err("a partition has a venue and a name");
+        }
+        if partition.is_spare() {
+            continue;
         }
         let same =
             |other: &PartitionSpec| other.venue == partition.venue && other.name == partition.name;
@@ -90,22 +93,31 @@ pub(super) fn fill(map: &Mapping, plan: &Plan, spec: &RegionSpec, birth: &Birth)
         let record: &Partition = map.at(place.record_at);
         set(&record.state, stale(Reason::NotStarted));
         set(&record.since, birth.created.0);
-        store_all(std::array::from_ref(&record.venue), words_of(&partition.venue));
-        store_all(&record.name, words_of(&partition.name));
-        store_all(&record.feed, words_of(&partition.feed));
         set(&record.lane, u64::from(place.lane));
         set(&record.capacity, u64::from(place.capacity));
-        set(&record.silence, partition.silence.0);
-        set(&record.decimals, u64::from(partition.decimals.0));
-        let line = |endpoint: Option<Endpoint>| endpoint.map_or(0, |at| 1 << 63 | at.word());
-        store_all(&record.lines, partition.lines.map(line));
         set(&record.directory_at, place.directory_at);
         set(&record.index_at, place.index_at);
         set(&record.index_words, u64::from(place.index_words));
         set(&record.slots_at, place.slots_at);
+        if !partition.is_spare() {
+            describe(record, partition);
+        }
     }
     // ORDER: everything above before the version: whoever finds the version finds the rest.
     header.version.store(LAYOUT_VERSION, Ordering::Release);
+}
+
+/// Says what a partition is. Its place is as planned.
+pub(super) fn describe(record: &Partition, spec: &PartitionSpec) {
+    record.silence.store(spec.silence.0, Ordering::Relaxed);
+    record.decimals.store(u64::from(spec.decimals.0), Ordering::Relaxed);
+    let line = |endpoint: Option<Endpoint>| endpoint.map_or(0, |at| 1 << 63 | at.word());
+    store_all(&record.lines, spec.lines.map(line));
+    store_all(&record.name, words_of(&spec.name));
+    store_all(&record.feed, words_of(&spec.feed));
+    let [venue] = words_of(&spec.venue);
+    // ORDER: behind the rest: whoever finds the venue finds what the partition is.
+    record.venue.store(venue, Ordering::Release);
 }
 
 /// The writers of a filled region.

@@ -8,11 +8,12 @@ use candor_core::counters::{Counters, LaneCounter};
 use candor_core::{BookView, Loss, Message, Mono, SeqNo, SessionId, Status, Symbol, SymbolIndex};
 
 use super::Shared;
+use super::fill::describe;
 use crate::atomic::{AtomicU64, Ordering, fence};
 use crate::layout::{Lane, Partition, PartitionPlan, RingRecord, Slot, State};
 use crate::mapping::{store_all, store_changed};
 use crate::names::Names;
-use crate::spec::RegionSpec;
+use crate::spec::{PartitionSpec, RegionSpec};
 use crate::{event, loss, ring, seqlock, slot};
 
 /// What became of a definition.
@@ -32,8 +33,8 @@ pub enum Defined {
 pub struct LaneWriter {
     shared: Arc<Shared>,
     lane: u16,
-    /// For each partition of the region: the other partitions of its venue. Empty for those of
-    /// other lanes.
+    /// For each partition of the region: the others that are of its venue, or may come to be. Empty
+    /// for those of other lanes.
     siblings: Box<[Box<[u16]>]>,
     events: u64,
     losses: u64,
@@ -57,7 +58,9 @@ impl LaneWriter {
             (0u16..)
                 .zip(&spec.partitions)
                 .filter(|(other, partition)| {
-                    usize::from(*other) != own && partition.venue == spec.partitions[own].venue
+                    let venue = spec.partitions[own].venue;
+                    let apart = partition.venue != venue && !partition.is_spare();
+                    usize::from(*other) != own && (!apart || spec.partitions[own].is_spare())
                 })
                 .map(|(other, _)| other)
                 .collect()
@@ -105,6 +108,20 @@ impl LaneWriter {
             entries: self.shared.map.slice(place.directory_at, place.capacity),
             index: self.shared.map.slice(place.index_at, place.index_words),
         }
+    }
+
+    /// Makes a partition of one to spare: a map has added it. Its symbols are defined and published like
+    /// any other's from here on.
+    ///
+    /// # Panics
+    /// When it is another lane's or none to spare, or `spec` is of another lane or room.
+    pub fn open(&mut self, partition: u16, spec: &PartitionSpec) {
+        let place = *self.own(partition);
+        assert_eq!((place.lane, place.capacity), (spec.lane, spec.symbols), "another place");
+        assert!(!spec.is_spare() && !spec.name.is_empty(), "a partition has a venue and a name");
+        let record = self.record(partition);
+        assert_eq!(record.venue.load(Ordering::Relaxed), 0, "a partition is opened once");
+        describe(record, spec);
     }
 
     /// Vouches for this lane until `deadline`: everything it publishes is gone after that unless
@@ -193,22 +210,65 @@ impl LaneWriter {
             self.contest(&place, other);
             self.contest(&place, index);
         }
-        // ORDER: our name before our look at the other partitions' names, against their lanes doing
-        // the same: of two lanes that define one name at once, at least one sees the other.
-        fence(Ordering::SeqCst);
-        let mut contested = before.is_some();
-        for other in &self.siblings[usize::from(partition)] {
-            let other_place = &self.shared.plan.partitions[usize::from(*other)];
-            if let Some(there) = self.names(other_place).find(symbol) {
-                self.contest(other_place, there);
-                self.contest(&place, index);
-                contested = true;
-            }
-        }
+        let contested = self.look_at_siblings(partition, index, symbol) || before.is_some();
         if contested { Defined::Contested } else { Defined::New }
     }
 
-    /// Marks a slot, of whichever lane: the one word that anybody may set and nobody clears.
+    /// Says that the map in force gives a symbol of this partition to another one (`moved`), or gives it
+    /// back. Lookups by name pass over one that has moved; given back, it is contested by none but
+    /// those that have it as well.
+    ///
+    /// # Panics
+    /// When the symbol is not defined.
+    pub fn moved(&mut self, partition: u16, index: SymbolIndex, moved: bool) {
+        let place = *self.own(partition);
+        let names = self.names(&place);
+        let symbol = names.name(index);
+        assert!(!symbol.is_empty(), "a symbol is defined before it moves");
+        let word = &names.entries[index.0 as usize].moved;
+        let moves = &self.record(partition).moves;
+        let counted = moves.load(Ordering::Relaxed) + 1;
+        if moved {
+            // ORDER: release, as it sends readers to what was defined elsewhere before; and the count
+            // behind what it counts.
+            word.store(1, Ordering::Release);
+            moves.store(counted, Ordering::Release);
+            return;
+        }
+        // ORDER: both before our look at the others: of two that come to have one name at once, at least
+        // one sees the other, and marks both.
+        self.slot(&place, index).contested.store(0, Ordering::Release);
+        word.store(0, Ordering::Release);
+        moves.store(counted, Ordering::Release);
+        let _ = self.look_at_siblings(partition, index, &symbol);
+    }
+
+    /// Looks whether another partition of the venue has the name too, and marks both slots if so.
+    fn look_at_siblings(&self, partition: u16, index: SymbolIndex, symbol: &Symbol) -> bool {
+        let place = self.own(partition);
+        let venue = self.record(partition).venue.load(Ordering::Relaxed);
+        // ORDER: our name before our look at the other partitions' names, against their lanes doing
+        // the same: of two lanes that define one name at once, at least one sees the other.
+        fence(Ordering::SeqCst);
+        let mut contested = false;
+        for other in &self.siblings[usize::from(partition)] {
+            let other_place = &self.shared.plan.partitions[usize::from(*other)];
+            let there: &Partition = self.shared.map.at(other_place.record_at);
+            // ORDER: as for the names: one that is added now looks at ours when it defines the symbol.
+            if there.venue.load(Ordering::Acquire) != venue {
+                continue;
+            }
+            let names = self.names(other_place);
+            if let Some(there) = names.find(symbol).filter(|there| !names.is_moved(*there)) {
+                self.contest(other_place, there);
+                self.contest(place, index);
+                contested = true;
+            }
+        }
+        contested
+    }
+
+    /// Marks a slot, of whichever lane: the one word that any of them may set.
     fn contest(&self, place: &PartitionPlan, symbol: SymbolIndex) {
         // ORDER: none needed: a reader that misses it is a reader from before the definition.
         self.slot(place, symbol).contested.store(1, Ordering::Release);

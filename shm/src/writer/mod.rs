@@ -1,5 +1,5 @@
 //! The writing halves. One [`HandlerWriter`] for the process, one [`LaneWriter`] for each lane; no
-//! word of the region has two writers, save `contested`, which anybody may set and nobody clears.
+//! word of the region has two writers, save `contested`, which any lane may set and its own clears.
 
 mod create;
 mod fill;

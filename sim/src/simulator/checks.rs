@@ -5,9 +5,10 @@ use candor_core::{BookView, Mono, Nanos, Reason, SessionId, Symbol};
 use candor_shm::{Read, Region};
 
 use super::Setup;
-use super::handler::{Handler, Lane, Seat};
+use super::handler::{Handler, Lane, Seat, venue};
+use super::maps::Maps;
 use super::said::Joined;
-use super::schedule::{Expect, Must, Tamper};
+use super::schedule::{Expect, Must, Tamper, Whose};
 use crate::market::Family;
 use crate::oracle::book::{print_of_book, print_of_trades};
 use crate::oracle::{Entry, Truth};
@@ -47,6 +48,9 @@ struct Case<'a> {
     truth: &'a Truth,
     lane: &'a Lane,
     seat: &'a Seat,
+    maps: &'a Maps,
+    index: usize,
+    name: Symbol,
     two_homes: Option<Home>,
     oracle: Option<u32>,
     now: Mono,
@@ -102,6 +106,9 @@ impl Judge<'_> {
     /// The session that readers are shown is the one whose run is followed.
     fn shown_session(&self, handler: &Handler, index: usize, now: Mono) -> Result<(), Wrong> {
         let wrong = |what: String| Err(Wrong { partition: index, what });
+        if !handler.seats[index].open {
+            return Ok(());
+        }
         let info = handler.region.partition(index as u16, now);
         let Some((shown, ..)) = info.and_then(|info| info.numbers) else {
             return wrong("nobody writes, and its numbers can't be read".to_owned());
@@ -171,7 +178,8 @@ impl Judge<'_> {
         let lane = &handler.lanes[seat.lane];
         let name = seat.watch.slots[symbol as usize].symbol;
         let two_homes = self.has_two_homes(index, &name);
-        let case = Case { setup: self.setup, truth, lane, seat, two_homes, oracle, now };
+        let (setup, maps) = (self.setup, &handler.maps);
+        let case = Case { setup, truth, lane, seat, maps, index, name, two_homes, oracle, now };
         let judged = match &read {
             Read::Live(view) => {
                 *self.live += 1;
@@ -245,6 +253,10 @@ impl Judge<'_> {
             {
                 continue;
             }
+            let found = handler.region.find(&venue(), &name);
+            if found != Some(*handle) {
+                return wrong(format!("I5: {name} is healed and found at {found:?}"));
+            }
             match handler.region.read_at(*handle, now) {
                 Read::Stale { reason, .. } => {
                     return wrong(format!("I5: {name} is healed and still stale: {reason}"));
@@ -274,7 +286,14 @@ impl Judge<'_> {
         handler.learn_handles(index);
         let seat = &handler.seats[index];
         for (symbol, handle) in seat.handles.iter().enumerate() {
-            if expect.symbol.is_some_and(|only| only as usize != symbol) {
+            let own = handler.maps.is_home(&seat.watch.slots[symbol].symbol, index);
+            let meant = match expect.whose {
+                Whose::All => true,
+                Whose::One(only) => only as usize == symbol,
+                Whose::Own => own,
+                Whose::Others => !own,
+            };
+            if !meant {
                 continue;
             }
             *self.reads += 1;
@@ -333,6 +352,15 @@ impl Case<'_> {
         if now >= watch.evidence + self.setup.silence {
             let silent = now.since(watch.evidence);
             return Err(format!("I3: Live, {silent} after its partition's last packet"));
+        }
+        if self.seat.mapped_until <= now {
+            return Err("I1: Live without a map".to_owned());
+        }
+        if watch.is_yesterdays() {
+            return Err("I2: Live in a session from before the map's end".to_owned());
+        }
+        if let Some(why) = self.maps.forbids(&self.name, self.index, self.seat.lane) {
+            return Err(format!("I1: {why}"));
         }
         if self.two_homes == Some(Home::Foreign) && self.setup.listed {
             return Err("I1: Live on a partition that is not its own by the map".to_owned());
@@ -483,7 +511,15 @@ impl Case<'_> {
             Reason::LinesDiffer if watch.said.spliced => {
                 self.seat.partition.counters().get(Counter::LinesDiffer) > 0
             }
-            Reason::WrongPartition => self.two_homes.is_some(),
+            // It ends by time, of which a lane that stands still knows nothing.
+            Reason::SessionChanged => {
+                watch.explains(reason, self.lane.last_cycle, self.setup).unwrap_or(false)
+            }
+            Reason::NoMap => self.seat.mapped_until <= now || self.maps.is_taking(),
+            Reason::Unmapped => self.maps.explains_unmapped(&self.name, self.index),
+            Reason::WrongPartition => {
+                self.two_homes.is_some() || self.maps.explains_misplaced(&self.name)
+            }
             other => watch.explains(other, now, self.setup).unwrap_or(false),
         };
         if explained {

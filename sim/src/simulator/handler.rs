@@ -8,8 +8,8 @@ use candor_core::limits::{LINES, TRADES};
 use candor_core::status::Scope;
 use candor_core::symbol::Text;
 use candor_core::{
-    Action, Answer, ByteOrder, Decimals, Messages, Mono, Nanos, Proof, SnapshotPart, Symbol,
-    TradingDate, Venue, promote,
+    Action, Answer, ByteOrder, Decimals, Messages, Mono, Nanos, Proof, Quotes, SeqNo, SnapshotPart,
+    Symbol, TradingDate, Venue, promote,
 };
 use candor_decoders::Format;
 use candor_engine::odd::{Glance, OddWorld, Remark};
@@ -21,6 +21,7 @@ use super::digest::Digest;
 use super::errands::{Errands, Reply};
 use super::frozen::{allocations, frozen};
 use super::journal::{Journal, NOWHERE, Told};
+use super::maps::{MapOf, Maps, Phase};
 use super::network::Arrival;
 use super::tap::Tap;
 use super::watch::Watch;
@@ -63,6 +64,10 @@ pub(super) struct Seat {
     pub(super) watch: Watch,
     pub(super) lane: usize,
     pub(super) handles: Vec<Handle>,
+    /// A map has, or had, this partition.
+    pub(super) open: bool,
+    /// Until when the map holds that it has; [`Mono::NEVER`] without one.
+    pub(super) mapped_until: Mono,
 }
 
 /// One life of the handler.
@@ -76,6 +81,11 @@ pub(super) struct Handler {
     /// When the handler's own thread looks whether the world looks odd next.
     pub(super) next_odd: Mono,
     claims: Vec<(u16, Symbol)>,
+    pub(super) maps: Maps,
+    /// To be taken next.
+    wanted: Option<(MapOf, Mono)>,
+    /// Room for symbols in each partition.
+    symbols: usize,
     setup: Setup,
 }
 
@@ -90,7 +100,7 @@ fn text<const N: usize>(text: &str) -> Text<N> {
 }
 
 /// The name of the venue.
-fn venue() -> Venue {
+pub(super) fn venue() -> Venue {
     text("SIMX")
 }
 
@@ -102,7 +112,23 @@ pub(super) const fn format(venue: Family) -> Format {
     }
 }
 
-fn region_spec(setup: &Setup, symbols: usize) -> RegionSpec {
+fn partition_spec(setup: &Setup, partition: usize, symbols: usize) -> PartitionSpec {
+    PartitionSpec {
+        venue: venue(),
+        name: text(&format!("{}", partition + 1)),
+        feed: text(format(setup.venue).name()),
+        lane: partition as u16 % setup.lanes,
+        symbols: symbols as u32,
+        silence: setup.silence,
+        decimals: Decimals(4),
+        lines: core::array::from_fn(|line| {
+            let group = [239, 1, line as u8, partition as u8];
+            setup.packings[line].map(|_| Endpoint { group, port: 26_400 })
+        }),
+    }
+}
+
+fn region_spec(setup: &Setup, map: MapOf, symbols: usize) -> RegionSpec {
     let mut spec = RegionSpec::new(text("simulated"));
     spec.trading_date = DATE;
     spec.process_lease = setup.lease;
@@ -110,24 +136,24 @@ fn region_spec(setup: &Setup, symbols: usize) -> RegionSpec {
     spec.events = 1_024;
     spec.losses = 256;
     spec.partitions = (0..setup.partitions)
-        .map(|partition| PartitionSpec {
-            venue: venue(),
-            name: text(&format!("{}", partition + 1)),
-            feed: text(format(setup.venue).name()),
-            lane: partition as u16 % setup.lanes,
-            symbols: symbols as u32,
-            silence: setup.silence,
-            decimals: Decimals(4),
-            lines: core::array::from_fn(|line| {
-                let group = [239, 1, line as u8, partition as u8];
-                setup.packings[line].map(|_| Endpoint { group, port: 26_400 })
-            }),
+        .map(|partition| {
+            let spec = partition_spec(setup, partition, symbols);
+            match map.has(partition, setup.partitions) {
+                true => spec,
+                false => PartitionSpec::spare(spec.lane, spec.symbols),
+            }
         })
         .collect();
     spec
 }
 
-fn config(setup: &Setup, index: usize, symbols: usize, venue: &Arc<VenueSymbols>) -> Config {
+fn config(
+    setup: &Setup,
+    index: usize,
+    symbols: usize,
+    venue: &Arc<VenueSymbols>,
+    mapped_until: Mono,
+) -> Config {
     let lines: [bool; LINES] = core::array::from_fn(|line| setup.packings[line].is_some());
     Config {
         index: index as u16,
@@ -143,24 +169,27 @@ fn config(setup: &Setup, index: usize, symbols: usize, venue: &Arc<VenueSymbols>
         late: setup.late,
         capacity: Capacity { symbols, orders: ORDERS, levels: ORDERS, trades: TRADES },
         venue: Arc::clone(venue),
+        mapped_until,
     }
 }
 
 impl Handler {
-    /// Starts a handler with `listed` symbols by partition, as its map has them.
+    /// Starts a handler with a map that holds until `until`; `listed` are the symbols by partition, as
+    /// today's map has them.
     pub(super) fn start(
         setup: &Setup,
         listed: &[(Symbol, u16)],
+        (map, until): (MapOf, Mono),
         errands: Option<Errands>,
         now: Mono,
         traces: &mut Traces<'_>,
     ) -> Handler {
         let symbols = listed.len() + 4;
-        let spec = region_spec(setup, symbols);
+        let spec = region_spec(setup, map, symbols);
         let (mut writer, lanes, region) =
             candor_shm::heap(&spec).expect("the simulator's own region is well specified");
         let listed = if setup.listed { listed.to_vec() } else { Vec::new() };
-        let venue = Arc::new(VenueSymbols::new(listed));
+        let maps = Maps::new(map, listed, setup.partitions);
         let lane = |writer| Lane {
             writer,
             queue: VecDeque::with_capacity(setup.queue),
@@ -173,8 +202,10 @@ impl Handler {
             deadline: None,
         };
         let seat = |index| Seat {
-            partition: Partition::new(config(setup, index, symbols, &venue)),
+            partition: Partition::new(config(setup, index, symbols, maps.venue(), until)),
             watch: Watch::new(setup),
+            open: false,
+            mapped_until: until,
             lane: index % usize::from(setup.lanes),
             handles: Vec::new(),
         };
@@ -192,9 +223,18 @@ impl Handler {
             odd: OddWorld::new(&vec![0; setup.partitions]),
             next_odd: now,
             claims: Vec::new(),
+            maps,
+            wanted: None,
+            symbols,
             setup: setup.clone(),
         };
         for index in 0..setup.partitions {
+            let has = map.has(index, setup.partitions);
+            handler.seats[index].open = has;
+            handler.seats[index].watch.subscribed = has;
+            if !has {
+                continue;
+            }
             handler.with(index, now, traces, |partition, tap| {
                 partition.start(now, tap);
                 partition.subscribe(now, true, tap);
@@ -215,9 +255,13 @@ impl Handler {
         call: impl FnOnce(&mut Partition, &mut Tap<'_>) -> T,
     ) -> T {
         let Handler { lanes, seats, claims, setup, .. } = self;
-        let Seat { partition, watch, lane, .. } = &mut seats[index];
+        let Seat { partition, watch, lane, mapped_until, .. } = &mut seats[index];
         let lane = &mut lanes[*lane];
         lane.deadline = None;
+        if *mapped_until != Mono::NEVER && now >= *mapped_until {
+            watch.end_map();
+            *mapped_until = Mono::NEVER;
+        }
         let mut tap = Tap {
             now,
             partition: index as u16,
@@ -266,7 +310,7 @@ impl Handler {
         let packet = lane.queue.front().map(|arrival| arrival.at.max(soonest));
         let seats = &self.seats;
         let deadline = *lane.deadline.get_or_insert_with(|| {
-            let own = seats.iter().filter(|seat| seat.lane == index);
+            let own = seats.iter().filter(|seat| seat.lane == index && seat.open);
             own.filter_map(|seat| seat.partition.deadline()).min()
         });
         let deadline = deadline.map(|at| at.max(soonest));
@@ -281,6 +325,7 @@ impl Handler {
     /// The front of a lane's work: the stall that may lie behind it. Call [`Handler::packet`] up to
     /// a batch of times next, then [`Handler::end_cycle`].
     pub(super) fn begin_cycle(&mut self, index: usize, now: Mono, traces: &mut Traces<'_>) {
+        self.call_map(index, now, traces);
         let lane = &mut self.lanes[index];
         lane.stalled_until = None;
         let mut stalled = now > lane.lease;
@@ -292,7 +337,7 @@ impl Handler {
         if stalled {
             traces.journal.note(now, NOWHERE, Told::Stalled(index));
             for at in 0..self.seats.len() {
-                if self.seats[at].lane == index {
+                if self.seats[at].lane == index && self.seats[at].open {
                     self.with(at, now, traces, |partition, tap| partition.on_stall(now, tap));
                     let said = &mut self.seats[at].watch.said;
                     said.stalled = said.stalled.max(Some(now));
@@ -430,7 +475,8 @@ impl Handler {
         }
         for at in 0..self.seats.len() {
             let seat = &self.seats[at];
-            if seat.lane == index && seat.partition.deadline().is_some_and(|due| due <= now) {
+            let due = seat.partition.deadline().is_some_and(|due| due <= now);
+            if seat.lane == index && seat.open && due {
                 let before = allocations();
                 self.with(at, now, traces, |partition, tap| {
                     frozen(|| partition.on_deadline(now, tap));
@@ -442,6 +488,10 @@ impl Handler {
                 watch.end_splice(now);
                 watch.settle();
             }
+        }
+        self.maps.proceed();
+        if let Some((map, until)) = self.wanted.take_if(|_| !self.maps.is_taking()) {
+            self.take_map(map, until);
         }
         self.lanes[index].renew(now, setup.lease);
         let Some(errands) = &mut self.errands else { return };
@@ -460,6 +510,70 @@ impl Handler {
         }
     }
 
+    /// Takes a map that holds until `until`, as soon as none is being taken.
+    pub(super) fn take_map(&mut self, map: MapOf, until: Mono) {
+        if self.maps.is_taking() {
+            self.wanted = Some((map, until));
+            return;
+        }
+        let before = Arc::clone(self.maps.venue());
+        self.maps.take(map, until, self.lanes.len());
+        for (index, seat) in self.seats.iter_mut().enumerate().filter(|(_, seat)| !seat.open) {
+            // Made by the handler's own thread, to be given to the lane. It takes the map like any other.
+            let made = config(&self.setup, index, self.symbols, &before, seat.mapped_until);
+            seat.partition = Partition::new(made);
+        }
+    }
+
+    /// What a lane does for a map that is being taken, if it has not done it yet.
+    fn call_map(&mut self, lane: usize, now: Mono, traces: &mut Traces<'_>) {
+        let Some((map, phase, mut news)) = self.maps.call(lane) else { return };
+        for (at, new) in news.iter_mut().enumerate() {
+            if self.seats[at].lane != lane {
+                continue;
+            }
+            if phase == Phase::Begin {
+                self.add_or_remove(at, map, now, traces);
+            }
+            if !self.seats[at].open {
+                continue;
+            }
+            let before = allocations();
+            self.with(at, now, traces, |partition, tap| {
+                frozen(|| match phase {
+                    Phase::Begin => partition.begin_map(now, new, tap),
+                    Phase::Claim => partition.claim_map(now, new, tap),
+                    Phase::Finish => partition.finish_map(now, new, tap),
+                });
+            });
+            let seat = &mut self.seats[at];
+            if phase == Phase::Begin {
+                seat.mapped_until = new.until;
+            }
+            if allocations() != before {
+                seat.watch.blame(|| "a map allocates".to_owned());
+            }
+        }
+        self.maps.called(lane, news);
+    }
+
+    /// A partition that the map adds is opened or joined again, one that it lacks is left.
+    fn add_or_remove(&mut self, at: usize, map: MapOf, now: Mono, traces: &mut Traces<'_>) {
+        let has = map.has(at, self.seats.len());
+        if has && !self.seats[at].open {
+            self.seats[at].open = true;
+            self.seats[at].watch.subscribed = true;
+            let spec = partition_spec(&self.setup, at, self.symbols);
+            self.lanes[self.seats[at].lane].writer.open(at as u16, &spec);
+            self.with(at, now, traces, |partition, tap| {
+                partition.start(now, tap);
+                partition.subscribe(now, true, tap);
+            });
+        } else if has != self.seats[at].watch.subscribed && self.seats[at].open {
+            self.subscribe(at, now, has, traces);
+        }
+    }
+
     /// The process is stopped, or starved of time, for so long.
     pub(super) fn stall(&mut self, index: usize, until: Mono) {
         let lane = &mut self.lanes[index];
@@ -469,14 +583,18 @@ impl Handler {
     /// Once a second, as the handler's own thread does it: what has begun to look odd.
     pub(super) fn look_at_the_world(&mut self, now: Mono) -> Vec<Remark> {
         self.next_odd = now + ODD_EVERY;
-        let Handler { region, odd, setup, .. } = self;
+        let Handler { region, odd, setup, seats, .. } = self;
         let glance = |partition| {
             let info = region.partition(partition, now)?;
             let (_, expected, _) = info.numbers?;
             let (live, epoch) = (info.status.is_live(), info.epoch);
             Some(Glance { live, epoch, expected, quotes: region.quotes(partition, now) })
         };
-        let glances: Option<Vec<Glance>> = (0..setup.partitions as u16).map(glance).collect();
+        let nothing =
+            Glance { live: false, epoch: 0, expected: SeqNo(0), quotes: Quotes::default() };
+        let unopened = |at: u16| (!seats[usize::from(at)].open).then_some(nothing);
+        let glances: Option<Vec<Glance>> =
+            (0..setup.partitions as u16).map(|at| glance(at).or(unopened(at))).collect();
         let mut remarks = Vec::new();
         odd.look(now, &glances.expect("nobody writes meanwhile"), |remark| remarks.push(remark));
         remarks
@@ -490,6 +608,9 @@ impl Handler {
         joined: bool,
         traces: &mut Traces<'_>,
     ) {
+        if !self.seats[index].open {
+            return;
+        }
         let again = joined && !self.seats[index].watch.subscribed;
         self.with(index, now, traces, |partition, tap| partition.subscribe(now, joined, tap));
         let watch = &mut self.seats[index].watch;

@@ -33,6 +33,7 @@ pub mod errands;
 pub mod frozen;
 pub mod handler;
 pub mod journal;
+mod maps;
 pub mod network;
 mod quota;
 mod reached;
@@ -47,6 +48,9 @@ mod watch;
 pub mod wire;
 pub mod world;
 
+pub use maps::MapOf;
 pub use report::{Failure, Outcome};
-pub use schedule::{Expect, Fault, Must, OddKind, Oddity, Plan, ServiceSetup, Setup, Ways, What};
+pub use schedule::{
+    Expect, Fault, Must, OddKind, Oddity, Plan, ServiceSetup, Setup, Ways, What, Whose,
+};
 pub use world::run;

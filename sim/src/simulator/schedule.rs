@@ -8,6 +8,7 @@ use candor_core::{Line, Nanos, Reason, TradingState};
 use candor_engine::odd::Odd;
 use candor_gapfill::retransmit::Policy;
 
+use super::maps::MapOf;
 use super::network::Link;
 use crate::market::{Family, Mood};
 use crate::publisher::Packing;
@@ -57,6 +58,10 @@ pub struct Setup {
     pub halts: bool,
     /// Whether the map lists the symbols.
     pub listed: bool,
+    /// The map a handler starts with.
+    pub map: MapOf,
+    /// When that ends; `None` for none that ends in the run.
+    pub map_ends: Option<Nanos>,
     /// When the handler starts.
     pub handler_at: Nanos,
     /// The venue's services; without any, what no line carries stays missing.
@@ -90,6 +95,8 @@ impl Setup {
             queue: 4096,
             halts: true,
             listed: true,
+            map: MapOf::Today,
+            map_ends: None,
             handler_at: Nanos::ZERO,
             services: None,
             tamper: Vec::new(),
@@ -329,6 +336,8 @@ pub enum What {
     WayDead(usize, Option<usize>),
     /// Nothing gets through to a partition's services, or something again.
     WayHangs(usize, bool),
+    /// The handler is given a map, which holds to the end.
+    Map(MapOf),
 }
 
 impl fmt::Display for What {
@@ -386,6 +395,7 @@ impl fmt::Display for What {
             What::WayHangs(p, hangs) => {
                 write!(f, "P{} a hang of the services {}", p + 1, on(hangs))
             }
+            What::Map(map) => write!(f, "the handler is given {map}'s map"),
             What::Subscribe(p, true) => write!(f, "P{} is joined", p + 1),
             What::Subscribe(p, false) => write!(f, "P{} is left", p + 1),
         }
@@ -397,14 +407,27 @@ impl fmt::Display for What {
 pub struct Expect {
     /// The partition.
     pub partition: usize,
-    /// Only this symbol of it, by its place in the region; `None` for all.
-    pub symbol: Option<u32>,
+    /// Which symbols of it.
+    pub whose: Whose,
     /// From then on, since the beginning.
     pub from: Nanos,
     /// Up to then.
     pub until: Nanos,
     /// What.
     pub must: Must,
+}
+
+/// Which symbols of a partition are meant.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Whose {
+    /// All that the handler has there.
+    All,
+    /// One, by its place in the region.
+    One(u32),
+    /// Those that the venue has there.
+    Own,
+    /// Those that some map had there and the venue has on another.
+    Others,
 }
 
 /// What is expected of a read.
@@ -496,7 +519,21 @@ impl Plan {
     /// Adds an expectation on all symbols of a partition.
     #[must_use]
     pub fn expect(mut self, partition: usize, from: Nanos, until: Nanos, must: Must) -> Plan {
-        self.expects.push(Expect { partition, symbol: None, from, until, must });
+        self.expects.push(Expect { partition, whose: Whose::All, from, until, must });
+        self
+    }
+
+    /// Adds an expectation on some symbols of a partition.
+    #[must_use]
+    pub fn only(
+        mut self,
+        partition: usize,
+        whose: Whose,
+        from: Nanos,
+        until: Nanos,
+        must: Must,
+    ) -> Plan {
+        self.expects.push(Expect { partition, whose, from, until, must });
         self
     }
 
@@ -520,7 +557,7 @@ impl Plan {
         let until = self.length;
         for partition in (0..self.setup.partitions).filter(|other| *other != but) {
             let must = Must::BeLive;
-            self.expects.push(Expect { partition, symbol: None, from, until, must });
+            self.expects.push(Expect { partition, whose: Whose::All, from, until, must });
         }
         self
     }

@@ -4,6 +4,7 @@
 use candor_core::limits::LINES;
 use candor_core::{Line, Nanos};
 
+use super::maps::MapOf;
 use super::network::Link;
 use super::schedule::{Fault, Plan, ServiceSetup, Setup, Ways, What};
 use crate::market::Family;
@@ -42,7 +43,8 @@ pub fn plan_at(venue: Family, seed: u64, events: u64) -> Plan {
     // As long as the events take, and some time more in which rates change and flows pause.
     let length = Nanos(events.saturating_mul(1_000_000_000) / setup.rate * 3 / 2);
     let length = length.max(Nanos(setup.silence.0 * 3));
-    let faults = faults(&setup, length, &mut rng);
+    let mut faults = faults(&setup, length, &mut rng);
+    let setup = maps(setup, length, &mut faults);
     let name = format!("seed {seed} ({})", venue_name(venue));
     Plan { events, faults, ..Plan::quiet(&name, setup, length) }
 }
@@ -77,6 +79,28 @@ fn at(venue: Family, setup: Setup) -> Setup {
 
 fn one_of<T: Copy>(rng: &mut Rng, choices: &[T]) -> T {
     choices[rng.below(choices.len() as u64) as usize]
+}
+
+/// Maps have dice of their own, too: a handler that starts with yesterday's, one whose map ends, maps that
+/// are taken now and then.
+fn maps(setup: Setup, length: Nanos, faults: &mut Vec<Fault>) -> Setup {
+    let mut rng = Rng::stream(setup.seed, 10 << 40);
+    let map = if rng.chance(100_000) { MapOf::Yesterday } else { MapOf::Today };
+    // Sessions begin by other faults, or none does before the act is over.
+    let ends = Nanos(rng.below(length.0));
+    let map_ends = rng.chance(100_000).then_some(ends);
+    if map_ends.is_some() && rng.chance(700_000) {
+        let at = Nanos(ends.0 + rng.below(length.0 / 4));
+        faults.push(Fault { at, what: What::Session(None) });
+    }
+    if rng.chance(150_000) {
+        for _ in 0..rng.between(1, 6) {
+            let map = one_of(&mut rng, &[MapOf::Today, MapOf::Yesterday]);
+            faults.push(Fault { at: Nanos(rng.below(length.0)), what: What::Map(map) });
+        }
+    }
+    faults.sort_by_key(|fault| fault.at);
+    Setup { map, map_ends, ..setup }
 }
 
 fn setup(seed: u64, rng: &mut Rng) -> Setup {

@@ -108,6 +108,11 @@ impl Sink for Tap<'_> {
         self.journal.note(self.now, self.partition, Told::Step(*step));
     }
 
+    fn moved(&mut self, index: SymbolIndex, moved: bool) {
+        self.writer.moved(self.partition, index, moved);
+        self.digest.words([12, u64::from(index.0) << 1 | u64::from(moved)]);
+    }
+
     fn foreign(&mut self, symbol: &Symbol, home: u16) {
         self.digest.words([9, u64::from(home)]);
         thawed(|| self.claims.push((home, *symbol)));

@@ -65,6 +65,8 @@ pub(super) struct Watch {
     /// Whether it missed nothing then.
     in_sync_before: bool,
     pub(super) subscribed: bool,
+    /// The run that was followed when the map ended: no session of today's.
+    old_run: Option<u32>,
     pub(super) said: Said,
     /// The first and last number applied in the call under way; empty when `first` is 0.
     pub(super) applied: (u64, u64),
@@ -128,6 +130,7 @@ impl Watch {
             expected_before: 1,
             in_sync_before: true,
             subscribed: true,
+            old_run: None,
             said: Said::default(),
             applied: (0, 0),
             last_applied: 0,
@@ -145,6 +148,16 @@ impl Watch {
             claimed: SessionId::NONE,
             joined: None,
         }
+    }
+
+    /// The map has ended: what was heard under it proves nothing any more.
+    pub(super) fn end_map(&mut self) {
+        self.old_run = self.run;
+    }
+
+    /// Whether the session followed is one from before the map's end.
+    pub(super) fn is_yesterdays(&self) -> bool {
+        self.run.is_some() && self.old_run == self.run
     }
 
     pub(super) fn blame(&mut self, wrong: impl FnOnce() -> String) {
@@ -558,6 +571,10 @@ impl Watch {
     /// Whether the second act must make the partition whole: by its lines alone, where the venue
     /// is not asked for anything.
     pub(super) fn can_be_whole(&self, setup: &super::Setup) -> bool {
+        // The venue has begun no session since the map ended.
+        if self.is_yesterdays() {
+            return false;
+        }
         // The whole ladder is there: everything can.
         if setup.services.is_some_and(|services| services.snapshot) {
             return true;
@@ -577,7 +594,9 @@ impl Watch {
         let overdue = |since: Mono| now >= since + setup.grace;
         let known = match reason {
             Reason::Unsubscribed => !self.subscribed,
-            Reason::NotStarted => self.run.is_none() || self.evidence == Mono::NEVER,
+            Reason::NotStarted => {
+                self.run.is_none() || self.evidence == Mono::NEVER || self.is_yesterdays()
+            }
             Reason::Silent => now >= self.evidence + setup.silence || self.lease <= now,
             Reason::Ended => self.said.ended,
             Reason::Gap => {

@@ -105,6 +105,9 @@ impl Sink for Watch<'_> {
         self.seen.spliced += u32::from(matches!(step, Step::Spliced { .. }));
         self.seen.tell(now, format_args!("{step:?}"));
     }
+    fn moved(&mut self, index: SymbolIndex, moved: bool) {
+        self.publish.moved(index, moved);
+    }
     fn foreign(&mut self, symbol: &Symbol, home: u16) {
         self.publish.foreign(symbol, home);
     }
@@ -157,6 +160,7 @@ impl Handler {
             late: candor::config::LATE,
             capacity: Capacity { symbols, orders, levels: orders, trades: TRADES },
             venue: Arc::default(),
+            mapped_until: Mono::MAX,
             services: terms::services(format),
         });
         let lane = Lane {

@@ -3,7 +3,7 @@
 use candor_core::{Line, Nanos, Reason};
 
 use super::{OPEN_BY, after, ms, small, stale};
-use crate::simulator::schedule::{Expect, Must, Plan, Setup, Tamper, What};
+use crate::simulator::schedule::{Must, Plan, Setup, Tamper, What, Whose};
 
 const END: Nanos = ms(1_500);
 
@@ -73,13 +73,11 @@ pub(super) fn symbol_on_two_partitions(seed: u64) -> Plan {
     // Behind those that the map gives to its partition the foreign one has a slot of its own.
     let own = (plan.setup.symbols / plan.setup.partitions) as u32;
     for (partition, symbol) in [(0, 0), (1, own)] {
-        let (symbol, must) = (Some(symbol), must.clone());
-        plan.expects.push(Expect { partition, symbol, from, until: END, must });
+        plan = plan.only(partition, Whose::One(symbol), from, END, must.clone());
     }
     // The other partition's first symbol never comes, whose place it takes; the others are as ever.
     for symbol in 1..own {
-        let (symbol, must) = (Some(symbol), Must::BeLive);
-        plan.expects.push(Expect { partition: 1, symbol, from, until: END, must });
+        plan = plan.only(1, Whose::One(symbol), from, END, Must::BeLive);
     }
     plan.expect(2, OPEN_BY, END, Must::BeLive)
 }

@@ -3,6 +3,7 @@
 mod content;
 mod handler;
 mod lines;
+mod maps;
 mod odd;
 mod recovery;
 mod sequence;
@@ -65,6 +66,11 @@ pub const ALL: &[(&str, Build)] = &[
     ("crossed-book", content::crossed_book),
     ("trade-bust", content::trade_bust),
     ("symbol-on-two-partitions", content::symbol_on_two_partitions),
+    ("missed-new-partition", maps::missed_new_partition),
+    ("map-late", maps::map_late),
+    ("map-missing", maps::map_missing),
+    ("yesterdays-session", maps::yesterdays_session),
+    ("maps-follow-each-other", maps::maps_follow_each_other),
     ("kill-9", handler::kill),
     ("stop", handler::stop),
     ("hang", handler::hang),
@@ -84,6 +90,7 @@ pub const ALL: &[(&str, Build)] = &[
     ("join-mid-cycle", recovery::join_mid_cycle),
     ("snapshot-races-increments", recovery::snapshot_races),
     ("late-join-snapshot", recovery::late_join),
+    ("restart-after-join", recovery::restart_after_join),
     ("recovery-storm", recovery::recovery_storm),
     ("lines-differ-healed", recovery::lines_differ),
     ("unknown-order-healed", recovery::unknown_order),

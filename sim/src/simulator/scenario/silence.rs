@@ -4,7 +4,7 @@ use candor_core::{Line, Nanos, Reason, TradingState};
 
 use super::{OPEN_BY, SOON, after, ms, small, stale};
 use crate::market::Mood;
-use crate::simulator::schedule::{Expect, Must, Plan, ServiceSetup, Setup, What};
+use crate::simulator::schedule::{Expect, Must, Plan, ServiceSetup, Setup, What, Whose};
 
 /// No data, no heartbeat: Silent by lease; others live.
 pub(super) fn partition_silent(seed: u64) -> Plan {
@@ -125,8 +125,8 @@ pub(super) fn halt(seed: u64) -> Plan {
         .at(back, What::Mood(1, Mood::Usual))
         .all_live(OPEN_BY);
     let mut states = |from, until, state| {
-        let (symbol, must) = (Some(0), Must::BeLiveIn(state));
-        plan.expects.push(Expect { partition: 1, symbol, from, until, must });
+        let (whose, must) = (Whose::One(0), Must::BeLiveIn(state));
+        plan.expects.push(Expect { partition: 1, whose, from, until, must });
     };
     states(after(at, SAID), back, TradingState::Halted);
     states(after(back, SAID), after(back, ms(2_000)), TradingState::QuoteOnly);

@@ -1,6 +1,6 @@
 //! Faults, as they happen and as they end.
 
-use candor_core::{Line, Nanos};
+use candor_core::{Line, Mono, Nanos};
 
 use super::{Ghost, Grave, HEALING_RATE, Haunt, START, World};
 use crate::control::Command;
@@ -11,6 +11,7 @@ use crate::simulator::checks::{Judge, Wrong};
 use crate::simulator::errands::{Errand, Errands, Way};
 use crate::simulator::handler::{Handler, Traces};
 use crate::simulator::journal::{NOWHERE, Told};
+use crate::simulator::maps::MapOf;
 use crate::simulator::network::Tag;
 use crate::simulator::schedule::What;
 
@@ -32,7 +33,8 @@ impl World<'_> {
             let (venue, seed) = (self.setup.venue, self.setup.seed);
             Errands::new(venue, &services, partitions, seed, self.connections)
         });
-        let handler = Handler::start(self.setup, &self.listed, errands, self.now, &mut traces);
+        let (setup, listed, map) = (self.setup, &self.listed, self.map);
+        let handler = Handler::start(setup, listed, map, errands, self.now, &mut traces);
         self.handler = Some(handler);
     }
 
@@ -157,12 +159,21 @@ impl World<'_> {
             What::WayLoss(partition, loss) => self.way(partition, |way| way.loss = loss),
             What::WayDead(partition, dead) => self.way(partition, |way| way.dead = dead),
             What::WayHangs(partition, hangs) => self.way(partition, |way| way.hangs = hangs),
+            What::Map(map) => self.give_map(map),
             What::Zombie(partition, line, begins) => self.set_haunt(partition, line, true, begins),
             What::Loop(partition, line, begins) => self.set_haunt(partition, line, false, begins),
             _ => self.change_link(what),
         }
         self.ask_exchange();
         self.look(self.now)
+    }
+
+    /// From now on this map is the one to have, to the end.
+    fn give_map(&mut self, map: MapOf) {
+        self.map = (map, Mono::MAX);
+        if let Some(handler) = &mut self.handler {
+            handler.take_map(map, Mono::MAX);
+        }
     }
 
     /// Whether the handler heard the first packet of what it follows less than a grace ago, and lacks
@@ -273,6 +284,9 @@ impl World<'_> {
                 let faults = self.exchange.services_mut(partition).faults_mut(kind);
                 ServiceFault::Off.apply(faults);
             }
+        }
+        if self.map != (MapOf::Today, Mono::MAX) {
+            self.give_map(MapOf::Today);
         }
         if self.handler.is_none() {
             self.started = true;

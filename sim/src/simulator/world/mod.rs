@@ -20,6 +20,7 @@ use crate::simulator::digest::Digest;
 use crate::simulator::errands::{Errand, Errands};
 use crate::simulator::handler::{Handler, Traces};
 use crate::simulator::journal::{Journal, Told};
+use crate::simulator::maps::MapOf;
 use crate::simulator::network::{Network, Tag};
 use crate::simulator::report::{Failure, Outcome};
 use crate::simulator::schedule::{Plan, Setup};
@@ -96,6 +97,8 @@ struct World<'a> {
     handler: Option<Handler>,
     grave: Option<Grave>,
     listed: Vec<(Symbol, u16)>,
+    /// The map a handler that starts finds, and when that ends.
+    map: (MapOf, Mono),
     started: bool,
     next_fault: usize,
     looks: u32,
@@ -213,6 +216,7 @@ impl<'a> World<'a> {
             handler: None,
             grave: None,
             listed,
+            map: (setup.map, setup.map_ends.map_or(Mono::MAX, |at| START + at)),
             started: false,
             next_fault: 0,
             looks: 0,

@@ -1,0 +1,148 @@
+//! A map for a partition that runs: how one ends, and how another is taken.
+//!
+//! When a map ends, what was heard under it is no evidence any more. Sequencing goes on, so that what the
+//! venue sends before the next map is there is known when it comes, but the session of then stays
+//! `Stale(NotStarted)`: today's is one that began since.
+//!
+//! Another map is taken by all partitions of its venue, in three calls each, the next one only when every
+//! partition has had the one before: [`Partition::begin_map`] takes away, [`Partition::claim_map`] says
+//! where wire and map contradict each other, [`Partition::finish_map`] gives. So no symbol is ever given to
+//! two partitions, and none is Live that any partition contradicts. What a map doesn't change is not
+//! touched.
+
+use std::sync::Arc;
+
+use candor_core::counters::Counter;
+use candor_core::{Mono, SessionId, Symbol, SymbolIndex};
+
+use crate::content::Content;
+use crate::{Partition, Sink, VenueSymbols};
+
+/// A new map, as far as it concerns one partition.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NewMap {
+    /// What the venue's partitions carry. [`Partition::begin_map`] leaves here what it had before, so that
+    /// who made this frees it.
+    pub venue: Arc<VenueSymbols>,
+    /// When it ends; as [`crate::Config::mapped_until`].
+    pub until: Mono,
+    /// Symbols that it gives to the partition and the map before did not, ascending.
+    pub gained: Vec<Symbol>,
+    /// Symbols that it gives to another partition, and that the map before gave to this one or to none,
+    /// ascending.
+    pub lost: Vec<Symbol>,
+}
+
+impl NewMap {
+    /// What changes for `partition` when `after` takes the place of `before`.
+    #[must_use]
+    pub fn between(
+        before: &VenueSymbols,
+        after: &Arc<VenueSymbols>,
+        partition: u16,
+        until: Mono,
+    ) -> NewMap {
+        let (mut gained, mut lost) = (Vec::new(), Vec::new());
+        for (symbol, home) in after.iter() {
+            let had = before.home(&symbol);
+            if home == partition && had != Some(partition) {
+                gained.push(symbol);
+            } else if home != partition && (had.is_none() || had == Some(partition)) {
+                lost.push(symbol);
+            }
+        }
+        NewMap { venue: Arc::clone(after), until, gained, lost }
+    }
+}
+
+impl Partition {
+    /// Takes a new map, but for what it adds: symbols it gives to other partitions are
+    /// `Stale(Unmapped)`, and so are those it gives to this one until [`Partition::finish_map`]. Allocates
+    /// nothing and frees nothing.
+    pub fn begin_map(&mut self, now: Mono, map: &mut NewMap, sink: &mut impl Sink) {
+        let content = &mut self.content;
+        content.advance(now);
+        core::mem::swap(&mut content.config.venue, &mut map.venue);
+        content.hold_map(map.until);
+        for symbol in &map.lost {
+            if let Some(index) = content.symbols.by_name(symbol) {
+                content.unmap(index, sink);
+            }
+        }
+        for symbol in &map.gained {
+            let known = content.symbols.by_name(symbol);
+            let Some(index) = known.or_else(|| content.add(*symbol, sink)) else { continue };
+            // It was misplaced by a map that no longer holds; who claims it does so from here on.
+            content.symbols.get_mut(index).misplaced = false;
+            content.unmap(index, sink);
+        }
+        self.settle(sink);
+    }
+
+    /// Says which of the symbols that the map gives to other partitions were named here in this session.
+    /// Every partition of the venue has begun.
+    pub fn claim_map(&mut self, now: Mono, map: &NewMap, sink: &mut impl Sink) {
+        let content = &mut self.content;
+        content.advance(now);
+        if content.evidence.yesterdays {
+            return;
+        }
+        for symbol in &map.lost {
+            let known = content.symbols.by_name(symbol);
+            let Some(index) = known.filter(|index| content.symbols.get(*index).named) else {
+                continue;
+            };
+            content.misplace(index, sink);
+            content.touch(index);
+        }
+        self.settle(sink);
+    }
+
+    /// Gives the symbols that the map adds. Every partition of the venue has made its claims, and those on
+    /// this one have been handed to it ([`Partition::on_claimed`]).
+    pub fn finish_map(&mut self, now: Mono, map: &NewMap, sink: &mut impl Sink) {
+        self.content.advance(now);
+        for symbol in &map.gained {
+            if let Some(index) = self.content.symbols.by_name(symbol) {
+                self.content.symbols.get_mut(index).unmapped = false;
+                sink.moved(index, false);
+                self.content.touch(index);
+            }
+        }
+        self.settle(sink);
+    }
+}
+
+impl Content {
+    /// A map is in force until then.
+    pub(crate) fn hold_map(&mut self, until: Mono) {
+        self.mapped_until = until;
+        self.evidence.mapped = until != Mono::NEVER;
+    }
+
+    /// The map ends when its time has come.
+    pub(crate) fn end_map(&mut self) {
+        if self.evidence.mapped && self.now >= self.mapped_until {
+            self.hold_map(Mono::NEVER);
+            self.evidence.yesterdays = self.session != SessionId::NONE;
+        }
+    }
+
+    fn unmap(&mut self, index: SymbolIndex, sink: &mut impl Sink) {
+        self.symbols.get_mut(index).unmapped = true;
+        sink.moved(index, true);
+        self.touch(index);
+    }
+
+    /// Marks a symbol of this partition that the map gives to another one, and tells that one.
+    pub(crate) fn misplace(&mut self, index: SymbolIndex, sink: &mut impl Sink) {
+        let symbol = self.symbols.get(index).symbol;
+        if let Some(home) = self.config.venue.home(&symbol)
+            && home != self.config.index
+        {
+            self.symbols.get_mut(index).misplaced = true;
+            self.counters.add(Counter::WrongPartition, 1);
+            sink.foreign(&symbol, home);
+        }
+    }
+}

@@ -1,0 +1,341 @@
+//! A map that ends, and another that is taken while its partitions run.
+
+mod common;
+
+use std::sync::Arc;
+
+use candor_core::counters::Counter;
+use candor_core::{Line, Mono, Nanos, Reason, Symbol};
+use candor_engine::{Config, NewMap, VenueSymbols};
+use common::{Bench, SESSION_GRACE, SILENCE, add, config, directory};
+
+const HOUR: Nanos = Nanos::from_secs(3_600);
+
+fn symbol(name: &str) -> Symbol {
+    Symbol::from_wire(name.as_bytes()).unwrap()
+}
+
+fn map(listed: &[(&str, u16)]) -> Arc<VenueSymbols> {
+    Arc::new(VenueSymbols::new(listed.iter().map(|(name, home)| (symbol(name), *home)).collect()))
+}
+
+/// Partitions of one venue under one map, as lanes drive them.
+struct Floor {
+    benches: Vec<Bench>,
+    map: Arc<VenueSymbols>,
+}
+
+impl Floor {
+    fn new(partitions: u16, listed: &[(&str, u16)], until: Mono) -> Floor {
+        let bench = |index| {
+            let of = Config { index, mapped_until: until, ..config(listed) };
+            let mut bench = Bench::with(of);
+            bench.subscribe(true);
+            bench
+        };
+        Floor { benches: (0..partitions).map(bench).collect(), map: map(listed) }
+    }
+
+    /// Claims reach the partitions they are about.
+    fn claims(&mut self) {
+        for from in 0..self.benches.len() {
+            for (name, home) in std::mem::take(&mut self.benches[from].shown.claims) {
+                let bench = &mut self.benches[usize::from(home)];
+                bench.partition.on_claimed(bench.now, &name, &mut bench.shown);
+            }
+        }
+    }
+
+    fn begin(&mut self, listed: &[(&str, u16)], until: Mono) -> Vec<NewMap> {
+        let after = map(listed);
+        let new = |partition| NewMap::between(&self.map, &after, partition, until);
+        let mut maps: Vec<NewMap> = (0..self.benches.len() as u16).map(new).collect();
+        self.map = after;
+        for (bench, map) in self.benches.iter_mut().zip(&mut maps) {
+            bench.partition.begin_map(bench.now, map, &mut bench.shown);
+            bench.partition.check();
+        }
+        maps
+    }
+
+    fn claim(&mut self, maps: &[NewMap]) {
+        for (bench, map) in self.benches.iter_mut().zip(maps) {
+            bench.partition.claim_map(bench.now, map, &mut bench.shown);
+        }
+        self.claims();
+    }
+
+    fn finish(&mut self, maps: &[NewMap]) {
+        for (bench, map) in self.benches.iter_mut().zip(maps) {
+            bench.partition.finish_map(bench.now, map, &mut bench.shown);
+            bench.partition.check();
+        }
+    }
+
+    fn take(&mut self, listed: &[(&str, u16)], until: Mono) {
+        let maps = self.begin(listed, until);
+        self.claim(&maps);
+        self.finish(&maps);
+    }
+
+    fn reason(&self, partition: usize, name: &str) -> Option<Reason> {
+        self.benches[partition].reason(name)
+    }
+
+    fn name(&mut self, partition: usize, first: u64, names: &[&str]) {
+        let named = |(at, name): (usize, &&str)| directory(at as u16 + 1 + first as u16, name);
+        let messages: Vec<_> = names.iter().enumerate().map(named).collect();
+        self.benches[partition].send(Line::A, first, &messages);
+        self.claims();
+    }
+}
+
+/// AAPL on partition 0, MSFT and GOOG on partition 1, all named there.
+fn two() -> Floor {
+    let mut floor = Floor::new(2, &[("AAPL", 0), ("GOOG", 1), ("MSFT", 1)], Mono::MAX);
+    floor.name(0, 1, &["AAPL"]);
+    floor.name(1, 1, &["GOOG", "MSFT"]);
+    // Long enough ago that a session that begins is the later one.
+    for bench in &mut floor.benches {
+        bench.pass(SESSION_GRACE);
+    }
+    for (partition, name) in [(0, "AAPL"), (1, "GOOG"), (1, "MSFT")] {
+        assert_eq!(floor.reason(partition, name), None);
+    }
+    floor
+}
+
+#[test]
+fn a_map_that_ends_leaves_nothing_live() {
+    let start = Mono(1_000_000_000);
+    let ends = start + Nanos::from_secs(2);
+    let mut bench = Bench::with(Config { mapped_until: ends, ..config(&[("AAPL", 0)]) });
+    bench.subscribe(true);
+    bench.send(Line::A, 1, &[directory(1, "AAPL")]);
+    assert!(bench.status("AAPL").is_live());
+    // By the lease alone, should nobody ever call again.
+    assert_eq!(bench.shown.lease, ends);
+    assert_eq!(bench.partition.deadline(), Some(ends));
+    bench.pass(Nanos(Nanos::from_secs(2).0 - 1 - bench.now.since(start).0));
+    assert!(bench.status("AAPL").is_live());
+    bench.pass(Nanos(1));
+    assert_eq!(bench.reason("AAPL"), Some(Reason::NoMap));
+    // And a packet, the first thing to happen behind the end as well, brings nothing back.
+    bench.heartbeat(Line::A, 2);
+    assert_eq!(bench.reason("AAPL"), Some(Reason::NoMap));
+
+    let mut bench = Bench::with(Config { mapped_until: ends, ..config(&[("AAPL", 0)]) });
+    bench.subscribe(true);
+    bench.now = ends;
+    bench.send(Line::A, 1, &[directory(1, "AAPL")]);
+    assert_eq!(bench.reason("AAPL"), Some(Reason::NoMap));
+}
+
+#[test]
+fn without_a_map_nothing_is_live() {
+    let mut bench = Bench::with(Config { mapped_until: Mono::NEVER, ..config(&[("AAPL", 0)]) });
+    bench.subscribe(true);
+    bench.send(Line::A, 1, &[directory(1, "AAPL")]);
+    assert_eq!(bench.reason("AAPL"), Some(Reason::NoMap));
+    let mut floor = Floor { benches: vec![bench], map: Arc::default() };
+    floor.take(&[("AAPL", 0)], Mono::MAX);
+    assert_eq!(floor.reason(0, "AAPL"), None, "what was heard before the map was there counts");
+}
+
+#[test]
+fn yesterdays_session_proves_nothing_today() {
+    let mut floor = two();
+    let until = floor.benches[0].now + HOUR;
+    let yesterday = [("AAPL", 0), ("GOOG", 1), ("MSFT", 1)];
+    floor.take(&yesterday, until);
+    assert_eq!(floor.reason(0, "AAPL"), None);
+    for bench in &mut floor.benches {
+        bench.pass(HOUR);
+    }
+    assert_eq!(floor.reason(0, "AAPL"), Some(Reason::NoMap));
+    // One partition's venue begins a session before the map is there, the other's lags.
+    floor.benches[0].session = *b"DAY0000002";
+    floor.name(0, 1, &["AAPL"]);
+    assert_eq!(floor.reason(0, "AAPL"), Some(Reason::NoMap));
+    floor.take(&yesterday, until + HOUR);
+    assert_eq!(floor.reason(0, "AAPL"), None);
+    floor.benches[1].heartbeat(Line::A, 3);
+    assert_eq!(floor.reason(1, "MSFT"), Some(Reason::NotStarted), "no session of today");
+    floor.benches[1].session = *b"DAY0000002";
+    floor.name(1, 1, &["MSFT"]);
+    assert_eq!(floor.reason(1, "MSFT"), None);
+    assert_eq!(floor.reason(1, "GOOG"), Some(Reason::Unproven));
+}
+
+#[test]
+fn a_restart_behind_the_end_of_a_map_is_todays_session() {
+    let until = Mono(1_000_000_000) + HOUR;
+    let mut floor = Floor::new(1, &[("AAPL", 0)], until);
+    for first in 1..200 {
+        floor.name(0, first, &["AAPL"]);
+    }
+    floor.benches[0].pass(HOUR);
+    floor.name(0, 1, &["MSFT"]);
+    assert_eq!(floor.benches[0].count(Counter::Restarts), 1);
+    floor.take(&[("AAPL", 0)], until + HOUR);
+    // What the numbers' beginning anew takes to be believed is another matter.
+    assert_ne!(floor.reason(0, "AAPL"), Some(Reason::NotStarted));
+}
+
+#[test]
+fn a_symbol_that_moves_is_live_nowhere_until_it_is_named_where_it_went() {
+    let mut floor = two();
+    // The venue has moved it for its new session, which only partition 0 has begun.
+    floor.benches[0].session = *b"DAY0000002";
+    floor.name(0, 1, &["INTC"]);
+    let published = floor.benches[1].shown.slots.clone();
+    let maps = floor.begin(&[("AAPL", 1), ("GOOG", 1), ("MSFT", 1)], Mono::MAX);
+    assert_eq!(maps[0].lost, [symbol("AAPL")]);
+    assert_eq!(maps[1].gained, [symbol("AAPL")]);
+    assert_eq!(floor.reason(0, "AAPL"), Some(Reason::Unmapped));
+    assert_eq!(floor.reason(1, "AAPL"), Some(Reason::Unmapped));
+    floor.claim(&maps);
+    floor.finish(&maps);
+    assert_eq!(floor.reason(0, "AAPL"), Some(Reason::Unmapped));
+    assert_eq!(floor.reason(1, "AAPL"), Some(Reason::Unproven));
+    let index = |at: usize| floor.benches[at].shown.names[&symbol("AAPL")];
+    assert!(floor.benches[0].shown.moved[&index(0)]);
+    assert!(!floor.benches[1].shown.moved[&index(1)]);
+    // What the map doesn't change is not even published again.
+    for (index, slot) in published {
+        assert_eq!(floor.benches[1].shown.slots[&index], slot);
+    }
+    floor.benches[1].send(Line::A, 3, &[directory(9, "AAPL"), add(9, 77, b'B', 100, 990_000)]);
+    floor.claims();
+    assert_eq!(floor.reason(1, "AAPL"), None);
+    for name in ["GOOG", "MSFT"] {
+        assert_eq!(floor.reason(1, name), None);
+    }
+}
+
+#[test]
+fn a_map_that_the_wire_contradicts_gives_nobody_the_symbol() {
+    // Named this session on 0, and by the new map on 1, where it has been named as well.
+    let mut floor = two();
+    floor.name(1, 3, &["AAPL"]);
+    assert_eq!(floor.reason(0, "AAPL"), Some(Reason::WrongPartition));
+    floor.take(&[("AAPL", 1), ("GOOG", 1), ("MSFT", 1)], Mono::MAX);
+    assert_eq!(floor.reason(1, "AAPL"), Some(Reason::WrongPartition));
+    assert!(!floor.benches[0].status("AAPL").is_live());
+    // At no step between was it otherwise.
+    let mut floor = two();
+    floor.name(1, 3, &["AAPL"]);
+    let maps = floor.begin(&[("AAPL", 1), ("GOOG", 1), ("MSFT", 1)], Mono::MAX);
+    assert_eq!(floor.reason(1, "AAPL"), Some(Reason::Unmapped));
+    for (bench, map) in floor.benches.iter_mut().zip(&maps) {
+        bench.partition.claim_map(bench.now, map, &mut bench.shown);
+    }
+    assert_eq!(floor.benches[0].shown.claims, [(symbol("AAPL"), 1)]);
+    floor.claims();
+    assert_eq!(floor.reason(1, "AAPL"), Some(Reason::Unmapped));
+    floor.finish(&maps);
+    assert_eq!(floor.reason(1, "AAPL"), Some(Reason::WrongPartition));
+}
+
+#[test]
+fn a_symbol_named_where_the_map_no_longer_has_it_is_claimed() {
+    let mut floor = two();
+    floor.benches[0].session = *b"DAY0000002";
+    floor.name(0, 1, &["INTC"]);
+    floor.take(&[("AAPL", 1), ("GOOG", 1), ("MSFT", 1)], Mono::MAX);
+    floor.name(1, 3, &["AAPL"]);
+    assert_eq!(floor.reason(1, "AAPL"), None);
+    let before = floor.benches[0].count(Counter::WrongPartition);
+    floor.name(0, 2, &["AAPL"]);
+    assert_eq!(floor.benches[0].count(Counter::WrongPartition), before + 1);
+    assert_eq!(floor.reason(1, "AAPL"), Some(Reason::WrongPartition));
+    assert!(!floor.benches[0].status("AAPL").is_live());
+}
+
+#[test]
+fn a_symbol_that_comes_back_is_what_it_is_here() {
+    let mut floor = two();
+    let there = [("AAPL", 1), ("GOOG", 1), ("MSFT", 1)];
+    let here = [("AAPL", 0), ("GOOG", 1), ("MSFT", 1)];
+    floor.benches[0].session = *b"DAY0000002";
+    floor.name(0, 1, &["INTC"]);
+    floor.take(&there, Mono::MAX);
+    floor.take(&here, Mono::MAX);
+    assert_eq!(floor.reason(0, "AAPL"), Some(Reason::Unproven));
+    floor.name(0, 2, &["AAPL"]);
+    assert_eq!(floor.reason(0, "AAPL"), None);
+    assert_eq!(floor.reason(1, "AAPL"), Some(Reason::Unmapped));
+}
+
+#[test]
+fn a_symbol_beyond_the_room_is_counted_and_nowhere() {
+    let mut floor = Floor::new(2, &[("AAPL", 0)], Mono::MAX);
+    let names: Vec<String> = (0..12).map(|at| format!("NEW{at}")).collect();
+    let mut listed: Vec<(&str, u16)> = names.iter().map(|name| (name.as_str(), 0)).collect();
+    listed.push(("AAPL", 0));
+    floor.take(&listed, Mono::MAX);
+    assert_eq!(floor.benches[0].count(Counter::SymbolsFull), 5);
+    assert_eq!(floor.benches[0].shown.names.len(), common::capacity().symbols);
+}
+
+#[test]
+fn whatever_maps_follow_each_other_no_symbol_is_live_twice_or_where_it_should_not_be() {
+    let names = ["A", "B", "C", "D"];
+    let mut rng = 7u64;
+    let mut draw = move |below: u64| {
+        rng = rng.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (rng >> 33) % below
+    };
+    let (mut lived, mut contradicted) = (0, 0);
+    for _ in 0..300 {
+        let mut homes: Vec<Option<u16>> = names.map(|_| None).to_vec();
+        let listed = |homes: &[Option<u16>]| -> Vec<(&str, u16)> {
+            names.into_iter().zip(homes).filter_map(|(name, home)| Some((name, (*home)?))).collect()
+        };
+        let mut floor = Floor::new(3, &[], Mono::MAX);
+        let mut next = [1u64; 3];
+        for _ in 0..12 {
+            match draw(3) {
+                0 => {
+                    homes.iter_mut().for_each(|home| {
+                        *home = match draw(5) {
+                            0 => None,
+                            at @ 1..=3 => Some(at as u16 - 1),
+                            _ => *home,
+                        }
+                    });
+                    floor.take(&listed(&homes), Mono::MAX);
+                }
+                1 => {
+                    let (at, name) = (draw(3) as usize, names[draw(4) as usize]);
+                    // One name has one key in a session, as at a venue.
+                    let key = u16::from(name.as_bytes()[0]);
+                    floor.benches[at].send(Line::A, next[at], &[directory(key, name)]);
+                    next[at] += 1;
+                    floor.claims();
+                }
+                _ => {
+                    let at = draw(3) as usize;
+                    floor.benches[at].pass(Nanos(SILENCE.0 / 8));
+                    floor.benches[at].heartbeat(Line::A, next[at]);
+                }
+            }
+            for (name, home) in names.into_iter().zip(&homes) {
+                let named = |at: &usize| {
+                    let symbols = &floor.benches[*at].shown;
+                    symbols.names.contains_key(&symbol(name))
+                };
+                let live = (0..3)
+                    .filter(named)
+                    .filter(|at| floor.benches[*at].status(name).is_live())
+                    .collect::<Vec<_>>();
+                if let Some(home) = home {
+                    assert!(live.iter().all(|at| at == &usize::from(*home)), "{name}: {live:?}");
+                    lived += live.len();
+                    contradicted += usize::from(live.is_empty());
+                }
+            }
+        }
+    }
+    assert!(lived > 100 && contradicted > 100, "{lived} {contradicted}");
+}

@@ -1,0 +1,97 @@
+//! Partition maps: one of yesterday, none, one that ends, one that is taken while everything runs.
+
+use candor_core::{Nanos, Reason};
+
+use super::{OPEN_BY, SOON, after, ms, small, stale};
+use crate::simulator::maps::MapOf;
+use crate::simulator::schedule::{Must, Plan, ServiceSetup, Setup, What, Whose};
+
+const END: Nanos = ms(2_500);
+
+/// Five partitions with two symbols in ten on the last one, and services.
+fn floor(seed: u64) -> Setup {
+    let services = Some(ServiceSetup::BOTH);
+    Setup { partitions: 5, symbols: 25, lanes: 2, services, ..small(seed) }
+}
+
+/// The incident. The venue has added a partition and moved a fifth of its symbols there, and the map is
+/// yesterday's: they are Live nowhere, the rest is. Then the right map is loaded, and all is Live, without a
+/// restart, and with nobody else noticing.
+pub(super) fn missed_new_partition(seed: u64) -> Plan {
+    let setup = Setup { map: MapOf::Yesterday, ..floor(seed) };
+    let loaded = ms(1_200);
+    let mut plan = Plan::quiet("missed-new-partition", setup, END)
+        .at(loaded, What::Map(MapOf::Today))
+        .expect(4, after(loaded, ms(400)), END, Must::BeLive);
+    let left = stale(&[Reason::Unproven, Reason::Unmapped]);
+    for partition in 0..4 {
+        plan = plan.only(partition, Whose::Own, OPEN_BY, END, Must::BeLive);
+        plan = plan.only(partition, Whose::Others, OPEN_BY, END, left.clone());
+    }
+    plan
+}
+
+/// Today's map is not there when yesterday's ends, and comes late: nothing is Live before, whatever is
+/// heard, and then everything that has begun a session since.
+pub(super) fn map_late(seed: u64) -> Plan {
+    let (ends, begun, loaded) = (ms(600), ms(900), ms(1_600));
+    let setup = Setup { map_ends: Some(ends), ..floor(seed) };
+    let mut plan = Plan::quiet("map-late", setup, END)
+        .at(begun, What::Session(None))
+        .at(loaded, What::Map(MapOf::Today));
+    for partition in 0..5 {
+        plan = plan.expect(partition, OPEN_BY, ends, Must::BeLive).expect(
+            partition,
+            after(ends, SOON),
+            loaded,
+            stale(&[Reason::NoMap]),
+        );
+    }
+    plan.all_live(after(loaded, ms(200)))
+}
+
+/// It never comes.
+pub(super) fn map_missing(seed: u64) -> Plan {
+    let ends = ms(600);
+    let setup = Setup { map_ends: Some(ends), ..floor(seed) };
+    let mut plan = Plan::quiet("map-missing", setup, END).at(ms(900), What::Session(None));
+    for partition in 0..5 {
+        plan = plan.expect(partition, after(ends, SOON), END, stale(&[Reason::NoMap]));
+    }
+    plan
+}
+
+/// The map comes, and one partition's venue has begun no session since the last one ended: what is said in
+/// the old one is not today's.
+pub(super) fn yesterdays_session(seed: u64) -> Plan {
+    let (ends, loaded, begun) = (ms(600), ms(1_000), ms(1_600));
+    let setup = Setup { map_ends: Some(ends), ..floor(seed) };
+    let mut plan = Plan::quiet("yesterdays-session", setup, END);
+    for partition in 1..5 {
+        plan = plan.at(ms(800), What::Session(Some(partition)));
+    }
+    plan = plan.at(loaded, What::Map(MapOf::Today)).at(begun, What::Session(Some(0))).expect(
+        0,
+        after(loaded, SOON),
+        begun,
+        stale(&[Reason::NotStarted]),
+    );
+    plan.all_live(after(begun, ms(300))).others_live(0, after(loaded, ms(200)))
+}
+
+/// Maps are taken again and again, right ones and wrong ones, as lanes stand still.
+pub(super) fn maps_follow_each_other(seed: u64) -> Plan {
+    let mut plan = Plan::quiet("maps-follow-each-other", floor(seed), END);
+    for round in 0..8 {
+        let at = ms(300 + 250 * round);
+        let map = if round % 2 == 0 { MapOf::Yesterday } else { MapOf::Today };
+        plan = plan.at(at, What::Map(map)).at(after(at, ms(1)), What::Stall(1, ms(20)));
+    }
+    for partition in 0..4 {
+        // Lane 0 has partitions 1, 3 and 5: none of theirs that stays is touched.
+        if partition % 2 == 0 {
+            plan = plan.only(partition, Whose::Own, OPEN_BY, END, Must::BeLive);
+        }
+    }
+    plan
+}
