@@ -3,7 +3,7 @@
 //! This crate has the threads, the clock, the sockets and the command line; what packets mean is
 //! for the crates below it. Its parts: [`config`] reads the configuration, [`source`] brings
 //! packets, [`join`] holds the multicast memberships, [`control`] takes commands, `recovery` speaks to the
-//! venues' services, [`doctor`] looks at the host, [`clock`] is
+//! venues' services, [`store`] keeps partition maps on disk, [`doctor`] looks at the host, [`clock`] is
 //! the only reader of clocks, [`exit`] says how the process ends.
 #![deny(unsafe_code)]
 
@@ -20,6 +20,7 @@ pub mod privilege;
 pub mod replay;
 pub mod source;
 pub mod stderr;
+pub mod store;
 
 mod lane;
 pub mod log;

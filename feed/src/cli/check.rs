@@ -7,9 +7,10 @@ use serde_json::{Value, json};
 
 use super::{ConfigArg, Output, OutputArg, print};
 use crate::clock;
-use crate::config::{self, Config, Lane, SourceKind};
+use crate::config::{self, Config, Lane, MapVenue, Maps, SourceKind};
 use crate::day::Day;
 use crate::exit::{Exit, Failure};
+use crate::store::Origin;
 
 /// Checks a configuration and shows in short what it says. Knows nothing of the host: whether its
 /// interfaces, cores, groups and privileges are there is what `candor doctor` looks at.
@@ -50,6 +51,9 @@ fn table(config: &Config) -> String {
     row("trading date", date);
     row("process lease", handler.process_lease.to_string());
     row("source", source(config));
+    if let Some(maps) = &config.maps {
+        row("maps", maps_text(maps));
+    }
     row("digest", config.digest_text());
     for (index, lane) in config.lanes.iter().enumerate() {
         row(&format!("lane {index}"), lane_text(config, index, lane));
@@ -208,8 +212,50 @@ fn json(config: &Config) -> Value {
         "source": source_json(config),
         "lanes": lanes,
         "partitions": partitions,
+        "maps": config.maps.as_ref().map(maps_json),
         "digest": config.digest_text(),
     })
+}
+
+fn maps_text(maps: &Maps) -> String {
+    let mut text = format!("in {}", maps.store.display());
+    for one in &maps.venues {
+        let bound = f64::from(maps.bound_ppm(one.venue)) / 10_000.0;
+        let from =
+            one.fetch.as_ref().map_or("not fetched".to_owned(), |fetch| match &fetch.origin {
+                Origin::Directory(folder) => format!("from {folder}"),
+                Origin::Command { argv, timeout } => {
+                    format!("by {} within {timeout}", argv.join(" "))
+                }
+            });
+        let _ = write!(
+            text,
+            "; {} in format {}, {from}, bound {bound} %",
+            one.venue,
+            one.format.name()
+        );
+    }
+    text
+}
+
+fn maps_json(maps: &Maps) -> Value {
+    let venue = |one: &MapVenue| {
+        let fetch = one.fetch.as_ref().map(|fetch| match &fetch.origin {
+            Origin::Directory(folder) => json!({ "directory": folder, "files": fetch.files }),
+            Origin::Command { argv, timeout } => {
+                json!({ "command": argv, "timeout_ns": timeout.0, "files": fetch.files })
+            }
+        });
+        json!({
+            "venue": one.venue.as_str(),
+            "format": one.format.name(),
+            "lines": one.lines,
+            "symbols": one.symbols,
+            "bound_ppm": maps.bound_ppm(one.venue),
+            "fetch": fetch,
+        })
+    };
+    json!({ "store": maps.store, "venues": maps.venues.iter().map(venue).collect::<Vec<_>>() })
 }
 
 fn services_json(config: &Config, partition: &config::Partition) -> Value {

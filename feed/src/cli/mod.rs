@@ -43,7 +43,7 @@ enum Command {
     Run(run::Run),
     /// Check a configuration without running it.
     Check(check::Check),
-    /// Check, compare or show the partition map of a venue.
+    /// Check, compare, show, take, load and list the partition maps of venues.
     #[command(subcommand)]
     Map(map::MapCommand),
     /// Look whether this host can run a configuration.

@@ -7,6 +7,7 @@
 
 mod check;
 mod credentials;
+mod maps;
 mod parse;
 mod services;
 mod terms;
@@ -22,6 +23,7 @@ use candor_decoders::Format;
 use candor_settings::{Problem, Problems};
 
 pub use candor_maps::Services;
+pub use maps::{FETCH_TIMEOUT, MapVenue, Maps, lines_from, symbols_from};
 pub use services::Recovery;
 
 /// The reorder grace of a venue that configures none.
@@ -53,6 +55,8 @@ pub struct Config {
     /// Every partition of every venue in the file's order. A partition's index here is its index
     /// in the region, in [`crate::source::Arrival`] and everywhere else.
     pub partitions: Vec<Partition>,
+    /// Where partition maps are kept and come from; `None` where nothing is said of that.
+    pub maps: Option<Maps>,
     /// SHA-256 of the file's bytes followed by those of each symbols file in order of the
     /// partitions: what `cat candor.toml p1.txt p2.txt | sha256sum` prints.
     pub digest: [u8; 32],

@@ -13,7 +13,7 @@ use toml::de::DeTable;
 use super::check;
 use super::{
     AfXdpConfig, Checksums, Config, Handler, HugePages, Idle, Lane, SourceConfig, SourceKind,
-    XdpMode, venue,
+    XdpMode, maps, venue,
 };
 use crate::control;
 
@@ -74,12 +74,13 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Config, Problems> {
     let source = source(&mut reading, &mut root);
     let lanes = lanes(&mut reading, &mut root);
     let (venues, recovery, partitions) = venue::venues(&mut reading, &mut root);
+    let maps = maps::maps(&mut reading, &mut root);
     root.finish(&mut reading.cx);
 
     let Reading { digest, mut cx, places, .. } = reading;
     if let (Some(handler), Some(source)) = (handler, source) {
         let digest = digest.finalize().into();
-        let config = Config { handler, source, lanes, venues, recovery, partitions, digest };
+        let config = Config { handler, source, lanes, venues, recovery, partitions, maps, digest };
         check::check(&mut cx, &config, &places);
         if cx.problems.is_empty() {
             return Ok(config);
@@ -196,23 +197,28 @@ const AF_XDP_KEYS: &[&str] =
 const UDP_KEYS: &[&str] = &["receive_buffer"];
 
 /// Reports keys of the other kind: a setting without effect would be a silent lie.
-fn foreign(cx: &mut Context<'_>, table: &mut Table<'_>, keys: &[&'static str], kind: &str) {
+pub(super) fn foreign(
+    cx: &mut Context<'_>,
+    table: &mut Table<'_>,
+    keys: &[&'static str],
+    with: &str,
+) {
     for key in keys {
         if let Some(line) = table.line_of(cx, key) {
-            cx.problem(line, format!("`{key}` means nothing with kind = \"{kind}\"; take it out"));
+            cx.problem(line, format!("`{key}` means nothing with {with}; take it out"));
         }
     }
     table.skip(keys);
 }
 
 fn udp(cx: &mut Context<'_>, table: &mut Table<'_>) -> SourceKind {
-    foreign(cx, table, AF_XDP_KEYS, "udp");
+    foreign(cx, table, AF_XDP_KEYS, "kind = \"udp\"");
     let bytes = table.integer(cx, "receive_buffer", 4096..=1 << 30).map_or(4 << 20, |at| at.value);
     SourceKind::Udp { receive_buffer: u32::try_from(bytes).unwrap_or(4 << 20) }
 }
 
 fn af_xdp(cx: &mut Context<'_>, table: &mut Table<'_>) -> Option<AfXdpConfig> {
-    foreign(cx, table, UDP_KEYS, "af_xdp");
+    foreign(cx, table, UDP_KEYS, "kind = \"af_xdp\"");
     let mode = table.choice(cx, "mode", &XdpMode::ALL.map(|mode| (mode.name(), mode)));
     if mode.is_none() && table.line_of(cx, "mode").is_none() {
         table.missing(cx, "mode", "mode = \"zero-copy\" (or \"copy\", or \"generic\")");

@@ -47,7 +47,7 @@ pub(crate) use endpoints::{is_service, no_group, no_source, too_many};
 pub use read::{Loaded, load, read};
 pub use symbols::{Listed, listed, parse as parse_symbols};
 pub use values::{date, interface_name, is_date, is_interface, name, parse_date};
-pub use write::{SYMBOLS_FILE, Written, digest, digest_text, write};
+pub use write::{SYMBOLS_FILE, Written, digest, digest_of_bytes, digest_text, write};
 
 /// The format that is written, and the only one that is read.
 pub const FORMAT: u64 = 1;

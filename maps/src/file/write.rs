@@ -33,8 +33,10 @@ pub struct Written {
 #[must_use]
 pub fn write(map: &Map) -> Written {
     let (body, symbols_csv) = body(map);
-    let toml =
-        format!("format = {FORMAT}\ndigest = \"{}\"\n{body}", hex(&hash(&body, &symbols_csv)));
+    let toml = format!(
+        "format = {FORMAT}\ndigest = \"{}\"\n{body}",
+        hex(&hash(&body, symbols_csv.as_deref()))
+    );
     Written { toml, symbols_csv }
 }
 
@@ -43,7 +45,7 @@ pub fn write(map: &Map) -> Written {
 #[must_use]
 pub fn digest(map: &Map) -> [u8; 32] {
     let (body, symbols_csv) = body(map);
-    hash(&body, &symbols_csv)
+    hash(&body, symbols_csv.as_deref())
 }
 
 /// The digest as 64 hexadecimal digits.
@@ -52,10 +54,23 @@ pub fn digest_text(map: &Map) -> String {
     hex(&digest(map))
 }
 
-fn hash(body: &str, symbols_csv: &Option<String>) -> [u8; 32] {
+/// The digest that the bytes of a canonical form have, as 64 hexadecimal digits, whatever they say; `None` for
+/// what can't be one, as its own lines are not the ones that [`write()`] puts there for this digest.
+///
+/// Unlike [`digest_text`] this tells a changed byte where reading does not: in a comment, or of a number's
+/// leading zeros.
+#[must_use]
+pub fn digest_of_bytes(toml: &str, symbols_csv: Option<&str>) -> Option<String> {
+    let rest = toml.strip_prefix(&format!("format = {FORMAT}\ndigest = \""))?;
+    let (claimed, body) = rest.split_once("\"\n")?;
+    let digest = hex(&hash(body, symbols_csv));
+    (claimed == digest).then_some(digest)
+}
+
+fn hash(body: &str, symbols_csv: Option<&str>) -> [u8; 32] {
     let mut hash = Sha256::new();
     hash.update(body);
-    hash.update(symbols_csv.as_deref().unwrap_or(""));
+    hash.update(symbols_csv.unwrap_or(""));
     hash.finalize().into()
 }
 

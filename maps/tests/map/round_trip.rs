@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use candor_core::symbol::Text;
 use candor_core::{Nanos, Symbol, TradingDate, Venue};
-use candor_maps::file::{SYMBOLS_FILE, digest, digest_text, read, write};
+use candor_maps::file::{SYMBOLS_FILE, Written, digest, digest_of_bytes, digest_text, read, write};
 use candor_maps::{Endpoint, Key, Map, Partition, Protocol, Range, Services, Symbols};
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -138,14 +138,18 @@ proptest! {
         prop_assert_eq!(&again, &map);
         prop_assert_eq!(write(&again), write(&map));
         prop_assert_eq!(digest(&again), digest(&map));
+        let Written { toml, symbols_csv } = write(&map);
+        prop_assert_eq!(digest_of_bytes(&toml, symbols_csv.as_deref()), Some(digest_text(&map)));
     }
 
-    /// Whatever happens to a byte of what was written, it is refused, or says the same.
+    /// Whatever happens to a byte of what was written, it is refused, or says the same; and by its bytes it has no
+    /// digest any more.
     #[test]
     fn a_damaged_file_is_refused_or_says_the_same(
         map in any_map(), at in any::<prop::sample::Index>(), byte in prop::option::of(any::<u8>()),
     ) {
         let written = write(&map);
+        let before = written.clone();
         let mut both = [written.toml.into_bytes(), written.symbols_csv.unwrap_or_default().into_bytes()];
         let at = at.index(both[0].len() + both[1].len());
         let (file, at) = if at < both[0].len() { (0, at) } else { (1, at - both[0].len()) };
@@ -155,6 +159,8 @@ proptest! {
         }
         let [toml, csv] = both.map(String::from_utf8);
         let (Ok(toml), Ok(csv)) = (toml, csv) else { return Ok(()) };
+        let same = toml == before.toml && csv == before.symbols_csv.unwrap_or_default();
+        prop_assert_eq!(digest_of_bytes(&toml, Some(&csv)).is_some(), same);
         let again = read(Path::new("map.toml"), &toml, &mut |_| Ok(csv.clone()));
         if let Ok(again) = again {
             prop_assert_eq!(again, map);

@@ -1,54 +1,58 @@
 //! `candor map check`.
 
-use std::path::PathBuf;
-
 use candor_core::{TradingDate, Venue};
 use candor_maps::check::Wanted;
-use candor_maps::file;
 use clap::Args;
 
 use super::super::OutputArg;
 use super::super::output::{Answer, Row, Value};
+use super::outcome::{WARNINGS, rows};
+use super::stored::{Reference, StoreArg, date, venue};
 use crate::exit::{Exit, Failure};
+use crate::interface;
+use crate::store::missing;
 
 /// Checks a map: refused whole with every problem, or accepted with what looks wrong.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Check {
-    /// The map's file.
-    #[arg(value_name = "FILE")]
-    file: PathBuf,
+    /// The map: a file, a digest or VENUE@DATE.
+    #[arg(value_name = "MAP")]
+    map: Reference,
     /// The venue that it must be of.
     #[arg(long, value_parser = venue)]
     venue: Option<Venue>,
     /// The trading date that it must be for: 2026-11-23.
     #[arg(long, value_parser = date)]
     date: Option<TradingDate>,
+    /// Warn of interfaces that this host doesn't have: where they are named, the map can't be loaded here.
+    #[arg(long)]
+    host: bool,
+    #[command(flatten)]
+    store: StoreArg,
     #[command(flatten)]
     output: OutputArg,
-}
-
-fn venue(text: &str) -> Result<Venue, String> {
-    Venue::from_wire(text.as_bytes()).ok_or_else(|| "a venue has 1 to 8 characters".to_owned())
-}
-
-fn date(text: &str) -> Result<TradingDate, String> {
-    file::parse_date(text).ok_or_else(|| "a date is written 2026-11-23".to_owned())
 }
 
 impl Check {
     pub(super) fn run(self) -> Result<Exit, Failure> {
         let wanted = Wanted { venue: self.venue, date: self.date };
-        let loaded = super::load(&self.file, &wanted)?;
-        let warnings = loaded.warnings.iter().map(|warning| {
-            Row::new()
-                .with("file", Value::text(warning.0.file.display()))
-                .with("line", Value::Number(warning.0.line as u64))
-                .with("warning", Value::text(&warning.0.message))
-        });
-        let exit = if loaded.warnings.is_empty() { Exit::Ok } else { Exit::Degraded };
+        let loaded = self.map.load(self.store.find()?.as_ref(), &wanted)?;
+        let mut warnings = rows(&loaded.warnings);
+        if self.host {
+            for (name, lines) in missing(&loaded.map, &interface::list()) {
+                let words = format!("there is no interface {name} on this host, which {lines} has");
+                warnings.push(
+                    Row::new()
+                        .with("file", Value::text(self.map.origin()))
+                        .with("line", Value::Number(0))
+                        .with("warning", Value::text(words)),
+                );
+            }
+        }
+        let exit = if warnings.is_empty() { Exit::Ok } else { Exit::Degraded };
         Answer::new()
             .one("map", super::summary(&loaded.map))
-            .many("warnings", &["file", "line", "warning"], warnings.collect())
+            .many("warnings", WARNINGS, warnings)
             .print(self.output.output)?;
         Ok(exit)
     }

@@ -1,27 +1,27 @@
 //! `candor map diff`.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use candor_core::Symbol;
 use candor_maps::check::Wanted;
 use candor_maps::diff::{self, BOUND_PPM, Difference};
-use candor_maps::file;
-use candor_settings::{Problem, Problems, read_text};
 use clap::Args;
 
 use super::super::output::{Answer, Row, Value};
 use super::super::{Output, OutputArg, print};
+use super::stored::{Reference, StoreArg};
+use crate::config::symbols_from;
 use crate::exit::{Exit, Failure};
 
 /// Says what differs between two maps of a venue.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Diff {
-    /// The old map's file.
+    /// The old map: a file, a digest or VENUE@DATE.
     #[arg(value_name = "OLD")]
-    old: PathBuf,
-    /// The new map's file.
+    old: Reference,
+    /// The new map, likewise.
     #[arg(value_name = "NEW")]
-    new: PathBuf,
+    new: Reference,
     /// Symbols to look for in both, one a line: where ranges say what partitions carry, only these tell
     /// which symbols move.
     #[arg(long, value_name = "FILE")]
@@ -30,14 +30,17 @@ pub(in crate::cli) struct Diff {
     #[arg(long, value_name = "PPM", default_value_t = BOUND_PPM, value_parser = clap::value_parser!(u32).range(..=1_000_000))]
     bound_ppm: u32,
     #[command(flatten)]
+    store: StoreArg,
+    #[command(flatten)]
     output: OutputArg,
 }
 
 impl Diff {
     pub(super) fn run(self) -> Result<Exit, Failure> {
-        let old = super::load(&self.old, &Wanted::default())?.map;
-        let new = super::load(&self.new, &Wanted::default())?.map;
-        let symbols = self.symbols.as_deref().map_or(Ok(Vec::new()), symbols)?;
+        let place = self.store.find()?;
+        let old = self.old.load(place.as_ref(), &Wanted::default())?.map;
+        let new = self.new.load(place.as_ref(), &Wanted::default())?.map;
+        let symbols = self.symbols.as_deref().map_or(Ok(Vec::new()), symbols_from)?;
         let difference = Difference::between(&old, &new, &symbols)
             .map_err(|error| Failure::usage(error.to_string()))?;
         let beyond = difference.exceeds(self.bound_ppm);
@@ -51,18 +54,6 @@ impl Diff {
         };
         Ok(if beyond { Exit::Degraded } else { Exit::Ok })
     }
-}
-
-/// The symbols of a file that has one a line.
-fn symbols(path: &Path) -> Result<Vec<Symbol>, Failure> {
-    let (symbols, problems) = match read_text(path) {
-        Ok(text) => file::parse_symbols(path, &text),
-        Err(message) => (Vec::new(), vec![Problem::of_file(path, message)]),
-    };
-    if problems.is_empty() {
-        return Ok(symbols);
-    }
-    Err(Problems::new("list of symbols", path, problems).into())
 }
 
 const COLUMNS: &[&str] = &["kind", "partition", "what", "from", "to", "symbols", "examples"];

@@ -1,8 +1,15 @@
-//! `candor map`: what partition maps say, before one is taken.
+//! `candor map`: what partition maps say, and which are in force.
 
+mod accept;
 mod check;
 mod diff;
+mod fetch;
+mod history;
+mod import;
+mod load;
+mod outcome;
 mod show;
+mod stored;
 
 use std::path::Path;
 
@@ -15,7 +22,7 @@ use clap::Subcommand;
 use super::output::{Row, Value};
 use crate::exit::{Exit, Failure};
 
-/// Check, compare or show partition maps.
+/// Check, compare, show, take, load and list partition maps.
 #[derive(Debug, Subcommand)]
 pub(super) enum MapCommand {
     /// Check a map: refused with file and line (exit 78), or accepted, with what looks wrong (exit 1).
@@ -24,6 +31,16 @@ pub(super) enum MapCommand {
     Diff(diff::Diff),
     /// Show a map, or where it puts a symbol.
     Show(show::Show),
+    /// Make a map of a venue's own files and put it into the store, not in force.
+    Import(import::Import),
+    /// Put a map in force for its date; exit 2 where it differs by more than the bound.
+    Load(load::Load),
+    /// Answer by name for what a map differs by, so that it can be loaded.
+    Accept(accept::AcceptCommand),
+    /// List every map that ever came in force.
+    History(history::History),
+    /// Fetch maps from where the configuration says, and put in force what may be.
+    Fetch(fetch::FetchCommand),
 }
 
 impl MapCommand {
@@ -32,6 +49,11 @@ impl MapCommand {
             MapCommand::Check(command) => command.run(),
             MapCommand::Diff(command) => command.run(),
             MapCommand::Show(command) => command.run(),
+            MapCommand::Import(command) => command.run(),
+            MapCommand::Load(command) => command.run(),
+            MapCommand::Accept(command) => command.run(),
+            MapCommand::History(command) => command.run(),
+            MapCommand::Fetch(command) => command.run(),
         }
     }
 }

@@ -1,7 +1,5 @@
 //! `candor map show`.
 
-use std::path::PathBuf;
-
 use candor_core::Symbol;
 use candor_maps::check::{self, Wanted};
 use candor_maps::diff::Described;
@@ -10,20 +8,23 @@ use clap::Args;
 
 use super::super::OutputArg;
 use super::super::output::{Answer, Row, Value};
+use super::stored::{Reference, StoreArg};
 use crate::exit::{Exit, Failure};
 
 /// Shows a map, or where it puts one symbol.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Show {
-    /// The map's file.
-    #[arg(value_name = "FILE")]
-    file: PathBuf,
+    /// The map: a file, a digest or VENUE@DATE.
+    #[arg(value_name = "MAP")]
+    map: Reference,
     /// The symbol to look for; exit 3 where the map puts it nowhere.
     #[arg(long, value_parser = symbol)]
     symbol: Option<Symbol>,
     /// Its expiry code, A to X, where the venue splits symbols by that.
     #[arg(long, value_name = "CODE", requires = "symbol", value_parser = code)]
     expiry: Option<u8>,
+    #[command(flatten)]
+    store: StoreArg,
     #[command(flatten)]
     output: OutputArg,
 }
@@ -44,7 +45,7 @@ const COLUMNS: &[&str] = &["partition", "carries", "silence", "endpoints"];
 
 impl Show {
     pub(super) fn run(self) -> Result<Exit, Failure> {
-        let map = super::load(&self.file, &Wanted::default())?.map;
+        let map = self.map.load(self.store.find()?.as_ref(), &Wanted::default())?.map;
         let mut answer = Answer::new().one("map", super::summary(&map));
         let Some(symbol) = self.symbol else {
             let rows = map.partitions.iter().map(row).collect();

@@ -1,62 +1,6 @@
-//! `candor map` as a process: what it prints and what it exits with.
+//! Maps in files: what they are refused for, how they differ, what they say.
 
-use std::path::PathBuf;
-use std::process::{Command, Output};
-
-const MAP: &str = r#"format = 1
-venue = "XTST"
-date = "2026-11-23"
-protocol = "nyse-xdp"
-
-[[partition]]
-name = "1"
-silence_ms = 3000
-lines.A = { group = "239.1.1.1", port = 30001 }
-lines.B = { group = "239.1.2.1", port = 30001 }
-ranges = [["A", "GZZZZ"]]
-
-[[partition]]
-name = "2"
-lines.A = { group = "239.1.1.2", port = 30002 }
-lines.B = { group = "239.1.2.2", port = 30002 }
-ranges = [["H", "ZZZZZ"]]
-"#;
-
-/// A folder of its own that is gone afterwards.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Folder {
-        let name = format!("candor-map-{name}-{}", std::process::id());
-        let path = std::env::temp_dir().join(name);
-        std::fs::create_dir_all(&path).unwrap();
-        Folder(path)
-    }
-
-    fn write(&self, name: &str, text: &str) -> &Folder {
-        std::fs::write(self.0.join(name), text).unwrap();
-        self
-    }
-
-    /// Runs `candor map` in the folder.
-    fn run(&self, arguments: &[&str]) -> (Option<i32>, String, String) {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_candor"));
-        let Output { status, stdout, stderr } =
-            command.arg("map").args(arguments).current_dir(&self.0).output().unwrap();
-        let text = |bytes| String::from_utf8(bytes).unwrap();
-        (status.code(), text(stdout), text(stderr))
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
-fn json(text: &str) -> serde_json::Value {
-    serde_json::from_str(text).unwrap()
-}
+use crate::support::{Folder, MAP, json};
 
 #[test]
 fn a_map_is_accepted_warned_of_or_refused() {
