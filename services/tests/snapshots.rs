@@ -6,7 +6,7 @@ use candor_core::{Nanos, SeqNo, SessionId, SnapshotAsk};
 use candor_decoders::iex::snap;
 use candor_decoders::nasdaq::soupbintcp::{self, FromClient, FromServer, Login};
 use candor_decoders::{Format, IntoBytes};
-use candor_services::snapshot::{Config, SessionChoice};
+use candor_services::snapshot::{self, Config, SessionChoice};
 use candor_services::{Count, Credentials};
 use common::*;
 
@@ -147,6 +147,29 @@ fn glimpse_logs_in_with_the_streams_session_and_number_1_beats_and_logs_out() {
     bench.asked();
     login = Login { user: *b"      ", password: *b"          ", session: *b"          ", ..login };
     assert_eq!(FromClient::parse(&bench.sent), Ok(FromClient::Login(login)));
+}
+
+/// Heartbeats are a client's that is logged in: none before, and one at once where the yes came late.
+#[test]
+fn glimpse_beats_from_when_it_is_logged_in() {
+    for late in [millis(999), secs(1), secs(4)] {
+        let mut bench = Snapshots::new(Format::NasdaqItch50, 1);
+        bench.asked();
+        let login = bench.sent.clone();
+        for passed in (0..late.0).step_by(250_000_000) {
+            bench.now = START + Nanos(passed);
+            assert_eq!(bench.call(snapshot::Client::on_deadline), [""; 0], "not logged in yet");
+        }
+        assert_eq!(bench.sent, login);
+        bench.now = START + late;
+        assert_eq!(bench.bytes(&soup(&[accepted()])), ["Begin"]);
+        let due = bench.client.deadline();
+        assert_eq!(due, Some(START + secs(1)), "a second behind what was said last");
+        bench.now = bench.now.max(START + secs(1));
+        assert_eq!(bench.call(snapshot::Client::on_deadline), ["Send"]);
+        assert_eq!(FromClient::parse(&bench.sent), Ok(FromClient::Heartbeat));
+        assert_eq!(bench.client.deadline(), Some(bench.now + secs(1)));
+    }
 }
 
 #[test]

@@ -32,7 +32,10 @@
 //! `Connecting` includes waiting for an address that rests. `yes` is a login accepted, or the start of a
 //! snapshot; `no` a login rejected, or an error of SNAP (`refused` stands for what it says). With
 //! GLIMPSE a heartbeat is sent in `Loading` after each second in which nothing else was, and a logout
-//! before the close that follows an end.
+//! before the close that follows an end. In `Asked` none is sent: SoupBinTCP asks for heartbeats once the
+//! client is logged in, and of whoever is not yet for nothing but a login, within thirty seconds. A server
+//! may take whatever else comes before its yes for no client of it. Where the yes comes more than a second
+//! behind the login, the first heartbeat is due with it.
 //!
 //! The deadlines: `Connecting`, the time a connection may take, and when the ask expires; `Asked`, the
 //! time an answer may take, and when the ask expires; `Loading`, the time without a byte, and the time
