@@ -150,7 +150,9 @@ counters! {
     HeldBack = "held_back",
     /// Times the holdback was full: the snapshot's cycle began anew.
     HoldbackFull = "holdback_full",
-    /// Packets whose sender computed no UDP checksum, taken: damage to them can't be told.
+    /// Packets whose sender computed no UDP checksum, taken: damage to them can't be told. Counted where
+    /// a lane checks checksums; where it is told to trust them, and over sockets, nobody looks, and this
+    /// stays 0 whatever comes.
     UdpUnverified = "udp_unverified",
 }
 

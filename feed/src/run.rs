@@ -88,7 +88,8 @@ fn work(config: &Config, made: Made<'_>, stop: &Arc<AtomicBool>) -> Result<Exit,
     }
     if let SourceKind::AfXdp(AfXdpConfig { checksums: Checksums::Trust, .. }) = config.source.kind {
         tracing::warn!(
-            "checksums = \"trust\": what was damaged on the way is applied, live and wrong"
+            "checksums = \"trust\": what was damaged on the way is applied, live and wrong; \
+             udp_unverified stays 0, since nothing is looked at"
         );
     }
     let region = own_region(config, handler)?;

@@ -3,6 +3,7 @@
 //! when the world looks odd.
 
 mod refused;
+mod silence;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -22,6 +23,7 @@ use crate::publish::Links;
 use crate::source::Watch;
 use crate::world::World;
 use refused::Refused;
+use silence::{News, Silence};
 
 /// How often signals, commands and the log are looked at.
 const TICK: Duration = Duration::from_millis(20);
@@ -32,19 +34,6 @@ const LISTEN_EVERY: Nanos = Nanos::from_millis(100);
 /// How often interfaces and unmapped multicast are: so that a program taken off is
 /// noticed within a second.
 const LOOK_EVERY: Nanos = Nanos::from_millis(500);
-
-/// How long a silent partition waits between two renewals of its joins. A switch that has forgotten
-/// a group needs one; a venue that is down is not helped by many.
-const RENEW_EVERY: Nanos = Nanos::from_secs(10);
-
-/// What is remembered of a partition's silence.
-#[derive(Clone, Copy, Default)]
-struct Silence {
-    /// As it was said last.
-    silent: bool,
-    /// When its groups were joined again last.
-    renewed: Mono,
-}
 
 /// What the thread looks after.
 pub(crate) struct Keeper<'a> {
@@ -192,28 +181,22 @@ impl Keeper<'_> {
         for (number, silence) in (0u16..).zip(silences) {
             let info = self.region.partition_when(number, candor_shm::clock::now);
             let Some(info) = info else { continue };
-            // A lane that is late says nothing of whom it hears: no word on silence, nor on its end.
-            if info.status.reason() == Some(Reason::WriterGone) {
-                continue;
-            }
-            let silent = info.status.reason() == Some(Reason::Silent);
             let partition = name(self.config, number);
-            if silent != silence.silent {
-                silence.silent = silent;
-                let groups = groups(self.config, number);
-                if silent {
-                    let heard = now.since(info.heard);
+            match silence.look(&info) {
+                Some(News::Silent) => {
+                    let (groups, heard) = (groups(self.config, number), now.since(info.heard));
                     tracing::warn!(partition, groups, last_packet = %format_args!("{heard} ago"),
                         "Stale(Silent): {}", Reason::Silent.text());
-                } else {
-                    let status = status_text(info.status);
+                }
+                Some(News::Heard) => {
+                    let (groups, status) = (groups(self.config, number), status_text(info.status));
                     tracing::info!(partition, groups, status, "no longer silent");
                 }
+                None => {}
             }
-            if !silent || now.since(silence.renewed) < RENEW_EVERY {
+            if !silence.is_renewal_due(now, &info) {
                 continue;
             }
-            silence.renewed = now;
             match self.joins.renew(number) {
                 Ok(0) => {}
                 Ok(lines) => {

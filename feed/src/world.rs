@@ -3,7 +3,7 @@
 
 use candor_core::{Mono, Nanos, Quotes, SeqNo};
 use candor_engine::odd::{Glance, Odd, OddWorld, Remark};
-use candor_shm::Region;
+use candor_shm::{PartitionInfo, Region};
 
 use crate::config::Config;
 use crate::watch;
@@ -43,21 +43,35 @@ impl World {
             return;
         }
         self.next = now + LOOK_EVERY;
-        self.glances.clear();
-        self.glances.extend(region.partitions_when(&clock).map(|info| {
-            // A lane was in the way again and again, or died there: nothing is known of this one.
-            let (live, expected) = match info.numbers {
-                Some((_, expected, _)) => (info.status.is_live(), expected),
-                None => (false, SeqNo::default()),
-            };
-            let quotes =
-                if live { region.quotes_when(info.index, &clock) } else { Quotes::default() };
-            Glance { live, epoch: info.epoch, expected, quotes }
-        }));
+        for info in region.partitions_when(&clock) {
+            let at = usize::from(info.index);
+            let last = self.glances.get(at).copied();
+            let glance = glance(&info, last, || region.quotes_when(info.index, &clock));
+            match self.glances.get_mut(at) {
+                Some(seen) => *seen = glance,
+                None => self.glances.push(glance),
+            }
+        }
         let World { odd, glances, remarks, .. } = self;
         remarks.clear();
         odd.look(now, glances, |remark| remarks.push(remark));
         tell(remarks, config);
+    }
+}
+
+/// What is seen of a partition, by what was seen of it last.
+fn glance(info: &PartitionInfo, last: Option<Glance>, quotes: impl FnOnce() -> Quotes) -> Glance {
+    let (live, epoch) = (info.status.is_live(), info.epoch);
+    let expected = match (info.numbers, last) {
+        (Some((_, expected, _)), _) => Some(expected),
+        // Its lane was in the way again and again. What it was before it is still, as far as is known: one
+        // look that could not be had ends nothing that was said.
+        (None, Some(last)) if last.live && last.epoch == epoch => Some(last.expected),
+        (None, _) => None,
+    };
+    match expected {
+        Some(expected) if live => Glance { live, epoch, expected, quotes: quotes() },
+        _ => Glance { live: false, epoch, expected: SeqNo::default(), quotes: Quotes::default() },
     }
 }
 
@@ -226,5 +240,42 @@ mod tests {
         for part in ["empty-books", "partition=\"XNAS:1 XNAS:3\"", "6 of 8 books"] {
             assert!(emptied.contains(part), "{part}: {emptied}");
         }
+    }
+
+    /// A look in which the lane was in the way says nothing: an alert that stands still stands, and is over
+    /// with a word.
+    #[test]
+    fn a_look_that_could_not_be_had_ends_no_alert() {
+        let config = config();
+        let (mut handler, mut lane, region) = region(&config);
+        handler.set_status(live(), Mono(1));
+        let mut odd = OddWorld::new(&[0, 0]);
+        let (mut told, mut glances) = (Vec::new(), [None, None]);
+        for second in 1..=200u64 {
+            let now = Mono(0) + Nanos::from_secs(second);
+            lane.renew(now + Nanos::from_secs(5));
+            for partition in 0..2u16 {
+                // The second one stands still for two minutes.
+                let stands =
+                    if partition == 1 && second > 60 { second.max(180) - 120 } else { second };
+                let next = SeqNo(1 + 100 * stands);
+                lane.partition(partition, live(), 1, Mono(1), SessionId::from_text(*b"DAY0000001"));
+                lane.numbers(partition, next, next);
+                lane.lease(partition, now + Nanos::from_secs(3));
+            }
+            let seen = [0, 1].map(|partition| {
+                let mut info = region.partition(partition, now).expect("there is one");
+                if second.is_multiple_of(10) {
+                    info.numbers = None;
+                }
+                let last = glances[usize::from(partition)];
+                glance(&info, last, || region.quotes(partition, now))
+            });
+            glances = seen.map(Some);
+            odd.look(now, &seen, |remark| told.push((second, remark.partition, remark.begins)));
+        }
+        let [(began, 1, true), (over, 1, false)] = told[..] else { panic!("{told:?}") };
+        assert!((80..=95).contains(&began), "{began}");
+        assert!((180..=190).contains(&over), "{over}");
     }
 }

@@ -2,11 +2,11 @@
 
 mod common;
 
-use candor_core::{SeqNo, SessionId, SnapshotAsk};
+use candor_core::{Nanos, SeqNo, SessionId, SnapshotAsk};
 use candor_decoders::iex::snap;
 use candor_decoders::nasdaq::soupbintcp::{self, FromClient, FromServer, Login};
 use candor_decoders::{Format, IntoBytes};
-use candor_services::snapshot::{Config, SessionChoice};
+use candor_services::snapshot::{self, Config, SessionChoice};
 use candor_services::{Count, Credentials};
 use common::*;
 
@@ -147,6 +147,29 @@ fn glimpse_logs_in_with_the_streams_session_and_number_1_beats_and_logs_out() {
     bench.asked();
     login = Login { user: *b"      ", password: *b"          ", session: *b"          ", ..login };
     assert_eq!(FromClient::parse(&bench.sent), Ok(FromClient::Login(login)));
+}
+
+/// Heartbeats are a client's that is logged in: none before, and one at once where the yes came late.
+#[test]
+fn glimpse_beats_from_when_it_is_logged_in() {
+    for late in [millis(999), secs(1), secs(4)] {
+        let mut bench = Snapshots::new(Format::NasdaqItch50, 1);
+        bench.asked();
+        let login = bench.sent.clone();
+        for passed in (0..late.0).step_by(250_000_000) {
+            bench.now = START + Nanos(passed);
+            assert_eq!(bench.call(snapshot::Client::on_deadline), [""; 0], "not logged in yet");
+        }
+        assert_eq!(bench.sent, login);
+        bench.now = START + late;
+        assert_eq!(bench.bytes(&soup(&[accepted()])), ["Begin"]);
+        let due = bench.client.deadline();
+        assert_eq!(due, Some(START + secs(1)), "a second behind what was said last");
+        bench.now = bench.now.max(START + secs(1));
+        assert_eq!(bench.call(snapshot::Client::on_deadline), ["Send"]);
+        assert_eq!(FromClient::parse(&bench.sent), Ok(FromClient::Heartbeat));
+        assert_eq!(bench.client.deadline(), Some(bench.now + secs(1)));
+    }
 }
 
 #[test]
@@ -469,6 +492,44 @@ fn no_ask_waits_for_a_rest_that_outlasts_it() {
     let ask = SnapshotAsk { expires: bench.now + millis(251), ..ask };
     assert_eq!(bench.call(|client, now| client.ask(now, ask)), Vec::<String>::new());
     assert_eq!(bench.deadline(), ["Connect(0)"]);
+}
+
+/// Whoever asked may be the first to find that it took too long, in the very same moment.
+#[test]
+fn an_address_that_had_its_time_is_left_when_the_snapshot_is_dropped() {
+    for format in BOTH {
+        let silence = Config::of(format, 2).silence;
+        for (state, time) in [("connecting", secs(1)), ("asked", secs(1)), ("loading", silence)] {
+            for overdue in [false, true] {
+                let mut bench = Snapshots::new(format, 2);
+                let (start, dropped) = (bench.now, Nanos(time.0 - u64::from(!overdue)));
+                let ask = SnapshotAsk { expires: start + time, ..bench.snapshot_ask(1) };
+                bench.call(|client, now| client.ask(now, ask));
+                if state != "connecting" {
+                    bench.connected();
+                }
+                if state == "loading" {
+                    // All but the end; then a sign of life, which is no part of the snapshot.
+                    let (end, alive) = match format {
+                        Format::NasdaqItch50 => {
+                            let end = end_of(100);
+                            (soup(&[FromServer::Sequenced(end.as_bytes())]), &[0, 1, b'H'])
+                        }
+                        _ => (snaps(&[snap::FromServer::End { last: SeqNo(99) }]), &[1, 0, b'?']),
+                    };
+                    let whole = image(format);
+                    bench.bytes(&whole[..whole.len() - end.len()]);
+                    bench.now = start + Nanos(time.0 / 2);
+                    bench.bytes(alive);
+                }
+                bench.now = start + dropped;
+                assert_eq!(bench.drop_cycle(1), ["Close"], "{state}");
+                let next = format!("Connect({})", u8::from(overdue));
+                assert_eq!(bench.ask(2), [next], "{state} of {}", format.name());
+                assert_eq!(bench.count(Count::Failovers), u64::from(overdue));
+            }
+        }
+    }
 }
 
 #[test]

@@ -549,3 +549,30 @@ fn halves_are_sent_to_threads_and_regions_are_shared() {
     send::<HandlerWriter>();
     shared::<Region>();
 }
+
+/// A partition's silence is its own: no reason of the handler makes it heard, and none makes it silent.
+#[test]
+fn a_partition_is_silent_whatever_its_handler_is() {
+    let of_handler = [live(), stale(Reason::NoMap), stale(Reason::Halted)];
+    for status in of_handler {
+        let mut h = host();
+        h.handler.set_status(status, Mono(700));
+        let silent = |h: &Host| h.region.partition(0, h.now).unwrap().silent;
+        assert_eq!(silent(&h), None, "{status:?}: its lease holds");
+        h.lane.lease(0, Mono(990));
+        assert_eq!(silent(&h), Some(Mono(990)), "{status:?}: its lease has run out");
+        let shown = h.region.partition(0, h.now).unwrap().status.reason();
+        assert_eq!(shown, status.reason().or(Some(Reason::Silent)));
+        for (reason, expected) in [
+            (Reason::Gap, Some(SILENT)),
+            (Reason::Ended, None),
+            (Reason::Unsubscribed, None),
+            (Reason::NotStarted, None),
+        ] {
+            h.partition(stale(reason), 1);
+            h.lane.heard(0, Mono(900));
+            h.now = SILENT;
+            assert_eq!(silent(&h), expected, "{status:?}, {reason}");
+        }
+    }
+}

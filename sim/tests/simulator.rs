@@ -1,9 +1,13 @@
 //! The simulator on every scenario by name, and on some seeds of the swarm.
 
+use candor_core::Nanos;
 use candor_core::counters::Counter;
 use candor_sim::market::Family;
+use candor_sim::simulator::network::Link;
 use candor_sim::simulator::shrink::shrink;
-use candor_sim::simulator::{Must, Outcome, Plan, What, report, run, scenario, swarm};
+use candor_sim::simulator::{
+    Must, Outcome, Plan, ServiceSetup, Setup, Ways, What, report, run, scenario, swarm,
+};
 
 #[path = "../src/bin/candor-sim/allocator.rs"]
 mod allocator;
@@ -228,6 +232,51 @@ fn a_gap_takes_two_requests_at_most() {
     let gaps = count(Counter::GapsOutlived);
     assert!(gaps > 0 && outcome.asked > 0);
     assert!(outcome.asked <= 2 * gaps, "{} requests for {gaps} gaps", outcome.asked);
+}
+
+/// A fifth of the packets lost on each line, each by dice of its own; of the datagrams to and from the
+/// services so many millionths.
+fn lossy(seed: u64, venue: Family, ways: Ways, loss: u32) -> Plan {
+    let quiet = scenario::find("gap-retransmitted", seed, venue).expect("a scenario").setup;
+    // As much as may be asked for, and a budget that is never used up.
+    let both = ServiceSetup::BOTH;
+    let services = ServiceSetup { budget: 10_000, piece: 1_000, ways, loss, ..both };
+    let links = quiet.links.map(|link| Link { loss: 200_000, ..link });
+    // From packets of a few messages to full ones that follow one another without a pause.
+    let (rate, quantum) = [(20_000, 500), (100_000, 500), (200_000, 50)][(seed % 3) as usize];
+    let quantum = Nanos::from_micros(quantum);
+    let setup = Setup { services: Some(services), links, rate, quantum, ..quiet };
+    let venue = swarm::venue_name(venue);
+    let name = format!("{venue} at {rate} a second, {ways:?}, seed {seed}, {loss} on the way");
+    Plan::quiet(&name, setup, Nanos::from_secs(1))
+}
+
+/// Two requests for a gap at most under heavy loss on both lines, counted by the venue that receives
+/// them. A gap is a range of missing numbers, as long as it can be, that has outlived the grace.
+#[test]
+fn a_gap_takes_two_requests_at_most_when_a_fifth_is_lost_on_both_lines() {
+    let cases = [
+        (Family::Itch50, Ways::Datagrams, 0),
+        (Family::Itch50, Ways::Datagrams, 200_000),
+        (Family::Deep, Ways::Datagrams, 0),
+        (Family::Deep, Ways::Datagrams, 200_000),
+        (Family::Deep, Ways::Connections, 0),
+        (Family::Deep, Ways::Both(3), 0),
+    ];
+    for (venue, ways, loss) in cases {
+        for seed in 1..=6 {
+            let plan = lossy(seed, venue, ways, loss);
+            let name = &plan.name;
+            let outcome = holds(&plan, name);
+            let (gaps, requests) = (outcome.counted.get(Counter::GapsOutlived), outcome.requests);
+            println!("shown: {name}: {requests} requests for {gaps} gaps");
+            assert!(gaps > 100, "{name}: {gaps} gaps prove nothing");
+            assert!(requests * 2 > gaps, "{name}: {requests} requests for {gaps} gaps");
+            assert!(requests <= 2 * gaps, "{name}: {requests} requests for {gaps} gaps");
+            assert_eq!(outcome.healed, plan.setup.partitions, "{name}: all is whole in the end");
+            assert!(outcome.live * 4 > outcome.reads, "{name}: {outcome}");
+        }
+    }
 }
 
 /// Where the venue allows few numbers in a request, a gap takes several, in each way there is to ask; that

@@ -17,8 +17,8 @@
 //! both are written with spaces before them, and read with spaces at either end. User and password
 //! are written with spaces behind them. A login with a blank session asks for the current one; number
 //! 0 asks for the most recent message on. Each side sends a heartbeat when it has sent nothing else
-//! for one second; the server closes a connection it has heard nothing of for 15 seconds, or that has
-//! not asked to log in within 30.
+//! for one second, a client once it is logged in; the server closes a connection it has heard nothing of
+//! for 15 seconds, or that has not asked to log in within 30.
 //!
 //! A packet of a fixed layout may be longer than it: bytes behind are a newer version's and left
 //! alone. Unverified: in what the text of 4.00 differs, whose packets have these same layouts.

@@ -77,9 +77,11 @@ impl Source {
     }
 
     /// Attaches anew where another region has taken the place of this one. True when it did. What keeps
-    /// it from doing so is said once: with no other word this would look like a handler that is gone.
+    /// it from doing so is said once, and once more where it was over in between: with no other word this
+    /// would look like a handler that is gone.
     pub(super) fn follow(&mut self) -> bool {
         if self.region.is_current() {
+            self.refused.clear();
             return false;
         }
         // Where the last region's file was removed, its successor begins with generation 1 as well: the
@@ -91,7 +93,10 @@ impl Source {
                 self.refused.clear();
                 true
             }
-            Ok(_) => false,
+            Ok(_) => {
+                self.refused.clear();
+                false
+            }
             Err(error) => {
                 let why = error.to_string();
                 if self.refused != why {
@@ -240,5 +245,48 @@ pub(super) fn verdict(read: &Read) -> (Option<Reason>, Mono) {
     match read {
         Read::Live(view) => (None, view.since),
         Read::Stale { reason, since, .. } => (Some(*reason), *since),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use candor_core::symbol::Text;
+    use candor_shm::{PartitionSpec, RegionSpec};
+
+    use super::*;
+
+    #[test]
+    fn what_keeps_a_display_from_following_is_said_again_when_it_comes_again() {
+        let path = std::env::temp_dir().join(format!("candor-follow-{}", std::process::id()));
+        let away = path.with_extension("away");
+        let mut spec = RegionSpec::new(Text::from_wire(b"follow").expect("short"));
+        spec.trading_date = candor_core::TradingDate(20_261_123);
+        spec.lanes = 1;
+        spec.process_lease = Nanos::from_secs(10);
+        spec.partitions = vec![PartitionSpec {
+            venue: Text::from_wire(b"XNAS").expect("short"),
+            name: Text::from_wire(b"1").expect("short"),
+            feed: Text::from_wire(b"nasdaq-itch50").expect("short"),
+            lane: 0,
+            symbols: 1,
+            silence: Nanos::from_secs(3),
+            decimals: candor_core::Decimals(4),
+            lines: [None; candor_core::limits::LINES],
+        }];
+        let made = candor_shm::create(&path, &spec).expect("a sound region");
+        let mut source = Source::open(&path).expect("it is there");
+        assert!(!source.follow() && source.refused.is_empty());
+        for _ in 0..2 {
+            std::fs::rename(&path, &away).expect("it can be moved");
+            assert!(!source.follow());
+            assert!(!source.refused.is_empty(), "there is none, which is said");
+            std::fs::rename(&away, &path).expect("and moved back");
+            assert!(!source.follow());
+            assert!(source.refused.is_empty(), "that it was is over");
+        }
+        drop(made);
+        for left in [path.clone(), path.with_extension("lock")] {
+            let _ = std::fs::remove_file(left);
+        }
     }
 }

@@ -144,7 +144,8 @@ fn checksums(choice: Checksums, name: &str, driver: Option<&str>) -> Finding {
         Checksums::Trust => Finding::warn(
             CHECK,
             name,
-            "trusted: a datagram damaged on the way is applied, and its symbol is live and wrong",
+            "trusted: a datagram damaged on the way is applied, and its symbol is live and wrong; what no \
+             checksum vouches for is not counted (udp_unverified stays 0)",
             "checksums = \"verify\" under [source]",
         ),
         Checksums::Verify if driver == Some("veth") => Finding::warn(
@@ -304,6 +305,8 @@ mod tests {
         assert_eq!(level(Checksums::Verify, "mlx5_core"), Level::Ok);
         assert_eq!(level(Checksums::Verify, "veth"), Level::Warn);
         assert_eq!(level(Checksums::Trust, "mlx5_core"), Level::Warn);
+        let trusted = super::checksums(Checksums::Trust, "eth1", None).found;
+        assert!(trusted.contains("udp_unverified stays 0"), "a zero that says nothing: {trusted}");
     }
 
     #[test]

@@ -88,8 +88,8 @@ impl Thread {
     /// Works until told to stop. Connections are closed when this returns.
     pub(crate) fn run(mut self) {
         while !self.stop.load(Ordering::Relaxed) {
+            self.hear();
             let now = self.clock.now();
-            self.hear(now);
             self.report(now);
             self.on_time(now);
             self.resume();
@@ -117,10 +117,13 @@ impl Thread {
     }
 
     /// Takes what the lanes want.
-    fn hear(&mut self, now: Mono) {
+    fn hear(&mut self) {
         // BOUND: what the queue holds; what comes meanwhile waits for the next round.
         for _ in 0..self.wishes.capacity() {
             let Some((number, action)) = self.wishes.next() else { break };
+            // Behind the wish: a lane gives up when a time has come, and by an earlier reading that had
+            // not come here yet, and nobody would be to blame.
+            let now = self.clock.now();
             let home = self.homes.get(usize::from(number)).copied().flatten();
             let Some((venue, seat)) = home else { continue };
             self.with(venue, |agent, hands| agent.act(now, seat, action, hands));

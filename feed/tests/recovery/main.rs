@@ -4,6 +4,7 @@
 #![allow(unreachable_pub, reason = "a test is a crate without a public face")]
 
 mod child;
+mod failover;
 mod iex;
 mod join;
 mod ladder;

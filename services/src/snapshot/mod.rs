@@ -3,7 +3,8 @@
 //! One snapshot at a time, and a connection for each. What is in the partition's way stands in columns,
 //! what happens in rows; a cell says what is done and said, `-` that nothing is. What ends the request
 //! leads to `Idle`; a failure that is the address's own makes it rest, and the next request turns to
-//! the next address.
+//! the next address. So does a drop when the address has had its time: an answer is overdue, or none but
+//! signs of life have come for as long as the server may say nothing.
 //!
 //! | input | Idle | Connecting | Asked | Loading |
 //! | --- | --- | --- | --- | --- |
@@ -31,17 +32,19 @@
 //! `Connecting` includes waiting for an address that rests. `yes` is a login accepted, or the start of a
 //! snapshot; `no` a login rejected, or an error of SNAP (`refused` stands for what it says). With
 //! GLIMPSE a heartbeat is sent in `Loading` after each second in which nothing else was, and a logout
-//! before the close that follows an end.
+//! before the close that follows an end. In `Asked` none is sent: SoupBinTCP asks for heartbeats once the
+//! client is logged in, and of whoever is not yet for nothing but a login, within thirty seconds. A server
+//! may take whatever else comes before its yes for no client of it. Where the yes comes more than a second
+//! behind the login, the first heartbeat is due with it.
 //!
 //! The deadlines: `Connecting`, the time a connection may take, and when the ask expires; `Asked`, the
 //! time an answer may take, and when the ask expires; `Loading`, the time without a byte, and the time
 //! for the whole snapshot.
 
 mod dialogue;
+mod piece;
 
-use candor_core::{
-    ByteOrder, Messages, Mono, Nanos, Refusal, SeqNo, SessionId, SnapshotAsk, SnapshotPart,
-};
+use candor_core::{Mono, Nanos, Refusal, SeqNo, SessionId, SnapshotAsk};
 use candor_decoders::Format;
 use candor_decoders::iex::snap;
 use candor_decoders::nasdaq::soupbintcp;
@@ -53,6 +56,7 @@ use crate::credentials::Credentials;
 use crate::inbox::Inbox;
 use crate::link::{Change, Link};
 use dialogue::{Dialogue, Said};
+pub use piece::{Block, Body, Piece};
 
 /// Bytes of messages, with a length of two bytes before each, that are passed on together at most.
 pub const BLOCK_BYTES: usize = 16 * 1024;
@@ -114,72 +118,25 @@ impl Config {
     }
 }
 
-/// Messages that follow one another, as they are handed from place to place: each with its length of
-/// two bytes, big-endian, before it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Block<'a> {
-    /// Lengths and messages, [`BLOCK_BYTES`] at most.
-    pub bytes: &'a [u8],
-    /// How many messages.
-    pub count: u16,
-}
-
-/// A part of a snapshot: [`SnapshotPart`] in a form that can be copied to another thread.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Body<'a> {
-    /// The service has accepted the request.
-    Begin {
-        /// The session the snapshot is of.
-        session: SessionId,
-    },
-    /// Messages.
-    Messages(Block<'a>),
-    /// The snapshot is whole.
-    End {
-        /// The number of the first message that it does not contain.
-        next: SeqNo,
-    },
-    /// There will be no further part.
-    Failed(Refusal),
-}
-
-impl<'a> Body<'a> {
-    /// What a partition is given.
-    ///
-    /// # Panics
-    /// Where a block is none: it was not made by a client.
-    #[must_use]
-    pub fn part(self) -> SnapshotPart<'a> {
-        match self {
-            Body::Begin { session } => SnapshotPart::Begin { session },
-            Body::Messages(block) => {
-                match Messages::walk(block.bytes, block.count, ByteOrder::Big) {
-                    Ok(messages) => SnapshotPart::Messages(messages),
-                    Err(reject) => panic!("a block of messages is broken: {}", reject.label()),
-                }
-            }
-            Body::End { next } => SnapshotPart::End { next },
-            Body::Failed(why) => SnapshotPart::Failed(why),
-        }
-    }
-}
-
-/// A part of the snapshot of one cycle.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Piece<'a> {
-    /// The cycle of the [`SnapshotAsk`].
-    pub cycle: u32,
-    /// The part.
-    pub body: Body<'a>,
-}
-
 /// What a client is at.
 #[derive(Clone, Copy, Debug)]
 enum Phase {
     Idle,
-    Connecting { ask: SnapshotAsk },
-    Asked { ask: SnapshotAsk, until: Mono },
-    Loading { ask: SnapshotAsk, silent: Mono, whole: Mono, length: Length },
+    Connecting {
+        ask: SnapshotAsk,
+    },
+    Asked {
+        ask: SnapshotAsk,
+        until: Mono,
+    },
+    /// `brought` is when a part came last: signs of life are none.
+    Loading {
+        ask: SnapshotAsk,
+        brought: Mono,
+        silent: Mono,
+        whole: Mono,
+        length: Length,
+    },
 }
 
 /// How long the snapshot is to be, where the service says it, and what has come of it.
@@ -289,7 +246,7 @@ impl Client {
         self.counts.add(Count::Asks);
         if !matches!(self.phase, Phase::Idle) {
             self.counts.add(Count::Replaced);
-            self.leave();
+            self.abandon(now);
         }
         self.results.cycle = ask.cycle;
         if ask.expires <= now {
@@ -305,11 +262,11 @@ impl Client {
     }
 
     /// The snapshot of this cycle is of no use any more.
-    pub fn drop_cycle(&mut self, _now: Mono, cycle: u32) {
+    pub fn drop_cycle(&mut self, now: Mono, cycle: u32) {
         self.enter();
         if self.current().is_some_and(|ask| ask.cycle == cycle) {
             self.counts.add(Count::Dropped);
-            self.leave();
+            self.abandon(now);
         }
     }
 
@@ -516,6 +473,7 @@ impl Client {
                 self.results.begin = Some(session);
                 self.phase = Phase::Loading {
                     ask,
+                    brought: now,
                     silent: now + self.config.silence,
                     whole: now + self.config.whole,
                     length: Length { told, taken: snap::Taken::default() },
@@ -525,7 +483,8 @@ impl Client {
                 self.counts.add(Count::Refused);
                 self.fault(now, why);
             }
-            (Phase::Loading { length, .. }, Said::Message(message)) => {
+            (Phase::Loading { length, brought, .. }, Said::Message(message)) => {
+                *brought = now;
                 self.counts.add(Count::Answers);
                 length.taken.take(message);
                 self.results.push(message);
@@ -564,6 +523,24 @@ impl Client {
             self.link.blame(now, address, &mut self.counts);
         }
         self.fail(why);
+    }
+
+    /// Nobody wants it any more. Where that is because it took too long, whoever asked has only been
+    /// quicker to say so, and would be served by the same address again.
+    fn abandon(&mut self, now: Mono) {
+        let took_too_long = match self.phase {
+            Phase::Idle => false,
+            Phase::Connecting { ask } => ask.expires <= now,
+            Phase::Asked { until, .. } => until <= now,
+            Phase::Loading { brought, whole, .. } => {
+                whole.min(brought + self.config.silence) <= now
+            }
+        };
+        if let Some(address) = self.link.address().filter(|_| took_too_long) {
+            self.counts.add(Count::TimedOut);
+            self.link.blame(now, address, &mut self.counts);
+        }
+        self.leave();
     }
 
     fn fail(&mut self, why: Refusal) {

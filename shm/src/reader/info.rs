@@ -77,6 +77,9 @@ pub struct PartitionInfo {
     pub status: Status,
     /// Since when.
     pub since: Mono,
+    /// Since when it is silent, also where `status` hides that behind a reason of the handler; `None` where
+    /// it is not silent.
+    pub silent: Option<Mono>,
     /// Its epoch.
     pub epoch: u32,
     /// Until when its symbols may be Live; 0 before the first evidence.
@@ -189,6 +192,7 @@ impl Region {
             spec: spec_of(record, place),
             status,
             since,
+            silent: verdict::silent_since(handler.now, &terms),
             epoch: terms.state.epoch,
             lease: terms.lease,
             lease_left: terms.lease.since(handler.now),

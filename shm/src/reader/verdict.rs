@@ -228,6 +228,15 @@ pub(super) fn of_partition(terms: &HandlerTerms, own: &PartitionTerms) -> Verdic
     case.decide(own.since)
 }
 
+/// Since when a partition is silent, whatever is to be said of its handler; `None` where it is not, or
+/// for a reason of its own owes no packets.
+pub(super) fn silent_since(now: Mono, own: &PartitionTerms) -> Option<Mono> {
+    let mut case = Case::new();
+    partition(&mut case, now, own);
+    let mut standing = case.standing.into_iter().flatten();
+    standing.find(|(reason, _)| *reason == Reason::Silent).map(|(_, since)| since)
+}
+
 /// What is to be said of a symbol.
 pub(super) fn of_symbol(
     terms: &HandlerTerms,

@@ -39,8 +39,10 @@ pub struct Outcome {
     pub live: u64,
     /// Packets the network lost.
     pub lost: u64,
-    /// Requests for missing numbers that were sent to the venue.
+    /// Requests for missing numbers that were sent to the venue by datagram.
     pub asked: u64,
+    /// Requests for missing numbers that the venue's retransmit services received, however they came.
+    pub requests: u64,
     /// Connections made to its snapshot services.
     pub connected: u64,
     /// What the partitions counted in the life of the handler that ran last, added up.

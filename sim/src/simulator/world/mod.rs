@@ -14,7 +14,7 @@ use crate::market::{Family, MarketConfig};
 use crate::oracle::{Floor, Truth};
 use crate::publisher::{Faults, LineConfig};
 use crate::rng::Rng;
-use crate::services::ServicesConfig;
+use crate::services::{ServiceKind, ServicesConfig};
 use crate::simulator::checks::{Judge, Wrong, healing_bound};
 use crate::simulator::digest::Digest;
 use crate::simulator::errands::{Errand, Errands};
@@ -472,6 +472,8 @@ impl<'a> World<'a> {
         let errand = errands.map(Errands::counts).unwrap_or_default();
         let seats = self.handler.iter().flat_map(|handler| &handler.seats);
         let counted = seats.fold(Counters::new(), |sum, seat| sum.plus(&seat.partition.counters()));
+        let served = self.exchange.services().iter();
+        let requests = served.map(|one| one.counts(ServiceKind::Retransmit).requests).sum();
         Outcome {
             failure,
             digest: self.digest.value(),
@@ -482,6 +484,7 @@ impl<'a> World<'a> {
             live: self.live,
             lost: self.network.carried.lost,
             asked: self.errand.asked + errand.asked,
+            requests,
             connected: self.errand.connected + errand.connected,
             counted,
             healed: ended.unwrap_or(0),
