@@ -89,6 +89,12 @@ canaries! {
     BudgetIgnored,
     /// The first packet after a silence makes the books of before Live, whatever it shows missing.
     SilenceForgiven,
+    /// A map holds for ever.
+    MapNeverEnds,
+    /// A session that was heard under yesterday's map is taken for one of today's.
+    YesterdayBelieved,
+    /// A symbol that a map moves is given before every other partition has taken the map.
+    GivenAtOnce,
 }
 
 /// 0 stands for none.

@@ -129,7 +129,7 @@ impl Known {
         let proof = Proof::NOTHING
             .rule_out_scope(Scope::Handler)
             .rule_out_scope(Scope::Partition)
-            .rule_out(Reason::Unmapped, !self.unmapped)
+            .rule_out(Reason::Unmapped, !self.unmapped || candor_core::canary!(GivenAtOnce))
             .rule_out(Reason::WrongPartition, !self.misplaced)
             // What is being rebuilt is yet to be named: that it is being rebuilt says so.
             .rule_out(Reason::Unproven, self.named || self.recovering)

@@ -122,9 +122,11 @@ impl Content {
 
     /// The map ends when its time has come.
     pub(crate) fn end_map(&mut self) {
-        if self.evidence.mapped && self.now >= self.mapped_until {
+        let over = self.now >= self.mapped_until && !candor_core::canary!(MapNeverEnds);
+        if self.evidence.mapped && over {
             self.hold_map(Mono::NEVER);
-            self.evidence.yesterdays = self.session != SessionId::NONE;
+            let believed = candor_core::canary!(YesterdayBelieved);
+            self.evidence.yesterdays = self.session != SessionId::NONE && !believed;
         }
     }
 

@@ -227,7 +227,11 @@ impl Watch {
                 self.said.stalled = self.said.stalled.max(Some(now + setup.session_grace));
             }
             Notice::LinesDiffer { .. } => self.said.differs = true,
-            Notice::Ended { .. } => self.said.ended = true,
+            Notice::Ended { .. } => {
+                self.said.ended = true;
+                // Nothing of it is Live any more, and all of the next session is newer than what was missed.
+                self.said.stalled = self.said.stalled.filter(|since| now < *since);
+            }
             Notice::Started { .. }
             | Notice::GapOpened { .. }
             | Notice::OldSession { .. }

@@ -33,7 +33,7 @@ pub(super) fn missed_new_partition(seed: u64) -> Plan {
 
 /// Today's map is not there when yesterday's ends, and comes late: nothing is Live before, whatever is
 /// heard, and then everything that has begun a session since.
-pub(super) fn map_late(seed: u64) -> Plan {
+pub(in crate::simulator) fn map_late(seed: u64) -> Plan {
     let (ends, begun, loaded) = (ms(600), ms(900), ms(1_600));
     let setup = Setup { map_ends: Some(ends), ..floor(seed) };
     let mut plan = Plan::quiet("map-late", setup, END)
@@ -63,7 +63,7 @@ pub(super) fn map_missing(seed: u64) -> Plan {
 
 /// The map comes, and one partition's venue has begun no session since the last one ended: what is said in
 /// the old one is not today's.
-pub(super) fn yesterdays_session(seed: u64) -> Plan {
+pub(in crate::simulator) fn yesterdays_session(seed: u64) -> Plan {
     let (ends, loaded, begun) = (ms(600), ms(1_000), ms(1_600));
     let setup = Setup { map_ends: Some(ends), ..floor(seed) };
     let mut plan = Plan::quiet("yesterdays-session", setup, END);
@@ -80,7 +80,7 @@ pub(super) fn yesterdays_session(seed: u64) -> Plan {
 }
 
 /// Maps are taken again and again, right ones and wrong ones, as lanes stand still.
-pub(super) fn maps_follow_each_other(seed: u64) -> Plan {
+pub(in crate::simulator) fn maps_follow_each_other(seed: u64) -> Plan {
     let mut plan = Plan::quiet("maps-follow-each-other", floor(seed), END);
     for round in 0..8 {
         let at = ms(300 + 250 * round);

@@ -12,6 +12,8 @@ mod silence;
 use candor_core::{Nanos, Reason};
 
 #[cfg(canary)]
+pub(super) use maps::{map_late, maps_follow_each_other, yesterdays_session};
+#[cfg(canary)]
 pub(super) use sequence::{restart_just_passed, start_as_sessions_change_twice};
 
 use super::schedule::{Must, Plan, ServiceSetup, Setup, Ways};
