@@ -89,6 +89,8 @@ canaries! {
     BudgetIgnored,
     /// The first packet after a silence makes the books of before Live, whatever it shows missing.
     SilenceForgiven,
+    /// A reader does not look at the words of the kill switch.
+    HaltIgnored,
 }
 
 /// 0 stands for none.

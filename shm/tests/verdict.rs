@@ -7,7 +7,9 @@ use candor_core::{
     BookView, Mono, Nanos, Quotes, Reason, SeqNo, SessionId, Status, SymbolIndex, TradingDate,
     TradingState,
 };
-use candor_shm::{Defined, Handle, HandlerWriter, LaneWriter, Read, Region, clock, create, heap};
+use candor_shm::{
+    Defined, Halt, Handle, HandlerWriter, LaneWriter, Read, Region, clock, create, heap,
+};
 use support::{Folder, SESSION, book, live, partition, spec, symbol, venue};
 
 const NOW: Mono = Mono(1_000);
@@ -44,6 +46,19 @@ impl Host {
 
     fn partition(&mut self, status: Status, epoch: u32) {
         self.lane.partition(0, status, epoch, Mono(500), SESSION);
+    }
+
+    fn halt(&mut self, halt: Halt, since: u64) {
+        assert!(self.handler.halt(halt, Mono(since)).is_some());
+    }
+
+    /// By each of the three words that cover the symbol.
+    fn halt_thrice(&mut self, since: u64) -> [Halt; 3] {
+        let all = [Halt::Symbol(self.handle), Halt::Partition(0), Halt::All];
+        for halt in all {
+            self.halt(halt, since);
+        }
+        all
     }
 
     fn publish(&mut self, status: Status, epoch: u32) {
@@ -126,6 +141,85 @@ const CASES: &[Case] = &[
             h.handler.set_status(live(), Mono(80));
         },
         None,
+    ),
+    // The kill switch.
+    ("all is halted", |h| h.halt(Halt::All, 80), Some((Reason::Halted, 80))),
+    ("the partition is halted", |h| h.halt(Halt::Partition(0), 81), Some((Reason::Halted, 81))),
+    ("the symbol is halted", |h| h.halt(Halt::Symbol(h.handle), 82), Some((Reason::Halted, 82))),
+    ("another partition is halted", |h| h.halt(Halt::Partition(1), 81), None),
+    (
+        "halted twice since the first time",
+        |h| {
+            h.halt(Halt::Partition(0), 81);
+            h.halt(Halt::Partition(0), 91);
+        },
+        Some((Reason::Halted, 81)),
+    ),
+    (
+        "of three halts the widest is told",
+        |h| {
+            h.halt(Halt::Symbol(h.handle), 82);
+            h.halt(Halt::Partition(0), 81);
+            h.halt(Halt::All, 99);
+        },
+        Some((Reason::Halted, 99)),
+    ),
+    (
+        "of three halts each is enough",
+        |h| {
+            h.halt_thrice(82);
+            assert_eq!(h.handler.resume(Halt::All), Some(true));
+            assert_eq!(h.handler.resume(Halt::Partition(0)), Some(true));
+        },
+        Some((Reason::Halted, 82)),
+    ),
+    (
+        "halted and resumed",
+        |h| {
+            let all = h.halt_thrice(82);
+            assert_eq!(all.map(|halt| h.handler.resume(halt)), [Some(true); 3]);
+            assert_eq!(h.handler.resume(Halt::All), Some(false));
+        },
+        None,
+    ),
+    (
+        "gone hides the kill switch",
+        |h| {
+            h.halt(Halt::All, 80);
+            h.lane.renew(Mono(900));
+        },
+        Some((Reason::WriterGone, 900)),
+    ),
+    (
+        "a halted symbol hides that there is no map",
+        |h| {
+            h.handler.set_status(stale(Reason::NoMap), Mono(70));
+            h.halt(Halt::Symbol(h.handle), 82);
+        },
+        Some((Reason::Halted, 82)),
+    ),
+    (
+        "a halted symbol hides its partition's gap",
+        |h| {
+            h.partition(stale(Reason::Gap), 1);
+            h.halt(Halt::Symbol(h.handle), 82);
+        },
+        Some((Reason::Halted, 82)),
+    ),
+    (
+        "every reason at once",
+        |h| {
+            h.halt_thrice(82);
+            h.region = h.region.clone().for_date(TradingDate(20_261_122));
+            h.handler.set_status(stale(Reason::NotAttested), Mono(70));
+            h.handler.retire(Mono(700));
+            h.publish(stale(Reason::SymbolQuarantined), 7);
+            h.partition(stale(Reason::Gap), 1);
+            h.lane.heard(0, Mono(900));
+            h.now = SILENT;
+            assert_eq!(h.lane.define(1, SymbolIndex(0), &symbol("AAPL")), Defined::Contested);
+        },
+        Some((Reason::WriterGone, 700)),
     ),
     // The partition's own word.
     (

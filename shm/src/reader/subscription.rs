@@ -13,6 +13,7 @@ struct Watched {
     handle: Handle,
     lock: u64,
     contested: u64,
+    halted: u64,
     /// Its partition's.
     turn: u64,
 }
@@ -167,8 +168,11 @@ impl Subscription {
             // ORDER: acquire, so that a read that follows finds at least what is reported here.
             let lock = slot.lock.load(Ordering::Acquire);
             let contested = slot.contested.load(Ordering::Acquire);
-            let same = (watched.lock, watched.contested, watched.turn) == (lock, contested, turn);
-            (watched.lock, watched.contested, watched.turn) = (lock, contested, turn);
+            let halted = slot.halted.load(Ordering::Acquire);
+            let before = (watched.lock, watched.contested, watched.halted, watched.turn);
+            let same = before == (lock, contested, halted, turn);
+            (watched.lock, watched.contested) = (lock, contested);
+            (watched.halted, watched.turn) = (halted, turn);
             (!same).then_some(watched.handle)
         })
     }
@@ -213,6 +217,6 @@ impl Seen {
 impl Watched {
     /// A symbol that differs from whatever it is found to be.
     fn new(handle: Handle) -> Watched {
-        Watched { handle, lock: u64::MAX, contested: u64::MAX, turn: u64::MAX }
+        Watched { handle, lock: u64::MAX, contested: u64::MAX, halted: 0, turn: u64::MAX }
     }
 }

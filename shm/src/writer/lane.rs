@@ -9,10 +9,12 @@ use candor_core::{BookView, Loss, Message, Mono, SeqNo, SessionId, Status, Symbo
 
 use super::Shared;
 use crate::atomic::{AtomicU64, Ordering, fence};
+use crate::halt::{Halted, Held};
 use crate::layout::{Lane, Partition, PartitionPlan, RingRecord, Slot, State};
-use crate::mapping::{store_all, store_changed};
+use crate::mapping::{load_all, store_all, store_changed};
 use crate::names::Names;
 use crate::spec::RegionSpec;
+use crate::text::text_of;
 use crate::{event, loss, ring, seqlock, slot};
 
 /// What became of a definition.
@@ -35,6 +37,8 @@ pub struct LaneWriter {
     /// For each partition of the region: the other partitions of its venue. Empty for those of
     /// other lanes.
     siblings: Box<[Box<[u16]>]>,
+    /// What is halted as it is defined.
+    held: Held,
     events: u64,
     losses: u64,
     published: u64,
@@ -49,7 +53,7 @@ fn write_lease(word: &AtomicU64, deadline: Mono) {
 }
 
 impl LaneWriter {
-    pub(super) fn new(shared: Arc<Shared>, lane: u16, spec: &RegionSpec) -> LaneWriter {
+    pub(super) fn new(shared: Arc<Shared>, lane: u16, spec: &RegionSpec, held: Held) -> LaneWriter {
         let siblings_of = |own: usize| -> Box<[u16]> {
             if spec.partitions[own].lane != lane {
                 return Box::default();
@@ -67,6 +71,7 @@ impl LaneWriter {
             shared,
             lane,
             siblings,
+            held,
             events: 0,
             losses: 0,
             published: 0,
@@ -105,6 +110,11 @@ impl LaneWriter {
             entries: self.shared.map.slice(place.directory_at, place.capacity),
             index: self.shared.map.slice(place.index_at, place.index_words),
         }
+    }
+
+    /// Halts the symbols among these as they are defined, from here on. Before the lane begins.
+    pub fn hold(&mut self, halted: &[Halted]) {
+        self.held.add(halted);
     }
 
     /// Vouches for this lane until `deadline`: everything it publishes is gone after that unless
@@ -185,6 +195,11 @@ impl LaneWriter {
         }
         assert_eq!(u64::from(index.0), defined, "symbols are defined in order of their index");
         assert!(index.0 < place.capacity, "a symbol index beyond the partition's slots");
+        let venue = text_of(load_all(std::array::from_ref(&record.venue)));
+        if let Some(since) = self.held.since(&venue, symbol) {
+            // ORDER: before the name by which it is found: no reader finds it without.
+            self.slot(&place, index).halted.store(since.0.max(1), Ordering::Relaxed);
+        }
         let before = names.find(symbol);
         names.add(index, symbol);
         // ORDER: the entry before the count that covers it.
