@@ -14,7 +14,9 @@ use candor_core::{
 use candor_decoders::Format;
 use candor_engine::odd::{Glance, OddWorld, Remark};
 use candor_engine::{Capacity, Config, Partition, Services, VenueSymbols};
-use candor_shm::{Endpoint, Handle, HandlerWriter, LaneWriter, PartitionSpec, Region, RegionSpec};
+use candor_shm::{
+    Endpoint, Halt, Handle, HandlerWriter, LaneWriter, PartitionSpec, Region, RegionSpec,
+};
 
 use super::Setup;
 use super::digest::Digest;
@@ -76,7 +78,35 @@ pub(super) struct Handler {
     /// When the handler's own thread looks whether the world looks odd next.
     pub(super) next_odd: Mono,
     claims: Vec<(u16, Symbol)>,
+    /// What an operator has halted in its region.
+    halts: Halts,
     setup: Setup,
+}
+
+/// What an operator has halted.
+#[derive(Clone, Default)]
+pub(super) struct Halts {
+    all: bool,
+    partitions: Vec<usize>,
+}
+
+impl Halts {
+    /// Halts a partition or everything, or resumes it.
+    pub(super) fn set(&mut self, which: Option<usize>, halted: bool) {
+        match which {
+            None => self.all = halted,
+            Some(partition) => {
+                self.partitions.retain(|other| *other != partition);
+                if halted {
+                    self.partitions.push(partition);
+                }
+            }
+        }
+    }
+
+    fn covers(&self, partition: usize) -> bool {
+        self.all || self.partitions.contains(&partition)
+    }
 }
 
 /// What a duty cycle leaves its traces in.
@@ -152,6 +182,7 @@ impl Handler {
         setup: &Setup,
         listed: &[(Symbol, u16)],
         errands: Option<Errands>,
+        halts: &Halts,
         now: Mono,
         traces: &mut Traces<'_>,
     ) -> Handler {
@@ -192,8 +223,10 @@ impl Handler {
             odd: OddWorld::new(&vec![0; setup.partitions]),
             next_odd: now,
             claims: Vec::new(),
+            halts: Halts::default(),
             setup: setup.clone(),
         };
+        handler.halt(halts, now);
         for index in 0..setup.partitions {
             handler.with(index, now, traces, |partition, tap| {
                 partition.start(now, tap);
@@ -497,6 +530,24 @@ impl Handler {
         if again && watch.run.is_some() {
             watch.said.stalled = watch.said.stalled.max(Some(now));
         }
+    }
+
+    /// The words of the kill switch become what an operator has halted, as of now.
+    pub(super) fn halt(&mut self, halts: &Halts, now: Mono) {
+        let set = |word: Halt, halted: bool| {
+            let done = if halted { self.writer.halt(word, now) } else { self.writer.resume(word) };
+            debug_assert!(done.is_some(), "{word:?} is there");
+        };
+        set(Halt::All, halts.all);
+        for partition in 0..self.seats.len() {
+            set(Halt::Partition(partition as u16), halts.partitions.contains(&partition));
+        }
+        self.halts = halts.clone();
+    }
+
+    /// Whether an operator has halted the partition, by itself or with everything.
+    pub(super) fn is_halted(&self, partition: usize) -> bool {
+        self.halts.covers(partition)
     }
 
     /// A successor has taken over: the region is given up by name.

@@ -9,7 +9,7 @@ use crate::oracle::wire;
 use crate::services::{ServiceFault, ServiceKind};
 use crate::simulator::checks::{Judge, Wrong};
 use crate::simulator::errands::{Errand, Errands, Way};
-use crate::simulator::handler::{Handler, Traces};
+use crate::simulator::handler::{Halts, Handler, Traces};
 use crate::simulator::journal::{NOWHERE, Told};
 use crate::simulator::network::Tag;
 use crate::simulator::schedule::What;
@@ -32,7 +32,8 @@ impl World<'_> {
             let (venue, seed) = (self.setup.venue, self.setup.seed);
             Errands::new(venue, &services, partitions, seed, self.connections)
         });
-        let handler = Handler::start(self.setup, &self.listed, errands, self.now, &mut traces);
+        let handler =
+            Handler::start(self.setup, &self.listed, errands, &self.halts, self.now, &mut traces);
         self.handler = Some(handler);
     }
 
@@ -149,6 +150,12 @@ impl World<'_> {
                 let mut traces = Traces { digest: &mut self.digest, journal: &mut self.journal };
                 if let Some(handler) = &mut self.handler {
                     handler.subscribe(partition, self.now, joined, &mut traces);
+                }
+            }
+            What::Halt(which, halted) => {
+                self.halts.set(which, halted);
+                if let Some(handler) = &mut self.handler {
+                    handler.halt(&self.halts, self.now);
                 }
             }
             What::Serve(partition, kind, fault) => {
@@ -274,9 +281,13 @@ impl World<'_> {
                 ServiceFault::Off.apply(faults);
             }
         }
+        self.halts = Halts::default();
         if self.handler.is_none() {
             self.started = true;
             self.start_handler();
+        }
+        if let Some(handler) = &mut self.handler {
+            handler.halt(&self.halts, self.now);
         }
         let mut traces = Traces { digest: &mut self.digest, journal: &mut self.journal };
         if let Some(handler) = &mut self.handler {

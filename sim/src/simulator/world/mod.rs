@@ -18,7 +18,7 @@ use crate::services::ServicesConfig;
 use crate::simulator::checks::{Judge, Wrong, healing_bound};
 use crate::simulator::digest::Digest;
 use crate::simulator::errands::{Errand, Errands};
-use crate::simulator::handler::{Handler, Traces};
+use crate::simulator::handler::{Halts, Handler, Traces};
 use crate::simulator::journal::{Journal, Told};
 use crate::simulator::network::{Network, Tag};
 use crate::simulator::report::{Failure, Outcome};
@@ -96,6 +96,8 @@ struct World<'a> {
     handler: Option<Handler>,
     grave: Option<Grave>,
     listed: Vec<(Symbol, u16)>,
+    /// What an operator has halted: whatever handler there is comes to know.
+    halts: Halts,
     started: bool,
     next_fault: usize,
     looks: u32,
@@ -213,6 +215,7 @@ impl<'a> World<'a> {
             handler: None,
             grave: None,
             listed,
+            halts: Halts::default(),
             started: false,
             next_fault: 0,
             looks: 0,
