@@ -16,6 +16,7 @@ use crate::layout::{Partition, PartitionPlan, Plan, Slot};
 use crate::mapping::{Mapping, load_all};
 use crate::names::Names;
 use crate::reader::{Handle, OpenError, Region, attach_to_halt};
+use crate::switch;
 use crate::text::text_of;
 
 /// What is halted: one word of the region.
@@ -71,18 +72,6 @@ fn slot_word<'a>(
     (index.0 < place.capacity).then(|| &map.at::<Slot>(at).halted)
 }
 
-/// Sets a word unless it is set. Whether that changed it.
-pub(crate) fn set(word: &AtomicU64, since: Mono) -> bool {
-    // ORDER: nothing precedes it that a reader relies on. Several processes may write it: the first
-    // one's time stays.
-    word.compare_exchange(0, since.0.max(1), Ordering::AcqRel, Ordering::Acquire).is_ok()
-}
-
-/// Clears a word. Whether it was set.
-pub(crate) fn clear(word: &AtomicU64) -> bool {
-    word.swap(0, Ordering::AcqRel) != 0
-}
-
 /// Every word that is set: the widest first, then by name.
 pub(crate) fn list(map: &Mapping, plan: &Plan) -> Vec<Halted> {
     let mut found = Vec::new();
@@ -122,7 +111,7 @@ fn names<'a>(map: &'a Mapping, place: &PartitionPlan) -> Names<'a> {
 pub(crate) fn apply(map: &Mapping, plan: &Plan, halted: &[Halted]) {
     for (name, since) in halted {
         for word in words_of(map, plan, name) {
-            set(word, *since);
+            switch::set(word, since.0);
         }
     }
 }
@@ -187,12 +176,12 @@ impl KillSwitch {
 
     /// Halts, since `now`. Whether that was not so already; `None` for what is not in this region.
     pub fn halt(&self, halt: Halt, now: Mono) -> Option<bool> {
-        word(&self.map, &self.plan, halt).map(|word| set(word, now))
+        word(&self.map, &self.plan, halt).map(|word| switch::set(word, now.0))
     }
 
     /// Ends a halt. Whether there was one; `None` for what is not in this region.
     pub fn resume(&self, halt: Halt) -> Option<bool> {
-        word(&self.map, &self.plan, halt).map(clear)
+        word(&self.map, &self.plan, halt).map(switch::clear)
     }
 }
 

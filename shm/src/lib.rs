@@ -70,6 +70,8 @@ mod seqlock;
 mod slot;
 #[cfg(not(loom))]
 mod spec;
+#[cfg_attr(all(loom, not(test)), allow(dead_code))]
+mod switch;
 #[cfg(not(loom))]
 mod text;
 #[cfg(not(loom))]

@@ -1,6 +1,6 @@
 //! `candor halt`: takes Live away from a target, and returns with the proof.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use candor_core::{Mono, Nanos, Reason};
 use candor_shm::{Halt as Word, KillSwitch, OpenError, Region, clock};
@@ -199,7 +199,7 @@ fn covers(target: &Target, words: &[Word]) -> String {
     }
 }
 
-fn ask(socket: &PathBuf, target: &Target, reason: &str) -> Result<Done, Failure> {
+fn ask(socket: &Path, target: &Target, reason: &str) -> Result<Done, Failure> {
     let answer = client::ask(socket, control::Command::Halt, &format!("{target}\t{reason}"))?;
     let recorded = match (&answer["recorded"], &answer["unrecorded"]) {
         (Json::String(how), _) => Ok(how.clone()),

@@ -1,7 +1,7 @@
 //! `candor why`.
 
 use candor_core::{Mono, Reason};
-use candor_shm::{Evidence, PartitionInfo, Word};
+use candor_shm::{Evidence, PartitionInfo, Region, Word};
 use clap::Args;
 
 use super::output::{Answer, Row, Value};
@@ -105,13 +105,7 @@ fn chain(
     now: Mono,
 ) -> Vec<Row> {
     let region = &source.region;
-    let info = region.info();
-    let retired = region.retired();
-    let in_use = match retired {
-        None if region.is_current() => format!("generation {}, in use", info.generation),
-        None => format!("generation {}, no longer at its path", info.generation),
-        Some(at) => format!("generation {}, given up {} ago", info.generation, now.since(at)),
-    };
+    let (retired, in_use) = (region.retired(), in_use(region, now));
     let mode = region.lanes(now).nth(usize::from(evidence.lane)).map(|lane| lane.mode.to_string());
     let mode =
         mode.filter(|mode| !mode.is_empty()).map_or(String::new(), |mode| format!(" ({mode})"));
@@ -170,6 +164,16 @@ fn chain(
             Some(Reason::WrongPartition),
         ),
     ]
+}
+
+/// Which region it is, and whether it still is.
+fn in_use(region: &Region, now: Mono) -> String {
+    let generation = region.info().generation;
+    match region.retired() {
+        None if region.is_current() => format!("generation {generation}, in use"),
+        None => format!("generation {generation}, no longer at its path"),
+        Some(at) => format!("generation {generation}, given up {} ago", now.since(at)),
+    }
 }
 
 /// The words of the kill switch that cover the symbol, with who and why where that is recorded.

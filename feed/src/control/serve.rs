@@ -73,7 +73,7 @@ struct Client {
 
 enum State {
     /// Its request is not whole yet.
-    Reading { bytes: [u8; REQUEST_BYTES], len: usize },
+    Reading { bytes: Box<[u8; REQUEST_BYTES]>, len: usize },
     /// A lane has its order.
     Ordered { request: Join, lane: u16, ticket: u64, changed: bool, at: Mono },
 }
@@ -141,7 +141,7 @@ impl Server {
             {
                 self.clients.remove(at);
             }
-            let state = State::Reading { bytes: [0; REQUEST_BYTES], len: 0 };
+            let state = State::Reading { bytes: Box::new([0; REQUEST_BYTES]), len: 0 };
             self.clients.push(Client { stream, peer, since: now, state });
         }
     }

@@ -23,6 +23,7 @@ use crate::halt::{self, Carried};
 use crate::mapping::Mapping;
 use crate::reader::Region;
 use crate::spec::RegionSpec;
+use crate::switch;
 
 /// Makes the region at `path` and returns its writers, the lanes in order.
 ///
@@ -100,6 +101,7 @@ impl Claim {
             }
             // Once more: whoever has halted the old region since it was read does it to the new one if
             // they find that it is there, and it was not there before.
+            switch::before_looking_back();
             carried = old.halts();
             if let Carried::Halts(halted) = &carried {
                 halt::apply(&map, &plan, halted);

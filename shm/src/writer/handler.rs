@@ -12,6 +12,7 @@ use crate::mapping::store_all;
 use crate::reader::Region;
 use crate::seqlock;
 use crate::spec::Endpoint;
+use crate::switch;
 
 /// A group and port that carry multicast and belong to no partition.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -55,12 +56,12 @@ impl HandlerWriter {
     /// Halts, since `now`: what it covers is `Stale(Halted)` for every reader from here on. Whether that
     /// was not so already; `None` for what is not in this region.
     pub fn halt(&self, halt: Halt, now: Mono) -> Option<bool> {
-        halt::word(&self.shared.map, &self.shared.plan, halt).map(|word| halt::set(word, now))
+        halt::word(&self.shared.map, &self.shared.plan, halt).map(|word| switch::set(word, now.0))
     }
 
     /// Ends a halt. Whether there was one; `None` for what is not in this region.
     pub fn resume(&self, halt: Halt) -> Option<bool> {
-        halt::word(&self.shared.map, &self.shared.plan, halt).map(halt::clear)
+        halt::word(&self.shared.map, &self.shared.plan, halt).map(switch::clear)
     }
 
     /// Halts what is there of these by name. Symbols that are not defined yet are for their lanes:
