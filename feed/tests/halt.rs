@@ -9,8 +9,9 @@ use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::Output;
 
-use candor_core::{Nanos, Reason};
-use candor_shm::{Halt, Region, clock};
+use candor_core::symbol::Text;
+use candor_core::{BookView, Decimals, Nanos, Reason, SessionId, SymbolIndex};
+use candor_shm::{Halt, PartitionSpec, Region, RegionSpec, clock};
 use rustix::process::Signal;
 use serde_json::Value;
 use support::{
@@ -374,4 +375,58 @@ fn who_may_not_write_asks_and_who_may_not_ask_is_told_both() {
     chown(handler.path("region.halted"), Some(65_533), None).unwrap();
     answered(&handler.halt("XNAS"), 71, "halted, and that is not recorded");
     answered(&run(&handler.path("handler.toml")).output().unwrap(), 78, "is user 65533's");
+}
+
+/// As many symbols as all of a large venue, in ten partitions.
+const MANY: u32 = 12_000;
+
+#[test]
+fn everything_of_twelve_thousand_symbols_is_halted_within_a_tenth_of_a_second() {
+    let folder = Folder::new("halt", "many");
+    let path = folder.path("region");
+    let hour = Nanos::from_secs(3_600);
+    let mut spec = RegionSpec::new(Text::from_wire(b"many").unwrap());
+    spec.process_lease = hour;
+    let partition = |number: u32| PartitionSpec {
+        venue: Text::from_wire(b"XNAS").unwrap(),
+        name: Text::from_wire(number.to_string().as_bytes()).unwrap(),
+        feed: Text::from_wire(b"nasdaq-itch50").unwrap(),
+        lane: 0,
+        symbols: MANY / 10,
+        silence: Nanos::from_secs(3),
+        decimals: Decimals(4),
+        lines: [None; 3],
+    };
+    spec.partitions = (0..10).map(partition).collect();
+    let (mut handler, mut lanes) = candor_shm::create(&path, &spec).unwrap();
+    // What the handler says once everything is ruled out.
+    let live = candor::run::handler_status();
+    let (now, lane) = (clock::now(), &mut lanes[0]);
+    handler.set_status(live, now);
+    lane.renew(now + hour);
+    for number in 0..10u16 {
+        lane.partition(number, live, 1, now, SessionId::from_number(1));
+        lane.lease(number, now + hour);
+        for index in (0..MANY / 10).map(SymbolIndex) {
+            let name = format!("S{number}X{}", index.0);
+            lane.define(number, index, &Text::from_wire(name.as_bytes()).unwrap());
+            lane.publish(number, index, live, 1, now, &BookView::EMPTY);
+        }
+    }
+    let region = Region::open(&path).unwrap();
+    let mut watched = region.subscribe_prefix(Text::from_wire(b"XNAS").unwrap(), "");
+    assert_eq!(watched.changed(&region).count(), MANY as usize);
+    let told = clock::now();
+    let output = candor(&["halt", "all", "--reason", "a test", "-o", "json", "-r"])
+        .arg(&path)
+        .output()
+        .unwrap();
+    let whole = clock::now().since(told);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    assert_eq!(field(&output, "live_before"), MANY);
+    assert_eq!(field(&output, "live_after"), 0);
+    assert_eq!(watched.changed(&region).count(), MANY as usize, "every subscriber is told of each");
+    let took = Nanos(field(&output, "took_ns").as_u64().unwrap());
+    println!("shown: {MANY} symbols live before, none after, within {took}; the process {whole}");
+    assert!(took < Nanos::from_millis(100), "{took}");
 }

@@ -111,9 +111,9 @@ fn tell(record: &Record) {
 /// Watches the words: what is set and cleared is told, with who and why as far as that is recorded.
 pub(crate) struct Watch {
     place: Place,
-    seen: Vec<HaltName>,
+    seen: Vec<Halted>,
     /// Set since the last look, and not recorded by then: it may be a moment later.
-    awaited: Vec<HaltName>,
+    awaited: Vec<Halted>,
 }
 
 /// How many words were set and cleared since the last look.
@@ -126,38 +126,42 @@ pub(crate) struct Changes {
 impl Watch {
     /// Starts with what is halted now, which has been told.
     pub(crate) fn new(place: Place, region: &Region) -> Watch {
-        Watch { place, seen: names_of(region), awaited: Vec::new() }
+        Watch { place, seen: region.halts(), awaited: Vec::new() }
     }
 
     pub(crate) fn place(&self) -> &Place {
         &self.place
     }
 
-    /// Looks at every word; some milliseconds for ten thousand symbols.
+    /// Looks at every word; some milliseconds for ten thousand symbols. One that was cleared and set again
+    /// since the last look is another: it has another time.
     pub(crate) fn look(&mut self, region: &Region) -> Changes {
-        let mut now = names_of(region);
+        let mut now = region.halts();
         if now == self.seen {
             self.awaited.clear();
             return Changes::default();
         }
         // One that nobody could read says so where it is needed: the words hold by themselves.
         let records = self.place.read().unwrap_or_default();
-        let unrecorded = |name: &HaltName| {
-            !self.seen.contains(name) && !records.iter().any(|record| record.target.covers(name))
+        let record_of = |name: &HaltName| records.iter().find(|record| record.target.covers(name));
+        let early = |halted: &Halted| {
+            let (name, _) = halted;
+            record_of(name).is_none()
+                && !self.seen.contains(halted)
+                && !self.awaited.contains(halted)
         };
-        let fresh: Vec<HaltName> = now
-            .iter()
-            .filter(|name| unrecorded(name) && !self.awaited.contains(name))
-            .copied()
-            .collect();
-        now.retain(|name| !fresh.contains(name));
-        let new = |name: &&HaltName| !self.seen.contains(name);
-        let gone = |name: &&HaltName| !now.contains(name);
-        let (set, cleared): (Vec<_>, Vec<_>) =
-            (now.iter().filter(new).collect(), self.seen.iter().filter(gone).collect());
+        let awaited: Vec<Halted> = now.iter().filter(|halted| early(halted)).copied().collect();
+        now.retain(|halted| !awaited.contains(halted));
+        let only = |these: &[Halted], those: &[Halted]| -> Vec<HaltName> {
+            these.iter().filter(|it| !those.contains(it)).map(|(name, _)| *name).collect()
+        };
+        let (set, cleared) = (only(&now, &self.seen), only(&self.seen, &now));
+        for name in &cleared {
+            tracing::warn!(target = %Target::of_word(name), "resumed");
+        }
         let mut told: Vec<Target> = Vec::new();
         for name in &set {
-            let record = records.iter().find(|record| record.target.covers(name));
+            let record = record_of(name);
             let target = record.map_or_else(|| Target::of_word(name), |record| record.target);
             if told.contains(&target) {
                 continue;
@@ -168,15 +172,7 @@ impl Watch {
                 None => tracing::warn!(%target, "halted; by whom and why is not recorded"),
             }
         }
-        for name in &cleared {
-            tracing::warn!(target = %Target::of_word(name), "resumed");
-        }
-        let changes = Changes { set: set.len() as u64, cleared: cleared.len() as u64 };
-        (self.seen, self.awaited) = (now, fresh);
-        changes
+        (self.seen, self.awaited) = (now, awaited);
+        Changes { set: set.len() as u64, cleared: cleared.len() as u64 }
     }
-}
-
-fn names_of(region: &Region) -> Vec<HaltName> {
-    region.halts().into_iter().map(|(name, _)| name).collect()
 }

@@ -64,6 +64,8 @@ pub struct Record {
 #[derive(Clone, Debug)]
 pub struct Place {
     path: PathBuf,
+    /// Whether its folder must be there: one that was configured.
+    needed: bool,
     /// Whose the file is to be, so that the handler can read it whoever halts.
     owner: (u32, u32),
 }
@@ -79,7 +81,7 @@ impl Place {
         // Of a region that is not made yet: its handler is this process.
         let own = (geteuid().as_raw(), getegid().as_raw());
         let owner = rustix::fs::stat(whose).map_or(own, |stat| (stat.st_uid, stat.st_gid));
-        Place { path, owner }
+        Place { path, needed: state.is_some(), owner }
     }
 
     /// The file.
@@ -103,7 +105,7 @@ impl Place {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
         let file = match open(&self.path, flags, Mode::empty()) {
             Ok(file) => File::from(file),
-            Err(Errno::NOENT) => return self.no_file().map_err(refused),
+            Err(Errno::NOENT | Errno::NOTDIR) => return self.no_file().map_err(refused),
             Err(error) => return Err(refused(format!("can't be read: {error}"))),
         };
         let about = fstat(&file).map_err(|error| refused(format!("can't be read: {error}")))?;
@@ -118,11 +120,12 @@ impl Place {
         parse(&self.path, &text).map_err(Failure::from)
     }
 
-    /// No file is no halt, as long as its folder is there.
+    /// No file is no halt, as long as the folder is there that was configured.
     fn no_file(&self) -> Result<Vec<Record>, String> {
-        let folder = folder(&self.path);
-        match rustix::fs::stat(folder) {
+        match rustix::fs::stat(folder(&self.path)) {
             Ok(_) => Ok(Vec::new()),
+            // That of the region, which isn't there either.
+            Err(_) if !self.needed => Ok(Vec::new()),
             Err(error) => Err(format!("its folder can't be looked at: {error}; make it")),
         }
     }

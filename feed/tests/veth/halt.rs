@@ -82,9 +82,16 @@ fn a_stopped_handler_is_halted_and_never_live_when_it_goes_on() {
     assert_eq!((code, &status["handler"]["status"]), (1, &"Stale(Halted)".into()));
     assert_eq!(status["halts"][0]["halted"], "all");
     assert_eq!(status["halts"][0]["reason"], "test of all");
+    let said = |what: &str, times: usize| {
+        eventually(&format!("the handler says `{what}` {times} times"), || {
+            let log = world.handler.as_ref().unwrap().log();
+            (log.matches(what).count() == times).then_some(())
+        });
+    };
+    said("halted target=all by=\"root\" reason=\"test of all\"", 1);
     let resumed = resume(&world, "all");
     world.until_live();
-    pause(Nanos::from_millis(200));
+    said("resumed target=all", 1);
 
     // It hangs: the same words, and no code of its own.
     let handler = world.handler.as_ref().unwrap();
@@ -100,18 +107,11 @@ fn a_stopped_handler_is_halted_and_never_live_when_it_goes_on() {
         (region.handler_status(clock::now()).reason() == Some(Reason::Halted)).then_some(())
     });
     pause(Nanos::from_millis(500));
-    let log_text = || world.handler.as_ref().unwrap().log();
-    eventually("the handler notices", || {
-        (log_text().matches("halted target=all").count() == 2
-            && log_text().contains("reason=\"test of all\""))
-        .then_some(())
-    });
+    said("halted target=all", 2);
     let end = clock::now();
     let resumed_again = resume(&world, "all");
     world.until_live();
-    eventually("and that it is over", || {
-        (log_text().matches("resumed target=all").count() == 2).then_some(())
-    });
+    said("resumed target=all", 2);
     let lane = region.lanes(clock::now()).next().unwrap();
     let count = |label| lane.iter().find(|(name, _)| *name == label).unwrap().1;
     assert_eq!((count("halts"), count("resumes")), (2, 2));
@@ -138,11 +138,19 @@ fn a_partition_and_a_symbol_are_halted_and_their_neighbours_are_not() {
     let watch = Watch::all(&world);
     pause(Nanos::from_millis(200));
     let (told, halted, answer) = halt(&world, "XNAS/2", &[0]);
-    assert_eq!((&answer["symbols"], &answer["live_before"]), (&40.into(), &40.into()));
+    // Unless the machine held the lane up just then.
+    let calm = |answer: &Value, field: &str, live: u64| {
+        if stalls.until_now(&region) == 0 {
+            assert_eq!(answer[field], live, "{answer}");
+        }
+    };
+    assert_eq!(answer["symbols"], 40);
+    calm(&answer, "live_before", 40);
     let name = world.plan.symbols()[2][5];
     let (_, symbol_halted, answer) = halt(&world, name.as_str(), &[0]);
     assert_eq!(answer["target"], format!("XNAS:{name}"));
-    assert_eq!((&answer["symbols"], &answer["live_before"]), (&1.into(), &1.into()));
+    assert_eq!(answer["symbols"], 1);
+    calm(&answer, "live_before", 1);
     pause(Nanos::from_millis(300));
     let handle = region.find(&venue(), &name).unwrap();
     assert_eq!(region.read(handle).reason(), Some(Reason::Halted));
@@ -151,10 +159,8 @@ fn a_partition_and_a_symbol_are_halted_and_their_neighbours_are_not() {
     assert!(why.contains("halted: the symbol for") && why.contains("test of"), "{why}");
     // A venue is all of its partitions, the halted one too; and what it is within ends with it alone.
     let (_, venue_halted, answer) = halt(&world, "XNAS", &[0]);
-    assert_eq!(
-        (&answer["covers"], &answer["live_before"]),
-        (&"all 4 partitions of XNAS".into(), &119.into())
-    );
+    assert_eq!(answer["covers"], "all 4 partitions of XNAS");
+    calm(&answer, "live_before", 119);
     let (_, _, code, json) = tell(&world, &["resume", "XNAS/3", "--second", SECOND]);
     assert_eq!(code, 2, "{json}");
     assert!(
@@ -164,7 +170,8 @@ fn a_partition_and_a_symbol_are_halted_and_their_neighbours_are_not() {
     let venue_end = clock::now();
     let (_, _, code, json) = tell(&world, &["resume", "XNAS", "--second", SECOND]);
     let venue_resumed = clock::now();
-    assert_eq!((code, &json["resume"]["live_after"]), (0, &119.into()), "{json}");
+    assert_eq!(code, 0, "{json}");
+    calm(&json["resume"], "live_after", 119);
     assert_eq!(json["resume"]["still_halted"], format!("XNAS/2, XNAS:{name}"));
     pause(Nanos::from_millis(200));
     let resumed = clock::now();

@@ -39,7 +39,7 @@ struct Seen {
 /// partition has yet are waited for. It is the reader's own; the region knows nothing of it.
 ///
 /// It tells which symbols were written, and whose status changed otherwise: by their partition's or
-/// their handler's word, or by time alone, when a lease runs out (`Silent`, `WriterGone`) or holds
+/// their handler's word, by the kill switch, or by time alone, when a lease runs out (`Silent`, `WriterGone`) or holds
 /// again. So the reader that reads what is reported, and looks again and again, shows nothing as
 /// live for longer than a lease and the time between two looks. What a symbol is now is for
 /// [`Region::read`] to say.

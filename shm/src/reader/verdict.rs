@@ -141,16 +141,17 @@ impl Case {
     /// Takes out what stands, after everything is established, and lets the core decide.
     fn decide(self, otherwise: Mono) -> Verdict {
         let mut proof = self.proof;
-        for (reason, _) in self.standing.into_iter().flatten() {
-            proof = proof.rule_out(reason, false);
+        // None of what is Live.
+        let standing = &self.standing[..self.used];
+        for (reason, _) in standing.iter().flatten() {
+            proof = proof.rule_out(*reason, false);
         }
         let status = promote(&proof);
-        let since = self
-            .standing
-            .into_iter()
+        let since = standing
+            .iter()
             .flatten()
             .find(|(reason, _)| status.reason() == Some(*reason))
-            .map_or(otherwise, |(_, since)| since);
+            .map_or(otherwise, |(_, since)| *since);
         Verdict { status, since }
     }
 }
