@@ -155,14 +155,15 @@ fn state(config: &Config, findings: &mut Vec<Finding>) {
             format!("can't be read, and `run` refuses to start: {refused}"),
             "make the folder, or see to the file: what is halted must be known",
         ),
-        (Ok(_), Err(refused), _) => Finding::fail(
+        (Ok(_), Err(refused), Some(_)) => Finding::fail(
             check,
             &subject,
             format!("its folder {refused}"),
             "let the handler's user write it, or name another folder",
         )
         .of_privilege(),
-        (Ok(records), Ok(()), None) => Finding::warn(
+        // Whether that folder can be used is said of the region.
+        (Ok(records), _, None) => Finding::warn(
             check,
             &subject,
             format!("{} halts; what is halted is recorded beside the region", records.len()),
