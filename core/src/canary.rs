@@ -95,6 +95,8 @@ canaries! {
     YesterdayBelieved,
     /// A symbol that a map moves is given before every other partition has taken the map.
     GivenAtOnce,
+    /// A reader does not look at the words of the kill switch.
+    HaltIgnored,
 }
 
 /// 0 stands for none.

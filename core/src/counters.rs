@@ -197,6 +197,11 @@ counters! {
     /// Packets to a group and port of ours from a sender that none of its lines has, left to the
     /// kernel's stack. Counted for the whole handler, on lane 0.
     OtherSource = "other_source",
+    /// Words of the kill switch that were set, as the handler has noticed since its start. Counted for the
+    /// whole handler, on lane 0.
+    Halts = "halts",
+    /// Words of the kill switch that were cleared. Counted for the whole handler, on lane 0.
+    Resumes = "resumes",
 }
 
 impl Counter {

@@ -60,7 +60,7 @@ reasons! {
     /// The handler's lease has run out. Derived by the reader.
     WriterGone = 1, Handler, "WriterGone", "the handler is gone or hangs: its lease has run out";
     /// The operator's kill switch.
-    Halted = 2, Handler, "Halted", "an operator has halted this handler";
+    Halted = 2, Handler, "Halted", "an operator has halted it, by the kill switch";
     /// No valid map for this trading date.
     NoMap = 3, Handler, "NoMap", "no valid partition map for this trading date";
     /// Binary, configuration or map is not what it says it is.

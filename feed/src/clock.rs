@@ -138,6 +138,13 @@ pub fn display(wall: u64) -> String {
     }
 }
 
+/// The wall-clock time that such a text gives; `None` for none, or one before 1970.
+#[must_use]
+pub fn parse(text: &str) -> Option<u64> {
+    let at: Timestamp = text.parse().ok()?;
+    u64::try_from(at.as_nanosecond()).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -185,6 +192,8 @@ mod tests {
         // In the night of UTC it is still the evening before in New York, and not so in London.
         let wall = 1_795_318_200_000_000_000;
         assert_eq!(display(wall), "2026-11-22T03:30:00.000000000Z");
+        assert_eq!(parse(&display(wall + 1)), Some(wall + 1));
+        assert_eq!((parse("yesterday"), parse("1969-12-31T23:59:59Z")), (None, None));
         assert_eq!(date(wall, "America/New_York"), Some(TradingDate(20_261_121)));
         assert_eq!(date(wall, "Europe/London"), Some(TradingDate(20_261_122)));
         assert_eq!(date(wall, "Nowhere/At_All"), None);

@@ -359,6 +359,8 @@ impl Lane {
             }
         }
         let counts = &progress.counts;
+        // Of the whole handler.
+        let (halts, resumes) = if self.index == 0 { self.links.halts() } else { (0, 0) };
         for (counter, value) in [
             (LaneCounter::Frames, progress.frames),
             (LaneCounter::Cycles, progress.cycles),
@@ -376,6 +378,8 @@ impl Lane {
             (LaneCounter::MetaFailed, counts.meta_failed),
             (LaneCounter::OtherSource, counts.other_source),
             (LaneCounter::ClaimsDropped, self.links.claims_dropped()),
+            (LaneCounter::Halts, halts),
+            (LaneCounter::Resumes, resumes),
         ] {
             self.writer.lane_counter(counter, value);
         }

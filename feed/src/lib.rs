@@ -14,6 +14,7 @@ pub mod control;
 pub mod day;
 pub mod doctor;
 pub mod exit;
+pub mod halt;
 pub mod interface;
 pub mod join;
 pub mod privilege;

@@ -8,6 +8,7 @@ use candor_engine::{Notice, Sink, Step};
 use candor_shm::LaneWriter;
 use crossbeam_queue::ArrayQueue;
 
+use crate::halt::keep::Changes;
 use crate::log::{Log, Told};
 
 /// What leaves a lane besides what it publishes: bounded queues, never waited for, and one word
@@ -27,6 +28,8 @@ pub struct Links {
 struct Counts {
     claims_dropped: AtomicU64,
     disturbances: AtomicU64,
+    halts: AtomicU64,
+    resumes: AtomicU64,
 }
 
 impl Links {
@@ -47,6 +50,17 @@ impl Links {
     #[must_use]
     pub fn disturbances(&self) -> u64 {
         self.counts.disturbances.load(Ordering::Relaxed)
+    }
+
+    /// Words of the kill switch were set and cleared.
+    pub(crate) fn halted(&self, changes: Changes) {
+        self.counts.halts.fetch_add(changes.set, Ordering::Relaxed);
+        self.counts.resumes.fetch_add(changes.cleared, Ordering::Relaxed);
+    }
+
+    /// How often they were set, and cleared.
+    pub(crate) fn halts(&self) -> (u64, u64) {
+        (self.counts.halts.load(Ordering::Relaxed), self.counts.resumes.load(Ordering::Relaxed))
     }
 
     /// Claims that found their inbox full.

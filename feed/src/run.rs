@@ -28,6 +28,7 @@ use crate::control::serve::Server;
 use crate::day::Day;
 use crate::doctor;
 use crate::exit::{Exit, Failure};
+use crate::halt::{self, record::Place};
 use crate::lane::Lane;
 use crate::log::Log;
 use crate::privilege;
@@ -51,6 +52,9 @@ pub fn run(config: &Config) -> Result<Exit, Failure> {
     privilege::require_open_files(config)?;
     let day = Day::of(config, clock::wall())?;
     doctor::refuse_cores(config)?;
+    // What is halted is known, or nothing starts.
+    let halts = Place::of(config.handler.state.as_deref(), &config.handler.region);
+    halts.read()?;
     let claim = candor_shm::claim(&config.handler.region).map_err(refuse_region)?;
     let opened = source::open(config)?;
     for refused in &opened.refused {
@@ -61,7 +65,9 @@ pub fn run(config: &Config) -> Result<Exit, Failure> {
     let recovery = recovery::open(config)?;
     let spec = spec(config, day, group)?;
     let (mut handler, writers) = claim.create(&spec).map_err(refuse_region)?;
-    let made = Made { handler: &mut handler, writers, opened, listener, recovery, day };
+    // Its file is there now: whoever halts gives the record to its owner.
+    let halts = Place::of(config.handler.state.as_deref(), &config.handler.region);
+    let made = Made { handler: &mut handler, writers, opened, listener, recovery, day, halts };
     let ended = work(config, made, &stop);
     handler.retire(Clock::new().now());
     tracing::info!("stopped; every symbol is stale");
@@ -76,12 +82,13 @@ struct Made<'a> {
     listener: Listener,
     recovery: Option<recovery::Opened>,
     day: Day,
+    halts: Place,
 }
 
 /// Starts the lanes and keeps them until told to stop. None of them runs when this returns, and nothing
 /// is subscribed.
 fn work(config: &Config, made: Made<'_>, stop: &Arc<AtomicBool>) -> Result<Exit, Failure> {
-    let Made { handler, writers, opened, listener, recovery, day } = made;
+    let Made { handler, mut writers, opened, listener, recovery, day, halts } = made;
     for (index, lane) in opened.lanes.iter().enumerate() {
         handler.set_mode(index as u16, lane.mode());
         tracing::info!(lane = index, mode = lane.mode(), "receiving");
@@ -93,6 +100,9 @@ fn work(config: &Config, made: Made<'_>, stop: &Arc<AtomicBool>) -> Result<Exit,
         );
     }
     let region = own_region(config, handler)?;
+    // Before any lane begins. The record is read again: from here on whoever halts finds this region.
+    halt::keep::begin(&halts, handler, &mut writers, &region, Clock::new().now())?;
+    let halts = halt::keep::Watch::new(halts, &region);
     let inboxes: Vec<_> = config.lanes.iter().map(|_| Arc::new(ArrayQueue::new(INBOX))).collect();
     let owner = |partition: &config::Partition| Arc::clone(&inboxes[usize::from(partition.lane)]);
     let orders: Vec<_> = config.lanes.iter().map(|_| Arc::new(Inbox::new())).collect();
@@ -113,7 +123,7 @@ fn work(config: &Config, made: Made<'_>, stop: &Arc<AtomicBool>) -> Result<Exit,
             "running"
         );
         let (watch, joins, links) = (opened.watch, opened.joins, &links);
-        let keeper = Keeper { config, handler, region, watch, joins, links, day };
+        let keeper = Keeper { config, handler, region, watch, joins, links, day, halts };
         let kept = keeper.run(Server::new(listener, orders), stop);
         join(threads);
         kept
@@ -339,6 +349,7 @@ fn spec(config: &Config, day: Day, group: Option<u32>) -> Result<RegionSpec, Fai
     spec.process_lease = config.handler.process_lease;
     spec.config_digest = config.digest;
     spec.group = group;
+    spec.state_folder = config.handler.state.clone();
     spec.lanes = config.lanes.len() as u16;
     for partition in &config.partitions {
         spec.partitions.push(PartitionSpec {

@@ -12,12 +12,15 @@ use std::time::Duration;
 use candor_core::counters::LaneCounter;
 use candor_core::{Mono, Nanos, Reason, Status};
 use candor_shm::{Endpoint, HandlerWriter, Region, Unmapped};
+use serde_json::{Map, Value, json};
 
 use crate::clock::{self, Clock};
 use crate::config::{Config, Partition};
 use crate::control::serve::{Hands, Server};
 use crate::day::Day;
 use crate::exit::Failure;
+use crate::halt::act::{self, Resumed};
+use crate::halt::{Target, checked_reason, keep, users};
 use crate::join::Joins;
 use crate::publish::Links;
 use crate::source::Watch;
@@ -45,6 +48,7 @@ pub(crate) struct Keeper<'a> {
     pub(crate) joins: Joins,
     pub(crate) links: &'a Links,
     pub(crate) day: Day,
+    pub(crate) halts: keep::Watch,
 }
 
 impl Keeper<'_> {
@@ -75,6 +79,7 @@ impl Keeper<'_> {
             if now >= next_look {
                 next_look = now + LOOK_EVERY;
                 self.look();
+                self.links.halted(self.halts.look(&self.region));
                 self.tell_astray(now, &mut astray);
                 refused.tell(now, self.config, &self.region, self.watch.as_ref());
                 if !over && self.day.is_over(clock::wall()) {
@@ -229,6 +234,52 @@ impl Hands for Keeper<'_> {
             });
         }
         self.leave(number, partition)
+    }
+
+    fn halt(&mut self, target: &str, reason: &str, by: u32) -> Result<Map<String, Value>, Failure> {
+        let reason = checked_reason(reason)?;
+        let target = Target::find(target, &self.region)?;
+        let words = target.words(&self.region);
+        let changed = act::halt(&*self.handler, &words, candor_shm::clock::now());
+        let (place, by) = (self.halts.place(), users::numbered(by));
+        let recorded = act::record(&*self.handler, place, &self.region, &target, &by, reason);
+        let mut fields = Map::new();
+        fields.insert("command".to_owned(), json!("halt"));
+        fields.insert("target".to_owned(), json!(target.to_string()));
+        fields.insert("changed".to_owned(), json!(changed));
+        match recorded {
+            Ok(new) => {
+                let since = if new { "" } else { ", since before" };
+                let path = format!("{}{since}", place.path().display());
+                fields.insert("recorded".to_owned(), json!(path));
+            }
+            Err(failure) => {
+                tracing::error!(%target, "halted, and not recorded: {failure}");
+                fields.insert("unrecorded".to_owned(), json!(failure.message));
+            }
+        }
+        Ok(fields)
+    }
+
+    fn resume(
+        &mut self,
+        target: &str,
+        second: &str,
+        by: u32,
+    ) -> Result<Map<String, Value>, Failure> {
+        let target = Target::find_halted(target, &self.region, self.halts.place())?;
+        let (place, by) = (self.halts.place(), [users::numbered(by)]);
+        match act::resume(&*self.handler, place, &self.region, &target, &by, second)? {
+            Resumed::NoGo(lines) => Err(act::no_go(&target, &lines)),
+            Resumed::Done(_) => {
+                let by = &by[0].name;
+                tracing::warn!(%target, by, second, "resumed");
+                let mut fields = Map::new();
+                fields.insert("command".to_owned(), json!("resume"));
+                fields.insert("target".to_owned(), json!(target.to_string()));
+                Ok(fields)
+            }
+        }
     }
 
     fn status(&self, partition: u16) -> String {

@@ -16,6 +16,9 @@
 //! writer's lease holds (the writer was suspended inside a write of some tens of nanoseconds), and
 //! `Stale(WriterGone)` from the moment the lease is out.
 //!
+//! An operator can take Live away from everything, a partition or a symbol by a word that readers obey
+//! by themselves ([`KillSwitch`]): no code of the handler needs to run for it.
+//!
 //! What this crate does not do: it keeps no thread, polls nothing by itself, never asks a reader to
 //! write, and reads a clock in `clock.rs` only.
 //!
@@ -48,6 +51,8 @@ pub mod clock;
 #[cfg(not(loom))]
 mod event;
 #[cfg(not(loom))]
+mod halt;
+#[cfg(not(loom))]
 mod loss;
 #[cfg(not(loom))]
 mod mapping;
@@ -65,6 +70,8 @@ mod seqlock;
 mod slot;
 #[cfg(not(loom))]
 mod spec;
+#[cfg_attr(all(loom, not(test)), allow(dead_code))]
+mod switch;
 #[cfg(not(loom))]
 mod text;
 #[cfg(not(loom))]
@@ -73,6 +80,7 @@ mod writer;
 #[cfg(not(loom))]
 pub use self::{
     event::EventRecord,
+    halt::{Carried, Halt, HaltName, Halted, KillSwitch},
     layout::LAYOUT_VERSION,
     layout::text::{layout_digest, layout_text},
     loss::LossRecord,

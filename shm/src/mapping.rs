@@ -56,6 +56,19 @@ impl Mapping {
         Ok(Mapping::over(Memory::File(map), length))
     }
 
+    /// The first `length` bytes of a file that another process writes, for the words of the kill switch
+    /// and nothing else; made by [`crate::KillSwitch`] alone. Pages are touched as they are needed.
+    // What makes a second writer sound: the mapping is only reached as `Record`s, that is as atomic words,
+    // by `at` and `slice` as any other, so that the handler's stores and these are never a data race; and
+    // the words stored to (`halt::word`) are none that the handler's process assumes to be its own: it
+    // writes them by compare-and-swap, exchange, or a store that sets what is to be set. Everything else in
+    // it is loaded only. The file's length is fixed as long as anybody has it (see `read_only`).
+    pub(crate) fn to_halt(file: &File, length: u64) -> io::Result<Mapping> {
+        let bytes = usize::try_from(length).map_err(io::Error::other)?;
+        let map = MmapOptions::new().len(bytes).map_raw(file)?;
+        Ok(Mapping::over(Memory::File(map), length))
+    }
+
     fn over(memory: Memory, length: u64) -> Mapping {
         let base = match &memory {
             Memory::File(map) => map.as_mut_ptr(),

@@ -8,6 +8,7 @@ use crate::atomic::{AtomicU64, Ordering};
 use crate::layout::RingRecord;
 use crate::ring::{self, PAYLOAD, Taken};
 use crate::seqlock;
+use crate::switch;
 
 fn check(model: impl Fn() + Sync + Send + 'static) {
     let mut builder = loom::model::Builder::new();
@@ -132,6 +133,41 @@ fn a_follower_sees_each_record_whole_once_and_in_order_or_is_told() {
             }
             next += 1;
         }
+    });
+}
+
+/// A region is replaced while somebody halts it: the one that takes its place is halted too, and a word
+/// that two set is set once.
+#[test]
+fn a_halt_is_not_lost_between_two_regions() {
+    check(|| {
+        let words = Arc::new([AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0)]);
+        let replaces = |[old, new, place]: &[AtomicU64; 3]| {
+            let carry = || {
+                let since = old.load(Ordering::Acquire);
+                if since != 0 {
+                    switch::set(new, since);
+                }
+            };
+            carry();
+            place.store(1, Ordering::Release);
+            switch::before_looking_back();
+            carry();
+        };
+        let halts = |[old, new, place]: &[AtomicU64; 3]| {
+            assert!(switch::set(old, 7));
+            if place.load(Ordering::Acquire) == 1 {
+                switch::set(new, 7);
+            }
+        };
+        let handler = {
+            let words = Arc::clone(&words);
+            thread::spawn(move || replaces(&words))
+        };
+        halts(&words);
+        handler.join().unwrap();
+        assert_eq!(words[1].load(Ordering::Acquire), 7);
+        assert!(!switch::set(&words[1], 9) && switch::clear(&words[1]));
     });
 }
 

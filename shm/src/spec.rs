@@ -1,6 +1,7 @@
 //! What a region is made for: the handler, its lanes, its partitions.
 
 use std::net::Ipv4Addr;
+use std::path::PathBuf;
 
 use candor_core::limits::{EVENTS, LINES, LOSSES};
 use candor_core::symbol::Text;
@@ -68,6 +69,8 @@ pub struct RegionSpec {
     /// The file's group by number; `None` leaves the process's own. Readers need to be in it: the
     /// file's mode is 0640.
     pub group: Option<u32>,
+    /// The folder in which halts are recorded, at most 128 bytes; `None`: beside the region.
+    pub state_folder: Option<PathBuf>,
     /// How many lanes, 1 to [`candor_core::limits::LANES`].
     pub lanes: u16,
     /// Records of each lane's event ring, a power of two.
@@ -112,6 +115,7 @@ impl RegionSpec {
             process_lease: Nanos::from_millis(50),
             config_digest: [0; 32],
             group: None,
+            state_folder: None,
             lanes: 1,
             events: EVENTS as u32,
             losses: LOSSES as u32,

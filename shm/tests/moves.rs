@@ -4,7 +4,7 @@
 mod support;
 
 use candor_core::{Mono, Reason, SymbolIndex, Venue};
-use candor_shm::{HandlerWriter, LaneWriter, PartitionSpec, Region, heap};
+use candor_shm::{Halt, HandlerWriter, LaneWriter, PartitionSpec, Region, heap};
 use support::{SESSION, book, live, partition, spec, symbol, venue};
 
 const FAR: Mono = Mono(u64::MAX / 2);
@@ -153,4 +153,28 @@ fn a_partition_without_a_name_or_a_venue_alone_is_refused() {
         spec.partitions.push(nameless);
         assert!(heap(&spec).is_err());
     }
+}
+
+#[test]
+fn what_is_halted_by_its_name_is_halted_where_it_moves() {
+    let (handler, mut lanes, region) = morning();
+    let before = region.find(&xnas(), &symbol("AAPL")).unwrap();
+    assert_eq!(handler.halt(Halt::Symbol(before), Mono(15)), Some(true));
+    lanes[0].moved(0, AAPL, true);
+    open(&mut lanes);
+    lanes[1].moved(1, AAPL, false);
+    let after = region.find(&xnas(), &symbol("AAPL")).unwrap();
+    assert_eq!(after.partition(), 1);
+    assert_eq!(reason(&region, "AAPL"), Some(Reason::Halted));
+    assert_eq!(reason(&region, "AMZN"), None);
+}
+
+#[test]
+fn a_partition_added_to_a_venue_that_is_halted_is_halted() {
+    let (handler, mut lanes, region) = morning();
+    assert_eq!(handler.halt(Halt::Partition(0), Mono(15)), Some(true));
+    lanes[0].moved(0, AAPL, true);
+    open(&mut lanes);
+    assert_eq!(region.halted(Halt::Partition(1)), Some(Mono(15)));
+    assert_eq!(reason(&region, "AAPL"), Some(Reason::Halted));
 }

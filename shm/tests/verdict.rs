@@ -3,12 +3,9 @@
 
 mod support;
 
-use candor_core::{
-    BookView, Mono, Nanos, Quotes, Reason, SeqNo, SessionId, Status, SymbolIndex, TradingDate,
-    TradingState,
-};
-use candor_shm::{Defined, Handle, HandlerWriter, LaneWriter, Read, Region, clock, create, heap};
-use support::{Folder, SESSION, book, live, partition, spec, symbol, venue};
+use candor_core::{Mono, Nanos, Reason, SeqNo, SessionId, Status, SymbolIndex, TradingDate};
+use candor_shm::{Defined, Halt, Handle, HandlerWriter, LaneWriter, Read, Region, heap};
+use support::{SESSION, book, live, partition, spec, symbol, venue};
 
 const NOW: Mono = Mono(1_000);
 const LEASE: Mono = Mono(2_000);
@@ -44,6 +41,19 @@ impl Host {
 
     fn partition(&mut self, status: Status, epoch: u32) {
         self.lane.partition(0, status, epoch, Mono(500), SESSION);
+    }
+
+    fn halt(&mut self, halt: Halt, since: u64) {
+        assert!(self.handler.halt(halt, Mono(since)).is_some());
+    }
+
+    /// By each of the three words that cover the symbol.
+    fn halt_thrice(&mut self, since: u64) -> [Halt; 3] {
+        let all = [Halt::Symbol(self.handle), Halt::Partition(0), Halt::All];
+        for halt in all {
+            self.halt(halt, since);
+        }
+        all
     }
 
     fn publish(&mut self, status: Status, epoch: u32) {
@@ -126,6 +136,85 @@ const CASES: &[Case] = &[
             h.handler.set_status(live(), Mono(80));
         },
         None,
+    ),
+    // The kill switch.
+    ("all is halted", |h| h.halt(Halt::All, 80), Some((Reason::Halted, 80))),
+    ("the partition is halted", |h| h.halt(Halt::Partition(0), 81), Some((Reason::Halted, 81))),
+    ("the symbol is halted", |h| h.halt(Halt::Symbol(h.handle), 82), Some((Reason::Halted, 82))),
+    ("another partition is halted", |h| h.halt(Halt::Partition(1), 81), None),
+    (
+        "halted twice since the first time",
+        |h| {
+            h.halt(Halt::Partition(0), 81);
+            h.halt(Halt::Partition(0), 91);
+        },
+        Some((Reason::Halted, 81)),
+    ),
+    (
+        "of three halts the widest is told",
+        |h| {
+            h.halt(Halt::Symbol(h.handle), 82);
+            h.halt(Halt::Partition(0), 81);
+            h.halt(Halt::All, 99);
+        },
+        Some((Reason::Halted, 99)),
+    ),
+    (
+        "of three halts each is enough",
+        |h| {
+            h.halt_thrice(82);
+            assert_eq!(h.handler.resume(Halt::All), Some(true));
+            assert_eq!(h.handler.resume(Halt::Partition(0)), Some(true));
+        },
+        Some((Reason::Halted, 82)),
+    ),
+    (
+        "halted and resumed",
+        |h| {
+            let all = h.halt_thrice(82);
+            assert_eq!(all.map(|halt| h.handler.resume(halt)), [Some(true); 3]);
+            assert_eq!(h.handler.resume(Halt::All), Some(false));
+        },
+        None,
+    ),
+    (
+        "gone hides the kill switch",
+        |h| {
+            h.halt(Halt::All, 80);
+            h.lane.renew(Mono(900));
+        },
+        Some((Reason::WriterGone, 900)),
+    ),
+    (
+        "a halted symbol hides that there is no map",
+        |h| {
+            h.handler.set_status(stale(Reason::NoMap), Mono(70));
+            h.halt(Halt::Symbol(h.handle), 82);
+        },
+        Some((Reason::Halted, 82)),
+    ),
+    (
+        "a halted symbol hides its partition's gap",
+        |h| {
+            h.partition(stale(Reason::Gap), 1);
+            h.halt(Halt::Symbol(h.handle), 82);
+        },
+        Some((Reason::Halted, 82)),
+    ),
+    (
+        "every reason at once",
+        |h| {
+            h.halt_thrice(82);
+            h.region = h.region.clone().for_date(TradingDate(20_261_122));
+            h.handler.set_status(stale(Reason::NotAttested), Mono(70));
+            h.handler.retire(Mono(700));
+            h.publish(stale(Reason::SymbolQuarantined), 7);
+            h.partition(stale(Reason::Gap), 1);
+            h.lane.heard(0, Mono(900));
+            h.now = SILENT;
+            assert_eq!(h.lane.define(1, SymbolIndex(0), &symbol("AAPL")), Defined::Contested);
+        },
+        Some((Reason::WriterGone, 700)),
     ),
     // The partition's own word.
     (
@@ -400,82 +489,6 @@ fn a_lease_longer_than_any_that_is_given_is_none() {
     lanes[0].renew(given(NOW, 3_600_000_000_000));
     assert_eq!(region.read_at(handle, NOW).reason(), Some(Reason::WriterGone));
     assert_eq!(region.handler_status(NOW).reason(), Some(Reason::WriterGone));
-}
-
-/// A file's region that is Live by this host's clock, with a lease of the usual length.
-fn live_by_the_clock(folder: &Folder) -> (HandlerWriter, LaneWriter, Region) {
-    let mut spec = spec();
-    spec.process_lease = USUAL;
-    let (mut handler, mut lanes) = create(folder.region(), &spec).unwrap();
-    handler.set_status(live(), clock::now());
-    support::bring_up(&mut lanes[0], "AAPL", clock::now() + Nanos::from_secs(3_600));
-    lanes[0].publish(0, AAPL, live(), 1, clock::now(), &quoted());
-    let region = Region::open(folder.region()).unwrap();
-    (handler, lanes.remove(0), region)
-}
-
-const USUAL: Nanos = Nanos::from_secs(20);
-
-/// A book that counts as quoted.
-fn quoted() -> BookView {
-    BookView { trading_state: TradingState::Trading, ..book(45) }
-}
-
-#[test]
-fn a_lease_renewed_since_the_callers_time_is_none_of_another_clock() {
-    let folder = Folder::new();
-    let (_handler, mut lane, region) = live_by_the_clock(&folder);
-    let handle = region.find(&venue("XNAS"), &symbol("AAPL")).unwrap();
-    let mut all = region.subscribe_prefix(venue("XNAS"), "");
-    let older = clock::now();
-    // The caller is kept from asking for more than clocks may be apart; its handler is not.
-    let later = older + Nanos::from_millis(2);
-    while clock::now() < later {
-        std::hint::spin_loop();
-    }
-    lane.renew(later + USUAL);
-    assert_eq!(region.handler_status(older).reason(), None);
-    assert_eq!(region.partition(0, older).unwrap().status.reason(), None);
-    assert!(region.partitions(older).all(|partition| partition.status.is_live()));
-    assert_eq!(region.quotes(0, older).two_sided, 1);
-    assert_eq!(region.read_at(handle, older).reason(), None);
-    assert_eq!(all.changed_at(&region, older).count(), 1);
-    lane.renew(later + USUAL + Nanos(1));
-    assert_eq!(all.changed_at(&region, older).count(), 0, "nothing has become of it");
-    // An hour is more than any caller is late by: that one is of another clock, whoever asks.
-    lane.renew(later + USUAL + Nanos::from_secs(3_600));
-    assert_eq!(region.handler_status(older).reason(), Some(Reason::WriterGone));
-    let partition = region.partition(0, older).unwrap();
-    assert_eq!(partition.status.reason(), Some(Reason::WriterGone));
-    assert_eq!(region.read(handle).reason(), Some(Reason::WriterGone));
-    assert_eq!(all.changed_at(&region, older).count(), 1);
-}
-
-#[test]
-fn the_clock_is_asked_after_the_words_are_loaded() {
-    let mut spec = spec();
-    spec.process_lease = Nanos::from_millis(50);
-    let (mut handler, mut lanes, region) = heap(&spec).unwrap();
-    handler.set_status(live(), Mono(5));
-    let lane = &mut lanes[0];
-    support::bring_up(lane, "AAPL", LEASE);
-    lane.publish(0, AAPL, live(), 1, Mono(11), &quoted());
-    assert_eq!(region.quotes(0, NOW).two_sided, 1);
-    // While the reader is on its way to the clock the lease it has loaded runs out, and is renewed.
-    let late = |lane: &mut LaneWriter| {
-        lane.renew(LEASE + Nanos::from_millis(50));
-        LEASE
-    };
-    let gone = Some(Reason::WriterGone);
-    assert_eq!(region.handler_status_when(|| late(lane)).reason(), gone);
-    lane.renew(LEASE);
-    let info = region.partition_when(0, || late(lane)).unwrap();
-    assert_eq!((info.status.reason(), info.since, info.lease_left), (gone, LEASE, Nanos(0)));
-    lane.renew(LEASE);
-    let all = region.partitions_when(|| late(lane)).map(|info| info.status.reason());
-    assert_eq!(all.collect::<Vec<_>>(), [gone]);
-    lane.renew(LEASE);
-    assert_eq!(region.quotes_when(0, || late(lane)), Quotes::default());
 }
 
 #[test]

@@ -125,6 +125,7 @@ scenarios! {
     kill_9 = "kill-9",
     stop = "stop",
     hang = "hang",
+    halted_by_hand = "halted-by-hand",
     burst = "burst",
     resubscribe = "resubscribe",
     gap_retransmitted = "gap-retransmitted",

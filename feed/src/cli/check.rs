@@ -48,6 +48,9 @@ fn table(config: &Config) -> String {
     row("handler", handler.name.to_string());
     row("region", handler.region.display().to_string());
     row("control", handler.control.display().to_string());
+    if let Some(state) = &handler.state {
+        row("state", state.display().to_string());
+    }
     row("trading date", date);
     row("process lease", handler.process_lease.to_string());
     row("source", source(config));
@@ -206,6 +209,7 @@ fn json(config: &Config) -> Value {
         "handler": config.handler.name.as_str(),
         "region": config.handler.region,
         "control": config.handler.control,
+        "state": config.handler.state,
         "trading_date": config.handler.trading_date.map(|date| date.to_string()),
         "process_lease_ns": config.handler.process_lease.0,
         "group": config.handler.group,

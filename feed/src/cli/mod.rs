@@ -6,6 +6,7 @@ mod control;
 mod counters;
 mod doctor;
 mod get;
+mod halt;
 mod loss;
 mod map;
 mod output;
@@ -14,6 +15,7 @@ pub mod print;
 mod recovery;
 mod region;
 mod replay;
+mod resume;
 mod run;
 mod stale;
 mod status;
@@ -74,6 +76,10 @@ enum Command {
     Subscribe(control::Subscribe),
     /// Have the running handler leave a partition's lines; its symbols are stale from then on.
     Unsubscribe(control::Unsubscribe),
+    /// The kill switch: nothing of a target is Live any more, for any reader, until it is resumed.
+    Halt(halt::Halt),
+    /// End a halt, with a second person and if nothing else is wrong.
+    Resume(resume::Resume),
 }
 
 impl Command {
@@ -96,6 +102,8 @@ impl Command {
             Command::Top(command) => command.run(),
             Command::Subscribe(command) => command.run(),
             Command::Unsubscribe(command) => command.run(),
+            Command::Halt(command) => command.run(),
+            Command::Resume(command) => command.run(),
         }
     }
 }

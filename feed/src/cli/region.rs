@@ -11,6 +11,7 @@ use super::output::{Answer, Value};
 use super::print;
 use crate::clock::{Clock, timespec};
 use crate::exit::{Exit, Failure};
+use crate::halt::record::Place;
 use crate::{config, control};
 
 /// Which region.
@@ -39,14 +40,23 @@ impl RegionArg {
         }
     }
 
+    /// The region's file.
+    pub(super) fn path(&self) -> Result<PathBuf, Failure> {
+        match (&self.region, &self.config) {
+            (Some(path), _) => Ok(path.clone()),
+            (None, Some(file)) => Ok(config::load(file)?.handler.region),
+            (None, None) => Err(Failure::usage("name a region: --region or --config")),
+        }
+    }
+
+    /// The configuration, where the region was named by one.
+    pub(super) fn config(&self) -> Result<Option<config::Config>, Failure> {
+        self.config.as_deref().map(config::load).transpose().map_err(Failure::from)
+    }
+
     /// Attaches to the region.
     pub(super) fn open(&self) -> Result<Source, Failure> {
-        let path = match (&self.region, &self.config) {
-            (Some(path), _) => path.clone(),
-            (None, Some(file)) => config::load(file)?.handler.region,
-            (None, None) => return Err(Failure::usage("name a region: --region or --config")),
-        };
-        Source::open(&path)
+        Source::open(&self.path()?)
     }
 }
 
@@ -106,6 +116,11 @@ impl Source {
                 false
             }
         }
+    }
+
+    /// Where it is recorded what is halted, by whom and why.
+    pub(super) fn halts(&self) -> Place {
+        Place::of(self.region.info().state_folder.as_deref(), &self.path)
     }
 
     /// The partitions, each as of when it is looked at.
@@ -170,11 +185,11 @@ fn unmapped(text: &str) -> String {
     format!("{text}: Stale({reason}): {}", reason.text())
 }
 
-fn refuse(error: OpenError) -> Failure {
+pub(super) fn refuse(error: OpenError) -> Failure {
     let exit = match &error {
         // What an earlier boot left behind has no handler any more, whatever its leases say.
         OpenError::Missing { .. } | OpenError::EarlierBoot { .. } => Exit::Unknown,
-        OpenError::NotPermitted { .. } => Exit::Privilege,
+        OpenError::NotPermitted { .. } | OpenError::NotOurs { .. } => Exit::Privilege,
         OpenError::System { .. } | OpenError::NoClock { .. } => Exit::Host,
         _ => Exit::Config,
     };

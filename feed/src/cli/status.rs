@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use candor_core::counters::LaneCounter;
-use candor_core::{Mono, Reason};
+use candor_core::{Mono, Nanos, Reason};
 use candor_shm::{LaneInfo, Region, clock};
 use clap::Args;
 
@@ -11,6 +11,7 @@ use super::output::{Answer, Row, Value};
 use super::region::{RegionArg, Source, finish, reason_text, status_text};
 use super::{OutputArg, recovery};
 use crate::exit::{Exit, Failure};
+use crate::halt::Target;
 
 const LANES: &[&str] = &[
     "lane",
@@ -29,6 +30,7 @@ const LANES: &[&str] = &[
     "losses",
 ];
 const PARTITIONS: &[&str] = &["partition_status", "partitions", "share"];
+const HALTS: &[&str] = &["halted", "since", "by", "reason", "in_force"];
 const SYMBOLS: &[&str] = &["symbol_status", "symbols", "share"];
 
 /// Says what the handler as a whole is: alive or not, its lanes, how much is live and why the rest
@@ -60,7 +62,8 @@ impl StatusQuery {
             .many("lanes", LANES, lanes(&source.region))
             .one("recovery", recovery::sums(&infos))
             .many("partitions", PARTITIONS, partitions.rows(PARTITIONS))
-            .many("symbols", SYMBOLS, symbols.rows(SYMBOLS));
+            .many("symbols", SYMBOLS, symbols.rows(SYMBOLS))
+            .many("halts", HALTS, halts(&source));
         let all_live = partitions.all_live() && symbols.all_live();
         finish(&source, &answer, self.output.output, all_live)
     }
@@ -82,6 +85,34 @@ fn handler(source: &mut Source) -> Row {
         .with("retired", Value::age(source.region.retired().unwrap_or(Mono::NEVER), now))
         .with("process_lease", Value::Length(Some(info.process_lease)))
         .with("config_digest", Value::text(digest))
+}
+
+/// What is recorded as halted, and what is halted without a record. Who may not read the record sees
+/// that it is halted, and since when.
+fn halts(source: &Source) -> Vec<Row> {
+    let set = source.region.halts();
+    let records = source.halts().read().unwrap_or_default();
+    let wall = crate::clock::wall();
+    let recorded = records.iter().map(|record| {
+        let force = set.iter().any(|(name, _)| record.target.covers(name));
+        Row::new()
+            .with("halted", Value::text(record.target))
+            .with("since", Value::Age(Some(Nanos(wall.saturating_sub(record.since)))))
+            .with("by", record.by.as_ref().map_or(Value::Absent, Value::text))
+            .with("reason", Value::text(&record.reason))
+            .with("in_force", Value::text(if force { "yes" } else { "when it is named" }))
+    });
+    let bare = |(name, _): &&(_, Mono)| !records.iter().any(|record| record.target.covers(name));
+    let now = clock::now();
+    let words = set.iter().filter(bare).map(|(name, since)| {
+        Row::new()
+            .with("halted", Value::text(Target::of_word(name)))
+            .with("since", Value::age(*since, now))
+            .with("by", Value::Absent)
+            .with("reason", Value::Absent)
+            .with("in_force", Value::text("yes"))
+    });
+    recorded.chain(words).collect()
 }
 
 fn lanes(region: &Region) -> Vec<Row> {

@@ -1,13 +1,15 @@
 //! `candor why`.
 
 use candor_core::{Mono, Reason};
-use candor_shm::{Evidence, PartitionInfo, Word};
+use candor_shm::{Evidence, PartitionInfo, Region, Word};
 use clap::Args;
 
 use super::output::{Answer, Row, Value};
 use super::region::{Found, RegionArg, Source, finish, reason_text, status_text, verdict};
 use super::{Output, OutputArg, recovery};
 use crate::exit::{Exit, Failure};
+use crate::halt::Target;
+use crate::halt::record::Record;
 
 const CHAIN: &[&str] = &["term", "holds", "evidence", "otherwise"];
 
@@ -42,7 +44,7 @@ impl Why {
         let partition = source.partition(found.handle.partition()).ok_or_else(gone)?;
         let answer = Answer::new()
             .one("verdict", verdict_row(&found, &partition, reason, since, now))
-            .many("chain", CHAIN, chain(&source, &evidence, &partition, now));
+            .many("chain", CHAIN, chain(&source, &found, &evidence, &partition, now));
         finish(&source, &answer, self.output.output, reason.is_none())
     }
 }
@@ -95,15 +97,15 @@ fn link(
         .with("otherwise", Value::text(stands.map_or("-".to_owned(), |r| status_text(Some(r)))))
 }
 
-fn chain(source: &Source, evidence: &Evidence, partition: &PartitionInfo, now: Mono) -> Vec<Row> {
+fn chain(
+    source: &Source,
+    found: &Found,
+    evidence: &Evidence,
+    partition: &PartitionInfo,
+    now: Mono,
+) -> Vec<Row> {
     let region = &source.region;
-    let info = region.info();
-    let retired = region.retired();
-    let in_use = match retired {
-        None if region.is_current() => format!("generation {}, in use", info.generation),
-        None => format!("generation {}, no longer at its path", info.generation),
-        Some(at) => format!("generation {}, given up {} ago", info.generation, now.since(at)),
-    };
+    let (retired, in_use) = (region.retired(), in_use(region, now));
     let mode = region.lanes(now).nth(usize::from(evidence.lane)).map(|lane| lane.mode.to_string());
     let mode =
         mode.filter(|mode| !mode.is_empty()).map_or(String::new(), |mode| format!(" ({mode})"));
@@ -145,6 +147,7 @@ fn chain(source: &Source, evidence: &Evidence, partition: &PartitionInfo, now: M
             word(evidence.handler, now),
             evidence.handler.reason(),
         ),
+        kill_switch(source, evidence, found, now),
         link("lane's lease", evidence.lane_lease > now, lane, Some(Reason::WriterGone)),
         link("partition's word", evidence.partition.is_clear(), said, evidence.partition.reason()),
         link("partition's lease", vouches, vouched, silent),
@@ -161,6 +164,47 @@ fn chain(source: &Source, evidence: &Evidence, partition: &PartitionInfo, now: M
             Some(Reason::WrongPartition),
         ),
     ]
+}
+
+/// Which region it is, and whether it still is.
+fn in_use(region: &Region, now: Mono) -> String {
+    let generation = region.info().generation;
+    match region.retired() {
+        None if region.is_current() => format!("generation {generation}, in use"),
+        None => format!("generation {generation}, no longer at its path"),
+        Some(at) => format!("generation {generation}, given up {} ago", now.since(at)),
+    }
+}
+
+/// The words of the kill switch that cover the symbol, with who and why where that is recorded.
+fn kill_switch(source: &Source, evidence: &Evidence, found: &Found, now: Mono) -> Row {
+    let words = [
+        ("everything", evidence.all_halted),
+        ("the partition", evidence.partition_halted),
+        ("the symbol", evidence.symbol_halted),
+    ];
+    let set: Vec<String> = words
+        .iter()
+        .filter(|(_, since)| *since != Mono::NEVER)
+        .map(|(what, since)| format!("{what} for {}", now.since(*since)))
+        .collect();
+    if set.is_empty() {
+        return link("not halted", true, "no kill switch is set".to_owned(), None);
+    }
+    let records = source.halts().read().unwrap_or_default();
+    let symbol = Target::Symbol(found.venue, found.symbol);
+    let partition = source.partition(found.handle.partition());
+    let partition = partition.map(|own| Target::Partition(own.spec.venue, own.spec.name));
+    let own = |record: &&Record| {
+        symbol.is_within(&record.target)
+            || partition.is_some_and(|partition| partition.is_within(&record.target))
+    };
+    let why = records.iter().filter(own).map(|record| {
+        let by = record.by.as_ref().map_or("unknown", |by| &by.name);
+        format!("; {} by {by}: {}", record.target, record.reason)
+    });
+    let evidence = format!("halted: {}{}", set.join(", "), why.collect::<String>());
+    link("not halted", false, evidence, Some(Reason::Halted))
 }
 
 fn slot(evidence: &Evidence, now: Mono) -> Row {
@@ -216,7 +260,9 @@ fn advice(reason: Reason) -> &'static str {
         Reason::WriterGone => {
             "look whether the handler runs and its lanes make progress; start it again if not"
         }
-        Reason::Halted => "an operator has to lift the halt",
+        Reason::Halted => {
+            "`candor status` says who halted it and why; `candor resume` ends it, with a second person"
+        }
         Reason::NoMap => "give the handler a valid map for today and start it again",
         Reason::NotAttested => "compare binary, configuration and map with what was attested",
         Reason::Unsubscribed => {

@@ -79,6 +79,8 @@ pub struct Handler {
     pub group: Option<String>,
     /// The socket that takes commands: beside the region unless configured.
     pub control: PathBuf,
+    /// The folder in which is recorded what is halted; `None` keeps that beside the region.
+    pub state: Option<PathBuf>,
 }
 
 /// `[source]`.

@@ -17,6 +17,9 @@ use super::{
 };
 use crate::control;
 
+/// Longest name of the state's folder, in bytes.
+const STATE_BYTES: usize = 128;
+
 /// Where things stand in the file, for the problems that only show when values meet.
 #[derive(Debug, Default)]
 pub(super) struct Places {
@@ -111,6 +114,7 @@ fn handler(reading: &mut Reading<'_>, root: &mut Table<'_>) -> Option<Handler> {
     let process_lease = table.integer(cx, "process_lease_ms", 1..=60_000).map_or(50, |at| at.value);
     let group = table.text(cx, "group", "a group's name").map(|at| at.value.to_owned());
     let control = control(cx, &mut table, region);
+    let state = state(cx, &mut table);
     table.finish(cx);
     Some(Handler {
         name: name?.value,
@@ -119,7 +123,25 @@ fn handler(reading: &mut Reading<'_>, root: &mut Table<'_>) -> Option<Handler> {
         process_lease: Nanos::from_millis(process_lease),
         group,
         control: control?,
+        state: state?,
     })
+}
+
+/// The state's folder, where one is named; `None` after saying what is wrong with it.
+fn state(cx: &mut Context<'_>, table: &mut Table<'_>) -> Option<Option<PathBuf>> {
+    let given = table.text(cx, "state", "a folder's name");
+    let Some(at) = given else { return table.line_of(cx, "state").is_none().then_some(None) };
+    if !Path::new(at.value).is_absolute() {
+        // Operators halt from folders of their own, and must find the same record.
+        cx.problem(at.line, format!("`state` must be an absolute folder name, not {:?}", at.value));
+    }
+    if at.value.len() > STATE_BYTES {
+        cx.problem(
+            at.line,
+            format!("`state` has at most {STATE_BYTES} bytes: the region names it"),
+        );
+    }
+    Some(Some(PathBuf::from(at.value)))
 }
 
 /// The control socket's path: as configured, or the region's with an ending.

@@ -93,7 +93,7 @@ fn understood(answer: &[u8]) -> Option<Result<Value, Failure>> {
     if exit == 0 {
         return Some(Ok(answer));
     }
-    let known = [Exit::Unknown, Exit::Usage, Exit::Host, Exit::Privilege, Exit::Config];
+    let known = [Exit::NoGo, Exit::Unknown, Exit::Usage, Exit::Host, Exit::Privilege, Exit::Config];
     let exit = known.into_iter().find(|known| *known as u64 == exit).unwrap_or(Exit::Host);
     Some(Err(Failure::new(exit, answer["error"].as_str()?)))
 }

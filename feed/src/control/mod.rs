@@ -38,8 +38,8 @@ pub const ENDING: &str = ".control";
 /// Longest name the kernel takes for a socket, in bytes.
 pub const LONGEST_NAME: usize = 107;
 
-/// Longest request, in bytes with its line break: a command, and names of at most 16 bytes.
-const REQUEST_BYTES: usize = 128;
+/// Longest request, in bytes with its line break: a command, a target, and a reason.
+const REQUEST_BYTES: usize = 512;
 
 /// What may be asked of a handler.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -48,11 +48,16 @@ pub enum Command {
     Subscribe,
     /// Leave them: the partition is stale until it is subscribed again.
     Unsubscribe,
+    /// Set the kill switch of a target: for who may not write the region's words.
+    Halt,
+    /// Clear it.
+    Resume,
 }
 
 impl Command {
     /// Every command.
-    pub const ALL: [Command; 2] = [Command::Subscribe, Command::Unsubscribe];
+    pub const ALL: [Command; 4] =
+        [Command::Subscribe, Command::Unsubscribe, Command::Halt, Command::Resume];
 
     /// The command's word.
     #[must_use]
@@ -60,6 +65,8 @@ impl Command {
         match self {
             Command::Subscribe => "subscribe",
             Command::Unsubscribe => "unsubscribe",
+            Command::Halt => "halt",
+            Command::Resume => "resume",
         }
     }
 }
@@ -70,9 +77,20 @@ impl fmt::Display for Command {
     }
 }
 
-/// A request that was understood: what to do, and with which partition.
+/// A request that was understood.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Request {
+    /// Join or leave a partition.
+    Join(Join),
+    /// Halt a target, and why.
+    Halt { target: String, reason: String },
+    /// Resume a target, and the second person's name.
+    Resume { target: String, second: String },
+}
+
+/// What to do, and with which partition.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Request {
+pub(crate) struct Join {
     pub(crate) command: Command,
     /// By its number in the configuration.
     pub(crate) partition: u16,
@@ -96,7 +114,20 @@ impl Request {
                 words.join(", ")
             )));
         };
-        Ok(Request { command, partition: partition(target, config)? })
+        if matches!(command, Command::Subscribe | Command::Unsubscribe) {
+            return Ok(Request::Join(Join { command, partition: partition(target, config)? }));
+        }
+        // Names may hold spaces; none holds a tab.
+        let Some((target, rest)) = target.split_once('\t') else {
+            return Err(Failure::usage(format!(
+                "`{command}` is followed by a target, a tab, and a reason or a second person's name"
+            )));
+        };
+        let (target, rest) = (target.to_owned(), rest.to_owned());
+        Ok(match command {
+            Command::Resume => Request::Resume { target, second: rest },
+            _ => Request::Halt { target, reason: rest },
+        })
     }
 }
 
@@ -164,9 +195,14 @@ subscribe = false
     fn requests_are_understood_or_refused_with_what_to_do() {
         let config = crate::config::parse_text(Path::new("c.toml"), CONFIG).unwrap();
         let parse = |line: &[u8]| Request::parse(line, &config);
-        let request = |command, partition| Ok(Request { command, partition });
+        let request = |command, partition| Ok(Request::Join(Join { command, partition }));
         assert_eq!(parse(b"candor/1 unsubscribe XNAS 1"), request(Command::Unsubscribe, 0));
         assert_eq!(parse(b"candor/1 subscribe XNAS two words\r"), request(Command::Subscribe, 1));
+        let (target, reason) = ("XNAS/two words".to_owned(), "a reason\tof two".to_owned());
+        let halt = parse(b"candor/1 halt XNAS/two words\ta reason\tof two");
+        assert_eq!(halt, Ok(Request::Halt { target, reason }));
+        let (target, second) = ("all".to_owned(), "bob".to_owned());
+        assert_eq!(parse(b"candor/1 resume all\tbob"), Ok(Request::Resume { target, second }));
         for (line, exit, says) in [
             (
                 &b"candor/1 subscribe XNAS two word"[..],
@@ -175,6 +211,7 @@ subscribe = false
             ),
             (b"candor/1 subscribe NYSE", Exit::Config, "there are: XNAS 1, XNAS two words"),
             (b"candor/1 subscribe", Exit::Config, "there are:"),
+            (b"candor/1 halt all", Exit::Usage, "a tab"),
             (b"candor/1 explode XNAS 1", Exit::Usage, "subscribe, unsubscribe"),
             (b"candor/2 subscribe XNAS 1", Exit::Usage, "speaks candor/1"),
             (b"candor/1", Exit::Usage, "no command"),

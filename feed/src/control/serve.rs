@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 
 use super::inbox::{Inbox, Order};
 use super::peer::{self, Peer};
-use super::{Command, Listener, REQUEST_BYTES, Request, line};
+use super::{Command, Join, Listener, REQUEST_BYTES, Request, line};
 use crate::config::Config;
 use crate::exit::{Exit, Failure};
 
@@ -32,6 +32,23 @@ pub(crate) trait Hands {
     /// # Errors
     /// In words for the client; nothing is joined then that was not.
     fn join(&mut self, partition: u16, subscribe: bool) -> Result<bool, Failure>;
+
+    /// Halts a target for this user; what to tell the client.
+    ///
+    /// # Errors
+    /// In words for the client; nothing is halted then that was not.
+    fn halt(&mut self, target: &str, reason: &str, by: u32) -> Result<Map<String, Value>, Failure>;
+
+    /// Ends a halt for this user, with a second person; what to tell the client.
+    ///
+    /// # Errors
+    /// In words for the client; it stays halted then.
+    fn resume(
+        &mut self,
+        target: &str,
+        second: &str,
+        by: u32,
+    ) -> Result<Map<String, Value>, Failure>;
 
     /// What readers see of a partition, in one word.
     fn status(&self, partition: u16) -> String;
@@ -56,9 +73,9 @@ struct Client {
 
 enum State {
     /// Its request is not whole yet.
-    Reading { bytes: [u8; REQUEST_BYTES], len: usize },
+    Reading { bytes: Box<[u8; REQUEST_BYTES]>, len: usize },
     /// A lane has its order.
-    Ordered { request: Request, lane: u16, ticket: u64, changed: bool, at: Mono },
+    Ordered { request: Join, lane: u16, ticket: u64, changed: bool, at: Mono },
 }
 
 /// What became of a client in one look.
@@ -124,7 +141,7 @@ impl Server {
             {
                 self.clients.remove(at);
             }
-            let state = State::Reading { bytes: [0; REQUEST_BYTES], len: 0 };
+            let state = State::Reading { bytes: Box::new([0; REQUEST_BYTES]), len: 0 };
             self.clients.push(Client { stream, peer, since: now, state });
         }
     }
@@ -176,7 +193,15 @@ impl Server {
     ) -> Step {
         let Peer { pid, uid } = client.peer;
         let request = match Request::parse(line, config) {
-            Ok(request) => request,
+            Ok(Request::Join(join)) => join,
+            Ok(Request::Halt { target, reason }) => {
+                tracing::warn!(target, reason, pid, uid, "halt commanded");
+                return Step::Answer(hands.halt(&target, &reason, uid));
+            }
+            Ok(Request::Resume { target, second }) => {
+                tracing::warn!(target, second, pid, uid, "resume commanded");
+                return Step::Answer(hands.resume(&target, &second, uid));
+            }
             Err(failure) => return Step::Answer(Err(failure)),
         };
         let partition = crate::watch::name(config, request.partition);
@@ -240,7 +265,7 @@ fn tell(client: &Client, line: &[u8]) {
 }
 
 fn fields(
-    request: &Request,
+    request: &Join,
     config: &Config,
     changed: bool,
     status: String,

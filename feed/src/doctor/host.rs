@@ -8,6 +8,7 @@ use candor_shm::{CreateError, Replaced};
 use super::{Finding, Level, read};
 use crate::config::{Config, HugePages, SourceKind};
 use crate::exit::{Exit, Failure};
+use crate::halt::record::{self, Place};
 use crate::{privilege, run};
 
 pub(super) fn examine(config: &Config, findings: &mut Vec<Finding>) {
@@ -27,6 +28,7 @@ pub(super) fn examine(config: &Config, findings: &mut Vec<Finding>) {
     receive_buffers(config, findings);
     kernel(config, findings);
     region(config, findings);
+    state(config, findings);
     group(config, findings);
 }
 
@@ -138,6 +140,38 @@ fn group(config: &Config, findings: &mut Vec<Finding>) {
             refused.message,
             format!("groupadd {name}, or name a group of this host"),
         ),
+    });
+}
+
+/// Where it is recorded what is halted.
+fn state(config: &Config, findings: &mut Vec<Finding>) {
+    let check = "state";
+    let place = Place::of(config.handler.state.as_deref(), &config.handler.region);
+    let subject = place.path().display().to_string();
+    findings.push(match (place.read(), record::writable(&place), &config.handler.state) {
+        (Err(refused), ..) => Finding::fail(
+            check,
+            &subject,
+            format!("can't be read, and `run` refuses to start: {refused}"),
+            "make the folder, or see to the file: what is halted must be known",
+        ),
+        (Ok(_), Err(refused), Some(_)) => Finding::fail(
+            check,
+            &subject,
+            format!("its folder {refused}"),
+            "let the handler's user write it, or name another folder",
+        )
+        .of_privilege(),
+        // Whether that folder can be used is said of the region.
+        (Ok(records), _, None) => Finding::warn(
+            check,
+            &subject,
+            format!("{} halts; what is halted is recorded beside the region", records.len()),
+            "state = \"/var/lib/candor/NAME\" in [handler]: a folder that a reboot doesn't empty",
+        ),
+        (Ok(records), Ok(()), Some(_)) => {
+            Finding::ok(check, &subject, format!("{} halts, can be written", records.len()))
+        }
     });
 }
 

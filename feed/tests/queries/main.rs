@@ -8,10 +8,11 @@ mod world;
 use std::collections::BTreeSet;
 
 use candor_core::counters::LaneCounter;
+use candor_core::symbol::Text;
 use candor_core::{
     Line, Loss, LossKind, Nanos, Origin, Reason, SeqNo, SeqRange, SessionId, Status,
 };
-use candor_shm::{Endpoint, Unmapped};
+use candor_shm::{Endpoint, HaltName, Unmapped};
 use serde_json::Value;
 use world::{World, live, now};
 
@@ -68,6 +69,9 @@ fn table_and_json_have_the_same_fields() {
     world.lane.lane_counter(LaneCounter::Fragments, 1);
     some_losses(&mut world);
     some_unmapped(&mut world);
+    let (venue, symbol) = (Text::from_wire(b"XNAS"), Text::from_wire(b"TSLA"));
+    let halted = HaltName::Symbol(venue.unwrap(), symbol.unwrap());
+    world.handler.halt_names(&[(halted, now())]);
     for query in ONCE {
         let table = world.run(query).out();
         let json = world.run(&[query, &["-o", "json"]].concat()).json();

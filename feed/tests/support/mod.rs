@@ -87,6 +87,11 @@ pub struct Running {
 }
 
 impl Running {
+    /// Starts it and waits for nothing.
+    pub fn start_unseen(mut command: Command, log: PathBuf) -> Running {
+        Running { child: command.spawn().unwrap(), log }
+    }
+
     /// Starts it and waits until its region says so. What it writes to `log` is shown where it ends
     /// before that.
     pub fn start(mut command: Command, region: &Path, log: PathBuf) -> Running {

@@ -10,6 +10,7 @@ mod child;
 mod control;
 mod crash;
 mod damage;
+mod halt;
 mod lanes;
 mod lines;
 mod modes;

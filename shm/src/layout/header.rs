@@ -3,6 +3,9 @@
 use super::record::record;
 use crate::atomic::AtomicU64;
 
+/// Bytes of the name of the folder in which halts are recorded.
+pub(crate) const STATE_FOLDER_BYTES: usize = 128;
+
 record! {
     /// The region's first bytes. Everything but the second line is constant once the version is there.
     Header = 512 {
@@ -17,7 +20,8 @@ record! {
         0x040 state: AtomicU64 = "what the handler says of itself: a state word",
         0x048 since: AtomicU64 = "since when, monotonic ns",
         0x050 retired: AtomicU64 = "when the region was given up, by its handler or its successor, monotonic ns; 0 while in use",
-        0x058 reserved_state: [AtomicU64; 5] = "zero",
+        0x058 halted: AtomicU64 = "the kill switch of everything in the region: since when it is halted, monotonic ns; 0 while it is not. An operator's process or the handler's own thread writes it, no lane",
+        0x060 reserved_state: [AtomicU64; 4] = "zero",
         0x080 handler: [AtomicU64; 4] = "the handler's name, zero padded",
         0x0a0 config_digest: [AtomicU64; 4] = "digest of the configuration in force",
         0x0c0 process_lease: AtomicU64 = "how long a lane vouches for itself at a time, ns",
@@ -33,6 +37,7 @@ record! {
         0x110 unmapped_at: AtomicU64 = "offset of the table of unmapped multicast",
         0x118 boot: [AtomicU64; 2] = "the boot of the host it was made in, the 16 bytes of `/proc/sys/kernel/random/boot_id`; 0 for memory of one process",
         0x128 clock_offset: AtomicU64 = "its handler's monotonic clock minus the host's, ns, two's complement: other than 0 in a time namespace",
-        0x130 reserved: [AtomicU64; 26] = "zero",
+        0x130 state_folder: [AtomicU64; 16] = "the folder in which the handler's halts are recorded, zero padded; empty: they are beside the region",
+        0x1b0 reserved: [AtomicU64; 10] = "zero",
     }
 }

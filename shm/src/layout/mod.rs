@@ -23,7 +23,7 @@ pub(crate) mod text;
 
 #[cfg(not(loom))]
 pub(crate) use self::{
-    header::Header,
+    header::{Header, STATE_FOLDER_BYTES},
     lane::{Lane, MODE_BYTES},
     partition::Partition,
     plan::{PartitionPlan, Plan},

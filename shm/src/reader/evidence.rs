@@ -58,6 +58,12 @@ pub struct Evidence {
     pub symbol: Option<Word>,
     /// The name is in more than one partition of the venue.
     pub contested: bool,
+    /// Since when everything is halted; 0 while it is not.
+    pub all_halted: Mono,
+    /// Since when the partition is.
+    pub partition_halted: Mono,
+    /// Since when the symbol is.
+    pub symbol_halted: Mono,
 }
 
 impl Region {
@@ -84,6 +90,9 @@ impl Region {
                 since: content.since,
             }),
             contested: handle.contested || slot.contested.load(Ordering::Relaxed) != 0,
+            all_halted: Mono(header.halted.load(Ordering::Relaxed)),
+            partition_halted: Mono(record.halted.load(Ordering::Relaxed)),
+            symbol_halted: Mono(slot.halted.load(Ordering::Relaxed)),
         })
     }
 }

@@ -1,6 +1,10 @@
 //! What a region says besides books: itself, its lanes, its partitions, their counters, and the
 //! multicast nobody takes. For displays and monitors; none of it is on the path to a price.
 
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt as _;
+use std::path::PathBuf;
+
 use candor_core::counters::{self, Counter, LaneCounter, PARTITION_COUNTERS};
 use candor_core::symbol::Text;
 use candor_core::{
@@ -8,7 +12,7 @@ use candor_core::{
 };
 
 use super::verdict;
-use super::{Region, Verdict, partition_terms};
+use super::{HandlerTerms, PartitionTerms, Region, Verdict, partition_terms};
 use crate::atomic::{AtomicU64, Ordering};
 use crate::layout::{Partition, PartitionPlan, UNMAPPED_MAX, UnmappedTable};
 use crate::mapping::load_all;
@@ -40,6 +44,8 @@ pub struct RegionInfo {
     pub process_lease: Nanos,
     /// Its length in bytes.
     pub length: u64,
+    /// The folder in which the handler's halts are recorded; `None`: beside the region.
+    pub state_folder: Option<PathBuf>,
 }
 
 /// A partition's counters as they were read, each for itself.
@@ -80,6 +86,8 @@ pub struct PartitionInfo {
     /// Since when it is silent, also where `status` hides that behind a reason of the handler; `None` where
     /// it is not silent.
     pub silent: Option<Mono>,
+    /// What would be said of it if nothing were halted.
+    pub unhalted: Status,
     /// Its epoch.
     pub epoch: u32,
     /// Until when its symbols may be Live; 0 before the first evidence.
@@ -160,6 +168,7 @@ impl Region {
             wall_offset: get(&header.wall_offset),
             process_lease: Nanos(get(&header.process_lease)),
             length: self.map().length(),
+            state_folder: path_of(load_all(&header.state_folder)),
         }
     }
 
@@ -183,6 +192,10 @@ impl Region {
         let terms = partition_terms(record, record.state.load(Ordering::Acquire));
         let handler = self.handler_terms(true, lane_lease, now);
         let Verdict { status, since } = verdict::of_partition(&handler, &terms);
+        let unhalted = verdict::of_partition(
+            &HandlerTerms { halted: Mono::NEVER, ..handler },
+            &PartitionTerms { halted: Mono::NEVER, ..terms },
+        );
         let numbers = seqlock::read(&record.lock, || {
             let session = session_of(load_all(&record.session));
             (session, SeqNo(get(&record.expected)), SeqNo(get(&record.known_end)))
@@ -193,6 +206,7 @@ impl Region {
             status,
             since,
             silent: verdict::silent_since(handler.now, &terms),
+            unhalted: unhalted.status,
             epoch: terms.state.epoch,
             lease: terms.lease,
             lease_left: terms.lease.since(handler.now),
@@ -274,6 +288,13 @@ impl Region {
         });
         copy.map(|(table, _)| table)
     }
+}
+
+/// A path in words, zero padded; `None` for the empty one.
+fn path_of<const N: usize>(words: [u64; N]) -> Option<PathBuf> {
+    let mut bytes: Vec<u8> = words.into_iter().flat_map(u64::to_ne_bytes).collect();
+    bytes.truncate(bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len()));
+    (!bytes.is_empty()).then(|| PathBuf::from(OsString::from_vec(bytes)))
 }
 
 fn spec_of(record: &Partition, place: &PartitionPlan) -> PartitionSpec {

@@ -16,6 +16,7 @@ use candor_core::status::LIVE_CODE;
 use candor_core::{BookView, Mono, Nanos, Reason, Status, Symbol, SymbolIndex, TradingDate, Venue};
 use rustix::io::Errno;
 
+pub(crate) use self::open::{attach_to_halt, checked_plan};
 use self::verdict::{HandlerTerms, PartitionTerms, SymbolTerms, Verdict};
 pub use self::{
     evidence::{Evidence, Word},
@@ -47,6 +48,11 @@ pub struct Handle {
 }
 
 impl Handle {
+    /// The region it was found in: its generation and when it was made.
+    pub(crate) fn region(self) -> (u64, Mono) {
+        (self.generation, self.made)
+    }
+
     /// The partition, by its index in the region.
     #[must_use]
     pub fn partition(self) -> u16 {
@@ -168,7 +174,7 @@ impl Region {
     }
 
     #[inline]
-    fn parts(&self) -> (&Mapping, &Plan) {
+    pub(crate) fn parts(&self) -> (&Mapping, &Plan) {
         match &*self.memory {
             Memory::File(map, plan, _) => (map, plan),
             Memory::Heap(shared) => (&shared.map, &shared.plan),
@@ -233,7 +239,7 @@ impl Region {
         found.or(left)
     }
 
-    fn handle(&self, partition: u16, symbol: SymbolIndex) -> Handle {
+    pub(crate) fn handle(&self, partition: u16, symbol: SymbolIndex) -> Handle {
         let (generation, made) = (self.generation, self.created);
         Handle { generation, made, partition, contested: false, symbol }
     }
@@ -339,12 +345,15 @@ impl Region {
         let copied =
             seqlock::read_under(&record.state, &slot.lock, || load_content(slot, &mut content));
         let contested = handle.contested || slot.contested.load(Ordering::Relaxed) != 0;
+        // ORDER: acquire, so that the clock is looked at after it, as after the wider ones below.
+        let halted = Mono(slot.halted.load(Ordering::Acquire));
         let word = copied.map_or_else(|| record.state.load(Ordering::Acquire), |((), word)| word);
         let partition = partition_terms(record, word);
         let symbol = match copied {
-            None => SymbolTerms::Busy,
+            None => SymbolTerms::Busy { halted },
             Some(_) => {
-                SymbolTerms::Copied { state: content.state, since: content.since, contested }
+                let Content { state, since, .. } = content;
+                SymbolTerms::Copied { state, since, contested, halted }
             }
         };
         let same_region = (handle.generation, handle.made) == (self.generation, self.created);
@@ -376,6 +385,7 @@ impl Region {
         let state = State::of(header.state.load(Ordering::Acquire));
         let since = Mono(header.since.load(Ordering::Relaxed));
         let retired = Mono(header.retired.load(Ordering::Acquire));
+        let halted = Mono(header.halted.load(Ordering::Acquire));
         let now = now();
         let too_long = |now| verdict::is_too_long(lane_lease, self.lease_length, now);
         HandlerTerms {
@@ -386,6 +396,7 @@ impl Region {
             retired,
             state,
             since,
+            halted,
             lease: lane_lease,
             // A caller's time may be older than the lease: renewed since, it lies ahead of that time
             // by as much as the caller is late. Of a clock read by now no lease is ahead that long.
@@ -410,11 +421,23 @@ impl Region {
     /// [`clock::now`] for whoever doesn't own the time.
     #[must_use]
     pub fn handler_status_when(&self, now: impl FnOnce() -> Mono) -> Status {
+        verdict::of_handler(&self.handler_terms(true, self.latest_lease(), now)).status
+    }
+
+    /// What would be said of the handler as a whole if nothing were halted: for whoever is to decide
+    /// whether a halt may end.
+    #[must_use]
+    pub fn unhalted_status_when(&self, now: impl FnOnce() -> Mono) -> Status {
+        let terms = self.handler_terms(true, self.latest_lease(), now);
+        verdict::of_handler(&HandlerTerms { halted: Mono::NEVER, ..terms }).status
+    }
+
+    /// The lease of the lane that vouches for itself the longest.
+    fn latest_lease(&self) -> Mono {
         let leases = (0u16..)
             .zip(&self.plan().lanes)
             .map(|(lane, _)| Mono(self.lane_record(lane).lease.load(Ordering::Acquire)));
-        let latest = leases.max().unwrap_or(Mono::NEVER);
-        verdict::of_handler(&self.handler_terms(true, latest, now)).status
+        leases.max().unwrap_or(Mono::NEVER)
     }
 
     /// When the handler, or its successor, gave this region up; `None` while it is in use.
@@ -456,6 +479,8 @@ fn partition_terms(record: &Partition, word: u64) -> PartitionTerms {
         state,
         since: Mono(record.since.load(Ordering::Relaxed)),
         lease: Mono(record.lease.load(Ordering::Acquire)),
+        // On the line of the state word, which is loaded anyway and seldom written.
+        halted: Mono(record.halted.load(Ordering::Acquire)),
         heard: Mono(record.heard.load(Ordering::Relaxed)),
         silence: Nanos(silence),
     }

@@ -4,8 +4,9 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FileType, Mode, OFlags, fstat, open};
+use rustix::fs::{FileType, Mode, OFlags, Stat, fstat, lstat, open};
 use rustix::io::Errno;
+use rustix::process::geteuid;
 
 use super::{Memory, Origin, Region};
 use crate::atomic::{AtomicU64, Ordering};
@@ -38,6 +39,14 @@ pub enum OpenError {
     NotPermitted {
         /// The path.
         path: PathBuf,
+    },
+    /// The region is another user's: only its owner and root may halt by its words.
+    #[error("{path}: is user {owner}'s; only its owner and root may write its kill switch")]
+    NotOurs {
+        /// The path.
+        path: PathBuf,
+        /// Its owner's number.
+        owner: u32,
     },
     /// Not a file, or not one of a handler's.
     #[error("{path}: is not a region")]
@@ -123,48 +132,83 @@ impl Region {
     /// owner can do that, and handlers replace regions, they never cut them.)
     pub fn open(path: impl AsRef<Path>) -> Result<Region, OpenError> {
         let path = path.as_ref().to_owned();
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
-        let file = match open(&path, flags, Mode::empty()) {
-            Ok(file) => File::from(file),
-            Err(Errno::NOENT | Errno::NOTDIR) => return Err(OpenError::Missing { path }),
-            Err(Errno::LOOP) => return Err(OpenError::SymbolicLink { path }),
-            Err(Errno::ACCESS | Errno::PERM) => return Err(OpenError::NotPermitted { path }),
-            Err(Errno::NXIO) => return Err(OpenError::Foreign { path }),
-            Err(error) => return Err(OpenError::System { path, source: error.into() }),
-        };
-        let stat = match fstat(&file) {
-            Ok(stat) => stat,
-            Err(error) => return Err(OpenError::System { path, source: error.into() }),
-        };
-        let length = u64::try_from(stat.st_size).unwrap_or(0);
-        let regular = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
-        if !regular || length < Header::SIZE as u64 {
-            return Err(OpenError::Foreign { path });
-        }
-        let map = match Mapping::read_only(&file, length) {
-            Ok(map) => map,
-            Err(source) => return Err(OpenError::System { path, source }),
-        };
-        let header = map.header();
-        if header.magic.load(Ordering::Relaxed) != MAGIC {
-            return Err(OpenError::Foreign { path });
-        }
-        // ORDER: pairs with the release store of the version in `fill`: the rest is there.
-        let version = header.version.load(Ordering::Acquire);
-        let digest = header.digest.load(Ordering::Relaxed);
-        if version == 0 {
-            return Err(OpenError::Incomplete { path });
-        }
-        if version != LAYOUT_VERSION || digest != layout_digest() {
-            return Err(OpenError::OtherLayout { path, version, digest });
-        }
-        same_clock(&path, header)?;
-        let plan = match checked_plan(&map) {
-            Ok(plan) => plan,
-            Err(what) => return Err(OpenError::Damaged { path, what }),
-        };
+        let (map, plan, stat) = attach(&path, Access::Read)?;
         let origin = Origin { path, device: stat.st_dev, inode: stat.st_ino };
         Ok(Region::attached(Memory::File(map, plan, origin)))
+    }
+}
+
+/// What a region is mapped for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Access {
+    Read,
+    Halt,
+}
+
+/// The region at `path`, mapped to store the words of its kill switch: for its owner and for root.
+pub(crate) fn attach_to_halt(path: &Path) -> Result<(Mapping, Plan), OpenError> {
+    attach(path, Access::Halt).map(|(map, plan, _)| (map, plan))
+}
+
+fn attach(path: &Path, access: Access) -> Result<(Mapping, Plan, Stat), OpenError> {
+    let path = path.to_owned();
+    let mode = if access == Access::Read { OFlags::RDONLY } else { OFlags::RDWR };
+    let flags = mode | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    let file = match open(&path, flags, Mode::empty()) {
+        Ok(file) => File::from(file),
+        Err(Errno::NOENT | Errno::NOTDIR) => return Err(OpenError::Missing { path }),
+        Err(Errno::LOOP) => return Err(OpenError::SymbolicLink { path }),
+        Err(Errno::ACCESS | Errno::PERM) => return Err(denied(path, access)),
+        Err(Errno::NXIO | Errno::ISDIR) => return Err(OpenError::Foreign { path }),
+        Err(error) => return Err(OpenError::System { path, source: error.into() }),
+    };
+    let stat = match fstat(&file) {
+        Ok(stat) => stat,
+        Err(error) => return Err(OpenError::System { path, source: error.into() }),
+    };
+    let length = u64::try_from(stat.st_size).unwrap_or(0);
+    let regular = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
+    if !regular || length < Header::SIZE as u64 {
+        return Err(OpenError::Foreign { path });
+    }
+    // A file that anybody may write to is not thereby ours to trust, or to halt: whoever made it.
+    let user = geteuid();
+    if access == Access::Halt && !user.is_root() && user.as_raw() != stat.st_uid {
+        return Err(OpenError::NotOurs { path, owner: stat.st_uid });
+    }
+    let mapped = match access {
+        Access::Read => Mapping::read_only(&file, length),
+        Access::Halt => Mapping::to_halt(&file, length),
+    };
+    let map = match mapped {
+        Ok(map) => map,
+        Err(source) => return Err(OpenError::System { path, source }),
+    };
+    let header = map.header();
+    if header.magic.load(Ordering::Relaxed) != MAGIC {
+        return Err(OpenError::Foreign { path });
+    }
+    // ORDER: pairs with the release store of the version in `fill`: the rest is there.
+    let version = header.version.load(Ordering::Acquire);
+    let digest = header.digest.load(Ordering::Relaxed);
+    if version == 0 {
+        return Err(OpenError::Incomplete { path });
+    }
+    if version != LAYOUT_VERSION || digest != layout_digest() {
+        return Err(OpenError::OtherLayout { path, version, digest });
+    }
+    same_clock(&path, header)?;
+    match checked_plan(&map) {
+        Ok(plan) => Ok((map, plan, stat)),
+        Err(what) => Err(OpenError::Damaged { path, what }),
+    }
+}
+
+/// A file that may not be opened: for who wants to halt, whose it is.
+fn denied(path: PathBuf, access: Access) -> OpenError {
+    match lstat(&path) {
+        Ok(stat) if access == Access::Halt => OpenError::NotOurs { path, owner: stat.st_uid },
+        _ => OpenError::NotPermitted { path },
     }
 }
 
@@ -183,7 +227,7 @@ fn same_clock(path: &Path, header: &Header) -> Result<(), OpenError> {
 
 /// The plan for the counts the region gives, if everything the region says of itself agrees with
 /// it. From here on only the plan is followed.
-fn checked_plan(map: &Mapping) -> Result<Plan, &'static str> {
+pub(crate) fn checked_plan(map: &Mapping) -> Result<Plan, &'static str> {
     let header = map.header();
     let get = |word: &AtomicU64| word.load(Ordering::Relaxed);
     if get(&header.length) != map.length() {

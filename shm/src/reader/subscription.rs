@@ -13,6 +13,7 @@ struct Watched {
     handle: Handle,
     lock: u64,
     contested: u64,
+    halted: u64,
     /// Its partition's.
     turn: u64,
 }
@@ -40,7 +41,7 @@ struct Seen {
 /// partition has yet are waited for. It is the reader's own; the region knows nothing of it.
 ///
 /// It tells which symbols were written, and whose status changed otherwise: by their partition's or
-/// their handler's word, or by time alone, when a lease runs out (`Silent`, `WriterGone`) or holds
+/// their handler's word, by the kill switch, or by time alone, when a lease runs out (`Silent`, `WriterGone`) or holds
 /// again. So the reader that reads what is reported, and looks again and again, shows nothing as
 /// live for longer than a lease and the time between two looks. What a symbol is now is for
 /// [`Region::read`] to say.
@@ -195,8 +196,11 @@ impl Subscription {
             // ORDER: acquire, so that a read that follows finds at least what is reported here.
             let lock = slot.lock.load(Ordering::Acquire);
             let contested = slot.contested.load(Ordering::Acquire);
-            let same = (watched.lock, watched.contested, watched.turn) == (lock, contested, turn);
-            (watched.lock, watched.contested, watched.turn) = (lock, contested, turn);
+            let halted = slot.halted.load(Ordering::Acquire);
+            let before = (watched.lock, watched.contested, watched.halted, watched.turn);
+            let same = before == (lock, contested, halted, turn);
+            (watched.lock, watched.contested) = (lock, contested);
+            (watched.halted, watched.turn) = (halted, turn);
             (!same).then_some(watched.handle)
         })
     }
@@ -241,6 +245,6 @@ impl Seen {
 impl Watched {
     /// A symbol that differs from whatever it is found to be.
     fn new(handle: Handle) -> Watched {
-        Watched { handle, lock: u64::MAX, contested: u64::MAX, turn: u64::MAX }
+        Watched { handle, lock: u64::MAX, contested: u64::MAX, halted: 0, turn: u64::MAX }
     }
 }

@@ -4,6 +4,7 @@
 //! | --- | --- | --- |
 //! | header not retired, region the handle's, lane lease beyond now and by no more than it is ever given | `WriterGone` | `WriterGone` |
 //! | handler's state word | what it does not name, of the handler | the reason it names |
+//! | no kill switch set: the region's, the partition's, the symbol's | `Halted` | `Halted`, since the widest of them |
 //! | trading date the expected one | `NoMap` | `NoMap` |
 //! | partition's state word | what it does not name, of the partition | the reason it names |
 //! | last packet heard less than the silence bound ago, where the word gives a reason that `Silent` hides, other than `Ended` | nothing | `Silent` |
@@ -36,6 +37,8 @@ pub(super) struct HandlerTerms {
     pub(super) retired: Mono,
     pub(super) state: State,
     pub(super) since: Mono,
+    /// Since when everything is halted; 0 while it is not.
+    pub(super) halted: Mono,
     /// The lease of the lane in question.
     pub(super) lease: Mono,
     /// The lease ends later than any that can have been given: see [`is_too_long`].
@@ -48,6 +51,8 @@ pub(super) struct PartitionTerms {
     pub(super) state: State,
     pub(super) since: Mono,
     pub(super) lease: Mono,
+    /// Since when the partition is halted; 0 while it is not.
+    pub(super) halted: Mono,
     /// When the last packet was heard; 0 when that is not said.
     pub(super) heard: Mono,
     /// The silence bound.
@@ -58,13 +63,18 @@ pub(super) struct PartitionTerms {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum SymbolTerms {
     /// No consistent copy within the tries.
-    Busy,
+    Busy {
+        /// Since when the symbol is halted; 0 while it is not.
+        halted: Mono,
+    },
     /// A consistent copy, of which this is the status part.
     Copied {
         state: State,
         since: Mono,
         /// The name is in more than one partition of the venue.
         contested: bool,
+        /// Since when the symbol is halted; 0 while it is not.
+        halted: Mono,
     },
 }
 
@@ -96,17 +106,17 @@ pub(super) fn is_too_long(lease: Mono, length: Nanos, now: Mono) -> bool {
     lease > now + length + CLOCKS_APART
 }
 
-/// At most nine reasons stand at once: of each of the three words its own, two derived for the
-/// handler, two for the partition, two for the symbol.
+/// At most twelve reasons stand at once: of each of the three words its own, of each of the three kill
+/// switches one, two derived for the handler, two for the partition, two for the symbol.
 struct Case {
     proof: Proof,
-    standing: [Standing; 9],
+    standing: [Standing; 12],
     used: usize,
 }
 
 impl Case {
     fn new() -> Case {
-        Case { proof: Proof::NOTHING, standing: [None; 9], used: 0 }
+        Case { proof: Proof::NOTHING, standing: [None; 12], used: 0 }
     }
 
     fn establish(&mut self, (proof, standing): (Proof, Standing)) {
@@ -121,19 +131,27 @@ impl Case {
         }
     }
 
+    /// A kill switch's word. Whatever else is so, what it covers is not Live.
+    fn halt(&mut self, since: Mono) {
+        if since != Mono::NEVER && !candor_core::canary!(HaltIgnored) {
+            self.stand(Some((Reason::Halted, since)));
+        }
+    }
+
     /// Takes out what stands, after everything is established, and lets the core decide.
     fn decide(self, otherwise: Mono) -> Verdict {
         let mut proof = self.proof;
-        for (reason, _) in self.standing.into_iter().flatten() {
-            proof = proof.rule_out(reason, false);
+        // None of what is Live.
+        let standing = &self.standing[..self.used];
+        for (reason, _) in standing.iter().flatten() {
+            proof = proof.rule_out(*reason, false);
         }
         let status = promote(&proof);
-        let since = self
-            .standing
-            .into_iter()
+        let since = standing
+            .iter()
             .flatten()
             .find(|(reason, _)| status.reason() == Some(*reason))
-            .map_or(otherwise, |(_, since)| since);
+            .map_or(otherwise, |(_, since)| *since);
         Verdict { status, since }
     }
 }
@@ -150,6 +168,7 @@ fn handler(case: &mut Case, terms: &HandlerTerms) {
     } else if terms.too_long {
         case.stand(Some((Reason::WriterGone, terms.created)));
     }
+    case.halt(terms.halted);
     if !terms.same_date {
         case.stand(Some((Reason::NoMap, terms.created)));
     }
@@ -158,6 +177,7 @@ fn handler(case: &mut Case, terms: &HandlerTerms) {
 fn partition(case: &mut Case, now: Mono, terms: &PartitionTerms) {
     let (proof, own) = term(Scope::Partition, terms.state.code, terms.since);
     case.establish((proof, own));
+    case.halt(terms.halted);
     if let Some((reason, _)) = own {
         let until = terms.heard + terms.silence;
         if terms.heard != Mono::NEVER && until <= now && expects_packets(reason) {
@@ -187,11 +207,13 @@ fn expects_packets(reason: Reason) -> bool {
 
 fn symbol(case: &mut Case, now: Mono, partition: &PartitionTerms, terms: &SymbolTerms) {
     match *terms {
-        SymbolTerms::Busy => {
+        SymbolTerms::Busy { halted } => {
+            case.halt(halted);
             let copied = Proof::NOTHING.rule_out_scope(Scope::Symbol);
             case.establish((copied, Some((Reason::Lapped, now))));
         }
-        SymbolTerms::Copied { state, since, contested } => {
+        SymbolTerms::Copied { state, since, contested, halted } => {
+            case.halt(halted);
             // Zero is what nobody wrote: of all the reasons it could be, the one that says so.
             if state.code == 0 {
                 let unwritten = Proof::NOTHING.rule_out_scope(Scope::Symbol);
@@ -248,7 +270,7 @@ pub(super) fn of_symbol(
     partition(&mut case, terms.now, own);
     symbol(&mut case, terms.now, own, symbol_terms);
     let otherwise = match symbol_terms {
-        SymbolTerms::Busy => terms.now,
+        SymbolTerms::Busy { .. } => terms.now,
         SymbolTerms::Copied { since, .. } => *since,
     };
     case.decide(otherwise)

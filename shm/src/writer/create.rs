@@ -19,9 +19,11 @@ use super::refusal::{CreateError, denied, refused};
 use super::{HandlerWriter, LaneWriter, Plan, Shared};
 use crate::atomic::Ordering;
 use crate::clock;
+use crate::halt::{self, Carried};
 use crate::mapping::Mapping;
 use crate::reader::Region;
 use crate::spec::RegionSpec;
+use crate::switch;
 
 /// Makes the region at `path` and returns its writers, the lanes in order.
 ///
@@ -86,7 +88,9 @@ impl Claim {
         spec: &RegionSpec,
     ) -> Result<(HandlerWriter, Vec<LaneWriter>), CreateError> {
         let plan = plan(spec).map_err(CreateError::Spec)?;
-        let (map, file) = self.build(&plan, spec)?;
+        let before = self.old.as_ref().map_or(Carried::Nothing, Old::halts);
+        let (map, file) = self.build(&plan, spec, &before)?;
+        let mut carried = before;
         if let Some(old) = self.old.take() {
             // After the rename, so that a reader who sees it finds the new region at once. Its handler
             // is dead (we hold its locks), so its leases have run out or will within one lease; this is
@@ -95,14 +99,26 @@ impl Claim {
             if retired.load(Ordering::Relaxed) == 0 {
                 retired.store(clock::now().0.max(1), Ordering::Release);
             }
+            // Once more: whoever has halted the old region since it was read does it to the new one if
+            // they find that it is there, and it was not there before.
+            switch::before_looking_back();
+            carried = old.halts();
+            if let Carried::Halts(halted) = &carried {
+                halt::apply(&map, &plan, halted);
+            }
         }
         let locks = [self.lock.take(), Some(file)];
-        let (handler, lanes, _) = writers(Shared { map, plan, _locks: locks }, spec);
+        let (handler, lanes, _) = writers(Shared { map, plan, _locks: locks }, spec, carried);
         Ok((handler, lanes))
     }
 
     /// The region in place, whole, and its file, locked.
-    fn build(&self, plan: &Plan, spec: &RegionSpec) -> Result<(Mapping, File), CreateError> {
+    fn build(
+        &self,
+        plan: &Plan,
+        spec: &RegionSpec,
+        carried: &Carried,
+    ) -> Result<(Mapping, File), CreateError> {
         let generation = self.old.as_ref().map_or(1, |old| {
             old.header.header().generation.load(Ordering::Relaxed).saturating_add(1)
         });
@@ -121,6 +137,9 @@ impl Claim {
                     start,
                 };
                 fill(&map, plan, spec, &birth);
+                if let Carried::Halts(halted) = carried {
+                    halt::apply(&map, plan, halted);
+                }
                 rename(&temporary, &self.path)
                     .map_err(denied(&self.path, "rename the new region into place"))?;
                 Ok(map)
@@ -152,7 +171,8 @@ pub fn heap(spec: &RegionSpec) -> Result<(HandlerWriter, Vec<LaneWriter>, Region
         start: clock::Start::default(),
     };
     fill(&map, &plan, spec, &birth);
-    let (handler, lanes, shared) = writers(Shared { map, plan, _locks: [None, None] }, spec);
+    let (handler, lanes, shared) =
+        writers(Shared { map, plan, _locks: [None, None] }, spec, Carried::Nothing);
     Ok((handler, lanes, Region::over_heap(Arc::clone(&shared))))
 }
 

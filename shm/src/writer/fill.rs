@@ -1,12 +1,17 @@
 //! Fills a fresh region: everything that stays constant, every status stale, the version last.
 
+use std::os::unix::ffi::OsStrExt as _;
+
 use candor_core::{Mono, Reason, Status};
 
 use super::Shared;
 use crate::atomic::Ordering;
 use crate::clock::Start;
+use crate::halt::{Carried, Held};
 use crate::layout::text::layout_digest;
-use crate::layout::{LAYOUT_VERSION, Lane, MAGIC, Partition, Plan, State, UNMAPPED_MAX};
+use crate::layout::{
+    LAYOUT_VERSION, Lane, MAGIC, Partition, Plan, STATE_FOLDER_BYTES, State, UNMAPPED_MAX,
+};
 use crate::mapping::{Mapping, store_all};
 use crate::spec::{Endpoint, PartitionSpec, RegionSpec};
 use crate::text::words_of;
@@ -34,6 +39,9 @@ pub(super) fn plan(spec: &RegionSpec) -> Result<Plan, &'static str> {
     // The kernel takes this number for "leave it".
     if spec.group == Some(u32::MAX) {
         return Err("the group's number is none");
+    }
+    if spec.state_folder.as_ref().is_some_and(|at| at.as_os_str().len() > STATE_FOLDER_BYTES) {
+        return Err("the name of the state's folder is longer than 128 bytes");
     }
     for (index, partition) in spec.partitions.iter().enumerate() {
         if partition.venue.is_empty() != partition.name.is_empty() {
@@ -84,6 +92,12 @@ pub(super) fn fill(map: &Mapping, plan: &Plan, spec: &RegionSpec, birth: &Birth)
     set(&header.unmapped_at, plan.unmapped_at);
     store_all(&header.boot, birth.start.boot);
     set(&header.clock_offset, birth.start.offset.cast_unsigned());
+    if let Some(folder) = &spec.state_folder {
+        let bytes = folder.as_os_str().as_bytes();
+        let byte = |at: usize| bytes.get(at).copied().unwrap_or(0);
+        let word = |word: usize| u64::from_ne_bytes(std::array::from_fn(|at| byte(word * 8 + at)));
+        store_all(&header.state_folder, std::array::from_fn(word));
+    }
     for lane in &plan.lanes {
         let record: &Lane = map.at(lane.record_at);
         set(&record.events_at, lane.events_at);
@@ -124,10 +138,17 @@ pub(super) fn describe(record: &Partition, spec: &PartitionSpec) {
 pub(super) fn writers(
     shared: Shared,
     spec: &RegionSpec,
+    carried: Carried,
 ) -> (super::HandlerWriter, Vec<super::LaneWriter>, std::sync::Arc<Shared>) {
     let shared = std::sync::Arc::new(shared);
+    let mut held = Held::default();
+    if let Carried::Halts(halted) = &carried {
+        held.add(halted);
+    }
     let lanes = (0..spec.lanes)
-        .map(|lane| super::LaneWriter::new(std::sync::Arc::clone(&shared), lane, spec))
+        .map(|lane| {
+            super::LaneWriter::new(std::sync::Arc::clone(&shared), lane, spec, held.clone())
+        })
         .collect();
-    (super::HandlerWriter::new(std::sync::Arc::clone(&shared)), lanes, shared)
+    (super::HandlerWriter::new(std::sync::Arc::clone(&shared), carried), lanes, shared)
 }

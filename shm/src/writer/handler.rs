@@ -6,11 +6,13 @@ use candor_core::{Mono, Status};
 
 use super::Shared;
 use crate::atomic::{AtomicU64, Ordering};
+use crate::halt::{self, Carried, Halt, Halted};
 use crate::layout::{Lane, MODE_BYTES, State, UNMAPPED_MAX, UnmappedTable};
 use crate::mapping::store_all;
 use crate::reader::Region;
 use crate::seqlock;
 use crate::spec::Endpoint;
+use crate::switch;
 
 /// A group and port that carry multicast and belong to no partition.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -29,11 +31,12 @@ pub struct Unmapped {
 /// nothing in the region; leases run out by themselves. [`HandlerWriter::retire`] says goodbye.
 pub struct HandlerWriter {
     shared: Arc<Shared>,
+    carried: Carried,
 }
 
 impl HandlerWriter {
-    pub(super) fn new(shared: Arc<Shared>) -> HandlerWriter {
-        HandlerWriter { shared }
+    pub(super) fn new(shared: Arc<Shared>, carried: Carried) -> HandlerWriter {
+        HandlerWriter { shared, carried }
     }
 
     /// Sets what the handler says of itself as a whole, since `since`. A fresh region says `NoMap`.
@@ -48,6 +51,29 @@ impl HandlerWriter {
         // ORDER: the time before the word it belongs to; and what was demoted before this call is
         // seen by whoever sees the word.
         header.state.store(state.word(), Ordering::Release);
+    }
+
+    /// Halts, since `now`: what it covers is `Stale(Halted)` for every reader from here on. Whether that
+    /// was not so already; `None` for what is not in this region.
+    pub fn halt(&self, halt: Halt, now: Mono) -> Option<bool> {
+        halt::word(&self.shared.map, &self.shared.plan, halt).map(|word| switch::set(word, now.0))
+    }
+
+    /// Ends a halt. Whether there was one; `None` for what is not in this region.
+    pub fn resume(&self, halt: Halt) -> Option<bool> {
+        halt::word(&self.shared.map, &self.shared.plan, halt).map(switch::clear)
+    }
+
+    /// Halts what is there of these by name. Symbols that are not defined yet are for their lanes:
+    /// [`LaneWriter::hold`](crate::LaneWriter::hold).
+    pub fn halt_names(&self, halted: &[Halted]) {
+        halt::apply(&self.shared.map, &self.shared.plan, halted);
+    }
+
+    /// What this region has taken over of the kill switch of the one it replaced.
+    #[must_use]
+    pub fn carried(&self) -> &Carried {
+        &self.carried
     }
 
     /// Gives the region up, at `now`: every read is `Stale(WriterGone)` from here on, without

@@ -10,11 +10,13 @@ use candor_core::{BookView, Loss, Message, Mono, SeqNo, SessionId, Status, Symbo
 use super::Shared;
 use super::fill::describe;
 use crate::atomic::{AtomicU64, Ordering, fence};
+use crate::halt::{Halted, Held};
 use crate::layout::{Lane, Partition, PartitionPlan, RingRecord, Slot, State};
-use crate::mapping::{store_all, store_changed};
+use crate::mapping::{load_all, store_all, store_changed};
 use crate::names::Names;
 use crate::spec::{PartitionSpec, RegionSpec};
-use crate::{event, loss, ring, seqlock, slot};
+use crate::text::{text_of, words_of};
+use crate::{event, loss, ring, seqlock, slot, switch};
 
 /// What became of a definition.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -36,6 +38,8 @@ pub struct LaneWriter {
     /// For each partition of the region: the others that are of its venue, or may come to be. Empty
     /// for those of other lanes.
     siblings: Box<[Box<[u16]>]>,
+    /// What is halted as it is defined.
+    held: Held,
     events: u64,
     losses: u64,
     published: u64,
@@ -50,7 +54,7 @@ fn write_lease(word: &AtomicU64, deadline: Mono) {
 }
 
 impl LaneWriter {
-    pub(super) fn new(shared: Arc<Shared>, lane: u16, spec: &RegionSpec) -> LaneWriter {
+    pub(super) fn new(shared: Arc<Shared>, lane: u16, spec: &RegionSpec, held: Held) -> LaneWriter {
         let siblings_of = |own: usize| -> Box<[u16]> {
             if spec.partitions[own].lane != lane {
                 return Box::default();
@@ -70,6 +74,7 @@ impl LaneWriter {
             shared,
             lane,
             siblings,
+            held,
             events: 0,
             losses: 0,
             published: 0,
@@ -121,7 +126,27 @@ impl LaneWriter {
         assert!(!spec.is_spare() && !spec.name.is_empty(), "a partition has a venue and a name");
         let record = self.record(partition);
         assert_eq!(record.venue.load(Ordering::Relaxed), 0, "a partition is opened once");
+        if let Some(since) = self.venue_halted(partition, spec) {
+            let _ = switch::set(&record.halted, since);
+        }
         describe(record, spec);
+    }
+
+    /// Since when every partition is halted of the venue that this one is added to; `None` where any is not.
+    fn venue_halted(&self, partition: u16, spec: &PartitionSpec) -> Option<u64> {
+        let [venue] = words_of(&spec.venue);
+        let of_venue = self.siblings[usize::from(partition)].iter().filter_map(|other| {
+            let place = &self.shared.plan.partitions[usize::from(*other)];
+            let there: &Partition = self.shared.map.at(place.record_at);
+            (there.venue.load(Ordering::Acquire) == venue)
+                .then(|| there.halted.load(Ordering::Acquire))
+        });
+        of_venue.min_by_key(|since| (*since != 0, *since)).filter(|since| *since != 0)
+    }
+
+    /// Halts the symbols among these as they are defined, from here on. Before the lane begins.
+    pub fn hold(&mut self, halted: &[Halted]) {
+        self.held.add(halted);
     }
 
     /// Vouches for this lane until `deadline`: everything it publishes is gone after that unless
@@ -202,6 +227,11 @@ impl LaneWriter {
         }
         assert_eq!(u64::from(index.0), defined, "symbols are defined in order of their index");
         assert!(index.0 < place.capacity, "a symbol index beyond the partition's slots");
+        let venue = text_of(load_all(std::array::from_ref(&record.venue)));
+        if let Some(since) = self.held.since(&venue, symbol) {
+            // ORDER: before the name by which it is found: no reader finds it without.
+            self.slot(&place, index).halted.store(since.0.max(1), Ordering::Relaxed);
+        }
         let before = names.find(symbol);
         names.add(index, symbol);
         // ORDER: the entry before the count that covers it.
@@ -243,7 +273,8 @@ impl LaneWriter {
         let _ = self.look_at_siblings(partition, index, &symbol);
     }
 
-    /// Looks whether another partition of the venue has the name too, and marks both slots if so.
+    /// Looks whether another partition of the venue has the name too, and marks both slots if so, unless it
+    /// has moved from there.
     fn look_at_siblings(&self, partition: u16, index: SymbolIndex, symbol: &Symbol) -> bool {
         let place = self.own(partition);
         let venue = self.record(partition).venue.load(Ordering::Relaxed);
@@ -259,7 +290,13 @@ impl LaneWriter {
                 continue;
             }
             let names = self.names(other_place);
-            if let Some(there) = names.find(symbol).filter(|there| !names.is_moved(*there)) {
+            let Some(there) = names.find(symbol) else { continue };
+            // What an operator halts by its name is halted wherever a map moves it.
+            let halted = self.slot(other_place, there).halted.load(Ordering::Acquire);
+            if halted != 0 {
+                let _ = switch::set(&self.slot(place, index).halted, halted);
+            }
+            if !names.is_moved(there) {
                 self.contest(other_place, there);
                 self.contest(place, index);
                 contested = true;

@@ -1,5 +1,6 @@
 //! The writing halves. One [`HandlerWriter`] for the process, one [`LaneWriter`] for each lane; no
-//! word of the region has two writers, save `contested`, which any lane may set and its own clears.
+//! word of the region has two writers, save `contested`, which any lane may set and its own clears, and the
+//! words of the kill switch (`halt.rs`), which are an operator's.
 
 mod create;
 mod fill;

@@ -13,11 +13,12 @@ use rustix::io::Errno;
 use super::refusal::{CreateError, denied, refused};
 use crate::atomic::Ordering;
 use crate::clock;
+use crate::halt::{self, Carried};
 use crate::layout::record::Record;
 use crate::layout::text::layout_digest;
 use crate::layout::{Header, LAYOUT_VERSION, MAGIC};
 use crate::mapping::{Mapping, load_all};
-use crate::reader::Region;
+use crate::reader::{Region, checked_plan};
 
 /// The path of a file beside the region's.
 pub(super) fn beside(path: &Path, ending: &str) -> PathBuf {
@@ -168,7 +169,27 @@ pub(super) fn lock(path: &Path) -> Result<File, CreateError> {
 pub(super) struct Old {
     pub(super) header: Mapping,
     /// Locked, so that nobody takes it over by another name of the file.
-    _file: File,
+    file: File,
+}
+
+impl Old {
+    /// What is halted in it. Its times may be an earlier boot's.
+    pub(super) fn halts(&self) -> Carried {
+        let length = self.header.header().length.load(Ordering::Relaxed);
+        let Ok(map) = Mapping::read_only(&self.file, length) else {
+            return Carried::Unreadable("it can't be mapped");
+        };
+        match checked_plan(&map) {
+            Ok(plan) => {
+                let now = clock::now();
+                let mut halted = halt::list(&map, &plan);
+                // Of an earlier boot: of its clock nothing is known but that it was before.
+                halted.iter_mut().for_each(|(_, since)| *since = now.min(*since));
+                Carried::Halts(halted)
+            }
+            Err(what) => Carried::Unreadable(what),
+        }
+    }
 }
 
 /// The region that is there already, `None` when there is none. Called under the lock.
@@ -185,7 +206,7 @@ pub(super) fn old(path: &Path) -> Result<Option<Old>, CreateError> {
     one_name(path, &there.stat)?;
     let header = Mapping::writable(&there.file, Header::SIZE as u64)
         .map_err(refused(path, "map the region that is there"))?;
-    Ok(Some(Old { header, _file: there.file }))
+    Ok(Some(Old { header, file: there.file }))
 }
 
 /// A whole region of this build's layout at a path, used by whomever.

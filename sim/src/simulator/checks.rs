@@ -53,6 +53,7 @@ struct Case<'a> {
     name: Symbol,
     two_homes: Option<Home>,
     oracle: Option<u32>,
+    halted: bool,
     now: Mono,
 }
 
@@ -178,9 +179,12 @@ impl Judge<'_> {
         let lane = &handler.lanes[seat.lane];
         let name = seat.watch.slots[symbol as usize].symbol;
         let two_homes = self.has_two_homes(index, &name);
+        let halted = handler.is_halted(index);
         let (setup, maps) = (self.setup, &handler.maps);
-        let case = Case { setup, truth, lane, seat, maps, index, name, two_homes, oracle, now };
+        let case =
+            Case { setup, truth, lane, seat, maps, index, name, two_homes, oracle, halted, now };
         let judged = match &read {
+            Read::Live(_) if halted => Err("I1: Live though an operator has halted it".to_owned()),
             Read::Live(view) => {
                 *self.live += 1;
                 case.live(&view.book)
@@ -491,6 +495,7 @@ impl Case<'_> {
         };
         let explained = match reason {
             Reason::WriterGone => now >= self.lane.last_cycle + self.setup.lease,
+            Reason::Halted => self.halted,
             // In the middle of a transaction a new book is not shown yet: all that is known of it came
             // at once, or it is behind a splice.
             Reason::Unproven => entry().is_none_or(|e| {

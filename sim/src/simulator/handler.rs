@@ -14,7 +14,9 @@ use candor_core::{
 use candor_decoders::Format;
 use candor_engine::odd::{Glance, OddWorld, Remark};
 use candor_engine::{Capacity, Config, Partition, Services, VenueSymbols};
-use candor_shm::{Endpoint, Handle, HandlerWriter, LaneWriter, PartitionSpec, Region, RegionSpec};
+use candor_shm::{
+    Endpoint, Halt, Handle, HandlerWriter, LaneWriter, PartitionSpec, Region, RegionSpec,
+};
 
 use super::Setup;
 use super::digest::Digest;
@@ -86,7 +88,35 @@ pub(super) struct Handler {
     wanted: Option<(MapOf, Mono)>,
     /// Room for symbols in each partition.
     symbols: usize,
+    /// What an operator has halted in its region.
+    halts: Halts,
     setup: Setup,
+}
+
+/// What an operator has halted.
+#[derive(Clone, Default)]
+pub(super) struct Halts {
+    all: bool,
+    partitions: Vec<usize>,
+}
+
+impl Halts {
+    /// Halts a partition or everything, or resumes it.
+    pub(super) fn set(&mut self, which: Option<usize>, halted: bool) {
+        match which {
+            None => self.all = halted,
+            Some(partition) => {
+                self.partitions.retain(|other| *other != partition);
+                if halted {
+                    self.partitions.push(partition);
+                }
+            }
+        }
+    }
+
+    fn covers(&self, partition: usize) -> bool {
+        self.all || self.partitions.contains(&partition)
+    }
 }
 
 /// What a duty cycle leaves its traces in.
@@ -181,6 +211,7 @@ impl Handler {
         listed: &[(Symbol, u16)],
         (map, until): (MapOf, Mono),
         errands: Option<Errands>,
+        halts: &Halts,
         now: Mono,
         traces: &mut Traces<'_>,
     ) -> Handler {
@@ -226,8 +257,10 @@ impl Handler {
             maps,
             wanted: None,
             symbols,
+            halts: Halts::default(),
             setup: setup.clone(),
         };
+        handler.halt(halts, now);
         for index in 0..setup.partitions {
             let has = map.has(index, setup.partitions);
             handler.seats[index].open = has;
@@ -618,6 +651,24 @@ impl Handler {
         if again && watch.run.is_some() {
             watch.said.stalled = watch.said.stalled.max(Some(now));
         }
+    }
+
+    /// The words of the kill switch become what an operator has halted, as of now.
+    pub(super) fn halt(&mut self, halts: &Halts, now: Mono) {
+        let set = |word: Halt, halted: bool| {
+            let done = if halted { self.writer.halt(word, now) } else { self.writer.resume(word) };
+            debug_assert!(done.is_some(), "{word:?} is there");
+        };
+        set(Halt::All, halts.all);
+        for partition in 0..self.seats.len() {
+            set(Halt::Partition(partition as u16), halts.partitions.contains(&partition));
+        }
+        self.halts = halts.clone();
+    }
+
+    /// Whether an operator has halted the partition, by itself or with everything.
+    pub(super) fn is_halted(&self, partition: usize) -> bool {
+        self.halts.covers(partition)
     }
 
     /// A successor has taken over: the region is given up by name.

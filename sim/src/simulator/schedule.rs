@@ -328,6 +328,8 @@ pub enum What {
     Loop(usize, Line, bool),
     /// The handler leaves the partition's groups, or joins them.
     Subscribe(usize, bool),
+    /// An operator halts a partition, or everything, or resumes it. It outlives the handler.
+    Halt(Option<usize>, bool),
     /// A service of a partition does this to what it is asked.
     Serve(usize, ServiceKind, ServiceFault),
     /// The way to a partition's services loses datagrams, in millionths.
@@ -396,6 +398,10 @@ impl fmt::Display for What {
                 write!(f, "P{} a hang of the services {}", p + 1, on(hangs))
             }
             What::Map(map) => write!(f, "the handler is given {map}'s map"),
+            What::Halt(None, true) => write!(f, "an operator halts everything"),
+            What::Halt(None, false) => write!(f, "an operator resumes everything"),
+            What::Halt(Some(p), true) => write!(f, "an operator halts P{}", p + 1),
+            What::Halt(Some(p), false) => write!(f, "an operator resumes P{}", p + 1),
             What::Subscribe(p, true) => write!(f, "P{} is joined", p + 1),
             What::Subscribe(p, false) => write!(f, "P{} is left", p + 1),
         }

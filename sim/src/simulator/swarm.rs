@@ -45,6 +45,7 @@ pub fn plan_at(venue: Family, seed: u64, events: u64) -> Plan {
     let length = length.max(Nanos(setup.silence.0 * 3));
     let mut faults = faults(&setup, length, &mut rng);
     let setup = maps(setup, length, &mut faults);
+    halts(seed, &setup, length, &mut faults);
     let name = format!("seed {seed} ({})", venue_name(venue));
     Plan { events, faults, ..Plan::quiet(&name, setup, length) }
 }
@@ -218,6 +219,24 @@ fn faults(setup: &Setup, length: Nanos, rng: &mut Rng) -> Vec<Fault> {
     }
     faults.sort_by_key(|fault| fault.at);
     faults
+}
+
+/// In some seeds an operator halts and resumes. With dice of its own, so that what else is drawn is the
+/// same with and without.
+fn halts(seed: u64, setup: &Setup, length: Nanos, faults: &mut Vec<Fault>) {
+    let mut rng = Rng::stream(seed, 10 << 40);
+    if !rng.chance(250_000) {
+        return;
+    }
+    for _ in 0..rng.between(1, 4) {
+        let which = (!rng.chance(300_000)).then(|| rng.below(setup.partitions as u64) as usize);
+        let at = rng.below(length.0);
+        let time = rng.below(setup.silence.0 * 2) + 1;
+        for (at, halted) in [(at, true), (at.saturating_add(time), false)] {
+            faults.push(Fault { at: Nanos(at), what: What::Halt(which, halted) });
+        }
+    }
+    faults.sort_by_key(|fault| fault.at);
 }
 
 fn episode(

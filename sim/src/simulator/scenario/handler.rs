@@ -49,6 +49,37 @@ pub(super) fn hang(seed: u64) -> Plan {
     plan
 }
 
+/// An operator halts a partition and then everything; the handler dies and hangs meanwhile. Nothing that
+/// is halted is Live, nothing else is stale for it, and what is resumed is Live as if nothing had been.
+pub(super) fn halted_by_hand(seed: u64) -> Plan {
+    let setup = small(seed);
+    let lease = setup.lease;
+    let halted = || stale(&[Reason::Halted]);
+    let hung = after(ms(700), after(lease, SOON));
+    let mut plan = Plan::quiet("halted-by-hand", setup, END)
+        .at(ms(300), What::Halt(Some(0), true))
+        .at(ms(500), What::Halt(Some(0), false))
+        .at(ms(600), What::Halt(None, true))
+        .at(ms(700), What::Stall(0, ms(200)))
+        .at(ms(1_100), What::Halt(None, false))
+        .at(ms(1_400), What::Halt(Some(1), true))
+        .at(ms(1_500), What::Stop)
+        .at(ms(1_550), What::Start)
+        .expect(0, OPEN_BY, ms(300), Must::BeLive)
+        .expect(0, ms(300), ms(500), halted())
+        .expect(0, after(ms(500), SOON), ms(600), Must::BeLive);
+    for partition in 0..3 {
+        plan = plan
+            .expect(partition, ms(600), ms(700), halted())
+            .expect(partition, hung, ms(900), stale(&[Reason::WriterGone]))
+            .expect(partition, after(ms(900), SOON), ms(1_100), halted())
+            .expect(partition, ms(1_250), ms(1_400), Must::BeLive);
+    }
+    plan = plan.expect(1, after(ms(300), SOON), ms(600), Must::BeLive);
+    plan = plan.expect(1, ms(1_400), ms(1_500), halted());
+    plan.expect(1, after(ms(1_550), SOON), END, halted())
+}
+
 /// Many times the usual rate into a short queue: what is dropped is counted, and nothing false is
 /// Live.
 pub(super) fn burst(seed: u64) -> Plan {

@@ -76,6 +76,7 @@ pub const ALL: &[(&str, Build)] = &[
     ("kill-9", handler::kill),
     ("stop", handler::stop),
     ("hang", handler::hang),
+    ("halted-by-hand", handler::halted_by_hand),
     ("burst", handler::burst),
     ("resubscribe", handler::resubscribe),
     ("gap-retransmitted", recovery::gap_healed),

@@ -9,7 +9,7 @@ use crate::oracle::wire;
 use crate::services::{ServiceFault, ServiceKind};
 use crate::simulator::checks::{Judge, Wrong};
 use crate::simulator::errands::{Errand, Errands, Way};
-use crate::simulator::handler::{Handler, Traces};
+use crate::simulator::handler::{Halts, Handler, Traces};
 use crate::simulator::journal::{NOWHERE, Told};
 use crate::simulator::maps::MapOf;
 use crate::simulator::network::Tag;
@@ -34,7 +34,8 @@ impl World<'_> {
             Errands::new(venue, &services, partitions, seed, self.connections)
         });
         let (setup, listed, map) = (self.setup, &self.listed, self.map);
-        let handler = Handler::start(setup, listed, map, errands, self.now, &mut traces);
+        let halts = &self.halts;
+        let handler = Handler::start(setup, listed, map, errands, halts, self.now, &mut traces);
         self.handler = Some(handler);
     }
 
@@ -151,6 +152,12 @@ impl World<'_> {
                 let mut traces = Traces { digest: &mut self.digest, journal: &mut self.journal };
                 if let Some(handler) = &mut self.handler {
                     handler.subscribe(partition, self.now, joined, &mut traces);
+                }
+            }
+            What::Halt(which, halted) => {
+                self.halts.set(which, halted);
+                if let Some(handler) = &mut self.handler {
+                    handler.halt(&self.halts, self.now);
                 }
             }
             What::Serve(partition, kind, fault) => {
@@ -288,9 +295,13 @@ impl World<'_> {
         if self.map != (MapOf::Today, Mono::MAX) {
             self.give_map(MapOf::Today);
         }
+        self.halts = Halts::default();
         if self.handler.is_none() {
             self.started = true;
             self.start_handler();
+        }
+        if let Some(handler) = &mut self.handler {
+            handler.halt(&self.halts, self.now);
         }
         let mut traces = Traces { digest: &mut self.digest, journal: &mut self.journal };
         if let Some(handler) = &mut self.handler {

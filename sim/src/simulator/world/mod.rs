@@ -18,7 +18,7 @@ use crate::services::{ServiceKind, ServicesConfig};
 use crate::simulator::checks::{Judge, Wrong, healing_bound};
 use crate::simulator::digest::Digest;
 use crate::simulator::errands::{Errand, Errands};
-use crate::simulator::handler::{Handler, Traces};
+use crate::simulator::handler::{Halts, Handler, Traces};
 use crate::simulator::journal::{Journal, Told};
 use crate::simulator::maps::MapOf;
 use crate::simulator::network::{Network, Tag};
@@ -99,6 +99,8 @@ struct World<'a> {
     listed: Vec<(Symbol, u16)>,
     /// The map a handler that starts finds, and when that ends.
     map: (MapOf, Mono),
+    /// What an operator has halted: whatever handler there is comes to know.
+    halts: Halts,
     started: bool,
     next_fault: usize,
     looks: u32,
@@ -217,6 +219,7 @@ impl<'a> World<'a> {
             grave: None,
             listed,
             map: (setup.map, setup.map_ends.map_or(Mono::MAX, |at| START + at)),
+            halts: Halts::default(),
             started: false,
             next_fault: 0,
             looks: 0,

@@ -1,0 +1,471 @@
+//! What is halted, since when, by whom and why: a small file that outlives the handler.
+//!
+//! `halted.toml` in the handler's `state` folder, or `<region>.halted` where none is configured. It is
+//! replaced whole: written beside, flushed, renamed; so there is no half of one. A file that can't be read
+//! is an error and never taken for an empty one.
+//!
+//! ```toml
+//! format = 1
+//!
+//! [[halt]]
+//! target = "XNAS/1"
+//! since = "2026-11-22T14:33:23.000000000Z"
+//! by = "alice"
+//! user = 1001
+//! reason = "prices of line A are off"
+//! ```
+
+use std::fmt::Write as _;
+use std::fs::File;
+use std::io::{Read as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use candor_core::Nanos;
+use candor_settings::{At, Context, Problem, Problems, Table};
+use rustix::fs::{
+    FileType, FlockOperation, Gid, Mode, OFlags, Stat, Uid, fchmod, fchown, flock, fstat, fsync,
+    lstat, open, rename, unlink,
+};
+use rustix::io::Errno;
+use rustix::process::{getegid, geteuid};
+use toml::de::DeTable;
+
+use super::users::User;
+use super::{REASON_BYTES, Target};
+use crate::clock::{self, Clock, timespec};
+use crate::exit::Failure;
+
+/// The file's name in a state folder.
+const NAME: &str = "halted.toml";
+
+/// What a region's path is followed by in the name of the file, where no folder is configured.
+const ENDING: &str = ".halted";
+
+/// Larger is none of ours: some thousand halts.
+const BYTES: u64 = 1 << 20;
+
+/// How long another process may have the file.
+const PATIENCE: Nanos = Nanos::from_secs(2);
+
+/// One halt.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Record {
+    /// What is halted.
+    pub target: Target,
+    /// Since when, wall clock in ns since the Unix epoch.
+    pub since: u64,
+    /// By whom; `None` where that is not known: a word that was carried over from a region.
+    pub by: Option<User>,
+    /// Why.
+    pub reason: String,
+}
+
+/// Where the records of a handler are.
+#[derive(Clone, Debug)]
+pub struct Place {
+    path: PathBuf,
+    /// Whether its folder must be there: one that was configured.
+    needed: bool,
+    /// Whose the file is to be, so that the handler can read it whoever halts.
+    owner: (u32, u32),
+}
+
+impl Place {
+    /// The place for a region's handler with this state folder, if any.
+    #[must_use]
+    pub fn of(state: Option<&Path>, region: &Path) -> Place {
+        let (path, whose) = match state {
+            Some(folder) => (folder.join(NAME), folder),
+            None => (beside(region, ENDING), region),
+        };
+        // Of a region that is not made yet: its handler is this process.
+        let own = (geteuid().as_raw(), getegid().as_raw());
+        let owner = rustix::fs::stat(whose).map_or(own, |stat| (stat.st_uid, stat.st_gid));
+        Place { path, needed: state.is_some(), owner }
+    }
+
+    /// The file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What is recorded.
+    ///
+    /// # Errors
+    /// Exit 78 where the file is there and can't be read whole, or where its folder is not.
+    pub fn read(&self) -> Result<Vec<Record>, Failure> {
+        let refused = |message: String| {
+            Failure::from(Problems::new(
+                "record of what is halted",
+                &self.path,
+                vec![Problem::of_file(&self.path, message)],
+            ))
+        };
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+        let file = match open(&self.path, flags, Mode::empty()) {
+            Ok(file) => File::from(file),
+            Err(Errno::NOENT | Errno::NOTDIR) => return self.no_file().map_err(refused),
+            Err(error) => return Err(refused(format!("can't be read: {error}"))),
+        };
+        let about = fstat(&file).map_err(|error| refused(format!("can't be read: {error}")))?;
+        self.is_ours(&about).map_err(refused)?;
+        let mut text = String::new();
+        File::take(file, BYTES + 1)
+            .read_to_string(&mut text)
+            .map_err(|error| refused(format!("can't be read: {error}")))?;
+        if text.len() as u64 > BYTES {
+            return Err(refused("is longer than any record of halts".to_owned()));
+        }
+        parse(&self.path, &text).map_err(Failure::from)
+    }
+
+    /// No file is no halt, as long as the folder is there that was configured.
+    fn no_file(&self) -> Result<Vec<Record>, String> {
+        match rustix::fs::stat(folder(&self.path)) {
+            Ok(_) => Ok(Vec::new()),
+            // That of the region, which isn't there either.
+            Err(_) if !self.needed => Ok(Vec::new()),
+            Err(error) => Err(format!("its folder can't be looked at: {error}; make it")),
+        }
+    }
+
+    /// In a folder that anybody writes to, anybody may have put it there.
+    fn is_ours(&self, about: &Stat) -> Result<(), String> {
+        if FileType::from_raw_mode(about.st_mode) != FileType::RegularFile {
+            return Err("is no regular file; remove it".to_owned());
+        }
+        if about.st_uid != 0 && about.st_uid != self.owner.0 && about.st_uid != geteuid().as_raw() {
+            return Err(format!(
+                "is user {}'s, who is not the handler's: find out who put it there, and remove it",
+                about.st_uid
+            ));
+        }
+        Ok(())
+    }
+
+    /// Keeps every other process from changing the file until the guard is dropped.
+    ///
+    /// # Errors
+    /// Exit 77 where this process may not, 71 where another has it for too long.
+    pub fn lock(&self) -> Result<Guard<'_>, Failure> {
+        let path = beside(&self.path, ".lock");
+        let file = self.open_lock(&path).map_err(|error| self.failed(&path, "open", error))?;
+        let mut clock = Clock::new();
+        let until = clock.now() + PATIENCE;
+        // BOUND: until then.
+        loop {
+            match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => return Ok(Guard { place: self, _lock: file }),
+                Err(Errno::WOULDBLOCK) if clock.now() < until => {
+                    let _ = rustix::thread::nanosleep(&timespec(Nanos::from_millis(5)));
+                }
+                Err(error) => return Err(self.failed(&path, "lock", error)),
+            }
+        }
+    }
+
+    /// Opens the lock, or makes it. Never both at once: a kernel may refuse that in a folder for all.
+    fn open_lock(&self, path: &Path) -> Result<File, Errno> {
+        let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+        for _ in 0..2 {
+            match open(path, flags, Mode::empty()) {
+                Err(Errno::NOENT) => {}
+                other => return other.map(File::from),
+            }
+            match open(path, flags | OFlags::CREATE | OFlags::EXCL, Mode::RUSR | Mode::WUSR) {
+                Err(Errno::EXIST) => {}
+                Err(error) => return Err(error),
+                Ok(file) => {
+                    let file = File::from(file);
+                    self.hand_over(&file)?;
+                    return Ok(file);
+                }
+            }
+        }
+        Err(Errno::EXIST)
+    }
+
+    /// Gives a file to whom the others are.
+    fn hand_over(&self, file: &File) -> Result<(), Errno> {
+        let (user, group) = self.owner;
+        if geteuid().is_root() {
+            return fchown(file, Some(Uid::from_raw(user)), Some(Gid::from_raw(group)));
+        }
+        // For whoever may read the region to see who and why. Where this user is not in the group they
+        // see that it is halted, and no more.
+        let _ = fchown(file, None, Some(Gid::from_raw(group)));
+        Ok(())
+    }
+
+    fn failed(&self, path: &Path, what: &str, error: Errno) -> Failure {
+        let message = format!("{}: can't {what} it: {error}", path.display());
+        match error {
+            Errno::ACCESS | Errno::PERM => Failure::privilege(message),
+            _ => Failure::host(message),
+        }
+    }
+}
+
+/// The file, for one process.
+pub struct Guard<'a> {
+    place: &'a Place,
+    _lock: File,
+}
+
+impl Guard<'_> {
+    /// As [`Place::read`].
+    ///
+    /// # Errors
+    /// As [`Place::read`].
+    pub fn read(&self) -> Result<Vec<Record>, Failure> {
+        self.place.read()
+    }
+
+    /// Adds a record, unless its target is recorded already. Whether it was added.
+    ///
+    /// # Errors
+    /// As [`Guard::write`].
+    pub fn add(&self, record: Record) -> Result<bool, Failure> {
+        let mut records = self.read()?;
+        if records.iter().any(|other| other.target == record.target) {
+            return Ok(false);
+        }
+        records.push(record);
+        self.write(&records).map(|()| true)
+    }
+
+    /// Replaces what is recorded. It is on the disk when this returns.
+    ///
+    /// # Errors
+    /// Exit 77 or 71; what was recorded before still is.
+    pub fn write(&self, records: &[Record]) -> Result<(), Failure> {
+        let path = &self.place.path;
+        self.replace(records).map_err(|(what, error)| self.place.failed(path, what, error))
+    }
+
+    fn replace(&self, records: &[Record]) -> Result<(), (&'static str, Errno)> {
+        let path = &self.place.path;
+        let flush = || {
+            let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+            open(folder(path), flags, Mode::empty()).and_then(fsync)
+        };
+        if records.is_empty() {
+            return match unlink(path) {
+                Ok(()) => flush().map_err(|error| ("flush the folder of", error)),
+                Err(Errno::NOENT) => Ok(()),
+                Err(error) => Err(("remove", error)),
+            };
+        }
+        let beside = beside(path, ".new");
+        match unlink(&beside) {
+            Ok(()) | Err(Errno::NOENT) => {}
+            Err(error) => return Err(("replace", error)),
+        }
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+        let mode = Mode::RUSR | Mode::WUSR | Mode::RGRP;
+        let file = open(&beside, flags, mode).map_err(|error| ("write", error))?;
+        let mut file = File::from(file);
+        file.write_all(text(records).as_bytes()).map_err(|error| ("write", errno(&error)))?;
+        // After the owner, so that no other group ever reads it; explicitly, whatever the umask.
+        self.place.hand_over(&file).map_err(|error| ("give away", error))?;
+        fchmod(&file, mode).map_err(|error| ("set the mode of", error))?;
+        fsync(&file).map_err(|error| ("flush", error))?;
+        rename(&beside, path).map_err(|error| ("rename", error))?;
+        flush().map_err(|error| ("flush the folder of", error))
+    }
+}
+
+fn errno(error: &std::io::Error) -> Errno {
+    Errno::from_io_error(error).unwrap_or(Errno::IO)
+}
+
+fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    PathBuf::from(name)
+}
+
+fn folder(path: &Path) -> &Path {
+    path.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."))
+}
+
+/// The file's text.
+fn text(records: &[Record]) -> String {
+    let mut text = String::from(
+        "# What is halted. Written by `candor halt` and `candor resume`: use these, not an editor.\n\
+         format = 1\n",
+    );
+    for record in records {
+        let quoted =
+            |text: &str| format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""));
+        let _ = writeln!(text, "\n[[halt]]\ntarget = {}", quoted(&record.target.to_string()));
+        let _ = writeln!(text, "since = {}", quoted(&clock::display(record.since)));
+        if let Some(by) = &record.by {
+            let _ = writeln!(text, "by = {}\nuser = {}", quoted(&by.name), by.uid);
+        }
+        let _ = writeln!(text, "reason = {}", quoted(&record.reason));
+    }
+    text
+}
+
+fn parse(path: &Path, text: &str) -> Result<Vec<Record>, Problems> {
+    let mut cx = Context::new(path, text);
+    let (root, errors) = DeTable::parse_recoverable(text);
+    if let Some(error) = errors.first() {
+        let line = error.span().map_or(0, |span| cx.line(span.start));
+        cx.problem(line, format!("is not TOML: {}", error.message().replace('\n', ", ")));
+    }
+    let mut root = Table::new("the file", 0, root.get_ref());
+    let mut records = Vec::new();
+    if cx.problems.is_empty() {
+        if root.integer(&mut cx, "format", 1..=1).is_none() && root.line_of(&cx, "format").is_none()
+        {
+            root.missing(&mut cx, "format", "format = 1");
+        }
+        for mut table in root.tables(&mut cx, "halt", "[[halt]]") {
+            records.extend(one(&mut cx, &mut table));
+            table.finish(&mut cx);
+        }
+        root.finish(&mut cx);
+    }
+    if cx.problems.is_empty() {
+        return Ok(records);
+    }
+    Err(Problems::new("record of what is halted", path, cx.problems))
+}
+
+/// One record; `None` after saying what is wrong with it.
+fn one(cx: &mut Context<'_>, table: &mut Table<'_>) -> Option<Record> {
+    let target = needed(cx, table, "target", "target = \"XNAS/1\"");
+    let since = needed(cx, table, "since", "since = \"2026-11-22T14:33:23Z\"");
+    let reason = needed(cx, table, "reason", "reason = \"..\"");
+    let by = table.text(cx, "by", "a user's name");
+    let user = table.integer(cx, "user", 0..=u64::from(u32::MAX));
+    let target = target.and_then(|at| {
+        let found = Target::parse(at.value);
+        if found.is_none() {
+            cx.problem(at.line, format!("{:?} is nothing that can be halted", at.value));
+        }
+        found
+    });
+    let since = since.and_then(|at| {
+        let found = clock::parse(at.value);
+        if found.is_none() {
+            cx.problem(at.line, format!("{:?} is no time like 2026-11-22T14:33:23Z", at.value));
+        }
+        found
+    });
+    if let Some(at) = reason.filter(|at| at.value.len() > REASON_BYTES) {
+        cx.problem(at.line, format!("a reason has at most {REASON_BYTES} bytes"));
+    }
+    let by = by.zip(user).and_then(|(by, user)| {
+        Some(User { uid: u32::try_from(user.value).ok()?, name: by.value.to_owned() })
+    });
+    Some(Record { target: target?, since: since?, by, reason: reason?.value.to_owned() })
+}
+
+fn needed<'t>(
+    cx: &mut Context<'_>,
+    table: &mut Table<'t>,
+    key: &'static str,
+    example: &str,
+) -> Option<At<&'t str>> {
+    let found = table.text(cx, key, "a text");
+    if found.is_none() && table.line_of(cx, key).is_none() {
+        table.missing(cx, key, example);
+    }
+    found
+}
+
+/// Whether this process could write records there; why not otherwise. Nothing is changed.
+///
+/// # Errors
+/// In words.
+pub fn writable(place: &Place) -> Result<(), String> {
+    let folder = folder(&place.path);
+    let about = rustix::fs::stat(folder).map_err(|error| format!("can't be used: {error}"))?;
+    if FileType::from_raw_mode(about.st_mode) != FileType::Directory {
+        return Err("is no folder".to_owned());
+    }
+    rustix::fs::access(folder, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK)
+        .map_err(|error| format!("can't be written by this user: {error}"))?;
+    match lstat(&place.path) {
+        Ok(_) | Err(Errno::NOENT) => Ok(()),
+        Err(error) => Err(format!("can't be looked at: {error}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exit::Exit;
+
+    fn place(name: &str) -> (PathBuf, Place) {
+        let folder =
+            std::env::temp_dir().join(format!("candor-record-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let place = Place::of(Some(&folder), Path::new("/nowhere"));
+        (folder, place)
+    }
+
+    fn record(target: &str, reason: &str) -> Record {
+        let by = (target != "all").then(|| User { uid: 7, name: "al\"ice".to_owned() });
+        let since = 1_795_318_200_000_000_001;
+        Record { target: Target::parse(target).unwrap(), since, by, reason: reason.to_owned() }
+    }
+
+    #[test]
+    fn what_is_recorded_is_read_again_and_no_halt_is_no_file() {
+        let (folder, place) = place("round");
+        assert_eq!(place.read().unwrap(), []);
+        let all: Vec<Record> = ["all", "XNAS", "XNAS/two words", "XNAS:BRK/A"]
+            .map(|target| record(target, "a \\ \"quoted\" reason, Zürich"))
+            .into();
+        {
+            let guard = place.lock().unwrap();
+            for one in &all {
+                assert!(guard.add(one.clone()).unwrap());
+                assert!(!guard.add(one.clone()).unwrap(), "it is recorded");
+            }
+        }
+        assert_eq!(place.read().unwrap(), all);
+        let mode = lstat(place.path()).unwrap().st_mode & 0o777;
+        assert_eq!(mode, 0o640);
+        let guard = place.lock().unwrap();
+        guard.write(&[]).unwrap();
+        assert!(!place.path().exists());
+        drop(guard);
+        std::fs::remove_dir_all(folder).unwrap();
+        assert_eq!(place.read().unwrap_err().exit, Exit::Config, "the folder is gone");
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_never_nothing() {
+        let (folder, place) = place("bad");
+        let halt = |lines: &str| format!("format = 1\n[[halt]]\n{lines}");
+        let sound = "target = \"all\"\nsince = \"2026-11-22T14:33:23Z\"\nreason = \"x\"\n";
+        std::fs::write(place.path(), halt(sound)).unwrap();
+        assert_eq!(place.read().unwrap().len(), 1);
+        let cases = [
+            ("format = 2\n".to_owned(), "`format`"),
+            (String::new(), "has no `format`"),
+            ("format = 1\n[[halt]]\ntarget".to_owned(), "is not TOML"),
+            (halt(&sound.replace("all", "a/")), "nothing that can be halted"),
+            (halt(&sound.replace("2026", "year")), "is no time"),
+            (halt(&sound.replace("reason", "why")), "has no `reason`"),
+            (halt(&format!("{sound}extra = 1\n")), "unknown key `extra`"),
+            (format!("format = 1\n#{}", "x".repeat(1 << 20)), "is longer"),
+        ];
+        for (text, says) in cases {
+            std::fs::write(place.path(), &text).unwrap();
+            let refused = place.read().unwrap_err();
+            assert_eq!(refused.exit, Exit::Config);
+            assert!(refused.message.contains(says), "{says}: {refused}");
+        }
+        std::fs::remove_file(place.path()).unwrap();
+        std::os::unix::fs::symlink("/dev/null", place.path()).unwrap();
+        assert!(place.read().is_err(), "a link");
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+}
