@@ -40,8 +40,11 @@ pub(super) struct Watch {
     left: Vec<(u32, bool)>,
     /// When the first packet of this life came.
     born: Option<Mono>,
-    /// When a packet of another run than the one followed last came.
+    /// When one of those that were left so was heard last, until a snapshot says which is in force.
     rival: Option<Mono>,
+    /// Numbers of a run from before the one followed, under the same name and beyond what came of it, look
+    /// like numbers that are missing.
+    old_ahead: bool,
     /// The venue's snapshot service knows nothing of the session followed.
     session_refused: bool,
     /// Since when a newer run than the one followed is being put before it.
@@ -116,6 +119,7 @@ impl Watch {
             left: Vec::new(),
             born: None,
             rival: None,
+            old_ahead: false,
             session_refused: false,
             newer_since: None,
             behind: Nanos::ZERO,
@@ -253,6 +257,7 @@ impl Watch {
             Step::SnapshotBegun => {
                 // The venue has the session followed: any other is older.
                 self.left.iter_mut().for_each(|(_, unordered)| *unordered = false);
+                self.rival = None;
                 // Where all books are emptied a new epoch takes what was shown of them away.
                 let before = core::mem::replace(&mut self.epoch_before, self.epoch);
                 let only_some = before == self.epoch;
@@ -313,6 +318,7 @@ impl Watch {
         }
         // What was held back is applied from now on.
         self.reached.clear();
+        self.old_ahead = false;
         if resync || next >= self.began_at {
             self.began_at = 1;
             self.due = 1;
@@ -378,9 +384,11 @@ impl Watch {
             self.run = Some(tag.run);
         }
         self.newest_run = self.newest_run.max(Some(tag.run));
-        if Some(tag.run) != self.run {
+        if self.has_left(tag.run) {
             self.rival = Some(now);
         }
+        let beyond = tag.first + tag.count > self.followed.known_end();
+        self.old_ahead |= tag.echo && Some(tag.run) < self.run && beyond;
         if Some(tag.run) > self.run {
             let ahead = self.ahead.take().filter(|(run, _)| *run >= tag.run);
             let (run, mut followed) = ahead.unwrap_or_else(|| (tag.run, Followed::new()));
@@ -400,7 +408,9 @@ impl Watch {
             // An echo of what never came is news to the handler, as it is to us.
             let known = self.followed.known_end();
             let news = tag.count > 0 && tag.first + tag.count > known;
-            if !tag.echo || news || first_whole || self.evidence == Mono::NEVER {
+            // So is an old publisher's heartbeat where nothing came of any newer run.
+            let unrivalled = tag.count == 0 && self.newest_run == self.run;
+            if !tag.echo || news || first_whole || unrivalled || self.evidence == Mono::NEVER {
                 // Whoever has ended a session may be silent: what comes next begins with nothing.
                 let silent = self.evidence != Mono::NEVER && at >= self.evidence + setup.silence;
                 let over = self.said.ended || tag.end;
@@ -500,6 +510,7 @@ impl Watch {
         self.left.extend(self.run.map(|run| (run, unordered)));
         self.rival = self.rival.max(unordered.then_some(now));
         self.began = false;
+        self.old_ahead = false;
         self.run = Some(tag.run);
         self.newer_since = None;
         self.began_at = tag.first;
@@ -609,6 +620,7 @@ impl Watch {
                 let unheard = self.ahead.as_ref().is_some_and(|(_, it)| it.known_end() > known);
                 let missing = self.said.restarted
                     || unheard
+                    || self.old_ahead
                     || self.followed.missing_since().is_some_and(overdue);
                 (self.said.gap_outlived && missing) || self.said.gap_lost
             }
@@ -619,11 +631,8 @@ impl Watch {
                     || self.followed.missing_since().is_some()
             }
             Reason::SessionChanged => {
-                let unordered = self.left.iter().any(|(_, unordered)| *unordered);
                 let rival = self.rival.is_some_and(|at| now < at + setup.session_grace);
-                self.said.restarted
-                    || (self.said.changed && self.last_applied == 0)
-                    || (unordered && rival)
+                self.said.restarted || (self.said.changed && self.last_applied == 0) || rival
             }
             Reason::LinesDiffer => self.said.differs,
             Reason::Late => self.said.stalled.or(self.lapsed).is_some() || self.behind > setup.late,
