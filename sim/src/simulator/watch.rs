@@ -432,7 +432,7 @@ impl Watch {
                 self.due = self.followed.next();
             }
             // Nothing shows where a venue is that has ended its session.
-            if shows && (!tag.echo || news) && !self.said.ended {
+            if shows && (!tag.echo || news || unrivalled) && !self.said.ended {
                 self.behind = now.since(at);
                 // What was given up is not missing any more, what opened since is.
                 let whole = self.followed.missing_since().is_none()
