@@ -87,10 +87,15 @@ impl Fingerprints {
 
     /// Forgets what lies before `end`.
     pub(crate) fn forget_before(&mut self, end: SeqNo) {
-        // BOUND: the ring.
-        for number in end.0.saturating_sub(FINGERPRINTS as u64)..end.0 {
-            if self.get(SeqNo(number)).is_some() {
-                self.cells[place(SeqNo(number)).0] = EMPTY;
+        let (_, end_lap) = place(end);
+        // BOUND: the ring. Where numbers were passed over, cells of laps long ago are still there.
+        for (slot, cell) in (0u64..).zip(&mut self.cells) {
+            let lap = *cell & LAP_MASK;
+            let before = lap != end_lap || slot < end.0 % FINGERPRINTS as u64;
+            // Ahead of the number expected is less than a lap.
+            let ahead = lap == (end_lap + 1) & LAP_MASK;
+            if before && !ahead {
+                *cell = EMPTY;
             }
         }
     }
