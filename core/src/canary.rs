@@ -95,6 +95,8 @@ canaries! {
     YesterdayBelieved,
     /// A symbol that a map moves is given before every other partition has taken the map.
     GivenAtOnce,
+    /// A start that answers brought is believed to be of the numbers that lines bring.
+    StartUnproven,
     /// A reader does not look at the words of the kill switch.
     HaltIgnored,
 }

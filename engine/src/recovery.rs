@@ -4,8 +4,8 @@
 
 use candor_core::counters::Counter;
 use candor_core::{Action, Answer, Mono, Refusal, Refused, SeqNo, SnapshotPart};
-use candor_gapfill::State;
 use candor_gapfill::retransmit::Retransmit;
+use candor_gapfill::{Sequencer, State};
 use candor_snapshot::{self as snapshot, Verdict};
 
 use crate::content::Apply;
@@ -47,6 +47,9 @@ impl Partition {
                 return Answer::Rejected(reject);
             }
         };
+        let lacks_start =
+            |sequencer: &Sequencer| sequencer.gaps().first().is_some_and(|gap| gap.start);
+        let lacked_start = lacks_start(&self.sequencer);
         content.missing_since = self.sequencer.gaps().first().map(|gap| gap.opened);
         let mut apply = Apply { content, sink };
         let answer = self.sequencer.on_retransmit(now, &packet, &mut self.sequencing, &mut apply);
@@ -56,6 +59,11 @@ impl Partition {
                 sink.step(&Step::RetransmitContradicted { range: packet.range }, now);
             }
             _ => {}
+        }
+        if lacked_start && !lacks_start(&self.sequencer) && !candor_core::canary!(StartUnproven) {
+            // There is no known number before a start that answers could agree with: numbers may have begun
+            // again since. Where a line goes on behind all that is known, they have not.
+            self.content.evidence.only_since(now);
         }
         self.settle(sink);
         self.show_numbers(sink);

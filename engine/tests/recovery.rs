@@ -143,6 +143,11 @@ fn a_start_within_the_limit_is_asked_for() {
     assert_eq!(bench.reason("AAPL"), Some(Reason::Recovering));
     assert_eq!(asked(&mut bench), [(1, 3)]);
     answer(&mut bench, 1, &[directory(1, "AAPL"), add(1, 11, b'B', 100, 1_000_000)]);
+    // Nothing was known that the answer could agree with: the numbers may have begun again.
+    assert_eq!(bench.reason("AAPL"), Some(Reason::Late));
+    bench.send(Line::B, 3, &[add(1, 12, b'S', 200, 1_010_000)]);
+    assert_eq!(bench.reason("AAPL"), Some(Reason::Late), "a copy shows nothing new");
+    bench.heartbeat(Line::B, 4);
     assert!(bench.status("AAPL").is_live());
     assert_eq!(bench.shown.view("AAPL").stats.since, 1);
 }

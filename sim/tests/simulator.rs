@@ -148,6 +148,7 @@ scenarios! {
     snapshot_races_increments = "snapshot-races-increments",
     late_join_snapshot = "late-join-snapshot",
     restart_after_join = "restart-after-join",
+    restart_before_start_is_had = "restart-before-start-is-had",
     recovery_storm = "recovery-storm",
     lines_differ_healed = "lines-differ-healed",
     unknown_order_healed = "unknown-order-healed",

@@ -5,7 +5,7 @@
 //! the handler (`candor_shm::KillSwitch`). Here is what lies around them: what an operator means by a
 //! target ([`Target`]), who halted what since when and why, on a disk ([`record`]), who is who
 //! ([`users`]), whether a halt may end ([`resume`]), and what the handler does about all of it
-//! ([`keep`]).
+//! (`keep`).
 
 pub(crate) mod act;
 pub(crate) mod keep;

@@ -430,10 +430,15 @@ impl Handler {
                     at as u16,
                     Told::Reply("datagram, bytes", bytes.len() as u64),
                 );
+                let lacked_start = self.seats[at].watch.lacks_start();
                 let answer = self.with(at, now, traces, |partition, tap| {
                     frozen(|| partition.on_retransmit(now, bytes, tap))
                 });
                 let watch = &mut self.seats[at].watch;
+                if lacked_start && !watch.lacks_start() {
+                    // Nothing else shows that it is of the numbers that lines bring.
+                    watch.said.stalled = watch.said.stalled.max(Some(now));
+                }
                 if let Answer::Filled { range } = answer {
                     watch.answered(*run, range.first.0, range.end.0);
                 }

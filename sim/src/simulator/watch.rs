@@ -91,6 +91,8 @@ pub(super) struct Watch {
     broken: [(u32, u64, u64); LINES],
     /// From this number on what is in the books came by lines and answers, not in a snapshot.
     joined_at: u64,
+    /// Answers of a newer run than the one followed were taken for its start.
+    pub(super) mixed: bool,
     /// What has come of a run that is newer than the one followed.
     ahead: Option<(u32, Followed)>,
     /// What had come before a snapshot was joined in the call under way.
@@ -145,6 +147,7 @@ impl Watch {
             due: 1,
             broken: [(0, 0, 0); LINES],
             joined_at: 1,
+            mixed: false,
             ahead: None,
             unspliced: None,
             wrong: None,
@@ -267,7 +270,14 @@ impl Watch {
                 self.blame(|| "a snapshot is spliced that never began".to_owned());
             }
             Step::Spliced { next } if self.said.only_some => self.splice_some(next.0),
-            Step::Spliced { next } => self.splice(next.0, None),
+            Step::Spliced { next } => {
+                let run = self.run;
+                self.splice(next.0, None);
+                if self.run != run {
+                    // What came of the new numbers before may have ended a silence.
+                    self.lapsed = self.lapsed.max(Some(now));
+                }
+            }
             Step::Resynced { next } => self.splice(next.0, Some(now + setup.session_grace)),
             Step::SnapshotFailed { why } => self.session_refused |= why.is_of_another_session(),
             Step::RetransmitGivenUp { end } => self.given_up = end.0,
@@ -318,7 +328,7 @@ impl Watch {
         }
         // What was held back is applied from now on.
         self.reached.clear();
-        self.old_ahead = false;
+        (self.old_ahead, self.mixed) = (false, false);
         if resync || next >= self.began_at {
             self.began_at = 1;
             self.due = 1;
@@ -344,6 +354,9 @@ impl Watch {
     /// The venue sent numbers of a run again, and the handler says that it had use for them.
     pub(super) fn answered(&mut self, run: u32, first: u64, end: u64) {
         if self.run < Some(run) {
+            // Nothing is there that an answer to a missing start could contradict: some may be of the one
+            // run and some of the other. Nothing of that may be Live.
+            self.mixed |= self.lacks_start();
             // Numbers that began again unheard, and an answer to the middle of what seems to be missing:
             // it may be held. One that reaches the books is found out by `settle`, and one that begins with
             // a number which is in them must be by the handler.
@@ -510,7 +523,7 @@ impl Watch {
         self.left.extend(self.run.map(|run| (run, unordered)));
         self.rival = self.rival.max(unordered.then_some(now));
         self.began = false;
-        self.old_ahead = false;
+        (self.old_ahead, self.mixed) = (false, false);
         self.run = Some(tag.run);
         self.newer_since = None;
         self.began_at = tag.first;
@@ -531,7 +544,7 @@ impl Watch {
         // Until a snapshot proves the books, late packets of the old numbers may have been taken for new, and
         // what differs may be new numbers, unheard until then, that fill what was missing of the old.
         let unheard = self.newest_run > self.run;
-        let doubted = self.said.restarted || (self.said.differs && unheard);
+        let doubted = self.said.restarted || self.mixed || (self.said.differs && unheard);
         if first != 0 && !doubted && !self.followed.has_all(last, last + 1) {
             self.blame(|| format!("number {last} is applied and never came"));
         }
@@ -547,7 +560,7 @@ impl Watch {
         } else if self.expected < next
             && (self.expected >= self.began_at || self.expected < self.due)
             && !self.said.ended
-            && !self.said.restarted
+            && !(self.said.restarted || self.mixed)
         {
             let expected = self.expected;
             self.blame(|| format!("everything before {next} has come; {expected} is expected"));
@@ -600,7 +613,8 @@ impl Watch {
         let refused = self.said.restarted && self.known_end != self.expected;
         // Nor may a missing start, of which lines bring nothing after the grace (decision 0008).
         let in_vain = self.lacks_start() && self.expected < self.given_up;
-        lines_alone && !(self.said.gap_lost || self.said.differs || refused || in_vain)
+        let doubted = self.said.differs || self.mixed;
+        lines_alone && !(self.said.gap_lost || doubted || refused || in_vain)
     }
 
     /// Whether a reader may be told this reason now, of the partition as a whole; `None` for

@@ -14,6 +14,8 @@ use candor_core::{Nanos, Reason};
 #[cfg(canary)]
 pub(super) use maps::{map_late, maps_follow_each_other, yesterdays_session};
 #[cfg(canary)]
+pub(super) use recovery::restart_before_start_is_had;
+#[cfg(canary)]
 pub(super) use sequence::{restart_just_passed, start_as_sessions_change_twice};
 
 use super::schedule::{Must, Plan, ServiceSetup, Setup, Ways};
@@ -94,6 +96,7 @@ pub const ALL: &[(&str, Build)] = &[
     ("snapshot-races-increments", recovery::snapshot_races),
     ("late-join-snapshot", recovery::late_join),
     ("restart-after-join", recovery::restart_after_join),
+    ("restart-before-start-is-had", recovery::restart_before_start_is_had),
     ("recovery-storm", recovery::recovery_storm),
     ("lines-differ-healed", recovery::lines_differ),
     ("unknown-order-healed", recovery::unknown_order),

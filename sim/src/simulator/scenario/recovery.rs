@@ -181,6 +181,24 @@ pub(super) fn restart_after_join(seed: u64) -> Plan {
     )
 }
 
+/// Started late, and the numbers begin again, unheard, before the start has been asked for, and pass those that
+/// are known: the answers are of the new ones, and what lies behind them is of the old.
+pub(in crate::simulator) fn restart_before_start_is_had(seed: u64) -> Plan {
+    let services = ServiceSetup { timeout: ms(50), ..ServiceSetup::BOTH };
+    let mut plan = served("restart-before-start-is-had", seed, services);
+    plan.setup.rate = 2_000;
+    plan.setup.handler_at = ms(300);
+    plan = plan.at(Nanos(300_500_000), What::WayHangs(0, true));
+    for line in [Line::A, Line::B] {
+        plan = plan.at(ms(310), What::Cut(0, line, true)).at(ms(700), What::Cut(0, line, false));
+    }
+    plan.at(ms(320), What::Restart(0, false))
+        .at(ms(321), What::Rate(100_000))
+        .at(ms(345), What::Rate(2_000))
+        .at(ms(350), What::WayHangs(0, false))
+        .others_live(0, ms(500))
+}
+
 /// A hundred partitions miss packets at once: the budget is kept, and all are Live within a bound.
 pub(super) fn recovery_storm(seed: u64) -> Plan {
     const PARTITIONS: usize = 100;
