@@ -599,6 +599,11 @@ impl Handler {
     fn add_or_remove(&mut self, at: usize, map: MapOf, now: Mono, traces: &mut Traces<'_>) {
         let has = map.has(at, self.seats.len());
         if has && !self.seats[at].open {
+            // A venue that is halted whole is so with what a map adds to it.
+            let mut others = self.seats.iter().enumerate().filter(|(_, seat)| seat.open);
+            if others.all(|(other, _)| self.halts.partitions.contains(&other)) {
+                self.halts.set(Some(at), true);
+            }
             self.seats[at].open = true;
             self.seats[at].watch.subscribed = true;
             let spec = partition_spec(&self.setup, at, self.symbols);

@@ -86,7 +86,12 @@ fn one_of<T: Copy>(rng: &mut Rng, choices: &[T]) -> T {
 /// are taken now and then.
 fn maps(setup: Setup, length: Nanos, faults: &mut Vec<Fault>) -> Setup {
     let mut rng = Rng::stream(setup.seed, 10 << 40);
-    let map = if rng.chance(100_000) { MapOf::Yesterday } else { MapOf::Today };
+    // A map without a partition leaves its groups, and numbers that begin again meanwhile are told from
+    // the old by the venue's services alone, as in `faults`.
+    let served = setup.services.is_some_and(|services| services.retransmit && services.snapshot);
+    let restarts = faults.iter().any(|fault| matches!(fault.what, What::Restart(..)));
+    let without = if served || !restarts { MapOf::Yesterday } else { MapOf::Today };
+    let map = if rng.chance(100_000) { without } else { MapOf::Today };
     // Sessions begin by other faults, or none does before the act is over.
     let ends = Nanos(rng.below(length.0));
     let map_ends = rng.chance(100_000).then_some(ends);
@@ -96,7 +101,7 @@ fn maps(setup: Setup, length: Nanos, faults: &mut Vec<Fault>) -> Setup {
     }
     if rng.chance(150_000) {
         for _ in 0..rng.between(1, 6) {
-            let map = one_of(&mut rng, &[MapOf::Today, MapOf::Yesterday]);
+            let map = one_of(&mut rng, &[MapOf::Today, without]);
             faults.push(Fault { at: Nanos(rng.below(length.0)), what: What::Map(map) });
         }
     }
