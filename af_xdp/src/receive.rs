@@ -204,6 +204,9 @@ impl Receiver {
             let end = length + descriptor.len as usize;
             let Some(target) = self.whole.get_mut(length..end) else {
                 too_long = true;
+                if candor_core::canary!(FrameLost) {
+                    break;
+                }
                 continue;
             };
             // SAFETY: the bytes lie in one frame of ours (`bytes`), are initialised, and its

@@ -1,6 +1,7 @@
 //! Known-wrong variants of the product, each a fault that handlers have had, to prove that the
-//! simulator's checks can fail. They exist in builds with `--cfg canary` alone; in every other
-//! build [`crate::canary!`] is the word `false`.
+//! simulator's checks can fail; and that tests can, of what lies below the simulator: sockets, rings and
+//! mappings. They exist in builds with `--cfg canary` alone; in every other build [`crate::canary!`] is the
+//! word `false`.
 
 use core::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
@@ -99,10 +100,50 @@ canaries! {
     StartUnproven,
     /// A reader does not look at the words of the kill switch.
     HaltIgnored,
+    /// Of two sessions heard after nobody listened the one followed last is taken for the one in force.
+    DeafForgotten,
+    /// An answer is taken right behind a snapshot, where nothing is known that it could agree with.
+    BareAnswerTaken,
+    /// Of two sessions that two lines lead into, one soon behind the other, the second is taken for the newer.
+    LeadForgotten,
+    /// Behind a restart, a line's own old packet that comes once more is taken for its first new one.
+    FenceLowered,
+    /// A packet that is not handed out leaves some of its frames behind.
+    FrameLost,
+    /// A reader counts itself in, in the region.
+    ReaderWrites,
+    /// What finds no room in a socket is tried again until it does.
+    SendSpins,
 }
 
+impl Canary {
+    /// What `cargo test` must be given, so that it fails with the canary in force, where the simulator has
+    /// nothing of the kind: the package, the target and the test.
+    #[must_use]
+    pub const fn test(self) -> Option<&'static str> {
+        Some(match self {
+            Canary::FrameLost => {
+                "-p candor-af-xdp --lib receive::tests::no_frame_is_lost_whatever_the_caller_does"
+            }
+            Canary::ReaderWrites => {
+                "-p candor-shm --test read_only whatever_a_reader_does_leaves_every_byte_as_it_was"
+            }
+            Canary::SendSpins => {
+                "-p candor --lib recovery::sockets::tests::what_finds_no_room_is_given_up_at_once"
+            }
+            _ => return None,
+        })
+    }
+}
+
+/// Names the canary that is in force from the start.
+pub const VARIABLE: &str = "CANDOR_CANARY";
+
 /// 0 stands for none.
-static CHOSEN: AtomicU8 = AtomicU8::new(0);
+static CHOSEN: AtomicU8 = AtomicU8::new(UNSAID);
+
+/// Nothing was chosen: [`VARIABLE`] says.
+const UNSAID: u8 = u8::MAX;
 
 /// How often [`outside`] was asked.
 static ASKED: AtomicU64 = AtomicU64::new(1);
@@ -123,5 +164,18 @@ pub fn outside() -> u64 {
 /// Whether this canary is in force.
 #[must_use]
 pub fn is(canary: Canary) -> bool {
-    CHOSEN.load(Ordering::Relaxed) == canary as u8 + 1
+    let chosen = match CHOSEN.load(Ordering::Relaxed) {
+        UNSAID => named(),
+        chosen => chosen,
+    };
+    chosen == canary as u8 + 1
+}
+
+#[cold]
+fn named() -> u8 {
+    let name = std::env::var(VARIABLE).unwrap_or_default();
+    let known = Canary::ALL.into_iter().find(|one| one.name() == name);
+    assert!(known.is_some() || name.is_empty(), "{VARIABLE}: there is no canary {name}");
+    choose(known);
+    CHOSEN.load(Ordering::Relaxed)
 }

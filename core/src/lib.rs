@@ -6,9 +6,10 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
-#[cfg(test)]
+#[cfg(any(test, canary))]
 extern crate std;
 
+pub mod alert;
 #[cfg(canary)]
 pub mod canary;
 pub mod counters;

@@ -112,3 +112,11 @@ const _: () = assert!(EVENTS.is_power_of_two());
 const _: () = assert!(LOSSES.is_power_of_two());
 // A copy that is late by the whole window must still be compared with what was applied.
 const _: () = assert!(FINGERPRINTS >= WINDOW_MESSAGES);
+
+/// Alerts that a handler tells apart at once, those that are over among them until their place is needed: four
+/// causes in each of a dozen places, and as many that are over. The last place is kept for saying that there is
+/// no room. Reached: alerts are counted and not told (`alerts-overflow`).
+pub const ALERTS: usize = 64;
+
+/// Suspects of an alert. Reached: those that come later are left out.
+pub const SUSPECTS: usize = 4;

@@ -68,8 +68,8 @@ pub struct Ask {
     pub session: SessionId,
     /// Which numbers; no more than the venue answers in one go.
     pub range: SeqRange,
-    /// Whether the number before them is asked for too. It is known, and shows whether the answer is
-    /// of the numbering followed: numbers may have begun again while nobody listened.
+    /// Whether the number before them is asked for too. It is known, or will be by another answer, and shows
+    /// whether both are of one numbering: numbers may have begun again while nobody listened.
     pub with_known: bool,
     /// How often they were asked for before and not answered.
     pub attempt: u32,

@@ -27,6 +27,8 @@ pub(crate) struct Content {
     pub(crate) session: SessionId,
     /// When a packet was heard last that shows the stream followed to be alive.
     pub(crate) heard: Mono,
+    /// When a packet of the session followed came last, whatever it shows: a line is listened to.
+    pub(crate) listened: Mono,
     /// Whether a message that repeats its symbol defines it where nothing has.
     pub(crate) named_by_any_message: bool,
     pub(crate) now: Mono,
@@ -75,6 +77,7 @@ impl Content {
             since: Mono::NEVER,
             session: SessionId::NONE,
             heard: Mono::NEVER,
+            listened: Mono::NEVER,
             named_by_any_message: false,
             now: Mono::NEVER,
             dirty: Vec::with_capacity(symbols),
@@ -175,16 +178,14 @@ impl Content {
             None => self.add(symbol, sink)?,
         };
         let rebound = self.symbols.get(index).key != InstrumentKey::NONE;
-        match self.symbols.bind(message.key, index) {
+        let bound = self.symbols.bind(message.key, index);
+        if bound != Bound::Same && self.symbols.get(index).unmapped {
+            self.misplace(index, sink);
+        }
+        match bound {
             Bound::Same => {}
-            Bound::New => {
-                if self.symbols.get(index).unmapped {
-                    self.misplace(index, sink);
-                }
-                if self.symbols.has_missed(message.key) {
-                    self.quarantine(index);
-                }
-            }
+            Bound::New if self.symbols.has_missed(message.key) => self.quarantine(index),
+            Bound::New => {}
             Bound::TakenFrom(old) => {
                 // A rename: nothing is inherited, and the old name is proven by nothing any more.
                 self.symbols.get_mut(old).named = false;

@@ -35,6 +35,9 @@ pub(crate) struct Evidence {
     pub(crate) lines_differ: bool,
     /// A message in sequence could not be understood, in this session.
     pub(crate) unreadable: bool,
+    /// Answers have filled some of the session's start. There is no known number before it that they could
+    /// agree with: the numbers may have begun again since it was heard.
+    pub(crate) start_answered: bool,
     /// The last packet was older than the bound when we came to it.
     pub(crate) behind: bool,
     /// Only packets that arrived since then prove anything: before, some may have been dropped
@@ -51,6 +54,7 @@ impl Evidence {
         renumbered: Renumbered::No,
         lines_differ: false,
         unreadable: false,
+        start_answered: false,
         behind: false,
         fresh_since: None,
     };
@@ -62,6 +66,7 @@ impl Evidence {
         self.renumbered = Renumbered::No;
         self.lines_differ = false;
         self.unreadable = false;
+        self.start_answered = false;
     }
 
     /// The numbers began again under the same name; from `until` on no line can lag so far that it

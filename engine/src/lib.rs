@@ -32,6 +32,7 @@
 //! partition stops being Live at once, whether or not anything ever writes to it again.
 #![forbid(unsafe_code)]
 
+pub mod alerts;
 #[cfg(canary)]
 mod canary;
 mod content;

@@ -77,6 +77,8 @@ impl Partition {
             content.unmap(index, sink);
         }
         self.settle(sink);
+        // What was heard last vouches under this map for longer than under one that ends sooner.
+        self.vouch(sink);
     }
 
     /// Says which of the symbols that the map gives to other partitions were named here in this session.
@@ -114,17 +116,18 @@ impl Partition {
 }
 
 impl Content {
-    /// A map is in force until then.
+    /// A map is in force until then; where that is past already, it has ended.
     pub(crate) fn hold_map(&mut self, until: Mono) {
         self.mapped_until = until;
         self.evidence.mapped = until != Mono::NEVER;
+        self.end_map();
     }
 
     /// The map ends when its time has come.
     pub(crate) fn end_map(&mut self) {
         let over = self.now >= self.mapped_until && !candor_core::canary!(MapNeverEnds);
         if self.evidence.mapped && over {
-            self.hold_map(Mono::NEVER);
+            (self.mapped_until, self.evidence.mapped) = (Mono::NEVER, false);
             let believed = candor_core::canary!(YesterdayBelieved);
             self.evidence.yesterdays = self.session != SessionId::NONE && !believed;
         }
@@ -136,15 +139,20 @@ impl Content {
         self.touch(index);
     }
 
-    /// Marks a symbol of this partition that the map gives to another one, and tells that one.
+    /// Marks a symbol that is named here and that the map gives to another partition, and tells that one.
     pub(crate) fn misplace(&mut self, index: SymbolIndex, sink: &mut impl Sink) {
-        let symbol = self.symbols.get(index).symbol;
-        if let Some(home) = self.config.venue.home(&symbol)
+        let known = self.symbols.get_mut(index);
+        if let Some(home) = self.config.venue.home(&known.symbol)
             && home != self.config.index
         {
-            self.symbols.get_mut(index).misplaced = true;
+            known.misplaced = true;
             self.counters.add(Counter::WrongPartition, 1);
-            sink.foreign(&symbol, home);
+            sink.foreign(&known.symbol, home);
+            if known.unmapped {
+                // The map says that it has moved, and the wire that it has not: it is found at both, and
+                // contested there, whether or not the other partition is reached.
+                sink.moved(index, false);
+            }
         }
     }
 }

@@ -94,8 +94,8 @@ impl Partition {
     /// Says what the partition is before anything is heard: unsubscribed, its listed symbols unproven.
     pub fn start(&mut self, now: Mono, sink: &mut impl Sink) {
         let content = &mut self.content;
-        content.hold_map(content.config.mapped_until);
         content.advance(now);
+        content.hold_map(content.config.mapped_until);
         content.since = now;
         sink.status(content.status, content.epoch, now, content.session);
         let venue = Arc::clone(&content.config.venue);
@@ -112,6 +112,7 @@ impl Partition {
         let again = subscribed && !self.content.evidence.subscribed;
         if again && self.sequencer.state() != State::NotStarted {
             self.content.evidence.only_since(now);
+            self.sequencer.on_deaf();
         }
         self.content.evidence.subscribed = subscribed;
         self.settle(sink);
@@ -156,18 +157,24 @@ impl Partition {
         let ahead = packet.range.is_empty() || packet.range.end > self.sequencer.expected();
         let differ = self.sequencing.get(Counter::LinesDiffer);
         content.missing_since = self.sequencer.gaps().first().map(|gap| gap.opened);
+        let silent_since =
+            |heard: Mono| heard != Mono::NEVER && at >= heard + content.config.silence;
+        let silent = silent_since(content.heard);
+        if silent_since(content.listened) {
+            self.sequencer.on_deaf();
+        }
         let mut apply = Apply { content, sink };
         let heard = self.sequencer.on_packet(now, line, &packet, &mut self.sequencing, &mut apply);
         let current = heard == Heard::Current || candor_core::canary!(LeaseOnAnyPacket);
         let content = &mut self.content;
+        if packet.session == self.sequencer.session() {
+            content.listened = content.listened.max(at);
+        }
         if self.sequencing.get(Counter::LinesDiffer) > differ {
             content.lines_differ(packet.range);
         }
         if current {
-            let silent = content.heard != Mono::NEVER
-                && at >= content.heard + content.config.silence
-                && !candor_core::canary!(SilenceForgiven);
-            if silent {
+            if silent && !candor_core::canary!(SilenceForgiven) {
                 // Nothing vouched for the books so long: only what comes with nothing missing does. The
                 // grace that reordering is given must not make books Live that are as old as that.
                 content.evidence.only_since(at);
@@ -220,6 +227,7 @@ impl Partition {
         if !candor_core::canary!(StallForgotten) {
             self.content.evidence.only_since(now);
         }
+        self.sequencer.on_deaf();
         self.content.counters.add(Counter::Late, 1);
         self.settle(sink);
     }
@@ -286,7 +294,7 @@ impl Partition {
 
     /// The one place a lease is renewed: a packet of the stream followed was heard, and we are in sync.
     /// It vouches from when it arrived, not from when we came to look at it.
-    fn vouch(&self, sink: &mut impl Sink) {
+    pub(crate) fn vouch(&self, sink: &mut impl Sink) {
         let content = &self.content;
         if content.status.is_live() {
             let until = content.heard + content.config.silence;
@@ -306,6 +314,12 @@ impl Partition {
         // While the session's start is missing nothing has been proven, grace or not.
         let starting = self.sequencer.gaps().first().is_some_and(|gap| gap.start);
         let whole = if starting { Wholeness::StartMissing } else { self.sequencer.whole() };
+        if !starting && core::mem::take(&mut content.evidence.start_answered) {
+            // Where a line goes on behind all that is known, the answers were of its numbers.
+            if !candor_core::canary!(StartUnproven) {
+                content.evidence.only_since(content.now);
+            }
+        }
         let rebuilding = content.rebuild.is_emptied();
         let state = self.sequencer.state();
         #[cfg(canary)]
@@ -330,9 +344,10 @@ impl Partition {
         }
         content.publish_dirty(sink);
         if changed && status.is_live() {
-            sink.status(status, content.epoch, content.since, session);
-            // What was heard while it was stale counts from when it was heard.
+            // Whoever finds it Live finds it vouched for, from when it was heard, stale or not.
             self.vouch(sink);
+            let content = &self.content;
+            sink.status(status, content.epoch, content.since, session);
         }
     }
 }

@@ -4,8 +4,8 @@
 
 use candor_core::counters::Counter;
 use candor_core::{Action, Answer, Mono, Refusal, Refused, SeqNo, SnapshotPart};
+use candor_gapfill::State;
 use candor_gapfill::retransmit::Retransmit;
-use candor_gapfill::{Sequencer, State};
 use candor_snapshot::{self as snapshot, Verdict};
 
 use crate::content::Apply;
@@ -47,23 +47,20 @@ impl Partition {
                 return Answer::Rejected(reject);
             }
         };
-        let lacks_start =
-            |sequencer: &Sequencer| sequencer.gaps().first().is_some_and(|gap| gap.start);
-        let lacked_start = lacks_start(&self.sequencer);
-        content.missing_since = self.sequencer.gaps().first().map(|gap| gap.opened);
+        let missing = self.sequencer.gaps().first();
+        let lacked_start = missing.is_some_and(|gap| gap.start);
+        content.missing_since = missing.map(|gap| gap.opened);
         let mut apply = Apply { content, sink };
         let answer = self.sequencer.on_retransmit(now, &packet, &mut self.sequencing, &mut apply);
         match (answer, &mut self.retransmit) {
-            (Answer::Filled { range }, Some(retransmit)) => retransmit.on_answer(now, range),
+            (Answer::Filled { range }, Some(retransmit)) => {
+                retransmit.on_answer(now, range);
+                self.content.evidence.start_answered |= lacked_start;
+            }
             (Answer::Contradicts, _) => {
                 sink.step(&Step::RetransmitContradicted { range: packet.range }, now);
             }
             _ => {}
-        }
-        if lacked_start && !lacks_start(&self.sequencer) && !candor_core::canary!(StartUnproven) {
-            // There is no known number before a start that answers could agree with: numbers may have begun
-            // again since. Where a line goes on behind all that is known, they have not.
-            self.content.evidence.only_since(now);
         }
         self.settle(sink);
         self.show_numbers(sink);
@@ -317,7 +314,9 @@ impl Partition {
         let next = splicing.splice.next();
         let all = content.rebuild.begun == Extent::All;
         content.end_splice(splicing.splice, sink);
-        let mut apply = Apply { content, sink };
+        // A snapshot of all books has the start.
+        self.content.evidence.start_answered &= !(splicing.resync || all);
+        let mut apply = Apply { content: &mut self.content, sink };
         if splicing.resync {
             self.sequencer.resync(now, next, &mut self.sequencing, &mut apply);
             // Our numbers were not the venue's, and what the lines had carried is forgotten: one that

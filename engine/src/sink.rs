@@ -49,7 +49,8 @@ pub enum Step {
 /// Receives what a partition has to say, in the order in which it must become visible: a demotion
 /// before the data that caused it, a promotion after.
 pub trait Sink {
-    /// The partition's symbols may be Live until `deadline` at most: a packet vouches for it.
+    /// The partition's symbols may be Live until `deadline` at most: a packet vouches for it. Said while
+    /// it is Live, or right before the status that makes it so.
     fn lease(&mut self, deadline: Mono);
 
     /// The partition's own status. `status` speaks for the scope of partitions alone.
@@ -84,8 +85,8 @@ pub trait Sink {
     /// Recovery took a step. For those who tell people; the statuses say what may be used.
     fn step(&mut self, _step: &Step, _now: Mono) {}
 
-    /// The map in force gives a symbol of this partition to another one (`moved`), or gives it back: who
-    /// looks it up by its name is to find it there, or here.
+    /// The map in force gives a symbol of this partition to another one (`moved`), or gives it back, or it
+    /// was named here all the same: who looks it up by its name is to find it there, or here as well.
     fn moved(&mut self, index: SymbolIndex, moved: bool);
 
     /// A symbol was seen here that the map gives to partition `home`.

@@ -132,6 +132,20 @@ fn a_map_that_ends_leaves_nothing_live() {
 }
 
 #[test]
+fn under_a_map_that_holds_longer_what_was_heard_vouches_in_full() {
+    let ends = Mono(1_000_000_000) + Nanos::from_secs(1);
+    let mut floor = Floor::new(1, &[("AAPL", 0)], ends);
+    floor.name(0, 1, &["AAPL"]);
+    let heard = floor.benches[0].now;
+    assert_eq!(floor.benches[0].shown.lease, ends);
+    floor.benches[0].pass(Nanos::from_millis(500));
+    floor.take(&[("AAPL", 0)], Mono::MAX);
+    assert_eq!(floor.benches[0].shown.lease, heard + SILENCE);
+    floor.benches[0].pass(Nanos::from_secs(1));
+    assert_eq!(floor.reason(0, "AAPL"), None, "the end of the map before is no silence");
+}
+
+#[test]
 fn without_a_map_nothing_is_live() {
     let mut bench = Bench::with(Config { mapped_until: Mono::NEVER, ..config(&[("AAPL", 0)]) });
     bench.subscribe(true);
@@ -250,6 +264,42 @@ fn a_symbol_named_where_the_map_no_longer_has_it_is_claimed() {
     assert_eq!(floor.benches[0].count(Counter::WrongPartition), before + 1);
     assert_eq!(floor.reason(1, "AAPL"), Some(Reason::WrongPartition));
     assert!(!floor.benches[0].status("AAPL").is_live());
+}
+
+#[test]
+fn a_symbol_named_where_it_has_moved_from_is_found_there_too() {
+    // By its definition, and by a rename: the key that GOOG had is AAPL's from here on.
+    for rename in [false, true] {
+        let mut floor = two();
+        floor.benches[0].session = *b"DAY0000002";
+        floor.name(0, 1, &["GOOD"]);
+        floor.take(&[("AAPL", 1), ("GOOG", 1), ("MSFT", 1)], Mono::MAX);
+        floor.name(1, 3, &["AAPL"]);
+        let index = floor.benches[0].shown.names[&symbol("AAPL")];
+        assert!(floor.benches[0].shown.moved[&index]);
+        let key = if rename { 2 } else { 9 };
+        floor.benches[0].send(Line::A, 2, &[directory(key, "AAPL")]);
+        assert_eq!(floor.benches[0].shown.claims, [(symbol("AAPL"), 1)], "rename: {rename}");
+        assert!(!floor.benches[0].shown.moved[&index]);
+        floor.claims();
+        assert_eq!(floor.reason(1, "AAPL"), Some(Reason::WrongPartition));
+    }
+}
+
+#[test]
+fn a_map_that_is_over_as_it_comes_gives_nothing() {
+    let mut floor = two();
+    let now = floor.benches[0].now;
+    let maps = floor.begin(&[("AAPL", 0), ("GOOG", 1), ("MSFT", 1)], now);
+    for (partition, name) in [(0, "AAPL"), (1, "GOOG"), (1, "MSFT")] {
+        assert_eq!(floor.reason(partition, name), Some(Reason::NoMap));
+    }
+    floor.claim(&maps);
+    floor.finish(&maps);
+    assert_eq!(floor.reason(0, "AAPL"), Some(Reason::NoMap));
+    // And what was heard up to then is yesterday's.
+    floor.take(&[("AAPL", 0), ("GOOG", 1), ("MSFT", 1)], Mono::MAX);
+    assert_eq!(floor.reason(0, "AAPL"), Some(Reason::NotStarted));
 }
 
 #[test]

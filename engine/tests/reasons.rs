@@ -2,21 +2,34 @@
 
 mod common;
 
+use std::fs;
+use std::path::Path;
+
 use candor_core::counters::Counter;
-use candor_core::{Action, Line, Nanos, Reason, Side, SnapshotPart, Status};
+use candor_core::{Action, Line, Mono, Nanos, Reason, Side, SnapshotPart, Status};
 use common::{Bench, GRACE, LATE, SESSION_GRACE, SILENCE, add, delete, directory, trading};
 
-/// How a reason comes about in this crate, or who else makes it.
+/// How a reason comes about in this crate, or which test makes it elsewhere.
 enum Where {
     Here(fn() -> Status),
-    /// Derived by the region's reader, or said by the handler: tested in `shm/` and `feed/`.
-    Outside,
+    /// Derived by the region's reader, or said by the handler: the file, and the test in it.
+    There(&'static str, &'static str),
 }
 
 fn made_by(reason: Reason) -> Where {
-    use Where::{Here, Outside};
+    use Where::{Here, There};
     match reason {
-        Reason::WriterGone | Reason::Halted | Reason::NoMap | Reason::NotAttested => Outside,
+        Reason::WriterGone => {
+            There("shm/tests/verdict.rs", "one_lane_gone_takes_its_own_partitions_only")
+        }
+        Reason::Halted => {
+            There("shm/tests/halt.rs", "an_operators_words_are_obeyed_at_once_and_by_every_reader")
+        }
+        Reason::NoMap => Here(no_map),
+        Reason::NotAttested => There(
+            "feed/tests/attest/handler.rs",
+            "another_binary_is_never_live_until_it_is_signed_for",
+        ),
         Reason::Unsubscribed => Here(unsubscribed),
         Reason::NotStarted => Here(not_started),
         Reason::Silent => Here(silent),
@@ -32,15 +45,23 @@ fn made_by(reason: Reason) -> Where {
         Reason::Unproven => Here(unproven),
         Reason::SymbolRecovering => Here(rebuilt_alone),
         Reason::SymbolQuarantined => Here(unknown_order),
-        Reason::Lapped => Outside,
+        Reason::Lapped => {
+            There("shm/tests/open.rs", "a_slot_whose_lock_stays_taken_is_stale_and_shows_no_book")
+        }
     }
 }
 
 #[test]
 fn every_reason_happens() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     for reason in Reason::ALL {
-        if let Where::Here(make) = made_by(reason) {
-            assert_eq!(make(), Status::stale(reason), "{reason}");
+        match made_by(reason) {
+            Where::Here(make) => assert_eq!(make(), Status::stale(reason), "{reason}"),
+            Where::There(file, test) => {
+                let text = fs::read_to_string(root.join(file)).expect(file);
+                let there = text.contains(&format!("fn {test}("));
+                assert!(there && text.contains(&format!("Reason::{reason:?}")), "{reason}: {test}");
+            }
         }
     }
 }
@@ -64,6 +85,18 @@ fn rebuilt_alone() -> Status {
     let Some(Action::Snapshot(ask)) = bench.partition.next_action() else { panic!("no request") };
     let begin = SnapshotPart::Begin { session: ask.session };
     bench.partition.on_snapshot(bench.now, ask.cycle, &begin, &mut bench.shown);
+    bench.status("AAPL")
+}
+
+/// `tests/maps.rs` goes on from here.
+fn no_map() -> Status {
+    let ends = Mono(10_000_000_000);
+    let config = candor_engine::Config { mapped_until: ends, ..common::config(&[("AAPL", 0)]) };
+    let mut bench = Bench::with(config);
+    bench.subscribe(true);
+    bench.send(Line::A, 1, &[directory(1, "AAPL")]);
+    bench.now = ends;
+    bench.partition.on_deadline(bench.now, &mut bench.shown);
     bench.status("AAPL")
 }
 

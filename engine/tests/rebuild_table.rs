@@ -19,9 +19,9 @@ const TABLE: &str = "
 | the next message | · | · | · | · | · | · | · | · | · |
 | numbers up to the snapshot's | · | · | · | · | · | Spliced → Live | · | · | · |
 | a heartbeat | · | · | · | · | · | · | · | · | · |
-| a gap opens | → Gap | · | → Gap | · | · | · | → Gap | · | → Gap |
+| a gap opens | → Gap | · | → Gap | · | · | · | → Gap | · | GivenUp Asked → Gap |
 | a gap outlives its patience | GivenUp Asked → Gap | GivenUp Asked GivenUp | GivenUp → Gap | · | GivenUp Failed(hung) | GivenUp | GivenUp Failed(abandoned) Asked → Gap | Failed(hung) | GivenUp Asked → Gap |
-| a gap over the limit | GivenUp Asked → Gap | GivenUp Asked | GivenUp → Gap | · | GivenUp | Spliced → Gap | GivenUp Failed(abandoned) → Gap | · | GivenUp Asked → Gap |
+| a gap over the limit | GivenUp Asked → Gap | GivenUp Asked | GivenUp → Gap | · | GivenUp | Spliced GivenUp Asked → Gap | GivenUp Failed(abandoned) → Gap | · | GivenUp Asked → Gap |
 | a line fills the gap | · | → Live | · | · | · | · | Failed(abandoned) → LinesDiffer | · | · |
 | an order nobody knows | AskedAlone → SymbolQuarantined/Live | · | · | · | · | · | · | · | AskedAlone |
 | lines differ | Asked → LinesDiffer | Asked | · | · | · | · | Failed(abandoned) → LinesDiffer | · | · |

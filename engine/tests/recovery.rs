@@ -153,6 +153,24 @@ fn a_start_within_the_limit_is_asked_for() {
 }
 
 #[test]
+fn a_start_that_answers_brought_is_unproven_also_where_a_line_brings_the_rest() {
+    let mut bench =
+        Bench::with(candor_engine::Config { services: both(), ..config(&[("AAPL", 0)]) });
+    bench.subscribe(true);
+    let known = add(1, 12, b'S', 200, 1_010_000);
+    bench.send(Line::A, 3, std::slice::from_ref(&known));
+    bench.pass(GRACE);
+    assert_eq!(asked(&mut bench), [(1, 3)]);
+    answer(&mut bench, 1, &[directory(1, "AAPL")]);
+    assert_eq!(bench.reason("AAPL"), Some(Reason::Recovering));
+    // It shows by what is known that it is of the same numbers, and of the answer it shows nothing.
+    bench.send(Line::B, 2, &[add(1, 11, b'B', 100, 1_000_000), known]);
+    assert_eq!(bench.reason("AAPL"), Some(Reason::Late));
+    bench.heartbeat(Line::A, 4);
+    assert!(bench.status("AAPL").is_live());
+}
+
+#[test]
 fn snapshot_races_increments() {
     for next in 6..=9 {
         let mut bench = open(only_snapshots());

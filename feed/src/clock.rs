@@ -129,6 +129,20 @@ pub fn until_midnight(wall: u64, zone: &str) -> Option<Nanos> {
     u64::try_from(midnight - at.as_nanosecond()).ok().map(Nanos)
 }
 
+/// When it is so many minutes past a date's midnight by a time zone's clock, minutes before it being
+/// that midnight. `None` as for [`date`].
+#[must_use]
+pub fn at(date: TradingDate, zone: &str, minutes: i16) -> Option<u64> {
+    let part = |number: u32| i8::try_from(number % 100).ok();
+    let (year, month) = (i16::try_from(date.0 / 10_000).ok()?, part(date.0 / 100)?);
+    let day = jiff::civil::Date::new(year, month, part(date.0)?).ok()?;
+    let minutes = minutes.max(0);
+    let (hour, minute) = (i8::try_from(minutes / 60).ok()?, i8::try_from(minutes % 60).ok()?);
+    let time = jiff::civil::Time::new(hour, minute, 0, 0).ok()?;
+    let at = day.to_datetime(time).to_zoned(TimeZone::get(zone).ok()?).ok()?;
+    u64::try_from(at.timestamp().as_nanosecond()).ok()
+}
+
 /// A wall-clock time as `2026-11-21T09:30:00.123456789Z`.
 #[must_use]
 pub fn display(wall: u64) -> String {
@@ -136,6 +150,27 @@ pub fn display(wall: u64) -> String {
         Ok(at) => format!("{at:.9}"),
         Err(_) => String::from("beyond the calendar"),
     }
+}
+
+/// The time of day in a time zone at a wall-clock time, as `07:30:00`; with an unknown zone in UTC.
+#[must_use]
+pub fn time(wall: u64, zone: &str) -> String {
+    zoned(wall, zone)
+        .map_or("beyond the calendar".to_owned(), |at| at.strftime("%H:%M:%S").to_string())
+}
+
+/// A wall-clock time with date and offset in a time zone, as `2026-11-23T07:30:00.123-05:00`; with an unknown
+/// zone in UTC.
+#[must_use]
+pub fn local(wall: u64, zone: &str) -> String {
+    zoned(wall, zone).map_or("beyond the calendar".to_owned(), |at| {
+        at.strftime("%Y-%m-%dT%H:%M:%S%.3f%:z").to_string()
+    })
+}
+
+fn zoned(wall: u64, zone: &str) -> Option<jiff::Zoned> {
+    let at = Timestamp::from_nanosecond(i128::from(wall)).ok()?;
+    Some(at.to_zoned(TimeZone::get(zone).unwrap_or(TimeZone::UTC)))
 }
 
 /// The wall-clock time that such a text gives; `None` for none, or one before 1970.

@@ -1,49 +1,55 @@
-//! The trading date a handler runs for, and when it is over.
+//! The trading date of venues whose partitions are the configuration's, and when it is over.
 //!
-//! The configuration is the map of one day. Yesterday's is never used for today: a handler whose
+//! The configuration is their map of one day. Yesterday's is never used for today: a handler whose
 //! configuration names another date than the venues' today does not start, and one that runs past
-//! its day says `NoMap` until it is started anew.
+//! its day says `NoMap` until it is started anew. Venues whose maps come from the store have their dates from
+//! there ([`crate::daily`]).
 
-use candor_core::{Nanos, TradingDate};
+use candor_core::{Nanos, TradingDate, Venue};
 
 use crate::clock;
 use crate::config::Config;
 use crate::exit::Failure;
 
-/// A handler's trading date, in the time zone of its venues.
+/// A venue's trading date, in its time zone.
 #[derive(Clone, Copy, Debug)]
 pub struct Day {
+    venue: Venue,
     date: TradingDate,
     zone: &'static str,
 }
 
 impl Day {
-    /// The day of this configuration at this wall-clock time, nanoseconds since the Unix epoch.
+    /// The day of each venue whose partitions are this configuration's, at this wall-clock time, nanoseconds
+    /// since the Unix epoch.
     ///
     /// # Errors
-    /// When the configuration names a date that is not today, or its venues have no today in common.
-    pub fn of(config: &Config, wall: u64) -> Result<Day, Failure> {
-        let mut zones: Vec<&'static str> =
-            config.partitions.iter().map(|partition| partition.feed.zone()).collect();
-        zones.sort_unstable();
-        zones.dedup();
-        let [zone] = zones[..] else {
-            return Err(Failure::config(format!(
-                "the venues' trading dates are counted in different time zones ({}): run a handler \
-                 for each",
-                zones.join(", ")
-            )));
-        };
-        let date = clock::date(wall, zone)
-            .ok_or_else(|| Failure::host("the host's clock is beyond the calendar; set it"))?;
-        match config.handler.trading_date {
-            Some(named) if named != date => Err(Failure::config(format!(
-                "the configuration is for {named}, and today is {date} in {zone}: one day's map is \
-                 not another's. Load today's configuration, or take `trading_date` out if this one \
-                 is good for any day"
-            ))),
-            _ => Ok(Day { date, zone }),
+    /// When the configuration names a date that is not today at one of them.
+    pub fn of(config: &Config, wall: u64) -> Result<Vec<Day>, Failure> {
+        let mut days: Vec<Day> = Vec::new();
+        for partition in &config.partitions {
+            let (venue, zone) = (partition.venue, partition.feed.zone());
+            if days.iter().any(|day| day.venue == venue) {
+                continue;
+            }
+            let date = clock::date(wall, zone)
+                .ok_or_else(|| Failure::host("the host's clock is beyond the calendar; set it"))?;
+            if let Some(named) = config.handler.trading_date.filter(|named| *named != date) {
+                return Err(Failure::config(format!(
+                    "the configuration is for {named}, and today is {date} in {zone}: one day's map is \
+                     not another's. Load today's configuration, or take `trading_date` out if this one \
+                     is good for any day"
+                )));
+            }
+            days.push(Day { venue, date, zone });
         }
+        Ok(days)
+    }
+
+    /// The venue.
+    #[must_use]
+    pub const fn venue(&self) -> Venue {
+        self.venue
     }
 
     /// The trading date.
@@ -52,7 +58,7 @@ impl Day {
         self.date
     }
 
-    /// How long the day still lasts: no lane vouches for anything beyond it. Zero when that can't be
+    /// How long the day still lasts: nothing of the venue is Live beyond it. Zero when that can't be
     /// told.
     #[must_use]
     pub fn left(&self, wall: u64) -> Nanos {
@@ -62,7 +68,7 @@ impl Day {
         clock::until_midnight(wall, self.zone).unwrap_or(Nanos::ZERO)
     }
 
-    /// Whether the venues' clocks show another date than this by now.
+    /// Whether the venue's clock shows another date than this by now.
     #[must_use]
     pub fn is_over(&self, wall: u64) -> bool {
         clock::date(wall, self.zone) != Some(self.date)
@@ -103,7 +109,7 @@ lines.A = { group = "239.1.1.1", port = 26400 }
     fn another_days_configuration_is_refused_and_a_day_ends() {
         assert_eq!(clock::display(EVENING), "2026-11-21T04:00:00.000000000Z");
         let config = crate::config::parse_text(Path::new("c.toml"), TEXT).unwrap();
-        let day = Day::of(&config, EVENING).unwrap();
+        let [day] = Day::of(&config, EVENING).unwrap()[..] else { panic!() };
         assert_eq!(day.date(), TradingDate(20_261_120));
         assert!(!day.is_over(EVENING + HOUR - 1));
         assert_eq!(day.left(EVENING), Nanos(HOUR));
@@ -118,6 +124,6 @@ lines.A = { group = "239.1.1.1", port = 26400 }
         }
         let any = TEXT.replace("trading_date = \"2026-11-20\"\n", "");
         let config = crate::config::parse_text(Path::new("c.toml"), &any).unwrap();
-        assert_eq!(Day::of(&config, EVENING + HOUR).unwrap().date(), TradingDate(20_261_121));
+        assert_eq!(Day::of(&config, EVENING + HOUR).unwrap()[0].date(), TradingDate(20_261_121));
     }
 }

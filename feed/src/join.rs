@@ -157,6 +157,36 @@ impl Joins {
         !held.is_empty()
     }
 
+    /// Leaves a line for good; a group that another line needs stays joined.
+    pub fn forget(&mut self, partition: u16, line: Line) {
+        let is = |member: &Membership| (member.partition, member.line) == (partition, line);
+        // BOUND: one membership less every time.
+        while let Some(at) = self.members.iter().position(is) {
+            self.forget_at(at);
+        }
+    }
+
+    /// Leaves what a line had before it was joined a second time, somewhere else.
+    pub fn forget_first(&mut self, partition: u16, line: Line) {
+        let is = |member: &Membership| (member.partition, member.line) == (partition, line);
+        if let Some(at) = self.members.iter().position(is) {
+            self.forget_at(at);
+        }
+    }
+
+    fn forget_at(&mut self, at: usize) {
+        let membership = self.members.remove(at);
+        let needed = |other: &Membership| {
+            other.joined && other.socket == membership.socket && other.is_same(&membership)
+        };
+        if membership.joined
+            && !self.members.iter().any(needed)
+            && let Some(socket) = self.sockets.get(membership.socket)
+        {
+            let _ = set(socket.as_fd(), false, &membership);
+        }
+    }
+
     /// The places of a partition's memberships that are held.
     fn held(&self, partition: u16) -> Vec<usize> {
         let members = self.members.iter().enumerate();
@@ -183,6 +213,13 @@ impl Joins {
     #[must_use]
     pub fn holds(&self, partition: u16) -> bool {
         self.members.iter().any(|member| member.partition == partition && member.joined)
+    }
+
+    /// Whether a line is joined.
+    #[must_use]
+    pub fn holds_line(&self, partition: u16, line: Line) -> bool {
+        let is = |member: &&Membership| (member.partition, member.line) == (partition, line);
+        self.members.iter().filter(is).any(|member| member.joined)
     }
 
     /// Whether a line is held, or ready to be.

@@ -1,12 +1,16 @@
 //! A lane: one thread, the queues it polls and the partitions it owns. Lanes share nothing but the
 //! stop flag, the inboxes through which one tells another of a symbol that is in both, and those
-//! through which the handler's own thread says which partitions are joined.
+//! through which the handler's own thread says which partitions are joined, and what a map changes.
 //!
 //! A duty cycle reads the clock once, takes one batch and what the venue's services have answered, lets
 //! the partitions whose deadline has come act, hands on what they want of the services, and renews the
 //! lane's lease. It allocates nothing, takes no lock and, while packets come, makes no system call of its
 //! own but to wake a recovery thread that sleeps; the kernel's drop counters are read every ten
 //! milliseconds.
+
+#[cfg(test)]
+mod days;
+mod map;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,6 +25,7 @@ use crossbeam_queue::ArrayQueue;
 use crate::clock::Clock;
 use crate::config::Idle;
 use crate::control::inbox::Inbox;
+use crate::daily::handover::Way;
 use crate::publish::{Claim, Links, Publisher};
 use crate::recovery::{self, Mailbox, What};
 use crate::source::{Source, SourceCounts, SourceError};
@@ -42,7 +47,7 @@ pub(crate) struct Lane {
     pub(crate) index: usize,
     pub(crate) source: Box<dyn Source>,
     pub(crate) writer: LaneWriter,
-    /// The partitions this lane owns, with their number in the region.
+    /// The partitions this lane owns, with their number in the region; with room for those that maps may add.
     pub(crate) partitions: Vec<(u16, Partition)>,
     /// Whether each is joined.
     pub(crate) subscribed: Vec<bool>,
@@ -52,6 +57,8 @@ pub(crate) struct Lane {
     pub(crate) inbox: Arc<ArrayQueue<Claim>>,
     /// What an operator wants of our partitions.
     pub(crate) orders: Arc<Inbox>,
+    /// What a map that is taken changes of our partitions.
+    pub(crate) maps: Arc<Way>,
     /// The way to the venue's services; `None` where nothing of ours has any.
     pub(crate) recovery: Option<Mailbox>,
     pub(crate) links: Links,
@@ -91,10 +98,22 @@ impl Lane {
     /// # Errors
     /// Where the source fails for good. The partitions are stale then, too.
     pub(crate) fn run(mut self) -> Result<(), SourceError> {
-        let mut progress = Progress {
+        let mut progress = self.progress();
+        self.start(&mut progress);
+        let mut outcome = Ok(());
+        while !self.stop.load(Ordering::Relaxed) && outcome.is_ok() {
+            outcome = self.cycle(&mut progress);
+        }
+        self.leave(&mut progress);
+        outcome
+    }
+
+    /// Nothing yet, with room for what maps may add.
+    fn progress(&self) -> Progress {
+        Progress {
             clock: Clock::new(),
-            touched: vec![true; self.partitions.len()],
-            by_source: vec![Counters::new(); self.partitions.len()],
+            touched: with_room(true, &self.partitions),
+            by_source: with_room(Counters::new(), &self.partitions),
             lease_until: Mono::NEVER,
             next_counts: Mono::NEVER,
             next_flush: Mono::NEVER,
@@ -106,14 +125,7 @@ impl Lane {
             misdirected: 0,
             astray: 0,
             disturbances: 0,
-        };
-        self.start(&mut progress);
-        let mut outcome = Ok(());
-        while !self.stop.load(Ordering::Relaxed) && outcome.is_ok() {
-            outcome = self.cycle(&mut progress);
         }
-        self.leave(&mut progress);
-        outcome
     }
 
     fn start(&mut self, progress: &mut Progress) {
@@ -162,6 +174,9 @@ impl Lane {
         }
         if !self.orders.is_empty() {
             self.obey(now, progress);
+        }
+        if !self.maps.is_empty() {
+            self.take_map(now, progress);
         }
         let polled = self.poll(now, progress)?;
         if !self.inbox.is_empty() {
@@ -327,11 +342,7 @@ impl Lane {
     fn take_claims(&mut self, now: Mono) {
         for _ in 0..CLAIMS_A_CYCLE {
             let Some(Claim { symbol, home }) = self.inbox.pop() else { break };
-            let Some(at) = self.places.get(usize::from(home)).copied().flatten() else { continue };
-            let (number, partition) = &mut self.partitions[at];
-            let (writer, links) = (&mut self.writer, &self.links);
-            let mut sink = Publisher { writer, partition: *number, links };
-            partition.on_claimed(now, &symbol, &mut sink);
+            self.claimed(now, &symbol, home);
         }
     }
 
@@ -384,6 +395,13 @@ impl Lane {
             self.writer.lane_counter(counter, value);
         }
     }
+}
+
+/// One for each partition there is, and room for those that maps may add.
+fn with_room<T: Clone>(one: T, partitions: &Vec<(u16, Partition)>) -> Vec<T> {
+    let mut all = Vec::with_capacity(partitions.capacity());
+    all.resize(partitions.len(), one);
+    all
 }
 
 /// There is no room for a wish: its partition is told at once.

@@ -5,7 +5,7 @@
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use candor_core::{LossKind, Reason, SessionId, Status};
+use candor_core::{LossKind, Mono, Reason, SessionId, Status};
 use candor_engine::{Notice, Step};
 use crossbeam_queue::ArrayQueue;
 
@@ -31,7 +31,7 @@ pub enum Told {
 /// The queue from the lanes to the handler's own thread.
 #[derive(Debug)]
 pub struct Log {
-    queue: ArrayQueue<(u16, Told)>,
+    queue: ArrayQueue<(u16, Mono, Told)>,
     missed: AtomicU64,
 }
 
@@ -42,31 +42,39 @@ impl Log {
         Log { queue: ArrayQueue::new(ROOM), missed: AtomicU64::new(0) }
     }
 
-    /// Tells of a partition, unless it is what happens every day: it is joined and left; one line's
-    /// losses, and gaps that the other line fills in time, are in the loss log and the counters.
-    pub fn push(&self, partition: u16, told: Told) {
-        let everyday = match told {
+    /// Tells of a partition what happened to it at this time, unless the loss log and the counters have it:
+    /// one line's losses, and gaps that the other line fills in time.
+    pub fn push(&self, partition: u16, at: Mono, told: Told) {
+        let elsewhere = match told {
             Told::Notice(Notice::GapOpened { .. }) => true,
             Told::Notice(Notice::Loss(loss)) => {
                 matches!(loss.kind, LossKind::OneLine | LossKind::GapFilled)
             }
-            Told::Status { status, .. } => {
-                matches!(status.reason(), Some(Reason::Unsubscribed | Reason::NotStarted))
-            }
-            Told::Notice(_) | Told::Step(_) => false,
+            Told::Status { .. } | Told::Notice(_) | Told::Step(_) => false,
         };
-        if !everyday && self.queue.push((partition, told)).is_err() {
+        if !elsewhere && self.queue.push((partition, at, told)).is_err() {
             self.missed.fetch_add(1, Ordering::Relaxed);
         }
     }
 
-    /// Writes what has come since the last time. `name` says what a partition is called.
-    pub fn write(&self, name: impl Fn(u16) -> String) {
+    /// Writes what has come since the last time, but for what happens every day: a partition is joined and
+    /// left. `name` says what a partition is called; `also` gets all of it. How much found no room is returned.
+    pub fn write(
+        &self,
+        name: impl Fn(u16) -> String,
+        mut also: impl FnMut(u16, Mono, &Told),
+    ) -> u64 {
         // BOUND: what the queue can hold; what comes meanwhile waits for the next time.
         for _ in 0..ROOM {
-            let Some((partition, told)) = self.queue.pop() else { break };
+            let Some((partition, at, told)) = self.queue.pop() else { break };
+            also(partition, at, &told);
             let partition = name(partition);
             match told {
+                Told::Status { status, .. }
+                    if matches!(
+                        status.reason(),
+                        Some(Reason::Unsubscribed | Reason::NotStarted)
+                    ) => {}
                 Told::Status { status, .. } if status.is_live() => {
                     tracing::info!(partition, "{told}");
                 }
@@ -76,10 +84,7 @@ impl Log {
                 _ => tracing::warn!(partition, "{told}"),
             }
         }
-        let missed = self.missed.swap(0, Ordering::Relaxed);
-        if missed > 0 {
-            tracing::warn!(missed, "more happened than could be written down; see the counters");
-        }
+        self.missed.swap(0, Ordering::Relaxed)
     }
 }
 
@@ -162,7 +167,7 @@ fn write_step(step: &Step, f: &mut fmt::Formatter<'_>) -> fmt::Result {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use candor_core::{Line, Loss, Mono, Nanos, Refusal, SeqNo, SeqRange};
+    use candor_core::{Line, Loss, Nanos, Refusal, SeqNo, SeqRange};
     use candor_snapshot::Failure;
 
     #[test]
@@ -207,13 +212,15 @@ mod tests {
     fn what_does_not_fit_is_counted_and_what_happens_all_day_is_left_out() {
         let log = Log::new();
         let range = SeqRange::between(SeqNo(1), SeqNo(2));
-        log.push(0, Told::Notice(Notice::GapOpened { range, at: Mono(1) }));
+        log.push(0, Mono(1), Told::Notice(Notice::GapOpened { range, at: Mono(1) }));
         assert!(log.queue.is_empty());
         for _ in 0..ROOM + 3 {
-            log.push(0, Told::Notice(Notice::Ended { last: SeqNo(1) }));
+            log.push(0, Mono(1), Told::Notice(Notice::Ended { last: SeqNo(1) }));
         }
         assert_eq!(log.missed.load(Ordering::Relaxed), 3);
-        log.write(|partition| partition.to_string());
+        let mut also = 0;
+        assert_eq!(log.write(|partition| partition.to_string(), |_, _, _| also += 1), 3);
+        assert_eq!(also, ROOM);
         assert!(log.queue.is_empty());
     }
 }

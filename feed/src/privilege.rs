@@ -2,6 +2,7 @@
 //! its own name.
 
 use candor_af_xdp::probe::{self, Capability, Host};
+use candor_core::limits::LINES;
 use rustix::process::{Resource, getrlimit};
 
 use crate::config::{Config, Partition, SourceKind};
@@ -27,13 +28,19 @@ pub fn packet_memory(config: &Config) -> Vec<u64> {
         .collect()
 }
 
+/// Sockets for the services of a partition that a map adds.
+const SPARE_SERVICES: u64 = 4;
+
 /// File descriptors a handler may need: for every line, also one that is subscribed later, a socket
 /// and, where it receives by that, a second descriptor of it; with kernel bypass besides a socket for
 /// every queue of every interface, and each interface's program; a socket or connection for every
 /// service; and what every handler has (region, locks, log, commands).
 #[must_use]
 pub fn open_files(config: &Config) -> u64 {
-    let lines = config.partitions.iter().flat_map(Partition::lines).count() as u64;
+    let spare = config.partitions.iter().filter(|one| one.is_spare()).count() as u64;
+    let own = config.partitions.iter().flat_map(Partition::lines).count() as u64;
+    // Lines that a map adds, or puts elsewhere, have sockets of their own.
+    let lines = if config.mapped.is_empty() { own } else { 2 * (own + spare * LINES as u64) };
     // Datagrams have a socket for each address; a connection is to one address at a time.
     let services = |partition: &Partition| {
         let services = &partition.services;
@@ -41,7 +48,9 @@ pub fn open_files(config: &Config) -> u64 {
             [&services.retransmit_tcp, &services.snapshot].map(|list| list.len().min(1));
         services.retransmit_udp.len() + connections.iter().sum::<usize>()
     };
-    let services = config.partitions.iter().map(services).sum::<usize>() as u64;
+    // A place kept for a partition may come to have one of each.
+    let services =
+        config.partitions.iter().map(services).sum::<usize>() as u64 + spare * SPARE_SERVICES;
     let receive = match config.source.kind {
         SourceKind::Udp { .. } => 2 * lines,
         SourceKind::AfXdp(_) => {

@@ -96,7 +96,7 @@ impl Sink for Publisher<'_> {
 
     fn status(&mut self, status: Status, epoch: u32, since: Mono, session: SessionId) {
         self.writer.partition(self.partition, status, epoch, since, session);
-        self.links.log.push(self.partition, Told::Status { status, session });
+        self.links.log.push(self.partition, since, Told::Status { status, session });
     }
 
     fn numbers(&mut self, expected: SeqNo, known_end: SeqNo, heard: Mono) {
@@ -127,12 +127,12 @@ impl Sink for Publisher<'_> {
         self.writer.loss(self.partition, loss);
     }
 
-    fn notice(&mut self, notice: &Notice, _now: Mono) {
-        self.links.log.push(self.partition, Told::Notice(*notice));
+    fn notice(&mut self, notice: &Notice, now: Mono) {
+        self.links.log.push(self.partition, now, Told::Notice(*notice));
     }
 
-    fn step(&mut self, step: &Step, _now: Mono) {
-        self.links.log.push(self.partition, Told::Step(*step));
+    fn step(&mut self, step: &Step, now: Mono) {
+        self.links.log.push(self.partition, now, Told::Step(*step));
     }
 
     fn moved(&mut self, index: SymbolIndex, moved: bool) {

@@ -7,50 +7,67 @@
 //! from there on, every partition is unsubscribed, every lease ends, and the region says that its writer
 //! is gone.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 
+use candor_core::limits::LINES;
 use candor_core::status::Scope;
 use candor_core::symbol::Text;
-use candor_core::{Mono, Proof, Reason, Status, Symbol, promote};
+use candor_core::{Mono, Nanos, Proof, Reason, Status, Symbol, TradingDate, Venue, promote};
 use candor_engine::{Capacity, Partition, VenueSymbols};
+use candor_journal::Fields;
+use candor_maps::calendar::Wall;
 use candor_shm::{
-    CreateError, Endpoint, HandlerWriter, LaneWriter, PartitionSpec, Region, RegionSpec,
+    CreateError, Endpoint, HandlerWriter, InForce, LaneWriter, PartitionSpec, Region, RegionSpec,
 };
 use crossbeam_queue::ArrayQueue;
 
+use crate::alert::{Desk, Sinks};
+use crate::attest::own::Attest;
+use crate::attest::{Digests, Verdict};
 use crate::clock::{self, Clock};
 use crate::config::{self, AfXdpConfig, Checksums, Config, SourceKind};
 use crate::control::Listener;
 use crate::control::inbox::Inbox;
 use crate::control::serve::Server;
+use crate::daily::handover::Way;
+use crate::daily::taking::Taker;
+use crate::daily::thread::Thread as MapsThread;
+use crate::daily::{self, Resolved, Start};
 use crate::day::Day;
 use crate::doctor;
 use crate::exit::{Exit, Failure};
 use crate::halt::{self, record::Place};
+use crate::journal::{self, Journal, follow::Follow};
 use crate::lane::Lane;
 use crate::log::Log;
+use crate::morning::Mornings;
+use crate::preopen::lately::Lately;
 use crate::privilege;
 use crate::publish::{Claim, Links};
 use crate::recovery;
-use crate::source::{self, Source};
-use crate::watch::{self, Keeper};
+use crate::source::{self, Source, udp};
+use crate::stderr::Lines;
+use crate::watch::{self, Keeper, Strays};
 
 /// Claims an inbox holds. More than that many symbols on wrong partitions at once say more about
 /// the configuration than about any symbol.
 const INBOX: usize = 4_096;
 
-/// Runs the handler until SIGINT or SIGTERM.
+/// Runs the handler until SIGINT or SIGTERM. `lines` get a line of JSON for each alert that begins or is over.
 ///
 /// # Errors
 /// A [`Failure`] that says what was refused or broke. Nothing of the handler is left behind then, but for
 /// the region where that was made already: it says that its writer is gone, as after any end.
-pub fn run(config: &Config) -> Result<Exit, Failure> {
+pub fn run(config: &Config, lines: Option<&Lines>) -> Result<Exit, Failure> {
     let stop = Arc::new(AtomicBool::new(false));
     signals(&stop)?;
+    let days = Day::of(config, clock::wall())?;
+    // From here on the configuration has the partitions of the maps as well.
+    let resolved = daily::resolve(config, Wall(clock::wall()))?;
+    let config = &resolved.config;
     privilege::require_open_files(config)?;
-    let day = Day::of(config, clock::wall())?;
     doctor::refuse_cores(config)?;
     // What is halted is known, or nothing starts.
     let halts = Place::of(config.handler.state.as_deref(), &config.handler.region);
@@ -62,14 +79,32 @@ pub fn run(config: &Config) -> Result<Exit, Failure> {
     }
     let group = config.handler.group.as_deref().map(group).transpose()?;
     let listener = Listener::open(&config.handler.control, group)?;
-    let recovery = recovery::open(config)?;
-    let spec = spec(config, day, group)?;
+    let recovery = recovery::open(config, &resolved.places)?;
+    let own = Digests::own(config.digest);
+    let spec = spec(config, &days, (&resolved.starts, &own), group)?;
     let (mut handler, writers) = claim.create(&spec).map_err(refuse_region)?;
     // Its file is there now: whoever halts gives the record to its owner.
     let halts = Place::of(config.handler.state.as_deref(), &config.handler.region);
-    let made = Made { handler: &mut handler, writers, opened, listener, recovery, day, halts };
-    let ended = work(config, made, &stop);
+    let (journal, ending) = Journal::start(config, spec.trading_date, group);
+    let recorder = &journal;
+    let made = Made {
+        handler: &mut handler,
+        writers,
+        opened,
+        listener,
+        recovery,
+        days,
+        halts,
+        recorder,
+        own,
+        lines: lines.cloned(),
+    };
+    let ended = work(&resolved, made, &stop);
     handler.retire(Clock::new().now());
+    let why = ended.as_ref().err().map_or("told to".to_owned(), ToString::to_string);
+    journal.record("stop", Fields::new().text("why", why));
+    drop(journal);
+    ending.wait();
     tracing::info!("stopped; every symbol is stale");
     ended
 }
@@ -81,14 +116,99 @@ struct Made<'a> {
     opened: source::Opened,
     listener: Listener,
     recovery: Option<recovery::Opened>,
-    day: Day,
+    days: Vec<Day>,
     halts: Place,
+    recorder: &'a Journal,
+    /// What this process is, by its digests.
+    own: Digests,
+    lines: Option<Lines>,
 }
 
 /// Starts the lanes and keeps them until told to stop. None of them runs when this returns, and nothing
 /// is subscribed.
-fn work(config: &Config, made: Made<'_>, stop: &Arc<AtomicBool>) -> Result<Exit, Failure> {
-    let Made { handler, mut writers, opened, listener, recovery, day, halts } = made;
+fn work(resolved: &Resolved, made: Made<'_>, stop: &Arc<AtomicBool>) -> Result<Exit, Failure> {
+    let config = &resolved.config;
+    let Made { handler, mut writers, opened, listener, recovery, days, halts, .. } = made;
+    let (recorder, own, lines) = (made.recorder, made.own, made.lines);
+    tell_modes(config, handler, &opened);
+    let region = own_region(config, handler)?;
+    // Before any lane begins. The record is read again: from here on whoever halts finds this region.
+    halt::keep::begin(&halts, handler, &mut writers, &region, Clock::new().now())?;
+    let attest = Attest::start(config.attest.as_ref(), own, resolved.in_force(), stop)?;
+    journal::start::begin(recorder, config, &region, (&halts, &attest));
+    begin_venues((handler, recorder), resolved, &days, Clock::new().now());
+    let halts = halt::keep::Watch::new(halts, &region);
+    let mut follow = Follow::new(recorder.clone(), config, &region, &halts);
+    let inboxes: Vec<_> = config.lanes.iter().map(|_| Arc::new(ArrayQueue::new(INBOX))).collect();
+    let owner = |partition: &config::Partition| Arc::clone(&inboxes[usize::from(partition.lane)]);
+    let orders: Vec<_> = config.lanes.iter().map(|_| Arc::new(Inbox::new())).collect();
+    let links = Links::new(config.partitions.iter().map(owner).collect(), Arc::new(Log::new()));
+    let failed = Arc::new(AtomicBool::new(false));
+    let mut clock = Clock::new();
+    let maps: Vec<_> = config.lanes.iter().map(|_| Arc::new(Way::new())).collect();
+    let ends = Ends::of(resolved, &days, &mut clock);
+    let ways =
+        Ways { inboxes: &inboxes, orders: &orders, maps: &maps, recovery: recovery.as_ref() };
+    let lanes = lanes(resolved, opened.lanes, writers, &ways, &links, (&ends, &days), stop);
+    let adder = recovery.as_ref().map(recovery::Opened::adder);
+    let (taker, maps_thread) =
+        maps_of(resolved, &region, (maps, adder, opened.sockets), stop, recorder);
+    let (overlays, revised) = mpsc::channel();
+    let maps_thread = maps_thread.map(|mut thread| {
+        thread.send_overlays(overlays);
+        thread
+    });
+    // Before any lane runs, so that none is left behind where it can't be had.
+    maps_thread.map(start_maps).transpose()?;
+    let recovery = recovery.map(recovery::Opened::start).transpose()?;
+    let started = start(config, lanes, stop, &failed);
+    let kept = started.and_then(|threads| {
+        let standing = attest.declare(handler, clock.now(), recorder);
+        tell_running(config, handler);
+        let (watch, joins, links) = (opened.watch, opened.joins, &links);
+        let config = Arc::new(config.clone());
+        let (region, follow) = (region.clone(), &mut follow);
+        let (mornings, overdue, mapped) = (Mornings::new(&config, revised), false, true);
+        let desk = Desk::new(&config, Sinks::of(&config, recorder, lines));
+        let unmapped = Strays::default();
+        let heard = Lately::new(&region);
+        let keeper = Keeper {
+            config,
+            handler,
+            region,
+            watch,
+            joins,
+            links,
+            days,
+            halts,
+            follow,
+            mornings,
+            overdue,
+            mapped,
+            attest,
+            standing,
+            desk,
+            heard,
+            unmapped,
+        };
+        let kept = keeper.run(Server::new(listener, orders), taker, stop);
+        stop.store(true, Ordering::Relaxed);
+        join(threads);
+        kept
+    });
+    if let Some(recovery) = recovery {
+        recovery.stop();
+    }
+    watch::write_log(config, &links, &region, &mut follow);
+    follow.look(config, &region, clock.now());
+    if failed.load(Ordering::Relaxed) {
+        return Err(Failure::host("a lane's source failed; see the log above"));
+    }
+    kept.map(|()| Exit::Ok)
+}
+
+/// Says how each lane receives.
+fn tell_modes(config: &Config, handler: &mut HandlerWriter, opened: &source::Opened) {
     for (index, lane) in opened.lanes.iter().enumerate() {
         handler.set_mode(index as u16, lane.mode());
         tracing::info!(lane = index, mode = lane.mode(), "receiving");
@@ -99,43 +219,70 @@ fn work(config: &Config, made: Made<'_>, stop: &Arc<AtomicBool>) -> Result<Exit,
              udp_unverified stays 0, since nothing is looked at"
         );
     }
-    let region = own_region(config, handler)?;
-    // Before any lane begins. The record is read again: from here on whoever halts finds this region.
-    halt::keep::begin(&halts, handler, &mut writers, &region, Clock::new().now())?;
-    let halts = halt::keep::Watch::new(halts, &region);
-    let inboxes: Vec<_> = config.lanes.iter().map(|_| Arc::new(ArrayQueue::new(INBOX))).collect();
-    let owner = |partition: &config::Partition| Arc::clone(&inboxes[usize::from(partition.lane)]);
-    let orders: Vec<_> = config.lanes.iter().map(|_| Arc::new(Inbox::new())).collect();
-    let links = Links::new(config.partitions.iter().map(owner).collect(), Arc::new(Log::new()));
-    let failed = Arc::new(AtomicBool::new(false));
-    let mut clock = Clock::new();
-    let day_ends = clock.now() + day.left(clock::wall());
-    let ways = Ways { inboxes: &inboxes, orders: &orders, recovery: recovery.as_ref() };
-    let lanes = lanes(config, opened.lanes, writers, &ways, &links, day_ends, stop);
-    let recovery = recovery.map(recovery::Opened::start).transpose()?;
-    let started = start(config, lanes, stop, &failed);
-    let kept = started.and_then(|threads| {
-        handler.set_status(handler_status(), clock.now());
-        tracing::info!(
-            region = %config.handler.region.display(),
-            generation = handler.generation(),
-            partitions = config.partitions.len(),
-            "running"
-        );
-        let (watch, joins, links) = (opened.watch, opened.joins, &links);
-        let keeper = Keeper { config, handler, region, watch, joins, links, day, halts };
-        let kept = keeper.run(Server::new(listener, orders), stop);
-        join(threads);
-        kept
-    });
-    if let Some(recovery) = recovery {
-        recovery.stop();
+}
+
+fn tell_running(config: &Config, handler: &HandlerWriter) {
+    let (region, generation) = (config.handler.region.display(), handler.generation());
+    tracing::info!(%region, generation, partitions = config.partitions.len(), "running");
+}
+
+/// Says, and records, which date and map of each venue are in force at the start.
+fn begin_venues(
+    (handler, recorder): (&mut HandlerWriter, &Journal),
+    resolved: &Resolved,
+    days: &[Day],
+    now: Mono,
+) {
+    for start in &resolved.starts {
+        let fields = journal::start::in_force(start.venue, start.date, &start.digest);
+        recorder.record("map", fields.flag("in_force", start.until.is_some()));
     }
-    links.log.write(|partition| watch::name(config, partition));
-    if failed.load(Ordering::Relaxed) {
-        return Err(Failure::host("a lane's source failed; see the log above"));
+    for (venue, in_force) in resolved.in_force() {
+        handler.set_in_force(&venue, Some(&in_force), now);
     }
-    kept.map(|()| Exit::Ok)
+    for day in days {
+        // The configuration is their map; its digest is the handler's.
+        let in_force = InForce { date: day.date(), digest: [0; 32] };
+        handler.set_in_force(&day.venue(), Some(&in_force), now);
+    }
+}
+
+/// The maps' thread and the handler's own thread's end of it; neither where every partition is the
+/// configuration's.
+fn maps_of(
+    resolved: &Resolved,
+    region: &Region,
+    (ways, adder, sockets): (Vec<Arc<Way>>, Option<recovery::Adder>, Option<udp::Sockets>),
+    stop: &Arc<AtomicBool>,
+    recorder: &Journal,
+) -> (Option<Taker>, Option<MapsThread>) {
+    if resolved.config.mapped.is_empty() {
+        return (None, None);
+    }
+    let ((to, jobs), (done, from)) = (mpsc::channel(), mpsc::channel());
+    let receive_buffer = match resolved.config.source.kind {
+        SourceKind::Udp { receive_buffer } => receive_buffer,
+        SourceKind::AfXdp(_) => 0,
+    };
+    let under_way = None;
+    let taker = Taker { jobs, done, ways, adder, sockets, receive_buffer, under_way };
+    let thread = MapsThread::new(
+        resolved.clone(),
+        region.clone(),
+        (to, from),
+        Arc::clone(stop),
+        clock::wall,
+        recorder.clone(),
+    );
+    (Some(taker), Some(thread))
+}
+
+/// Starts the maps' thread. It is not waited for at the end: it may wait for a command that fetches a map, and
+/// nothing of the handler's depends on it then.
+fn start_maps(thread: MapsThread) -> Result<(), Failure> {
+    let started = thread::Builder::new().name("maps".to_owned()).spawn(move || thread.run());
+    let refused = |error| Failure::host(format!("can't start the maps' thread: {error}"));
+    started.map(drop).map_err(refused)
 }
 
 /// The region as any reader finds it, which is watched from here on: the one just made, and no other.
@@ -201,16 +348,16 @@ fn signals(stop: &Arc<AtomicBool>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What the handler says of itself as a whole. The configuration is the map of the day: it was read
-/// whole, and its digest is in the region.
+/// What the handler says of itself as a whole: Live while there is a map for the date (`mapped`: where it lists its
+/// partitions the configuration is that map), and what runs is what was attested or nothing must be.
 #[must_use]
-pub fn handler_status() -> Status {
+pub fn handler_status(mapped: bool, attested: &Verdict) -> Status {
     let proof = Proof::NOTHING
         .rule_out_scope(Scope::Partition)
         .rule_out_scope(Scope::Symbol)
         .rule_out(Reason::Halted, true)
-        .rule_out(Reason::NoMap, true)
-        .rule_out(Reason::NotAttested, true)
+        .rule_out(Reason::NoMap, mapped)
+        .rule_out(Reason::NotAttested, attested.holds())
         .left_to_reader();
     promote(&proof)
 }
@@ -238,32 +385,44 @@ fn live(lane: Lane, core: Option<u16>, stop: &AtomicBool, failed: &AtomicBool) {
 struct Ways<'a> {
     inboxes: &'a [Arc<ArrayQueue<Claim>>],
     orders: &'a [Arc<Inbox>],
+    maps: &'a [Arc<Way>],
     recovery: Option<&'a recovery::Opened>,
 }
 
 /// Every lane with its partitions, allocated whole before the first packet.
 fn lanes(
-    config: &Config,
+    resolved: &Resolved,
     sources: Vec<Box<dyn Source>>,
     writers: Vec<LaneWriter>,
     ways: &Ways<'_>,
     links: &Links,
-    day_ends: Mono,
+    (ends, days): (&Ends, &[Day]),
     stop: &Arc<AtomicBool>,
 ) -> Vec<Lane> {
+    let config = &resolved.config;
     let venues = venues(config);
     let mut lanes = Vec::with_capacity(sources.len());
     for (index, (source, writer)) in sources.into_iter().zip(writers).enumerate() {
-        let mut partitions = Vec::new();
-        let mut subscribed = Vec::new();
+        let mut writer = writer;
+        let own = config.partitions.iter().filter(|one| usize::from(one.lane) == index).count();
+        // With room for those that maps may add.
+        let mut partitions = Vec::with_capacity(own);
+        let mut subscribed = Vec::with_capacity(own);
         let mut places = vec![None; config.partitions.len()];
         for (number, partition) in config.partitions.iter().enumerate() {
-            if usize::from(partition.lane) != index {
+            if usize::from(partition.lane) != index || partition.is_spare() {
                 continue;
+            }
+            let own = days.iter().find(|day| day.venue() == partition.venue).map(Day::date);
+            if let Some(date) = resolved.date_of(partition.venue).or(own) {
+                writer.date(number as u16, date);
             }
             places[number] = Some(partitions.len());
             let recovery = config.recovery_of(partition);
-            let engine = engine_config(number as u16, partition, recovery, &venues, day_ends);
+            let listed = venues.iter().find(|(venue, _)| *venue == partition.venue);
+            let listed = listed.map_or_else(Arc::default, |(_, listed)| Arc::clone(listed));
+            let until = ends.of_venue(partition.venue);
+            let engine = engine_config(number as u16, partition, recovery, listed, until);
             partitions.push((number as u16, Partition::new(engine)));
             subscribed.push(partition.subscribe);
         }
@@ -276,10 +435,11 @@ fn lanes(
             places,
             inbox: Arc::clone(&ways.inboxes[index]),
             orders: Arc::clone(&ways.orders[index]),
+            maps: Arc::clone(&ways.maps[index]),
             recovery: ways.recovery.and_then(|recovery| recovery.mailbox(index)),
             links: links.clone(),
             lease: config.handler.process_lease,
-            day_ends,
+            day_ends: ends.lanes,
             idle: config.lanes[index].idle,
             stop: Arc::clone(stop),
         });
@@ -305,17 +465,13 @@ fn venues(config: &Config) -> Vec<(candor_core::Venue, Arc<VenueSymbols>)> {
 }
 
 /// A partition's configuration in the engine's terms.
-fn engine_config(
+pub(crate) fn engine_config(
     number: u16,
     partition: &config::Partition,
     recovery: Option<&config::Recovery>,
-    venues: &[(candor_core::Venue, Arc<VenueSymbols>)],
+    venue: Arc<VenueSymbols>,
     mapped_until: Mono,
 ) -> candor_engine::Config {
-    let venue = venues
-        .iter()
-        .find(|(venue, _)| *venue == partition.venue)
-        .map_or_else(Arc::default, |(_, symbols)| Arc::clone(symbols));
     let capacity = partition.capacity;
     candor_engine::Config {
         index: number,
@@ -341,32 +497,86 @@ fn engine_config(
 }
 
 /// The region a configuration asks for.
-fn spec(config: &Config, day: Day, group: Option<u32>) -> Result<RegionSpec, Failure> {
+fn spec(
+    config: &Config,
+    days: &[Day],
+    (starts, own): (&[Start], &Digests),
+    group: Option<u32>,
+) -> Result<RegionSpec, Failure> {
     let name = Text::from_wire(config.handler.name.as_str().as_bytes())
         .ok_or_else(|| Failure::config("the handler has no name"))?;
     let mut spec = RegionSpec::new(name);
-    spec.trading_date = day.date();
+    let first = starts.first().map(|start| start.date);
+    spec.trading_date = days.first().map(Day::date).or(first).unwrap_or(TradingDate(0));
     spec.process_lease = config.handler.process_lease;
     spec.config_digest = config.digest;
+    spec.binary_digest = own.binary.as_ref().copied().unwrap_or_default();
     spec.group = group;
     spec.state_folder = config.handler.state.clone();
     spec.lanes = config.lanes.len() as u16;
-    for partition in &config.partitions {
-        spec.partitions.push(PartitionSpec {
-            venue: partition.venue,
-            name: partition.name,
-            feed: Text::from_wire(partition.feed.name().as_bytes()).unwrap_or_default(),
-            lane: partition.lane,
-            symbols: partition.capacity.symbols,
-            silence: partition.silence,
-            decimals: partition.feed.decimals(),
-            lines: std::array::from_fn(|line| {
-                let line = partition.lines[line].as_ref()?;
-                Some(Endpoint { group: line.group.octets(), port: line.port })
-            }),
-        });
-    }
+    spec.venues.clone_from(&config.venues);
+    spec.partitions = config.partitions.iter().map(partition_spec).collect();
     Ok(spec)
+}
+
+/// What readers are told of a partition; of a place for one that a later map adds, its room alone.
+pub(crate) fn partition_spec(partition: &config::Partition) -> PartitionSpec {
+    if partition.is_spare() {
+        return PartitionSpec::spare(partition.lane, partition.capacity.symbols);
+    }
+    PartitionSpec {
+        venue: partition.venue,
+        name: partition.name,
+        feed: Text::from_wire(partition.feed.name().as_bytes()).unwrap_or_default(),
+        lane: partition.lane,
+        symbols: partition.capacity.symbols,
+        silence: partition.silence,
+        decimals: partition.feed.decimals(),
+        lines: endpoints(partition),
+    }
+}
+
+/// Where a partition's lines are received, as readers are told.
+pub(crate) fn endpoints(partition: &config::Partition) -> [Option<Endpoint>; LINES] {
+    std::array::from_fn(|line| {
+        let line = partition.lines[line].as_ref()?;
+        Some(Endpoint { group: line.group.octets(), port: line.port })
+    })
+}
+
+/// When the maps end that a handler starts with.
+struct Ends {
+    /// The lanes': where every partition is the configuration's, no lease reaches beyond its day whatever
+    /// becomes of the partitions.
+    lanes: Mono,
+    venues: Vec<(Venue, Mono)>,
+}
+
+impl Ends {
+    fn of(resolved: &Resolved, days: &[Day], clock: &mut Clock) -> Ends {
+        let (now, wall) = (clock.now(), clock::wall());
+        let day = |venue| {
+            let day = days.iter().find(|day| day.venue() == venue);
+            day.map(|day| now + day.left(wall))
+        };
+        let of = |venue: &Venue| {
+            let start = resolved.starts.iter().find(|start| start.venue == *venue);
+            let until = start.map(|start| {
+                let ends = start.until.filter(|ends| ends.0 > wall);
+                ends.map_or(Mono::NEVER, |ends| now + Nanos(ends.0 - wall))
+            });
+            (*venue, until.or_else(|| day(*venue)).unwrap_or(Mono::NEVER))
+        };
+        let venues: Vec<_> = resolved.config.venues.iter().map(of).collect();
+        let last = venues.iter().map(|(_, until)| *until).max();
+        let lanes = last.filter(|_| resolved.starts.is_empty()).unwrap_or(Mono::MAX);
+        Ends { lanes, venues }
+    }
+
+    fn of_venue(&self, venue: Venue) -> Mono {
+        let found = self.venues.iter().find(|(own, _)| *own == venue);
+        found.map_or(Mono::NEVER, |(_, until)| *until)
+    }
 }
 
 /// A group's number, by the host's own list.

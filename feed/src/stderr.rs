@@ -50,6 +50,24 @@ impl Writer {
         Writer::to(io::stderr(), ROOM)
     }
 
+    /// One that writes where a test can look.
+    #[cfg(test)]
+    pub(crate) fn into_memory() -> (Writer, Arc<std::sync::Mutex<Vec<u8>>>) {
+        struct Memory(Arc<std::sync::Mutex<Vec<u8>>>);
+        impl Write for Memory {
+            fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+                self.0.lock().expect("nobody panics").extend_from_slice(bytes);
+                Ok(bytes.len())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let written = Arc::default();
+        let writer = Writer::to(Memory(Arc::clone(&written)), ROOM).expect("a thread");
+        (writer, written)
+    }
+
     fn to(out: impl Write + Send + 'static, room: usize) -> io::Result<Writer> {
         let queue = Arc::new(Queue {
             lines: ArrayQueue::new(room),

@@ -4,29 +4,42 @@
 
 mod refused;
 mod silence;
+mod standing;
+mod strays;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use candor_core::alert::Code;
 use candor_core::counters::LaneCounter;
-use candor_core::{Mono, Nanos, Reason, Status};
-use candor_shm::{Endpoint, HandlerWriter, Region, Unmapped};
+use candor_core::{Line, Mono, Nanos, Reason, Status, Venue};
+use candor_engine::alerts::Suspect;
+use candor_maps::calendar::Wall;
+use candor_shm::{Endpoint, HandlerWriter, InForce, Region, Unmapped};
 use serde_json::{Map, Value, json};
 
+use crate::alert::{About, Desk};
+use crate::attest::own::Attest;
 use crate::clock::{self, Clock};
-use crate::config::{Config, Partition};
+use crate::config::{Config, LineConfig, Partition};
 use crate::control::serve::{Hands, Server};
+use crate::daily::taking::{Joiner, Taker};
 use crate::day::Day;
 use crate::exit::Failure;
 use crate::halt::act::{self, Resumed};
 use crate::halt::{Target, checked_reason, keep, users};
 use crate::join::Joins;
+use crate::journal::{self, follow::Follow};
+use crate::morning::{Mornings, Scene};
+use crate::preopen::lately::Lately;
 use crate::publish::Links;
-use crate::source::Watch;
+use crate::source::{Watch, udp};
 use crate::world::World;
 use refused::Refused;
 use silence::{News, Silence};
+pub(crate) use strays::Strays;
 
 /// How often signals, commands and the log are looked at.
 const TICK: Duration = Duration::from_millis(20);
@@ -40,15 +53,33 @@ const LOOK_EVERY: Nanos = Nanos::from_millis(500);
 
 /// What the thread looks after.
 pub(crate) struct Keeper<'a> {
-    pub(crate) config: &'a Config,
+    /// With the partitions of the maps in force.
+    pub(crate) config: Arc<Config>,
     pub(crate) handler: &'a mut HandlerWriter,
     /// The region as any reader sees it.
     pub(crate) region: Region,
     pub(crate) watch: Option<Watch>,
     pub(crate) joins: Joins,
     pub(crate) links: &'a Links,
-    pub(crate) day: Day,
+    /// Of venues whose partitions are the configuration's.
+    pub(crate) days: Vec<Day>,
     pub(crate) halts: keep::Watch,
+    /// What is recorded of all this.
+    pub(crate) follow: &'a mut Follow,
+    /// How the venues' mornings go.
+    pub(crate) mornings: Mornings,
+    /// A partition of a date that is over was Live when that was looked at last.
+    pub(crate) overdue: bool,
+    /// Whether there is a map for any date that the handler as a whole is about; never again once it is over.
+    pub(crate) mapped: bool,
+    /// Whether what runs is what was attested.
+    pub(crate) attest: Attest,
+    /// What the handler has said of itself last.
+    pub(crate) standing: Status,
+    pub(crate) desk: Desk,
+    /// What was heard up to some seconds ago.
+    pub(crate) heard: Lately,
+    pub(crate) unmapped: Strays,
 }
 
 impl Keeper<'_> {
@@ -58,34 +89,57 @@ impl Keeper<'_> {
     ///
     /// # Errors
     /// What became of the region.
-    pub(crate) fn run(mut self, mut server: Server, stop: &AtomicBool) -> Result<(), Failure> {
+    pub(crate) fn run(
+        mut self,
+        mut server: Server,
+        mut taker: Option<Taker>,
+        stop: &AtomicBool,
+    ) -> Result<(), Failure> {
         let mut clock = Clock::new();
         let (mut next_look, mut next_listen) = (Mono::NEVER, Mono::NEVER);
-        let mut over = false;
         let mut silences = vec![Silence::default(); self.config.partitions.len()];
         let mut astray = 0;
         let (mut lost, mut unseen) = (None, false);
         let mut refused = Refused::default();
-        let mut world = World::new(self.config);
+        let mut world = World::new(&self.config);
         while !stop.load(Ordering::Relaxed) {
-            self.links.log.write(|partition| name(self.config, partition));
+            write_log(&self.config, self.links, &self.region, self.follow);
             let now = clock.now();
-            server.tick(now, self.config, &mut self);
+            let config = Arc::clone(&self.config);
+            let held = self.attest.verdict().holds();
+            if self.attest.tick(now) {
+                self.attested(held, now);
+            }
+            server.tick(now, &config, &mut self);
+            if let Some(taker) = &mut taker {
+                taker.tick(now, &mut self);
+            }
+            if !Arc::ptr_eq(&config, &self.config) {
+                world = World::new(&self.config);
+                self.desk.reseat(&self.config);
+            }
+            let config = Arc::clone(&self.config);
+            self.desk.take(now, &config);
             if now >= next_listen {
                 next_listen = now + LISTEN_EVERY;
                 self.renew(now, &mut silences);
+                self.desk.look(now, &config, &self.region);
+                self.desk.show(&config, self.handler);
             }
-            world.look(candor_shm::clock::now, &self.region, self.config);
+            let (region, journal) = (&self.region, self.follow.journal());
+            world.look(candor_shm::clock::now, region, journal);
             if now >= next_look {
                 next_look = now + LOOK_EVERY;
                 self.look();
                 self.links.halted(self.halts.look(&self.region));
+                self.follow.halts(&self.region, &mut self.halts);
+                self.follow.look(&self.config, &self.region, now);
+                self.heard.look(&self.region, now);
                 self.tell_astray(now, &mut astray);
-                refused.tell(now, self.config, &self.region, self.watch.as_ref());
-                if !over && self.day.is_over(clock::wall()) {
-                    over = true;
-                    self.end_day(now);
-                }
+                let (region, watch) = (&self.region, self.watch.as_ref());
+                refused.tell(now, &self.config, region, watch, self.follow.journal());
+                self.end_days(now);
+                self.morning(now);
                 let before = std::mem::replace(&mut lost, self.lost(&mut unseen));
                 // Twice, so that no single look that failed ends a day.
                 if let (Some(_), Some(what)) = (before, lost) {
@@ -130,19 +184,58 @@ impl Keeper<'_> {
         if astray > *told {
             let frames = astray - *told;
             *told = astray;
-            tracing::warn!(
-                frames,
-                "frames came to a queue that isn't their partition's lane's; compare the card's flow \
-                 rules with `queues` (`candor doctor`)"
+            let text = format!(
+                "frames={frames}: frames came to a queue that isn't their partition's lane's, or to none; \
+                 compare the card's flow rules with `queues` (`candor doctor`)"
             );
+            let alerts = self.follow.journal().alerts();
+            alerts.raise_more(Code::FramesAstray, About::Handler, frames, text);
         }
     }
 
-    /// The map was for one day. It is never used for the next.
-    fn end_day(&mut self, now: Mono) {
-        self.handler.set_status(Status::stale(Reason::NoMap), now);
-        let date = self.day.date();
-        tracing::error!(%date, "the trading date is over; start with today's configuration");
+    /// The configuration is its venues' map for one day. It is never used for the next: each partition ends by
+    /// its own deadline, and where nothing else is here the handler as a whole says so.
+    fn end_days(&mut self, now: Mono) {
+        let wall = clock::wall();
+        let (over, days): (Vec<Day>, Vec<Day>) =
+            self.days.iter().partition(|day| day.is_over(wall));
+        if over.is_empty() {
+            self.overdue = false;
+            return;
+        }
+        let of_one = |venue| over.iter().any(|day| day.venue() == venue);
+        let live = self
+            .region
+            .partitions_when(candor_shm::clock::now)
+            .any(|one| one.status.is_live() && of_one(one.spec.venue));
+        let nothing_else = days.is_empty() && self.config.mapped.is_empty();
+        let ending = Ending::of(live, std::mem::replace(&mut self.overdue, live), nothing_else);
+        if ending == Ending::Wait {
+            return;
+        }
+        for day in &over {
+            let (venue, date) = (day.venue(), day.date());
+            tracing::error!(%venue, %date, "the trading date is over; start with today's configuration");
+            self.handler.set_in_force(&venue, None, now);
+        }
+        if let Some(what) = ending.of_all() {
+            self.mapped = false;
+            self.declare(what, now);
+            tracing::error!("every symbol is Stale(NoMap): {what}");
+            // A date that ends is meant to; a clock that is set is not.
+            if ending == Ending::Stepped {
+                let text = format!("every symbol is Stale(NoMap): {what}");
+                self.follow.journal().alerts().raise(Code::NoMap, About::Handler, text);
+            }
+        }
+        self.days = days;
+    }
+
+    /// Looks how far the mornings are.
+    fn morning(&mut self, now: Mono) {
+        let Keeper { mornings, config, region, joins, handler, follow, .. } = self;
+        let scene = Scene { config, region, joins };
+        mornings.look(&scene, handler, follow.journal(), (Wall(clock::wall()), now));
     }
 
     fn look(&mut self) {
@@ -150,8 +243,12 @@ impl Keeper<'_> {
         for incident in watch.check() {
             // Nobody knows what passed while the program was off.
             self.links.disturb();
-            let restored = incident.restored;
-            tracing::error!(interface = incident.interface, restored, "{}", incident.text);
+            let (interface, alerts) = (incident.interface, self.follow.journal().alerts());
+            let text = format!("{interface}: {}", incident.text);
+            alerts.raise(Code::Interface, About::Interface(interface.clone()), text);
+            if incident.restored {
+                alerts.end(Code::Interface, About::Interface(interface));
+            }
         }
         match watch.unmapped() {
             Ok(unmapped) => {
@@ -162,7 +259,7 @@ impl Keeper<'_> {
                     last: Mono(entry.last_ns),
                 };
                 // Configured and not subscribed is not unmapped.
-                let config = self.config;
+                let config = &self.config;
                 let named = |seen: &Unmapped| {
                     config.partitions.iter().flat_map(|partition| partition.lines()).any(
                         |(_, at)| {
@@ -174,6 +271,7 @@ impl Keeper<'_> {
                 let table: Vec<Unmapped> =
                     unmapped.iter().map(entry).filter(|seen| !named(seen)).collect();
                 self.handler.set_unmapped(&table);
+                self.unmapped.tell(&table, self.follow.journal().alerts());
             }
             Err(error) => tracing::warn!(%error, "can't read what multicast is unmapped"),
         }
@@ -186,15 +284,17 @@ impl Keeper<'_> {
         for (number, silence) in (0u16..).zip(silences) {
             let info = self.region.partition_when(number, candor_shm::clock::now);
             let Some(info) = info else { continue };
-            let partition = name(self.config, number);
+            self.follow.seen(&self.config, &self.region, &info, now);
+            self.desk.see(&info, self.joins.holds(number));
+            let partition = name(&self.config, number);
             match silence.look(&info) {
                 Some(News::Silent) => {
-                    let (groups, heard) = (groups(self.config, number), now.since(info.heard));
+                    let (groups, heard) = (groups(&self.config, number), now.since(info.heard));
                     tracing::warn!(partition, groups, last_packet = %format_args!("{heard} ago"),
                         "Stale(Silent): {}", Reason::Silent.text());
                 }
                 Some(News::Heard) => {
-                    let (groups, status) = (groups(self.config, number), status_text(info.status));
+                    let (groups, status) = (groups(&self.config, number), status_text(info.status));
                     tracing::info!(partition, groups, status, "no longer silent");
                 }
                 None => {}
@@ -205,7 +305,7 @@ impl Keeper<'_> {
             match self.joins.renew(number) {
                 Ok(0) => {}
                 Ok(lines) => {
-                    let groups = groups(self.config, number);
+                    let groups = groups(&self.config, number);
                     tracing::warn!(partition, lines, groups, "silent: its groups joined again");
                 }
                 Err(error) => tracing::error!(partition, %error, "silent, and can't join again"),
@@ -216,11 +316,12 @@ impl Keeper<'_> {
 
 impl Hands for Keeper<'_> {
     fn join(&mut self, number: u16, subscribe: bool) -> Result<bool, Failure> {
-        let Some(partition) = self.config.partitions.get(usize::from(number)) else {
+        let config = Arc::clone(&self.config);
+        let Some(partition) = config.partitions.get(usize::from(number)) else {
             return Err(Failure::config(format!("there is no partition {number}")));
         };
         if partition.lines().next().is_none() {
-            let name = name(self.config, number);
+            let name = name(&self.config, number);
             return Err(Failure::config(format!("{name} has no line in the configuration")));
         }
         if subscribe {
@@ -239,6 +340,7 @@ impl Hands for Keeper<'_> {
     fn halt(&mut self, target: &str, reason: &str, by: u32) -> Result<Map<String, Value>, Failure> {
         let reason = checked_reason(reason)?;
         let target = Target::find(target, &self.region)?;
+        self.follow.journal().alerts().suspect(Suspect::Operator, About::Handler);
         let words = target.words(&self.region);
         let changed = act::halt(&*self.handler, &words, candor_shm::clock::now());
         let (place, by) = (self.halts.place(), users::numbered(by));
@@ -269,7 +371,9 @@ impl Hands for Keeper<'_> {
     ) -> Result<Map<String, Value>, Failure> {
         let target = Target::find_halted(target, &self.region, self.halts.place())?;
         let (place, by) = (self.halts.place(), [users::numbered(by)]);
-        match act::resume(&*self.handler, place, &self.region, &target, &by, second)? {
+        let numbers = target.partitions(&self.region);
+        let preopen = self.heard.at_once(&self.config, &self.region, &numbers);
+        match act::resume(&*self.handler, place, &self.region, &target, (&by, second), &preopen)? {
             Resumed::NoGo(lines) => Err(act::no_go(&target, &lines)),
             Resumed::Done(_) => {
                 let by = &by[0].name;
@@ -280,6 +384,13 @@ impl Hands for Keeper<'_> {
                 Ok(fields)
             }
         }
+    }
+
+    fn done(&self, at: Mono, command: &str, partition: u16, by: u32) {
+        let journal = self.follow.journal();
+        journal.alerts().suspect(Suspect::Operator, About::Partition(partition));
+        let partition = journal::name(&self.config, partition);
+        journal::operator::joined(journal, at, command, &partition, by);
     }
 
     fn status(&self, partition: u16) -> String {
@@ -324,6 +435,129 @@ impl Keeper<'_> {
     }
 }
 
+/// What becomes of dates that are over by the wall clock.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Ending {
+    /// Nothing yet: the partitions' own deadline is due at this very moment.
+    Wait,
+    /// Their partitions have ended.
+    Theirs,
+    /// Nothing else is here.
+    All,
+    /// Their partitions have not ended. Deadlines are times of a clock that nobody sets: the wall clock was set
+    /// forward, and which date it is nobody knows.
+    Stepped,
+}
+
+impl Ending {
+    /// `live`: a partition of theirs is. `overdue`: one was when this was looked at before.
+    fn of(live: bool, overdue: bool, nothing_else: bool) -> Ending {
+        match (live, overdue) {
+            _ if nothing_else => Ending::All,
+            (true, false) => Ending::Wait,
+            (true, true) => Ending::Stepped,
+            (false, _) => Ending::Theirs,
+        }
+    }
+
+    /// Why everything ends, where it does.
+    fn of_all(self) -> Option<&'static str> {
+        match self {
+            Ending::Wait | Ending::Theirs => None,
+            Ending::All => Some("the date is over"),
+            Ending::Stepped => Some("the wall clock was set past the end of a date under way"),
+        }
+    }
+}
+
+impl Joiner for Keeper<'_> {
+    fn join(
+        &mut self,
+        number: u16,
+        line: Line,
+        (at, wanted): (&LineConfig, bool),
+        socket: Option<(&udp::Sockets, &udp::Given)>,
+    ) -> bool {
+        let partition = name(&self.config, number);
+        let joined = match (&mut self.watch, socket) {
+            // It is joined by what is configured then.
+            (Some(_), _) if !wanted => return false,
+            (Some(watch), _) => {
+                watch.name(number, line, at).and_then(|()| self.joins.add(number, line, at))
+            }
+            (None, Some((sockets, given))) => sockets.begin(given, (at, wanted), &mut self.joins),
+            // Why it has none was said.
+            (None, None) => Err(Failure::host("it has no socket")),
+        };
+        if let Err(error) = &joined {
+            let text = format!("{partition}: line {line} of the map can't be joined: {error}");
+            let about = About::Line(number, line);
+            self.follow.journal().alerts().raise(Code::LineNotJoined, about, text);
+        }
+        wanted && joined.is_ok()
+    }
+
+    fn holds(&self, number: u16) -> bool {
+        self.joins.holds(number)
+    }
+
+    fn leave(&mut self, number: u16, line: Line, at: &LineConfig, after: &[Partition]) {
+        self.joins.forget_first(number, line);
+        let same = |(_, other): (Line, &LineConfig)| {
+            (other.group, other.port, other.source) == (at.group, at.port, at.source)
+        };
+        // Another partition may have its endpoint now.
+        if after.iter().any(|one| one.lines().any(same)) {
+            return;
+        }
+        if let Some(Err(error)) = self.watch.as_mut().map(|watch| watch.unname(at)) {
+            let partition = name(&self.config, number);
+            tracing::error!(partition, %line, %error, "a line that the map has no longer is still named");
+        }
+    }
+
+    fn comes(&mut self, venue: Venue, map: Option<&InForce>, now: Mono) {
+        let held = self.attest.verdict().holds();
+        if self.attest.comes(venue, map) {
+            self.attested(held, now);
+        }
+    }
+
+    fn taken(&mut self, venue: Venue, map: Option<&InForce>, now: Mono) {
+        let held = self.attest.verdict().holds();
+        if self.attest.taken(venue, map) {
+            self.attested(held, now);
+        }
+    }
+
+    fn in_force(&mut self, venue: Venue, in_force: Option<&InForce>, now: Mono) {
+        self.handler.set_in_force(&venue, in_force, now);
+    }
+
+    fn was_in_force(&self, venue: Venue) -> Option<InForce> {
+        self.region.venue(&venue)?.in_force
+    }
+
+    fn partitions(&mut self) -> &mut Vec<Partition> {
+        &mut Arc::make_mut(&mut self.config).partitions
+    }
+}
+
+/// Writes the log, and records what is in it.
+pub(crate) fn write_log(config: &Config, links: &Links, region: &Region, follow: &mut Follow) {
+    let missed = links.log.write(
+        |partition| name(config, partition),
+        |partition, at, told| follow.told(config, region, partition, at, told),
+    );
+    if missed > 0 {
+        let text =
+            format!("{missed} things happened that found no room on their way from the lanes");
+        let alerts = follow.journal().alerts();
+        alerts.raise_more(Code::LogOverflow, About::Handler, missed, text);
+        follow.missed();
+    }
+}
+
 fn status_text(status: Status) -> String {
     status.reason().map_or("Live".to_owned(), |reason| format!("Stale({reason})"))
 }
@@ -347,4 +581,26 @@ fn groups(config: &Config, number: u16) -> String {
 #[expect(clippy::disallowed_methods, reason = "this thread serves no packet and keeps no deadline")]
 fn pause() {
     thread::sleep(TICK);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Ending;
+
+    #[test]
+    fn a_date_that_is_over_ends_everything_where_its_partitions_have_not_ended() {
+        // (live, live at the look before, nothing else is here)
+        for (live, overdue, nothing_else, ending) in [
+            (false, false, false, Ending::Theirs),
+            (true, false, false, Ending::Wait),
+            (false, true, false, Ending::Theirs),
+            (true, true, false, Ending::Stepped),
+            (false, false, true, Ending::All),
+            (true, false, true, Ending::All),
+        ] {
+            assert_eq!(Ending::of(live, overdue, nothing_else), ending);
+        }
+        assert!(Ending::Theirs.of_all().is_none() && Ending::Wait.of_all().is_none());
+        assert!(Ending::Stepped.of_all().is_some() && Ending::All.of_all().is_some());
+    }
 }

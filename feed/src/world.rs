@@ -1,12 +1,13 @@
-//! Once a second, on the handler's own thread: does the world look odd? What does is said once, as one
-//! record with `alert = "odd-world"`, and once more when it is over.
+//! Once a second, on the handler's own thread: does the world look odd? What does is an alert, however many
+//! partitions it is of.
 
+use candor_core::alert::Code;
 use candor_core::{Mono, Nanos, Quotes, SeqNo};
 use candor_engine::odd::{Glance, Odd, OddWorld, Remark};
 use candor_shm::{PartitionInfo, Region};
 
 use crate::config::Config;
-use crate::watch;
+use crate::journal::Journal;
 
 /// How often the world is looked at. Every symbol is read each time: some milliseconds for ten thousand.
 const LOOK_EVERY: Nanos = Nanos::from_secs(1);
@@ -37,12 +38,16 @@ impl World {
 
     /// Looks if it is time to by this clock. Thousands of reads take a while: each of them looks at the
     /// clock for itself.
-    pub(crate) fn look(&mut self, clock: impl Fn() -> Mono, region: &Region, config: &Config) {
+    pub(crate) fn look(&mut self, clock: impl Fn() -> Mono, region: &Region, journal: &Journal) {
         let now = clock();
         if now < self.next {
             return;
         }
         self.next = now + LOOK_EVERY;
+        // A place that is kept for a partition says nothing, and is followed by others that do.
+        let nothing =
+            Glance { live: false, epoch: 0, expected: SeqNo::default(), quotes: Quotes::default() };
+        self.glances.resize(usize::from(region.partition_count()), nothing);
         for info in region.partitions_when(&clock) {
             let at = usize::from(info.index);
             let last = self.glances.get(at).copied();
@@ -55,7 +60,7 @@ impl World {
         let World { odd, glances, remarks, .. } = self;
         remarks.clear();
         odd.look(now, glances, |remark| remarks.push(remark));
-        tell(remarks, config);
+        tell(remarks, journal);
     }
 }
 
@@ -75,69 +80,36 @@ fn glance(info: &PartitionInfo, last: Option<Glance>, quotes: impl FnOnce() -> Q
     }
 }
 
-/// One record for everything of one kind that began, or is over, in one look.
-fn tell(remarks: &[Remark], config: &Config) {
+/// One word for everything of one kind that began, or is over, in one look.
+fn tell(remarks: &[Remark], journal: &Journal) {
     let kind = |remark: &Remark| (core::mem::discriminant::<Odd>(&remark.odd), remark.begins);
     for (at, first) in remarks.iter().enumerate() {
         if remarks[..at].iter().any(|before| kind(before) == kind(first)) {
             continue;
         }
         let same = remarks[at..].iter().filter(|remark| kind(remark) == kind(first));
-        let names: Vec<String> = same.map(|remark| watch::name(config, remark.partition)).collect();
-        let (partition, odd) = (names.join(" "), first.odd);
-        let what = match odd {
-            Odd::FrozenNumbers { .. } => "frozen-numbers",
-            Odd::EmptyBooks { .. } => "empty-books",
+        let numbers: Vec<u16> = same.map(|remark| remark.partition).collect();
+        let code = match first.odd {
+            Odd::FrozenNumbers { .. } => Code::FrozenNumbers,
+            Odd::EmptyBooks { .. } => Code::EmptyBooks,
         };
-        if first.begins {
-            tracing::warn!(
-                alert = "odd-world",
-                what,
-                partition,
-                "{odd}; it stays Live by protocol: ask the venue"
-            );
-        } else {
-            tracing::info!(over = "odd-world", what, partition, "no longer odd; it was: {odd}");
-        }
+        let text = format!("{}; it stays Live by protocol: ask the venue", first.odd);
+        journal.alerts().odd(code, numbers, first.begins, text);
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::io;
     use std::path::Path;
-    use std::sync::{Arc, Mutex};
 
     use candor_core::status::Scope;
     use candor_core::symbol::Text;
     use candor_core::{BookView, Proof, SessionId, SymbolIndex, TradingState, promote};
     use candor_shm::{LaneWriter, PartitionSpec, RegionSpec};
-    use tracing_subscriber::fmt::MakeWriter;
 
     use super::*;
+    use crate::alert::Word;
     use crate::config;
-
-    #[derive(Clone, Default)]
-    struct Page(Arc<Mutex<Vec<u8>>>);
-
-    impl io::Write for Page {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().expect("one thread").extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
-    impl<'a> MakeWriter<'a> for Page {
-        type Writer = Page;
-
-        fn make_writer(&'a self) -> Page {
-            self.clone()
-        }
-    }
 
     const PARTITIONS: u16 = 3;
     const SYMBOLS: u32 = 8;
@@ -189,57 +161,54 @@ mod tests {
         book
     }
 
-    /// Two minutes of a region as its lane writes it: what is written down about it.
-    fn written(frozen: bool, emptied: bool) -> String {
+    /// Two minutes of a region as its lane writes it: what is said about it.
+    fn said(frozen: bool, emptied: bool) -> Vec<Word> {
         let config = config();
         let (mut handler, mut lane, region) = region(&config);
         let session = SessionId::from_text(*b"DAY0000001");
-        let mut world = World::new(&config);
-        let page = Page::default();
-        let subscriber =
-            tracing_subscriber::fmt().with_writer(page.clone()).with_ansi(false).finish();
+        let (mut world, journal) = (World::new(&config), Journal::none());
         handler.set_status(live(), Mono(1));
-        tracing::subscriber::with_default(subscriber, || {
-            for second in 1..=120u64 {
-                let now = Mono(0) + Nanos::from_secs(second);
-                lane.renew(now + Nanos::from_secs(5));
-                for partition in 0..PARTITIONS {
-                    let stands = if frozen && partition == 1 { second.min(60) } else { second };
-                    let next = SeqNo(1 + 100 * stands);
-                    lane.partition(partition, live(), 1, Mono(1), session);
-                    lane.numbers(partition, next, next);
-                    lane.heard(partition, now);
-                    lane.lease(partition, now + Nanos::from_secs(3));
-                    for symbol in 0..SYMBOLS {
-                        let name = format!("S{partition}{symbol}");
-                        let name = Text::from_wire(name.as_bytes()).expect("short");
-                        let index = SymbolIndex(symbol);
-                        lane.define(partition, index, &name);
-                        let bare = emptied && partition != 1 && second > 60 && symbol > 1;
-                        lane.publish(partition, index, live(), 1, Mono(1), &book(!bare));
-                    }
+        for second in 1..=120u64 {
+            let now = Mono(0) + Nanos::from_secs(second);
+            lane.renew(now + Nanos::from_secs(5));
+            for partition in 0..PARTITIONS {
+                let stands = if frozen && partition == 1 { second.min(60) } else { second };
+                let next = SeqNo(1 + 100 * stands);
+                lane.partition(partition, live(), 1, Mono(1), session);
+                lane.numbers(partition, next, next);
+                lane.heard(partition, now);
+                lane.lease(partition, now + Nanos::from_secs(3));
+                for symbol in 0..SYMBOLS {
+                    let name = format!("S{partition}{symbol}");
+                    let name = Text::from_wire(name.as_bytes()).expect("short");
+                    let index = SymbolIndex(symbol);
+                    lane.define(partition, index, &name);
+                    let bare = emptied && partition != 1 && second > 60 && symbol > 1;
+                    lane.publish(partition, index, live(), 1, Mono(1), &book(!bare));
                 }
-                world.look(|| now, &region, &config);
-                world.look(|| now, &region, &config);
             }
-        });
-        let bytes = page.0.lock().expect("one thread").clone();
-        String::from_utf8(bytes).expect("text")
+            world.look(|| now, &region, &journal);
+            world.look(|| now, &region, &journal);
+        }
+        std::iter::from_fn(|| journal.alerts().take()).collect()
     }
 
     #[test]
-    fn what_is_odd_is_one_record() {
-        assert_eq!(written(false, false), "", "a usual world is not spoken of");
-        let frozen = written(true, false);
-        assert_eq!(frozen.lines().count(), 1, "{frozen}");
-        for part in ["WARN", "alert=\"odd-world\"", "frozen-numbers", "partition=\"XNAS:2\""] {
-            assert!(frozen.contains(part), "{part}: {frozen}");
-        }
-        let emptied = written(false, true);
-        assert_eq!(emptied.lines().count(), 1, "{emptied}");
-        for part in ["empty-books", "partition=\"XNAS:1 XNAS:3\"", "6 of 8 books"] {
-            assert!(emptied.contains(part), "{part}: {emptied}");
-        }
+    fn what_is_odd_is_one_word() {
+        assert_eq!(said(false, false), [], "a usual world is not spoken of");
+        let frozen = said(true, false);
+        let [Word::Odd { code: Code::FrozenNumbers, partitions, begins: true, .. }] = &frozen[..]
+        else {
+            panic!("{frozen:?}")
+        };
+        assert_eq!(partitions[..], [1]);
+        let emptied = said(false, true);
+        let [Word::Odd { code: Code::EmptyBooks, partitions, begins: true, text }] = &emptied[..]
+        else {
+            panic!("{emptied:?}")
+        };
+        assert_eq!(partitions[..], [0, 2]);
+        assert!(text.contains("6 of 8 books"), "{text}");
     }
 
     /// A look in which the lane was in the way says nothing: an alert that stands still stands, and is over

@@ -89,6 +89,22 @@ fn check_shows_what_a_configuration_says() {
 }
 
 #[test]
+fn check_shows_the_command_that_alerts_are_passed_to() {
+    let alerts = "[alerts]\ncommand = [\"/bin/page\", \"-x\"]\nat_once = 2\n";
+    let file = File::new("alerts", &format!("{alerts}{}", config("udp", "lo", "")));
+    let table = text(&candor(&["check"], &file).stdout);
+    let row = table.lines().find(|line| line.starts_with("alerts ")).expect("a row of alerts");
+    assert!(row.contains("page and above: /bin/page -x, 10 s at most, 2 at once"), "{row}");
+    let json: serde_json::Value =
+        serde_json::from_slice(&candor(&["check", "-o", "json"], &file).stdout).unwrap();
+    assert_eq!(json["alerts"]["command"], serde_json::json!(["/bin/page", "-x"]));
+    assert_eq!(
+        (&json["alerts"]["severity"], &json["alerts"]["at_once"]),
+        (&"page".into(), &2.into())
+    );
+}
+
+#[test]
 fn check_shows_all_of_kernel_bypass() {
     for (name, extra) in [
         ("defaults", "mode = \"copy\""),

@@ -97,7 +97,10 @@ impl Follower {
             lines: [None; 3],
         });
         let (mut handler, mut lanes, region) = candor_shm::heap(&spec).unwrap();
-        handler.set_status(candor::run::handler_status(), Mono(1));
+        handler.set_status(
+            candor::run::handler_status(true, &candor::attest::Verdict::not_required()),
+            Mono(1),
+        );
         let shape = if format == Format::IexDeep { Shape::ByLevel } else { Shape::Quotes };
         Follower {
             writer: lanes.remove(0),

@@ -7,11 +7,12 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
-use std::process::Output;
+use std::process::{Output, Stdio};
 
 use candor_core::symbol::Text;
 use candor_core::{BookView, Decimals, Nanos, Reason, SessionId, SymbolIndex};
 use candor_shm::{Halt, PartitionSpec, Region, RegionSpec, clock};
+use rustix::fs::{FlockOperation, flock};
 use rustix::process::Signal;
 use serde_json::Value;
 use support::{
@@ -220,13 +221,19 @@ fn a_halt_ends_with_a_second_person_and_nothing_else_wrong() {
     // A partition that is stale beneath the halt keeps it halted.
     answered(&handler.halt("XNAS"), 0, "XNAS");
     let refused = handler.resume("XNAS", SECOND);
-    answered(&refused, 2, "XNAS/two words is Stale(NotStarted)");
-    assert!(text(&refused).contains("XNAS/1 is left alone"), "{}", text(&refused));
+    answered(&refused, 2, "XNAS/two words: Stale(NotStarted)");
+    assert!(!text(&refused).contains("XNAS/1"), "what was left is left alone: {}", text(&refused));
     answered(&handler.resume("XNAS/1", SECOND), 0, "still halted  XNAS/1");
     answered(&handler.ask(&["unsubscribe", "XNAS", "two words"]), 0, "Stale(Halted)");
     answered(&handler.resume("XNAS", SECOND), 0, "live after    0");
     assert_eq!(handler.region().halts(), []);
     assert_eq!(handler.record(), "", "no halt is no file");
+    let journal = fs::read_to_string(handler.path("region.halted.log")).unwrap();
+    let lines: Vec<&str> = journal.lines().collect();
+    assert_eq!(lines.len(), 2, "a line for each that was resumed, and none for a no-go: {journal}");
+    let parts = [format!("resume XNAS by {} ({own})", name(own)), format!(", second {SECOND};")];
+    assert!(parts.iter().all(|part| lines[1].contains(part)), "{journal}");
+    assert!(lines[1].ends_with(": a test"), "who halted it, when and why: {journal}");
 
     // A handler that hangs or is gone is no-go, and stays halted.
     answered(&handler.halt("XNAS/1"), 0, "XNAS/1");
@@ -317,6 +324,95 @@ fn what_is_halted_is_known_or_nothing_starts() {
 }
 
 #[test]
+fn where_the_region_before_cannot_be_read_everything_is_halted() {
+    let mut handler = Handler::new("unreadable", "");
+    handler.end(Signal::KILL);
+    // Where the first partition's directory is (REGION.md): elsewhere than the plan of the region says.
+    let path = handler.path("region");
+    let mut bytes = fs::read(&path).unwrap();
+    let partitions_at =
+        usize::try_from(u64::from_ne_bytes(bytes[0x108..0x110].try_into().unwrap()));
+    let directory_at = partitions_at.unwrap() + 0x160;
+    bytes[directory_at..directory_at + 8].copy_from_slice(&7u64.to_ne_bytes());
+    fs::write(&path, bytes).unwrap();
+    handler.start();
+    let region = handler.region();
+    assert!(region.halted(Halt::All).is_some());
+    assert!(handler.record().contains("can't be read"), "{}", handler.record());
+    // It is a halt like any other: recorded, and ended as one.
+    handler.end(Signal::KILL);
+    handler.start();
+    assert!(handler.region().halted(Halt::All).is_some());
+}
+
+/// A region with one partition, made by this process.
+fn made(handler: &Handler) -> (candor_shm::HandlerWriter, Vec<candor_shm::LaneWriter>) {
+    let mut spec = RegionSpec::new(Text::from_wire(b"meanwhile").unwrap());
+    spec.partitions = vec![PartitionSpec {
+        venue: Text::from_wire(b"XNAS").unwrap(),
+        name: Text::from_wire(b"1").unwrap(),
+        feed: Text::from_wire(b"nasdaq-itch50").unwrap(),
+        silence: Nanos::from_secs(3),
+        decimals: Decimals(4),
+        ..PartitionSpec::spare(0, 8)
+    }];
+    candor_shm::create(handler.path("region"), &spec).unwrap()
+}
+
+/// Halts XNAS, while something happens that is over before the halt is recorded.
+fn halted_while<T>(handler: &Handler, happens: impl FnOnce() -> T) -> (Output, T) {
+    let lock = fs::File::create(handler.path("region.halted.lock")).unwrap();
+    flock(&lock, FlockOperation::LockExclusive).unwrap();
+    let mut command = candor(&["halt", "XNAS", "--reason", "a test", "-c"]);
+    command.arg(handler.path("handler.toml"));
+    let halting = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let open = format!("/proc/{}/fd", halting.id());
+    eventually("it has opened the record's lock", || {
+        let mut open = fs::read_dir(&open).ok()?.flatten().map(|entry| fs::read_link(entry.path()));
+        open.any(|at| at.is_ok_and(|at| at.ends_with("region.halted.lock"))).then_some(())
+    });
+    let happened = happens();
+    drop(lock);
+    (halting.wait_with_output().unwrap(), happened)
+}
+
+/// Whoever halts finds no region, and a handler that starts has read the record before it is in it.
+#[test]
+fn a_halt_without_a_region_is_also_of_one_that_comes_meanwhile() {
+    let handler = Handler::prepared("meanwhile", "");
+    let (output, _writers) = halted_while(&handler, || made(&handler));
+    answered(&output, 3, "all 1 partitions of XNAS");
+    assert!(handler.region().halted(Halt::Partition(0)).is_some());
+}
+
+#[test]
+fn a_halt_is_also_of_a_region_that_takes_the_place_of_the_first() {
+    let handler = Handler::prepared("replaced", "");
+    let first = made(&handler);
+    let (output, _writers) = halted_while(&handler, || {
+        assert!(handler.region().halted(Halt::Partition(0)).is_some(), "before it is recorded");
+        drop(first);
+        // Nothing is carried over from what is not there.
+        fs::remove_file(handler.path("region")).unwrap();
+        made(&handler)
+    });
+    answered(&output, 3, "since before");
+    assert!(handler.region().halted(Halt::Partition(0)).is_some());
+}
+
+#[test]
+fn a_halt_that_is_recorded_is_in_force_whoever_resumed_it_meanwhile() {
+    let handler = Handler::prepared("resumed", "");
+    let _writers = made(&handler);
+    let (output, ()) = halted_while(&handler, || {
+        let switch = candor_shm::KillSwitch::open(handler.path("region")).unwrap();
+        assert_eq!(switch.resume(Halt::Partition(0)), Some(true));
+    });
+    answered(&output, 3, "region.halted");
+    assert!(handler.region().halted(Halt::Partition(0)).is_some());
+}
+
+#[test]
 fn who_may_not_write_asks_and_who_may_not_ask_is_told_both() {
     let test = "who_may_not_write_asks_and_who_may_not_ask_is_told_both";
     let (nobody, group) = (65_534, 12);
@@ -374,6 +470,7 @@ fn who_may_not_write_asks_and_who_may_not_ask_is_told_both() {
     // A record that somebody else has put there is none.
     chown(handler.path("region.halted"), Some(65_533), None).unwrap();
     answered(&handler.halt("XNAS"), 71, "halted, and that is not recorded");
+    answered(&handler.ask(&["status"]), 3, "is user 65533's");
     answered(&run(&handler.path("handler.toml")).output().unwrap(), 78, "is user 65533's");
 }
 
@@ -400,7 +497,7 @@ fn everything_of_twelve_thousand_symbols_is_halted_within_a_tenth_of_a_second() 
     spec.partitions = (0..10).map(partition).collect();
     let (mut handler, mut lanes) = candor_shm::create(&path, &spec).unwrap();
     // What the handler says once everything is ruled out.
-    let live = candor::run::handler_status();
+    let live = candor::run::handler_status(true, &candor::attest::Verdict::not_required());
     let (now, lane) = (clock::now(), &mut lanes[0]);
     handler.set_status(live, now);
     lane.renew(now + hour);

@@ -8,6 +8,7 @@ pub mod agent;
 pub mod deep;
 pub mod iex_tp;
 pub mod itch50;
+pub mod journal;
 pub mod maps;
 pub mod moldudp64;
 pub mod net;
@@ -30,11 +31,12 @@ use candor_decoders::{Format, View};
 pub type Check = fn(&[u8]);
 
 /// Every target's name and check.
-pub const TARGETS: [(&str, Check); 12] = [
+pub const TARGETS: [(&str, Check); 13] = [
     ("agent", agent::check),
     ("deep", deep::check),
     ("iex_tp", iex_tp::check),
     ("itch50", itch50::check),
+    ("journal", journal::check),
     ("maps", maps::check),
     ("moldudp64", moldudp64::check),
     ("net", net::check),

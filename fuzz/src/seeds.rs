@@ -45,6 +45,9 @@ pub fn all() -> Vec<Seed> {
     for (choice, name, text) in crate::maps::SEEDS {
         seeds.push(("maps", name.to_owned(), [&[choice], text.as_bytes()].concat()));
     }
+    let bodies = crate::journal::BODIES.as_bytes();
+    seeds.push(("journal", "bodies".to_owned(), [&[0x81], bodies].concat()));
+    seeds.push(("journal", "file".to_owned(), [&[0x80], &crate::journal::file()[..]].concat()));
     for (choice, (name, payload)) in packed.iter().enumerate() {
         let choice = choice as u8;
         let bytes = |tail: &[u8]| [&[choice], tail].concat();

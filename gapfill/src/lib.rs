@@ -92,8 +92,9 @@
 //!   before its first packet, and what no line had carried when it was given up, filled by an answer
 //!   or contained in a snapshot are not.
 //! - **Sessions.** Another session name is followed at once, unless it is one of the last
-//!   [`limits::OLD_SESSIONS`] left behind. Of two that are heard within [`Config::session_grace`] of the
-//!   first packet of all nothing tells which is the newer: the one left for the other is gone back to,
+//!   [`limits::OLD_SESSIONS`] left behind. Of two that are heard for the first time within
+//!   [`Config::session_grace`] of the first packet of all, or of the first since nothing was heard
+//!   ([`Sequencer::on_deaf`]), nothing tells which is the newer: the one left for the other is gone back to,
 //!   once, when the venue's own service knows nothing of the other ([`Sequencer::on_session_refused`]) and
 //!   a line brings it. Until then, and for as long as it is heard, the session followed is contested
 //!   ([`Sequencer::contested_until`]); the same service ends that where it has the session followed
@@ -106,10 +107,12 @@
 //!   with; or, having passed a start that is missing for longer than [`Config::session_grace`], comes
 //!   back to number 1 of it. Copies that equal
 //!   what is remembered are never a restart. Other lines may go on with the old numbering
-//!   for [`Config::session_grace`]: what they carry from their own next number on is refused, until
-//!   they show a number below it. Where the line was not quiet before, packets of the old numbering
-//!   may be late on any line: for one grace, one that begins with the bytes that had its number then,
-//!   or ahead of every number known since, is refused too.
+//!   for [`Config::session_grace`]: what they carry from their own next number on is refused, and so are
+//!   their heartbeats and what is ahead of every number known since, until they show a number below it.
+//!   For as long, a packet on any line is refused that begins with the bytes its number had in the old
+//!   numbering, and not with those it is known to have since; on the line that restarts, where it was
+//!   quiet before, only one that is ahead. Where it was not quiet, what is ahead is refused on any line,
+//!   for one grace.
 //! - **End.** The first end of a session counts. Nothing revives an ended session but another one, or
 //!   a restart. An end below what its own line has carried is ignored, as is a heartbeat, for one
 //!   grace; after that the second in a row is a restart.

@@ -70,11 +70,12 @@ impl Sequencer {
         self.contested_until = Mono::NEVER;
     }
 
-    /// Whether an answer has contradicted what is known, and nothing has settled since what is true:
-    /// no other is believed until a snapshot, a restart or another session.
+    /// Whether no answer is believed: one has contradicted what is known, and nothing has settled since what is
+    /// true, a snapshot, a restart or another session; or what is missing begins where a snapshot was joined, and
+    /// nothing is known there that an answer could agree with, until a line has brought it.
     #[must_use]
     pub fn doubts_answers(&self) -> bool {
-        self.stream.doubts_answers
+        self.stream.doubts_answers || self.stream.is_bare()
     }
 
     /// A snapshot contains everything before `next`, which is the next number from here on, or what
@@ -160,7 +161,7 @@ impl Sequencer {
     /// Whether an answer may be of the numbering followed, and none was wrong.
     fn may_answer(&self, packet: &Packet<'_>, now: Mono) -> bool {
         let of_numbering = now >= self.answers_from || candor_core::canary!(ForeignSessionTaken);
-        self.session == Some(packet.session) && of_numbering && !self.stream.doubts_answers
+        self.session == Some(packet.session) && of_numbering && !self.doubts_answers()
     }
 
     /// Whether an answer agrees in every number that can be compared.

@@ -18,10 +18,10 @@
 //!   [`Policy::piece`] in a request and [`Policy::outstanding`] requests at a time. Gaps close
 //!   together go into one request where at most a quarter of it is not missing. No number is in two
 //!   requests.
-//! - **The number before.** A request that begins where a gap does asks for the number before it too
-//!   ([`Ask::with_known`]), which is known: where the answer has other bytes under it, the numbers have
-//!   begun again while nobody listened, and the sequencer takes nothing of it
-//!   ([`candor_core::Answer::Contradicts`]); tell the machine by [`Retransmit::on_doubt`].
+//! - **The number before.** A request asks for the number before it too ([`Ask::with_known`]), which is
+//!   known, or which another request has asked for: where an answer has other bytes under a number that
+//!   is known by then, the numbers have begun again while nobody listened, and the sequencer takes
+//!   nothing of it ([`candor_core::Answer::Contradicts`]); tell the machine by [`Retransmit::on_doubt`].
 //! - **Answers.** Where one brings less than was asked for, the rest is asked for again, as the same
 //!   attempt, at once or when [`Policy::rest`] has passed without more. One that brings nothing new
 //!   changes nothing.
@@ -237,9 +237,14 @@ impl Retransmit {
     /// [`Retransmit::on_change`] must follow.
     pub fn on_answer(&mut self, now: Mono, range: SeqRange) {
         self.now = self.now.max(now);
+        // The answer to the request behind another begins with that one's last number.
+        let of_the_next =
+            self.requests.iter().flatten().any(|next| next.asked.first == range.first.next());
         // BOUND: OUTSTANDING.
         for request in self.requests.iter_mut().flatten() {
-            if request.asked.intersect(range).is_empty() {
+            let part = request.asked.intersect(range);
+            let last = part.len() == 1 && part.first == range.first;
+            if part.is_empty() || (last && of_the_next) {
                 continue;
             }
             match &mut request.stage {
@@ -509,7 +514,7 @@ impl Retransmit {
             };
             debug_assert_eq!(range.intersect(request.range), range);
             debug_assert_eq!(missing, gaps.missing_in(range));
-            let with_known = follows_known(gaps, range);
+            let with_known = has_before(range);
             *request = Request { range, missing, with_known, opened, ..*request };
         }
     }
@@ -541,7 +546,7 @@ impl Retransmit {
                 missing,
                 asked: range,
                 attempt: 0,
-                with_known: follows_known(gaps, range),
+                with_known: has_before(range),
                 opened,
                 made: self.now,
                 stage,
@@ -612,11 +617,10 @@ fn wanted(gaps: &Gaps, given_up: Option<SeqNo>) -> impl Iterator<Item = Gap> + '
     gaps.outlived().filter(move |gap| given_up.is_none_or(|end| gap.range.first >= end))
 }
 
-/// Whether what lies right before `range`, whose first number is missing, is not: it was received or
-/// given up.
-fn follows_known(gaps: &Gaps, range: SeqRange) -> bool {
+/// Whether there is a number before these. It may be missing too, and asked for by another request:
+/// whichever of the two answers comes last is compared with the other.
+fn has_before(range: SeqRange) -> bool {
     range.first > SeqNo::FIRST
-        && !gaps.iter().any(|gap| gap.range.contains(SeqNo(range.first.0 - 1)))
 }
 
 /// The front of `range`, whose first number is missing, that is worth one request: up to the end of

@@ -23,18 +23,30 @@ pub struct Sequencer {
     wake: Option<Mono>,
     /// `None` until the first packet.
     pub(crate) session: Option<SessionId>,
-    /// When the first packet came.
-    begun: Mono,
+    /// Nobody has listened, to the start or for a time: sessions may have come and gone unheard.
+    deaf: bool,
+    /// Until then a line that lags may bring one of those.
+    unheard_until: Mono,
+    /// Until then the session followed may be older than one that is heard for the first time: it was itself
+    /// taken up while such may come.
+    doubted_until: Mono,
+    /// The line that led into the session followed, and until when another one may lead into one from before it:
+    /// that line may have been dark, or have lost all of it, where this one lags. `None` from the start on to the
+    /// first change.
+    led: Option<(Line, Mono)>,
     pub(crate) old: OldSessions,
     /// Until then the session followed is contested: another one, left when nothing told which of them is
     /// the newer, was heard a [`Config::session_grace`] before, or followed.
     pub(crate) contested_until: Mono,
     pub(crate) stream: Stream,
     pub(crate) lines: [LineState; LINES],
-    /// What the numbering before the last restart carried; looked at until `before_until`.
+    /// What the numbering before the last restart carried.
     before: Fingerprints,
+    /// Until then a packet of it that nobody has seen may be on its way on the line that has restarted.
     before_until: Mono,
-    /// Until then an answer may be of the numbering before the last restart.
+    /// The line that has restarted, where it was quiet before: it may go on with bytes of before.
+    rested: Option<Line>,
+    /// Until then an answer may be of it, and so may copies of its packets.
     pub(crate) answers_from: Mono,
 }
 
@@ -47,13 +59,17 @@ impl Sequencer {
             now: Mono::NEVER,
             wake: None,
             session: None,
-            begun: Mono::NEVER,
+            deaf: true,
+            unheard_until: Mono::NEVER,
+            doubted_until: Mono::NEVER,
+            led: None,
             old: OldSessions::new(),
             contested_until: Mono::NEVER,
             stream: Stream::new(),
             lines: core::array::from_fn(|_| LineState::new()),
             before: Fingerprints::new(),
             before_until: Mono::NEVER,
+            rested: None,
             answers_from: Mono::NEVER,
         }
     }
@@ -76,6 +92,10 @@ impl Sequencer {
         let mut sink = self.sink(now, counters, out);
         count_packet(line, packet, &mut sink);
         self.pass_time(&mut sink);
+        if self.deaf && !self.old.refuses(packet.session) {
+            self.deaf = false;
+            self.unheard_until = sink.now + self.config.session_grace;
+        }
         let heard = if !self.admits(line, packet, &mut sink) {
             sink.count(Counter::DiscardOldSession, packet.messages.len() as u64);
             Heard::Foreign
@@ -88,6 +108,12 @@ impl Sequencer {
         };
         self.settle(&mut sink);
         heard
+    }
+
+    /// Nobody listened for a time, or nothing was heard: sessions may have come and gone meanwhile. Of two that
+    /// are heard soon after the next packet nothing tells which is the newer, as at the start.
+    pub fn on_deaf(&mut self) {
+        self.deaf |= !candor_core::canary!(DeafForgotten);
     }
 
     /// Time has come to `now`. Early and late calls do no harm.
@@ -213,13 +239,13 @@ impl Sequencer {
                     false
                 }
                 Some(Past::Welcome) | None => {
-                    self.change_session(current, session, sink);
+                    self.change_session(line, current, session, sink);
                     true
                 }
             },
             None => {
                 self.session = Some(session);
-                self.begun = sink.now;
+                self.doubted_until = self.unheard_until;
                 sink.session = session;
                 sink.notice(Notice::Started { session, first: packet.range.first });
                 true
@@ -229,20 +255,26 @@ impl Sequencer {
 
     fn change_session<O: Output>(
         &mut self,
+        line: Line,
         from: SessionId,
         to: SessionId,
         sink: &mut Sink<'_, O>,
     ) {
         assert_ne!(from, to);
         // A publisher of an old session, or a line that lags behind a change, may be the second that a
-        // handler hears at its start.
-        let unordered = sink.now.since(self.begun) < self.config.session_grace;
+        // handler hears at its start, or after it heard nothing. What it followed before that is the older.
+        // So may any two that come by different lines within the time by which a line lags.
+        let apart = self.led.is_some_and(|(led, until)| led != line && sink.now < until);
+        let apart = apart && !candor_core::canary!(LeadForgotten);
+        let unordered = sink.now < self.doubted_until || apart;
         let back = self.old.leave(from, to, unordered);
         if unordered && !back {
             // It was heard until now.
             self.contested_until = sink.now + self.config.session_grace;
         }
         self.session = Some(to);
+        self.doubted_until = self.unheard_until;
+        self.led = Some((line, sink.now + self.config.session_grace));
         sink.session = to;
         sink.count(Counter::SessionChanges, 1);
         sink.notice(Notice::SessionChanged { from, to });
@@ -262,10 +294,16 @@ impl Sequencer {
         packet: &Packet<'_>,
         sink: &mut Sink<'_, O>,
     ) -> bool {
-        let copy = sink.now < self.before_until && self.may_be_late(packet);
+        let fenced = self.lines[line.index()].fence.is_some_and(|up| sink.now < up.until);
+        let ahead = packet.range.first > self.stream.known_end;
+        let refuses_copies = ahead || self.rested != Some(line);
+        let late = ahead && (fenced || sink.now < self.before_until);
+        let old = refuses_copies && sink.now < self.answers_from && self.is_old_copy(packet);
+        let copy = (late || old) && !candor_core::canary!(FenceLowered);
+        // A heartbeat carries nothing that could be compared: it may be older than the line's next number.
         let fence = &mut self.lines[line.index()].fence;
         match fence {
-            Some(up) if sink.now < up.until && packet.range.first >= up.next => {
+            Some(up) if fenced && (packet.range.first >= up.next || packet.range.is_empty()) => {
                 if !up.said {
                     up.said = true;
                     sink.notice(Notice::OldSession { session: packet.session, line });
@@ -278,16 +316,15 @@ impl Sequencer {
         !copy
     }
 
-    /// Whether the packet may be a late one of the numbering before the restart, from any line: it
-    /// begins with the same bytes under the same number, or so far ahead that the new numbering would
-    /// have to have lost what lies between.
-    fn may_be_late(&self, packet: &Packet<'_>) -> bool {
-        if packet.range.first > self.stream.known_end {
-            return true;
-        }
+    /// Whether the packet begins with the bytes that its number had in the numbering before the restart,
+    /// and not with those it is known to have since.
+    fn is_old_copy(&self, packet: &Packet<'_>) -> bool {
         let mut messages = packet.messages;
-        let first = messages.next().map(print_of);
-        first.is_some() && self.before.get(packet.range.first).map(|(_, print)| print) == first
+        let Some(first) = messages.next().map(print_of) else { return false };
+        let was = |prints: &Fingerprints| {
+            prints.get(packet.range.first).is_some_and(|(_, print)| print == first)
+        };
+        was(&self.before) && !was(&self.stream.prints)
     }
 
     /// Whether the packet is simply the next one: nothing missing, nothing ending.
@@ -446,6 +483,7 @@ impl Sequencer {
         let quiet = self.lines[line.index()].is_quiet(sink.now, self.config.grace);
         core::mem::swap(&mut self.before, &mut self.stream.prints);
         self.before_until = if quiet { Mono::NEVER } else { sink.now + self.config.grace };
+        self.rested = quiet.then_some(line);
         self.answers_from = until;
         self.stream.reset(sink);
         for other in Line::ALL {

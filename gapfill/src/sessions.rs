@@ -57,6 +57,10 @@ impl OldSessions {
     pub(crate) fn leave(&mut self, session: SessionId, other: SessionId, unordered: bool) -> bool {
         // What the venue's service refused is the one followed until now.
         self.known[..self.len].iter_mut().for_each(|old| old.welcome = false);
+        // What an ordered change leaves behind is older than anything since.
+        if !unordered {
+            self.known[..self.len].iter_mut().for_each(|old| old.unordered = false);
+        }
         let old = Old::new(session, unordered);
         if let Some(place) = self.known[..self.len].iter_mut().find(|old| old.session == other) {
             *place = Old::new(session, false);
@@ -70,6 +74,11 @@ impl OldSessions {
             self.oldest = (self.oldest + 1) % OLD_SESSIONS;
         }
         false
+    }
+
+    /// Whether this one was left behind and is not gone back to.
+    pub(crate) fn refuses(&self, session: SessionId) -> bool {
+        self.known[..self.len].iter().any(|old| old.session == session && !old.welcome)
     }
 
     /// The venue's own service knows nothing of the session followed: of those left for it, one that may
@@ -126,8 +135,8 @@ mod tests {
     #[test]
     fn one_is_gone_back_to_once_and_only_where_no_order_is_known() {
         let mut old = OldSessions::new();
-        old.leave(id(1), id(2), true);
-        old.leave(id(2), id(3), false);
+        old.leave(id(2), id(1), false);
+        old.leave(id(1), id(3), true);
         let rival = Some(Past::Rival { first: true });
         assert_eq!(old.heard(id(1), Line::A), rival, "nothing was refused");
         old.on_refused();
@@ -137,6 +146,13 @@ mod tests {
         assert_eq!(old.heard(id(1), Line::A), None, "it is followed");
         old.on_refused();
         assert_eq!(old.heard(id(3), Line::A), Some(Past::First));
+        // What was doubtful is the older from the next change on that is not.
+        let mut old = OldSessions::new();
+        old.leave(id(1), id(2), true);
+        old.leave(id(2), id(3), false);
+        assert_eq!(old.heard(id(1), Line::A), Some(Past::First));
+        old.on_refused();
+        assert_eq!(old.heard(id(1), Line::A), Some(Past::Again));
     }
 
     #[test]

@@ -53,6 +53,8 @@ pub(crate) struct Stream {
     pub(crate) differ_said: Option<Mono>,
     /// An answer contradicted what is remembered.
     pub(crate) doubts_answers: bool,
+    /// Where the last snapshot was joined; `None` where none was.
+    joined_at: Option<SeqNo>,
 }
 
 impl Stream {
@@ -71,6 +73,7 @@ impl Stream {
             genesis: None,
             differ_said: None,
             doubts_answers: false,
+            joined_at: None,
         }
     }
 
@@ -90,6 +93,7 @@ impl Stream {
         self.genesis = None;
         self.differ_said = None;
         self.doubts_answers = false;
+        self.joined_at = None;
     }
 
     /// The number the venue said the run ends before.
@@ -274,6 +278,17 @@ impl Stream {
         }
     }
 
+    /// Whether nothing is known that an answer could agree with: what is missing begins where a snapshot was joined,
+    /// and no line has brought the number before. Numbers that began again since would fill it.
+    pub(crate) fn is_bare(&self) -> bool {
+        let before = SeqNo(self.expected.0 - 1);
+        self.joined_at == Some(self.expected)
+            && self.expected > SeqNo::FIRST
+            && self.gaps.first().is_some_and(|gap| gap.range.first == self.expected)
+            && self.known_print(before).is_none()
+            && !candor_core::canary!(BareAnswerTaken)
+    }
+
     /// Whether this number was given up, as far as that is remembered: with the start of the run
     /// (`true`) or in its middle (`false`).
     pub(crate) fn lost_as(&self, seq: SeqNo) -> Option<bool> {
@@ -433,6 +448,7 @@ impl Stream {
         self.lost.clear();
         self.whole = Wholeness::Whole;
         self.expected = next;
+        self.joined_at = Some(next);
         self.known_end = self.known_end.max(next);
         self.nobody_carried(contained);
         self.phase = match self.phase {
@@ -456,6 +472,7 @@ impl Stream {
         self.reset(sink);
         self.phase = phase;
         self.expected = next;
+        self.joined_at = Some(next);
         self.known_end = next;
         self.watched_from = next;
         assert!(self.gaps.is_empty());

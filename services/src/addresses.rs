@@ -73,16 +73,22 @@ impl Addresses {
         self.all[address] = Address { rested: Mono::NEVER, rest: self.rest };
     }
 
-    /// It did not. Says whether another one is turned to.
-    pub(crate) fn failed(&mut self, now: Mono, address: usize) -> bool {
-        let failed = &mut self.all[address];
-        failed.rested = now + failed.rest;
-        failed.rest = (failed.rest + failed.rest).min(self.rest_max);
+    /// It did what was asked, and what it has is of no use. Says whether another one is turned to: none has to
+    /// rest, since what the service has may be of use the next time, where there is no other to ask.
+    pub(crate) fn useless(&mut self, address: usize) -> bool {
         let turned = self.current == address && self.count > 1;
         if turned {
             self.current = (address + 1) % self.count;
         }
         turned
+    }
+
+    /// It did not. Says whether another one is turned to.
+    pub(crate) fn failed(&mut self, now: Mono, address: usize) -> bool {
+        let failed = &mut self.all[address];
+        failed.rested = now + failed.rest;
+        failed.rest = (failed.rest + failed.rest).min(self.rest_max);
+        self.useless(address)
     }
 
     pub(crate) fn check(&self) {
@@ -116,6 +122,20 @@ mod tests {
         addresses.failed(Mono(520), 0);
         assert_eq!(addresses.pick(Mono(520)), Pick::From(Mono(530)), "the short rest again");
         addresses.check();
+    }
+
+    #[test]
+    fn one_that_has_nothing_of_use_makes_place_for_the_next_and_does_not_rest() {
+        let mut addresses = Addresses::new(2, Nanos(10), Nanos(30));
+        addresses.worked(0);
+        assert!(addresses.useless(0));
+        assert_eq!(addresses.pick(Mono(5)), Pick::Now(1));
+        assert!(!addresses.useless(0), "it is not the one in use");
+        assert!(addresses.useless(1));
+        assert_eq!(addresses.pick(Mono(5)), Pick::Now(0), "neither rests");
+        let mut only = Addresses::new(1, Nanos(10), Nanos(30));
+        assert!(!only.useless(0));
+        assert_eq!(only.pick(Mono(5)), Pick::Now(0));
     }
 
     #[test]

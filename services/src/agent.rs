@@ -106,6 +106,14 @@ impl Agent {
         }
     }
 
+    /// Gives a partition its clients that had none so far: it is one that a map has added.
+    ///
+    /// # Panics
+    /// When there is no such partition.
+    pub fn equip(&mut self, partition: u16, clients: Clients) {
+        *self.clients_of(partition) = clients;
+    }
+
     /// A partition wants something.
     pub fn act(&mut self, now: Mono, partition: u16, action: Action, shell: &mut impl Shell) {
         let clients = self.clients_of(partition);

@@ -168,6 +168,13 @@ impl Link {
         }
     }
 
+    /// What the service at this address has is of no use: the next request goes to another, where there is one.
+    pub(crate) fn turn_from(&mut self, address: usize, counts: &mut Counts) {
+        if self.addresses.useless(address) {
+            counts.add(Count::Failovers);
+        }
+    }
+
     /// The service at this address did what it was asked.
     pub(crate) fn praise(&mut self, address: usize) {
         self.addresses.worked(address);

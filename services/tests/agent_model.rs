@@ -31,7 +31,7 @@ struct Owed {
 
 #[derive(Clone, Copy, Debug)]
 enum Wanted {
-    Numbers(SessionId, SeqRange),
+    Numbers(Ask),
     Snapshot(u32),
 }
 
@@ -63,7 +63,7 @@ impl World {
     /// Whether a request over a connection that is open stands for it: parts of its answer move its
     /// deadline on.
     fn is_under_way(&self, owed: &Owed) -> bool {
-        let Wanted::Numbers(session, range) = owed.wanted else { return false };
+        let Wanted::Numbers(Ask { session, range, .. }) = owed.wanted else { return false };
         match self.lines.get(&(owed.partition, Channel::RetransmitTcp)) {
             Some(Line::Open { said }) => {
                 let (of, asked) = request(self.format, said);
@@ -76,8 +76,8 @@ impl World {
     /// What takes the place of what was asked for before.
     fn owe(&mut self, partition: u16, wanted: Wanted, expires: Mono) {
         self.settle(partition, |older| match (wanted, older) {
-            (Wanted::Numbers(session, range), Wanted::Numbers(of, other)) => {
-                session != *of || !range.intersect(*other).is_empty()
+            (Wanted::Numbers(ask), Wanted::Numbers(other)) => {
+                ask.session != other.session || !ask.range.intersect(other.range).is_empty()
             }
             (Wanted::Snapshot(_), Wanted::Snapshot(_)) => true,
             _ => false,
@@ -117,10 +117,10 @@ impl Shell for World {
             Told::Payload(bytes) => {
                 let packet = format.frame(bytes).expect("sound framing");
                 self.settle(partition, |wanted| match wanted {
-                    Wanted::Numbers(session, range) => {
-                        // The number before is asked for too, and may be all that comes.
-                        let range = SeqRange { first: SeqNo(range.first.0 - 1), ..*range };
-                        *session == packet.session && !range.intersect(packet.range).is_empty()
+                    // Where the number before is asked for too, it may be all that comes.
+                    Wanted::Numbers(ask) => {
+                        let some = !ask.requested().intersect(packet.range).is_empty();
+                        ask.session == packet.session && some
                     }
                     Wanted::Snapshot(_) => false,
                 });
@@ -128,8 +128,9 @@ impl Shell for World {
             }
             Told::Refused(refused) => {
                 self.settle(partition, |wanted| match wanted {
-                    Wanted::Numbers(session, range) => {
-                        *session == refused.session && !range.intersect(refused.range).is_empty()
+                    Wanted::Numbers(ask) => {
+                        let some = !ask.range.intersect(refused.range).is_empty();
+                        ask.session == refused.session && some
                     }
                     Wanted::Snapshot(_) => false,
                 });
@@ -324,8 +325,8 @@ impl Run {
     fn ask(&mut self, partition: u16, range: SeqRange, known: bool, missing: u64, other: bool) {
         let (session, now) = (self.session(other), self.world.now);
         let (opened, expires) = (now - millis(missing), now + self.terms.patience[0]);
-        self.world.owe(partition, Wanted::Numbers(session, range), expires);
         let ask = Ask { session, range, attempt: 0, with_known: known, opened, expires };
+        self.world.owe(partition, Wanted::Numbers(ask), expires);
         self.act(partition, Action::Retransmit(ask));
     }
 

@@ -197,6 +197,29 @@ fn the_known_number_is_never_what_a_long_request_leaves_out() {
 }
 
 #[test]
+fn requests_that_overlap_by_the_known_number_have_an_answer_each() {
+    // What one asks for last is what the next asks for to compare.
+    for swapped in [false, true] {
+        let mut bench = udp(Format::NasdaqItch50, 2);
+        for (first, end) in [(10, 15), (15, 20)] {
+            let ask = Ask { with_known: true, ..bench.the_ask(first, end) };
+            bench.call(|client, now| client.ask(now, ask));
+        }
+        let mut answers = [(9, 15), (14, 20)];
+        if swapped {
+            answers.reverse();
+        }
+        let (first, end) = answers[0];
+        bench.datagram(0, &answer(Format::NasdaqItch50, first, end));
+        assert!(bench.client.deadline().is_some(), "the other is waited for");
+        let (first, end) = answers[1];
+        bench.datagram(0, &answer(Format::NasdaqItch50, first, end));
+        assert_eq!(bench.client.deadline(), None);
+        assert_eq!(bench.count(Count::AnswersLate), 0);
+    }
+}
+
+#[test]
 fn a_connection_that_comes_when_the_ask_has_expired_carries_nothing() {
     let mut bench = tcp(2);
     let soon = Ask { expires: bench.now + millis(500), ..bench.the_ask(1, 2) };

@@ -207,6 +207,56 @@ fn a_server_of_another_session_is_refused_or_named_where_any_was_asked_for() {
 }
 
 #[test]
+fn an_address_whose_snapshot_is_of_no_use_makes_place_for_the_next() {
+    for format in BOTH {
+        for (needs, next) in [(100, 0), (101, 1)] {
+            let mut bench = Snapshots::new(format, 2);
+            let ask = SnapshotAsk { needs: SeqNo(needs), ..bench.snapshot_ask(1) };
+            assert_eq!(bench.call(|client, now| client.ask(now, ask)), ["Connect(0)"]);
+            bench.connected();
+            // It is passed on all the same: whoever asked judges.
+            assert_eq!(bench.bytes(&image(format)).last().unwrap(), "End(100)");
+            assert_eq!(bench.ask(2), [format!("Connect({next})")], "{needs} needed");
+            assert_eq!(bench.count(Count::Failovers), next);
+            // The other has none either: at once the first again, for it has nothing to rest for.
+            bench.connected();
+            assert_eq!(bench.closed(), ["Failed(closed)"]);
+            assert_eq!(bench.ask(3), [format!("Connect({})", 1 - next)]);
+        }
+    }
+}
+
+#[test]
+fn a_server_of_another_session_makes_place_for_the_next() {
+    let config = Config { session: SessionChoice::Current, ..Config::of(Format::NasdaqItch50, 2) };
+    let other = FromServer::Accepted { session: *b"20260726A ", next: SeqNo(1) };
+    let ask = Snapshots::new(Format::NasdaqItch50, 2).snapshot_ask(1);
+    for whole in [false, true] {
+        let mut client = candor_services::snapshot::Client::new(Format::NasdaqItch50, config);
+        let connects = |client: &mut candor_services::snapshot::Client| {
+            client.ask(START, ask);
+            let Some(candor_services::Io::Connect { address }) = client.next_io() else {
+                panic!("it connects");
+            };
+            address
+        };
+        assert_eq!(connects(&mut client), 0);
+        client.on_connected(START);
+        while client.next_io().is_some() {}
+        let _ = client.on_bytes(START, &soup(&[other]));
+        while client.next_result().is_some() {}
+        if whole {
+            let _ = client.on_bytes(START, &soup(&[FromServer::Sequenced(end_of(100).as_bytes())]));
+        } else {
+            client.drop_cycle(START, 1);
+        }
+        while client.next_result().is_some() {}
+        while client.next_io().is_some() {}
+        assert_eq!(connects(&mut client), 1);
+    }
+}
+
+#[test]
 fn every_no_has_its_refusal() {
     let logins = [(&b"A"[..], "login_refused"), (b"S", "wrong_session"), (b"?", "login_refused")];
     for (reason, label) in logins {

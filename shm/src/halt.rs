@@ -106,8 +106,8 @@ fn names<'a>(map: &'a Mapping, place: &PartitionPlan) -> Names<'a> {
     }
 }
 
-/// Sets the words of what is halted by name, as far as it is there: a symbol that isn't defined yet
-/// is for its lane to halt when it defines it.
+/// Sets the words of what is halted by name, as far as it is there: a symbol that isn't defined yet, or
+/// a partition that a map has yet to add, is for its lane to halt when it is.
 pub(crate) fn apply(map: &Mapping, plan: &Plan, halted: &[Halted]) {
     for (name, since) in halted {
         for word in words_of(map, plan, name) {
@@ -187,30 +187,22 @@ impl KillSwitch {
 
 /// Names that their lane halts as it defines them.
 #[derive(Clone, Default, Debug)]
-pub(crate) struct Held(Box<[(Venue, Symbol, Mono)]>);
+pub(crate) struct Held(Box<[Halted]>);
 
 impl Held {
-    /// Adds the symbols among these.
+    /// Adds these.
     pub(crate) fn add(&mut self, halted: &[Halted]) {
-        let symbol = |halted: &Halted| match halted {
-            (HaltName::Symbol(venue, symbol), since) => Some((*venue, *symbol, *since)),
-            _ => None,
-        };
         let mut all = std::mem::take(&mut self.0).into_vec();
-        all.extend(halted.iter().filter_map(symbol));
+        all.extend_from_slice(halted);
         all.sort_unstable();
-        all.dedup_by_key(|(venue, symbol, _)| (*venue, *symbol));
+        all.dedup_by_key(|(name, _)| *name);
         self.0 = all.into_boxed_slice();
     }
 
-    /// Since when the symbol is halted, if it is.
-    pub(crate) fn since(&self, venue: &Venue, symbol: &Symbol) -> Option<Mono> {
-        if self.0.is_empty() {
-            return None;
-        }
-        let key = (venue, symbol);
-        let at = self.0.binary_search_by_key(&key, |(venue, symbol, _)| (venue, symbol)).ok();
-        at.map(|at| self.0[at].2)
+    /// Since when the partition or symbol is halted, if it is.
+    pub(crate) fn since(&self, name: &HaltName) -> Option<Mono> {
+        let at = self.0.binary_search_by_key(name, |(name, _)| *name).ok();
+        at.map(|at| self.0[at].1)
     }
 }
 

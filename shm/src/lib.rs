@@ -42,7 +42,11 @@
 //! assert_eq!(region.read_at(handle, Mono(1)).reason(), Some(Reason::WriterGone));
 //! ```
 
+#[cfg(not(loom))]
+mod alerts;
 mod atomic;
+#[cfg(not(loom))]
+mod attested;
 #[cfg_attr(loom, allow(dead_code, unused_imports))]
 mod layout;
 // Loom checks the two protocols; the rest lays records over bytes, which loom's atomics are not.
@@ -75,20 +79,25 @@ mod switch;
 #[cfg(not(loom))]
 mod text;
 #[cfg(not(loom))]
+mod venue;
+#[cfg(not(loom))]
 mod writer;
 
 #[cfg(not(loom))]
 pub use self::{
+    alerts::{AlertEntry, AlertsInfo},
+    attested::Attested,
     event::EventRecord,
     halt::{Carried, Halt, HaltName, Halted, KillSwitch},
-    layout::LAYOUT_VERSION,
     layout::text::{layout_digest, layout_text},
+    layout::{LAYOUT_VERSION, MILESTONES_MAX},
     loss::LossRecord,
     reader::{
         EventReader, Evidence, Handle, LaneInfo, LossReader, Next, OpenError, PartitionCounters,
         PartitionInfo, Read, Region, RegionInfo, Subscription, UnmappedInfo, View, Word,
     },
     spec::{Endpoint, PartitionSpec, RegionSpec},
+    venue::{InForce, Milestone, Morning, Preopen, PreopenVerdict, VenueInfo},
     writer::{
         Claim, CreateError, Defined, HandlerWriter, LaneWriter, Replaced, Unmapped, claim, create,
         heap, look,

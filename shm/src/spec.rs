@@ -17,6 +17,12 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
+    /// Whether it is the hosts' own talk on a link (224.0.0.0/24), which is nobody's partition.
+    #[must_use]
+    pub const fn is_link_local(self) -> bool {
+        matches!(self.group, [224, 0, 0, _])
+    }
+
     /// Group in bits 16-47, first octet on top; port in bits 0-15.
     pub(crate) const fn word(self) -> u64 {
         (u32::from_be_bytes(self.group) as u64) << 16 | self.port as u64
@@ -66,6 +72,8 @@ pub struct RegionSpec {
     pub process_lease: Nanos,
     /// Digest of the configuration in force, for display and attestation.
     pub config_digest: [u8; 32],
+    /// Digest of the handler's own program; zeros where it could not be read.
+    pub binary_digest: [u8; 32],
     /// The file's group by number; `None` leaves the process's own. Readers need to be in it: the
     /// file's mode is 0640.
     pub group: Option<u32>,
@@ -77,6 +85,8 @@ pub struct RegionSpec {
     pub events: u32,
     /// Records of each lane's loss log, a power of two.
     pub losses: u32,
+    /// Venues that are told of whether or not a partition is theirs; those of partitions are anyway.
+    pub venues: Vec<Venue>,
     /// The partitions; a partition's place here is its index in the region.
     pub partitions: Vec<PartitionSpec>,
 }
@@ -114,12 +124,29 @@ impl RegionSpec {
             trading_date: TradingDate(0),
             process_lease: Nanos::from_millis(50),
             config_digest: [0; 32],
+            binary_digest: [0; 32],
             group: None,
             state_folder: None,
             lanes: 1,
             events: EVENTS as u32,
             losses: LOSSES as u32,
+            venues: Vec::new(),
             partitions: Vec::new(),
         }
+    }
+
+    /// Every venue, once, in the order of their records in the region: those of [`RegionSpec::venues`],
+    /// then those of partitions.
+    #[must_use]
+    pub fn all_venues(&self) -> Vec<Venue> {
+        let mut venues: Vec<Venue> = Vec::new();
+        let own = self.partitions.iter().map(|partition| partition.venue);
+        for venue in self.venues.iter().copied().chain(own) {
+            // A partition to spare has none yet.
+            if !venue.is_empty() && !venues.contains(&venue) {
+                venues.push(venue);
+            }
+        }
+        venues
     }
 }

@@ -8,7 +8,7 @@ use candor_core::{
     Event, InstrumentKey, Line, Loss, LossKind, Message, Mono, Nanos, Origin, Reason, Reject,
     SeqNo, SeqRange, SessionId, Status, SymbolIndex, WireTime,
 };
-use candor_shm::{Endpoint, EventRecord, LossRecord, Next, Unmapped, heap};
+use candor_shm::{Attested, Endpoint, EventRecord, LossRecord, Next, Unmapped, heap};
 use support::{SESSION, book, live, partition, spec, symbol, venue};
 
 fn delete(order: u64) -> Message {
@@ -137,11 +137,15 @@ fn counters_come_back_under_their_names() {
 fn what_the_configuration_says_comes_back() {
     let mut spec = spec();
     spec.partitions.push(partition("IEXG", "DEEP", 0));
-    let (_handler, _lanes, region) = heap(&spec).unwrap();
+    let (mut handler, _lanes, region) = heap(&spec).unwrap();
     let info = region.info();
     assert_eq!(info.handler, spec.handler);
     assert_eq!(info.trading_date, spec.trading_date);
     assert_eq!(info.config_digest, spec.config_digest);
+    assert_eq!(info.binary_digest, spec.binary_digest);
+    assert_eq!(info.attested, Attested::Unsaid);
+    handler.set_attested(Attested::Yes);
+    assert_eq!(region.info().attested, Attested::Yes);
     assert_eq!(info.process_lease, spec.process_lease);
     let found: Vec<_> = region.partitions(Mono(1)).map(|partition| partition.spec).collect();
     assert_eq!(found, spec.partitions);

@@ -4,7 +4,7 @@
 mod support;
 
 use candor_core::{Mono, Reason, SymbolIndex, Venue};
-use candor_shm::{Halt, HandlerWriter, LaneWriter, PartitionSpec, Region, heap};
+use candor_shm::{Halt, HaltName, HandlerWriter, LaneWriter, PartitionSpec, Region, heap};
 use support::{SESSION, book, live, partition, spec, symbol, venue};
 
 const FAR: Mono = Mono(u64::MAX / 2);
@@ -177,4 +177,16 @@ fn a_partition_added_to_a_venue_that_is_halted_is_halted() {
     open(&mut lanes);
     assert_eq!(region.halted(Halt::Partition(1)), Some(Mono(15)));
     assert_eq!(reason(&region, "AAPL"), Some(Reason::Halted));
+}
+
+#[test]
+fn a_partition_that_was_halted_before_a_map_adds_it_is_halted() {
+    let (_handler, mut lanes, region) = morning();
+    let two = candor_core::symbol::Text::from_wire(b"2").unwrap();
+    lanes[1].hold(&[(HaltName::Partition(xnas(), two), Mono(15))]);
+    lanes[0].moved(0, AAPL, true);
+    open(&mut lanes);
+    assert_eq!(region.halted(Halt::Partition(1)), Some(Mono(15)));
+    assert_eq!(reason(&region, "AAPL"), Some(Reason::Halted));
+    assert_eq!(region.halted(Halt::Partition(0)), None);
 }

@@ -26,6 +26,7 @@ fn bytes() -> Vec<u8> {
 /// Uses everything a reader can use.
 fn read_everything(region: &Region) {
     let now = Mono(1_000);
+    let _ = region.alerts();
     let _ = (region.info(), region.unmapped(), region.handler_status(now), region.is_current());
     for partition in region.partitions(now) {
         let _ = partition.counters.iter().count();
@@ -90,6 +91,9 @@ fn what_is_no_region_is_refused_by_name() {
         (0xe0, u64::MAX, "damaged"),
         (0x100, u64::MAX, "damaged"),
         (0x110, 0, "damaged"),
+        (0xf8, 2, "damaged"),
+        (0xf8, u64::MAX, "damaged"),
+        (0x1d0, 0, "damaged"),
     ] {
         let mut changed = whole.clone();
         changed[offset..offset + 8].copy_from_slice(&u64::to_ne_bytes(value));
@@ -224,8 +228,8 @@ fn nothing_but_zeros_behind_a_header_is_never_live() {
     let folder = Folder::new();
     let path = folder.region();
     let mut cleared = bytes();
-    // Behind the partition record's constants everything is a lane's to write.
-    let slots = cleared.len() - 8 * 576 - 4096;
+    // Behind the partition record's constants everything is a lane's to write, but for the table of alerts.
+    let slots = cleared.len() - 8 * 576 - 32_832 - 4096;
     cleared[slots..].fill(0);
     let file = fs::File::create(&path).unwrap();
     file.write_all_at(&cleared, 0).unwrap();

@@ -48,6 +48,15 @@ impl Host {
     }
 
     /// By each of the three words that cover the symbol.
+    fn expect(&mut self, day: u32) {
+        self.region = self.region.clone().for_date(TradingDate(20_261_100 + day));
+    }
+
+    fn later(&mut self, expected: u32) {
+        self.expect(expected);
+        self.lane.date(0, TradingDate(20_261_122));
+    }
+
     fn halt_thrice(&mut self, since: u64) -> [Halt; 3] {
         let all = [Halt::Symbol(self.handle), Halt::Partition(0), Halt::All];
         for halt in all {
@@ -107,16 +116,14 @@ const CASES: &[Case] = &[
         |h| h.handler.set_status(stale(Reason::NotAttested), Mono(70)),
         Some((Reason::NotAttested, 70)),
     ),
-    (
-        "another date",
-        |h| h.region = h.region.clone().for_date(TradingDate(20_261_122)),
-        Some((Reason::NoMap, 0)),
-    ),
-    ("the date expected", |h| h.region = h.region.clone().for_date(TradingDate(20_261_121)), None),
+    ("another date", |h| h.expect(22), Some((Reason::NoMap, 0))),
+    ("the date expected", |h| h.expect(21), None),
+    ("a later map's date", |h| h.later(22), None),
+    ("yesterday's date, and a map since", |h| h.later(21), Some((Reason::NoMap, 0))),
     (
         "halted hides another date",
         |h| {
-            h.region = h.region.clone().for_date(TradingDate(20_261_122));
+            h.expect(22);
             h.handler.set_status(stale(Reason::Halted), Mono(70));
         },
         Some((Reason::Halted, 70)),
@@ -205,7 +212,7 @@ const CASES: &[Case] = &[
         "every reason at once",
         |h| {
             h.halt_thrice(82);
-            h.region = h.region.clone().for_date(TradingDate(20_261_122));
+            h.expect(22);
             h.handler.set_status(stale(Reason::NotAttested), Mono(70));
             h.handler.retire(Mono(700));
             h.publish(stale(Reason::SymbolQuarantined), 7);

@@ -1,6 +1,8 @@
 //! The table of scenarios is the truth: what it names is played, and what is played is in it.
 
 use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
 
 use candor_sim::market::Family;
 use candor_sim::simulator::scenario;
@@ -39,6 +41,16 @@ fn rows(table: &str) -> Vec<Row<'_>> {
     rows
 }
 
+/// Whether a file of the workspace has a test of this name.
+fn is_there(file: &str, test: &str) -> bool {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(file);
+    let text = fs::read_to_string(path).unwrap_or_default();
+    text.contains(&format!("#[test]\nfn {test}()"))
+        || text.contains(&format!("#[test]\n    fn {test}()"))
+        // What another test runs with the privileges that it is about.
+        || text.contains(&format!("\nfn {test}()")) && text.contains("#[ignore = \"run by")
+}
+
 /// What is wrong with a table, a line each.
 fn wrong(table: &str) -> Vec<String> {
     let rows = rows(table);
@@ -55,8 +67,17 @@ fn wrong(table: &str) -> Vec<String> {
             }
             _ => {}
         }
-        let lost = played_by.iter().filter(|played| !known.contains(**played));
-        wrong.extend(lost.map(|played| format!("{name}: there is no scenario {played}")));
+        for played in played_by {
+            match played.split_once(' ') {
+                Some((file, test)) if !is_there(file, test) => {
+                    wrong.push(format!("{name}: there is no test {test} in {file}"));
+                }
+                None if !known.contains(played) => {
+                    wrong.push(format!("{name}: there is no scenario {played}"));
+                }
+                _ => {}
+            }
+        }
     }
     for name in known {
         if !rows.iter().any(|row| row.played_by.contains(&name)) {
@@ -87,7 +108,13 @@ fn a_table_with_holes_is_found_out() {
     let found = wrong(&renamed);
     assert!(found.contains(&"swizzle: no scenario has its name".to_owned()), "{found:?}");
     assert!(found.contains(&"swizzle: there is no scenario swizzled".to_owned()), "{found:?}");
-    let unsaid = TABLE.replace("| no calendar yet |", "| |");
-    assert_eq!(wrong(&unsaid), ["half-day: neither scenario nor reason"]);
+    let unsaid = TABLE.replace(
+        "| no calendar yet; `all-rest` shows that a venue that rests is no alert |",
+        "| |",
+    );
+    assert_eq!(wrong(&unsaid), ["lunch-break: neither scenario nor reason"]);
+    let gone = TABLE.replace("clocks.rs zones_differ`", "clocks.rs zones_agree`");
+    let said = "zones-differ: there is no test zones_agree in feed/src/daily/clocks.rs";
+    assert_eq!(wrong(&gone), [said]);
     assert!(wrong(&TABLE.replace("## Content", "## Other")).contains(&"no section Content".into()));
 }

@@ -93,6 +93,10 @@ scenarios! {
     usual = "usual",
     all_rest = "all-rest",
     thin_beside_busy = "thin-beside-busy",
+    usual_week = "usual-week",
+    half_day = "half-day",
+    holiday = "holiday",
+    all_meant = "all-meant",
     gap_one_line = "gap-one-line",
     gap_both_lines = "gap-both-lines",
     straddle = "straddle",
@@ -104,11 +108,15 @@ scenarios! {
     number_reset = "number-reset",
     number_reset_healed = "number-reset-healed",
     restart_with_late_packets = "restart-with-late-packets",
+    restart_among_copies = "restart-among-copies",
     restart_unheard = "restart-unheard",
     start_beside_old_publisher = "start-beside-old-publisher",
     start_beside_old_publisher_alone = "start-beside-old-publisher-alone",
     start_as_session_changes = "start-as-session-changes",
     start_as_sessions_change_twice = "start-as-sessions-change-twice",
+    join_as_sessions_change_twice = "join-as-sessions-change-twice",
+    sessions_change_while_dark = "sessions-change-while-dark",
+    restart_behind_splice = "restart-behind-splice",
     failover_new_session = "failover-new-session",
     session_change_all = "session-change-all",
     two_publishers = "two-publishers",
@@ -407,7 +415,7 @@ fn an_expectation_that_nobody_looked_at_fails_the_plan() {
 #[test]
 fn every_canary_is_caught() {
     use candor_core::canary::Canary;
-    for one in Canary::ALL {
+    for one in Canary::ALL.into_iter().filter(|one| one.test().is_none()) {
         let caught = candor_sim::simulator::canaries::caught(one, 1, 200);
         let (seeds, how) = caught.unwrap_or_else(|| panic!("{} is not caught", one.name()));
         println!("shown: canary {} caught after {seeds} seeds: {how}", one.name());

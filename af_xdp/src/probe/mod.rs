@@ -4,10 +4,12 @@
 //! Everything about an interface comes by system calls, so it is about the calling thread's network
 //! namespace, whatever `/sys` shows.
 
+mod clock;
 mod ethtool;
 mod host;
 mod trial;
 
+pub use clock::{WallClock, wall_clock};
 pub use ethtool::{Channels, HashFields, Interface, ProbeError, Steering, interface};
 pub use host::{Capability, Host, host};
 pub use trial::{TrialError, native_attaches, zero_copy_binds};

@@ -28,6 +28,8 @@ pub struct Shown {
     pub status: Option<Status>,
     pub epoch: u32,
     pub lease: Mono,
+    /// A lease was given, and the status that makes it good is yet to come.
+    pub promised: bool,
     pub slots: BTreeMap<u32, (Status, u32, BookView)>,
     pub names: BTreeMap<Symbol, u32>,
     pub events: Vec<(Option<SymbolIndex>, SeqNo, Message)>,
@@ -42,16 +44,19 @@ pub struct Shown {
 
 impl Sink for Shown {
     fn lease(&mut self, deadline: Mono) {
-        assert!(self.status.is_some_and(Status::is_live), "a lease only while in sync");
+        self.promised = !self.status.is_some_and(Status::is_live);
         self.lease = deadline;
     }
     fn status(&mut self, status: Status, epoch: u32, _since: Mono, _session: SessionId) {
         assert!(epoch >= self.epoch, "epochs only grow");
+        assert!(!self.promised || status.is_live(), "a lease only while in sync");
+        self.promised = false;
         self.status = Some(status);
         self.epoch = epoch;
     }
     fn numbers(&mut self, expected: SeqNo, known_end: SeqNo, heard: Mono) {
         assert!(known_end >= expected);
+        assert!(!self.promised, "a lease only while in sync, or right before");
         self.expected = expected;
         self.heard = heard;
     }

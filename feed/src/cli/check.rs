@@ -7,7 +7,9 @@ use serde_json::{Value, json};
 
 use super::{ConfigArg, Output, OutputArg, print};
 use crate::clock;
-use crate::config::{self, Config, Lane, MapVenue, Maps, SourceKind};
+use crate::config::{
+    self, Alerts, Attest, CalendarOf, Config, Lane, MAP_AT, MapVenue, Mapped, Maps, Own, SourceKind,
+};
 use crate::day::Day;
 use crate::exit::{Exit, Failure};
 use crate::store::Origin;
@@ -54,8 +56,17 @@ fn table(config: &Config) -> String {
     row("trading date", date);
     row("process lease", handler.process_lease.to_string());
     row("source", source(config));
+    if let Some(alerts) = &config.alerts {
+        row("alerts", alerts_text(alerts));
+    }
     if let Some(maps) = &config.maps {
         row("maps", maps_text(maps));
+    }
+    for mapped in &config.mapped {
+        row("map", mapped_text(mapped));
+    }
+    if let Some(Attest { manifest, key }) = &config.attest {
+        row("attest", format!("{}, signed by {}", manifest.display(), key.display()));
     }
     row("digest", config.digest_text());
     for (index, lane) in config.lanes.iter().enumerate() {
@@ -128,6 +139,16 @@ fn services(config: &Config) -> Vec<[String; 6]> {
         ]);
     }
     rows
+}
+
+fn alerts_text(alerts: &Alerts) -> String {
+    format!(
+        "{} and above: {}, {} at most, {} at once",
+        alerts.severity.label(),
+        alerts.command.join(" "),
+        alerts.timeout,
+        alerts.at_once
+    )
 }
 
 fn lane_text(config: &Config, index: usize, lane: &Lane) -> String {
@@ -216,8 +237,90 @@ fn json(config: &Config) -> Value {
         "source": source_json(config),
         "lanes": lanes,
         "partitions": partitions,
+        "mapped": config.mapped.iter().map(mapped_json).collect::<Vec<_>>(),
+        "alerts": config.alerts.as_ref().map(alerts_json),
         "maps": config.maps.as_ref().map(maps_json),
+        "attest": config.attest.as_ref().map(|attest| json!({
+            "manifest": attest.manifest,
+            "key": attest.key,
+        })),
         "digest": config.digest_text(),
+    })
+}
+
+/// The command that passes alerts on.
+fn alerts_json(alerts: &Alerts) -> Value {
+    json!({
+        "severity": alerts.severity.label(),
+        "command": alerts.command,
+        "timeout_ns": alerts.timeout.0,
+        "at_once": alerts.at_once,
+    })
+}
+
+/// A venue whose partitions come from the store.
+fn mapped_text(mapped: &Mapped) -> String {
+    let at = match (mapped.at, mapped.calendar) {
+        (Some(at), _) => format!("at {at}"),
+        (None, CalendarOf::EveryDay) => format!("at {MAP_AT}"),
+        (None, CalendarOf::Venue) => "at its calendar's time".to_owned(),
+    };
+    let days = match mapped.calendar {
+        CalendarOf::Venue => "of each trading date",
+        CalendarOf::EveryDay => "every day",
+    };
+    format!(
+        "{}, {}: partitions from the store {at} {days}, tried again after {}; {} partitions and {} symbols of \
+         each to spare{}",
+        mapped.venue,
+        mapped.feed.name(),
+        mapped.retry,
+        mapped.spare_partitions,
+        mapped.spare_symbols,
+        timeline_text(mapped)
+    )
+}
+
+/// What of the morning is due at another time than usual.
+fn timeline_text(mapped: &Mapped) -> String {
+    let moments = mapped.timeline.iter().map(|(step, at)| format!("{} at {at}", step.name()));
+    let mut said: Vec<String> = moments.collect();
+    if mapped.directory_ppm < 1_000_000 {
+        said.push(format!("directory with {} ppm of the symbols", mapped.directory_ppm));
+    }
+    if said.is_empty() { String::new() } else { format!("; {}", said.join(", ")) }
+}
+
+fn mapped_json(mapped: &Mapped) -> Value {
+    let own = |own: &Own| {
+        json!({
+            "partition": own.name.as_str(),
+            "lane": own.lane,
+            "subscribe": own.subscribe,
+            "symbols_max": own.symbols,
+            "orders_max": own.orders,
+            "levels_max": own.levels,
+        })
+    };
+    json!({
+        "venue": mapped.venue.as_str(),
+        "feed": mapped.feed.name(),
+        "at": mapped.at.map(|at| at.to_string()),
+        "timeline": mapped
+            .timeline
+            .iter()
+            .map(|(step, at)| (step.name().to_owned(), json!(at.to_string())))
+            .collect::<serde_json::Map<_, _>>(),
+        "directory_ppm": mapped.directory_ppm,
+        "calendar": if mapped.calendar == CalendarOf::EveryDay { "every-day" } else { "venue" },
+        "retry_ns": mapped.retry.0,
+        "lanes": mapped.lanes,
+        "symbols_max": mapped.symbols,
+        "spare_symbols": mapped.spare_symbols,
+        "orders_max": mapped.orders,
+        "levels_max": mapped.levels,
+        "spare_partitions": mapped.spare_partitions,
+        "partitions": mapped.own.iter().map(own).collect::<Vec<_>>(),
     })
 }
 

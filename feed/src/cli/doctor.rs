@@ -1,12 +1,14 @@
 //! `candor doctor`.
 
+use candor_maps::calendar::Wall;
 use clap::Args;
 use serde_json::json;
 
 use super::{ConfigArg, Output, OutputArg, print};
-use crate::config;
+use crate::daily::resolve;
 use crate::doctor::{self, Finding};
 use crate::exit::{Exit, Failure};
+use crate::{clock, config};
 
 /// Looks whether this host can run a configuration: privileges, limits, the group,
 /// interfaces, queues, cores.
@@ -26,6 +28,8 @@ pub(super) struct Doctor {
 impl Doctor {
     pub(super) fn run(self) -> Result<Exit, Failure> {
         let config = config::load(&self.config.config)?;
+        // With the partitions that it would start with now: what can't start is what there is to say first.
+        let config = resolve(&config, Wall(clock::wall()))?.config;
         let findings = doctor::examine(&config, self.try_it);
         let verdict = doctor::verdict(&findings);
         match self.output.output {

@@ -53,7 +53,10 @@ impl Halt {
         let path = self.region.path()?;
         let source = match self.region.open() {
             Ok(source) => source,
-            Err(failure) => return self.without_region(reason, failure),
+            Err(failure) => match self.without_region(reason, failure)? {
+                Some(source) => source,
+                None => return Ok(Exit::Unknown),
+            },
         };
         let target = Target::find(&self.target, &source.region)?;
         let words = target.words(&source.region);
@@ -155,8 +158,9 @@ impl Halt {
         Ok((source, after, clock::now()))
     }
 
-    /// There is nothing to halt: the next handler is to begin halted.
-    fn without_region(&self, reason: &str, failure: Failure) -> Result<Exit, Failure> {
+    /// There is nothing to halt: the next handler is to begin halted. The region, where one has come
+    /// meanwhile: its handler may have read the record before this was in it.
+    fn without_region(&self, reason: &str, failure: Failure) -> Result<Option<Source>, Failure> {
         let Some(config) = self.region.config()? else { return Err(failure) };
         if failure.exit != Exit::Unknown {
             return Err(failure);
@@ -170,6 +174,9 @@ impl Halt {
             reason: reason.to_owned(),
         };
         let new = place.lock()?.add(record)?;
+        if let Ok(source) = self.region.open() {
+            return Ok(Some(source));
+        }
         let row = Row::new()
             .with("target", Value::text(target))
             .with("changed", Value::text(if new { "yes" } else { "no, it was halted" }))
@@ -177,7 +184,7 @@ impl Halt {
             .with("handler", Value::text("none"));
         Answer::new().one("halt", row).print(self.output.output)?;
         print::error(&format!("{failure}; the next start begins with {target} halted"));
-        Ok(Exit::Unknown)
+        Ok(None)
     }
 }
 

@@ -1,16 +1,23 @@
 //! The command line. A file for each command; this one knows which there are, and turns what they
 //! answer into an exit code.
 
+mod alerts;
+mod attest;
+mod changes;
 mod check;
 mod control;
 mod counters;
 mod doctor;
+mod drill;
+mod fleet;
 mod get;
 mod halt;
+mod journal;
 mod loss;
 mod map;
 mod output;
 mod partitions;
+mod preopen;
 pub mod print;
 mod recovery;
 mod region;
@@ -20,6 +27,7 @@ mod run;
 mod stale;
 mod status;
 mod tail;
+mod timeline;
 mod top;
 mod unmapped;
 mod why;
@@ -48,12 +56,22 @@ enum Command {
     /// Check, compare, show, take, load and list the partition maps of venues.
     #[command(subcommand)]
     Map(map::MapCommand),
+    /// Make keys, sign what may run, and see whether it does.
+    #[command(subcommand)]
+    Attest(attest::AttestCommand),
+    /// Compare many hosts: who runs another binary, configuration, layout or map than the rest.
+    #[command(subcommand)]
+    Fleet(fleet::FleetCommand),
     /// Look whether this host can run a configuration.
     Doctor(doctor::Doctor),
+    /// Make every stale path happen on this host, and sign what was seen.
+    Drill(drill::Drill),
     /// Replay captures as fast as it goes, and write the books and counts they give.
     Replay(replay::Replay),
     /// Say what the handler as a whole is, and how much is live.
     Status(status::StatusQuery),
+    /// List what operators are told of: what is wrong, where, since when, and what to do.
+    Alerts(alerts::AlertsQuery),
     /// List the partitions.
     Partitions(partitions::Partitions),
     /// List the symbols that are stale, with the reason.
@@ -62,6 +80,12 @@ enum Command {
     Why(why::Why),
     /// Show a symbol's prices with their status.
     Get(get::Get),
+    /// Show the journal: every transition, map, digest, operator's verb, alert, gap and recovery.
+    Journal(journal::JournalQuery),
+    /// List what changed, ranked by how much it overlaps with what went stale.
+    Changes(changes::ChangesQuery),
+    /// Show the morning: milestones planned and done, and how much slack is left.
+    Timeline(timeline::TimelineQuery),
     /// Follow the messages as they are applied.
     Tail(tail::Tail),
     /// List what was counted: refusals, duplicates, discards by reason, drops.
@@ -70,6 +94,8 @@ enum Command {
     Loss(loss::LossQuery),
     /// List multicast that no partition takes.
     Unmapped(unmapped::UnmappedQuery),
+    /// Go or no-go before the open, each check with its evidence.
+    Preopen(preopen::Preopen),
     /// Show the handler live.
     Top(top::Top),
     /// Have the running handler join a partition's lines again.
@@ -88,17 +114,25 @@ impl Command {
             Command::Run(command) => command.run(),
             Command::Check(command) => command.run(),
             Command::Map(command) => command.run(),
+            Command::Attest(command) => command.run(),
+            Command::Fleet(command) => command.run(),
             Command::Doctor(command) => command.run(),
+            Command::Drill(command) => command.run(),
             Command::Replay(command) => command.run(),
             Command::Status(command) => command.run(),
+            Command::Alerts(command) => command.run(),
             Command::Partitions(command) => command.run(),
             Command::Stale(command) => command.run(),
             Command::Why(command) => command.run(),
             Command::Get(command) => command.run(),
+            Command::Journal(command) => command.run(),
+            Command::Changes(command) => command.run(),
+            Command::Timeline(command) => command.run(),
             Command::Tail(command) => command.run(),
             Command::Counters(command) => command.run(),
             Command::Loss(command) => command.run(),
             Command::Unmapped(command) => command.run(),
+            Command::Preopen(command) => command.run(),
             Command::Top(command) => command.run(),
             Command::Subscribe(command) => command.run(),
             Command::Unsubscribe(command) => command.run(),

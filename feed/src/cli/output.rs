@@ -5,10 +5,13 @@
 //! exactly its venue's decimals in both, since JSON's numbers are floating point to most readers.
 
 use candor_core::{Decimals, Mono, Nanos, Price};
+use candor_maps::calendar::timeline::Slack;
 use serde_json::{Map, Value as Json};
 
 use super::{Output, print};
+use crate::clock;
 use crate::exit::Failure;
+use crate::sign::hex;
 
 /// One value, before it is shown.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -21,18 +24,36 @@ pub(super) enum Value {
     Age(Option<Nanos>),
     /// How much is left, or how long something took; `None` where that isn't known.
     Length(Option<Nanos>),
+    /// An instant of the wall clock in a time zone, ns since the Unix epoch; `None` for none. A time of day for a
+    /// person, with date and offset for a program.
+    Time(Option<u64>, &'static str),
+    /// How much is left, less than nothing where it is used up; `None` where that isn't known.
+    Slack(Option<Slack>),
     /// A price.
     Price(Price, Decimals),
     /// Parts per hundred, in tenths; `None` of nothing.
     Share(Option<u64>),
+    /// A digest in hexadecimal digits: whole in JSON, in a table as much of it as tells two apart.
+    Digest(String),
     /// Nothing is known, or nothing applies.
     Absent,
 }
+
+/// Digits of a digest in a table.
+const DIGITS: usize = 12;
 
 impl Value {
     /// Words.
     pub(super) fn text(text: impl ToString) -> Value {
         Value::Text(text.to_string())
+    }
+
+    /// A digest; absent where it is all zeros, which is what stands where none is known.
+    pub(super) fn digest(digest: &[u8]) -> Value {
+        match digest.iter().any(|byte| *byte != 0) {
+            true => Value::Digest(hex(digest)),
+            false => Value::Absent,
+        }
     }
 
     /// How long ago something happened; "never" for [`Mono::NEVER`].
@@ -54,17 +75,26 @@ impl Value {
             Value::Age(Some(age)) => format!("{age} ago"),
             Value::Age(None) => "never".to_owned(),
             Value::Length(Some(length)) => length.to_string(),
+            Value::Time(Some(wall), zone) => clock::time(*wall, zone),
+            Value::Slack(Some(slack)) => slack.to_string(),
             Value::Price(price, decimals) => price.with(*decimals).to_string(),
             Value::Share(Some(tenths)) => format!("{}.{} %", tenths / 10, tenths % 10),
-            Value::Length(None) | Value::Share(None) | Value::Absent => "-".to_owned(),
+            Value::Digest(digits) => digits.chars().take(DIGITS).collect(),
+            Value::Time(None, _)
+            | Value::Length(None)
+            | Value::Slack(None)
+            | Value::Share(None)
+            | Value::Absent => "-".to_owned(),
         }
     }
 
     fn json(&self) -> Json {
         match self {
-            Value::Text(text) => Json::from(text.as_str()),
+            Value::Text(text) | Value::Digest(text) => Json::from(text.as_str()),
             Value::Number(number) => Json::from(*number),
             Value::Age(length) | Value::Length(length) => Json::from(length.map(|length| length.0)),
+            Value::Time(wall, zone) => Json::from(wall.map(|wall| clock::local(wall, zone))),
+            Value::Slack(slack) => Json::from(slack.map(|slack| slack.0)),
             Value::Price(price, decimals) => Json::from(price.with(*decimals).to_string()),
             Value::Share(tenths) => Json::from(tenths.map(|tenths| tenths as f64 / 10.0)),
             Value::Absent => Json::Null,
@@ -74,7 +104,7 @@ impl Value {
     /// What is put behind the name in JSON, for the unit.
     fn unit(&self) -> &'static str {
         match self {
-            Value::Age(_) | Value::Length(_) => "_ns",
+            Value::Age(_) | Value::Length(_) | Value::Slack(_) => "_ns",
             Value::Share(_) => "_percent",
             _ => "",
         }
@@ -266,17 +296,28 @@ mod tests {
             .with("since", Value::Age(Some(Nanos::from_millis(312))))
             .with("bid", Value::Price(Price(1_234_500), Decimals(4)))
             .with("share_live", Value::share(1, 3))
-            .with("ask", Value::Absent);
-        let columns = &["symbol", "since", "bid", "share_live", "ask"];
+            .with("ask", Value::Absent)
+            .with("digest", Value::digest(&[0xab; 32]))
+            .with("unknown", Value::digest(&[0; 32]));
+        let columns = &["symbol", "since", "bid", "share_live", "ask", "digest", "unknown"];
         let answer = Answer::new().many("symbols", columns, vec![row]);
         let table = answer.table();
-        assert!(table.starts_with("SYMBOL  SINCE       BID       SHARE LIVE  ASK\n"), "{table}");
-        assert!(table.ends_with("AAPL    312 ms ago  123.4500  33.3 %      -\n"), "{table}");
+        assert!(
+            table.starts_with(
+                "SYMBOL  SINCE       BID       SHARE LIVE  ASK  DIGEST        UNKNOWN\n"
+            ),
+            "{table}"
+        );
+        assert!(
+            table.ends_with("AAPL    312 ms ago  123.4500  33.3 %      -    abababababab  -\n"),
+            "{table}"
+        );
         let json = &answer.json()["symbols"][0];
         assert_eq!(json["since_ns"], 312_000_000);
         assert_eq!(json["bid"], "123.4500");
         assert_eq!(json["share_live_percent"], 33.3);
-        assert!(json["ask"].is_null());
+        assert_eq!(json["digest"], "ab".repeat(32));
+        assert!(json["ask"].is_null() && json["unknown"].is_null());
         assert_eq!(json.as_object().unwrap().len(), columns.len());
     }
 }

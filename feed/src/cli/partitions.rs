@@ -19,6 +19,7 @@ const COLUMNS: &[&str] = &[
     "heard",
     "silence",
     "epoch",
+    "trading_date",
     "session",
     "expected",
     "known_end",
@@ -70,10 +71,16 @@ pub(super) fn live(region: &Region, partition: u16) -> u64 {
     region.symbols(partition).filter(|(handle, _)| live(*handle)).count() as u64
 }
 
+/// How many symbols a partition has, those left out that a map has moved to another.
+pub(super) fn here(region: &Region, partition: &PartitionInfo) -> u64 {
+    let moved = region.symbols(partition.index).filter(|(handle, _)| region.is_moved(*handle));
+    u64::from(partition.symbols).saturating_sub(moved.count() as u64)
+}
+
 fn row(region: &Region, partition: &PartitionInfo, now: Mono) -> Row {
     let spec = &partition.spec;
     let live = live(region, partition.index);
-    let symbols = u64::from(partition.symbols);
+    let symbols = here(region, partition);
     let (session, expected, known_end) = match partition.numbers {
         Some((session, expected, end)) => {
             (Value::text(session), Value::Number(expected.0), Value::Number(end.0))
@@ -91,6 +98,7 @@ fn row(region: &Region, partition: &PartitionInfo, now: Mono) -> Row {
         .with("heard", Value::age(partition.heard, now))
         .with("silence", Value::Length(Some(spec.silence)))
         .with("epoch", Value::Number(u64::from(partition.epoch)))
+        .with("trading_date", Value::text(partition.trading_date))
         .with("session", session)
         .with("expected", expected)
         .with("known_end", known_end)

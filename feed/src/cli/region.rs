@@ -128,6 +128,24 @@ impl Source {
         self.region.partitions_when(clock::now).collect()
     }
 
+    /// The trading date of the maps in force; where venues have several, each venue's.
+    pub(super) fn dates(&self) -> String {
+        let mut dates: Vec<_> =
+            self.partitions().iter().map(|p| (p.spec.venue, p.trading_date)).collect();
+        dates.sort_unstable();
+        dates.dedup();
+        match &dates[..] {
+            [] => self.region.trading_date().to_string(),
+            [(_, first), rest @ ..] if rest.iter().all(|(_, date)| date == first) => {
+                first.to_string()
+            }
+            _ => {
+                let each = dates.iter().map(|(venue, date)| format!("{venue} {date}"));
+                each.collect::<Vec<_>>().join(", ")
+            }
+        }
+    }
+
     /// A partition as it is now; `None` when there is no such partition.
     pub(super) fn partition(&self, index: u16) -> Option<PartitionInfo> {
         self.region.partition_when(index, clock::now)

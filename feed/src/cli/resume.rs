@@ -1,7 +1,7 @@
 //! `candor resume`: ends a halt, if a second person is named and nothing else is wrong.
 
 use candor_core::Nanos;
-use candor_shm::{KillSwitch, OpenError, clock};
+use candor_shm::{KillSwitch, OpenError, Region, clock};
 use clap::Args;
 
 use super::output::{Answer, Row, Value};
@@ -14,15 +14,16 @@ use crate::halt::record::Place;
 use crate::halt::resume::{Line, now_live};
 use crate::halt::users::{self, User};
 use crate::halt::{Target, live};
+use crate::preopen::{self, Of};
 
 const CHECKS: &[&str] = &["check", "holds", "evidence"];
 
 /// How long is waited for what may be Live to be so.
 const LIVE_WITHIN: Nanos = Nanos::from_millis(20);
 
-/// Ends a halt, where the region can be read, its handler is live, its date is today's, nothing of
-/// TARGET is stale for another reason, and a second person is named who is a user of this host, and
-/// neither who halted nor who runs this. Exits 0 when it is resumed, 2 when it may not be (with what is
+/// Ends a halt, where `candor preopen` passes for the partitions of TARGET, and a second person is named who is
+/// a user of this host, and neither who halted nor who runs this. With `-c` it looks for itself and listens to
+/// the lines; with `-r` alone, and for one who may not write, the handler is asked, which looks at once. Exits 0 when it is resumed, 2 when it may not be (with what is
 /// wrong), 3 when there is no region, 64 for an unknown target, 77 when this user may neither write nor
 /// ask. It starts nothing.
 #[derive(Debug, Args)]
@@ -51,28 +52,25 @@ impl Resume {
         let place = Place::of(region.info().state_folder.as_deref(), &path);
         let target = Target::find_halted(&self.target, region, &place)?;
         let before = now_live(region, &target).0;
-        let (way, lines) = match KillSwitch::open(&path) {
-            Ok(switch) if switch.is_of(region) => {
-                match act::resume(&switch, &place, region, &target, &runners(), second)? {
+        let (way, lines) = match (self.region.config()?, KillSwitch::open(&path)) {
+            (Some(config), Ok(switch)) if switch.is_of(region) => {
+                let numbers = target.partitions(region);
+                let preopen = preopen::look(&config, region, Of::Halted(&numbers));
+                let by = (&*runners(), second);
+                match act::resume(&switch, &place, region, &target, by, &preopen)? {
                     Resumed::NoGo(lines) => return self.no_go(&target, &lines),
                     Resumed::Done(lines) => ("this process", lines),
                 }
             }
-            Ok(_) => return Err(Failure::new(Exit::Unknown, "the region was replaced: try again")),
-            Err(refused @ (OpenError::NotOurs { .. } | OpenError::NotPermitted { .. })) => {
-                let wish = format!("{target}\t{second}");
-                let socket = self.region.control()?;
-                client::ask(&socket, control::Command::Resume, &wish).map_err(|failure| {
-                    match failure.exit {
-                        Exit::NoGo | Exit::Usage => failure,
-                        _ => Failure::privilege(format!(
-                            "{refused}; nor does its handler do it: {failure}"
-                        )),
-                    }
-                })?;
+            (_, Ok(switch)) if !switch.is_of(region) => {
+                return Err(Failure::new(Exit::Unknown, "the region was replaced: try again"));
+            }
+            // Without the configuration it is the handler that knows what has to be so.
+            (_, Ok(_) | Err(OpenError::NotOurs { .. } | OpenError::NotPermitted { .. })) => {
+                self.ask(region, &target, second)?;
                 ("the handler, which was asked", Vec::new())
             }
-            Err(other) => return Err(super::region::refuse(other)),
+            (_, Err(other)) => return Err(super::region::refuse(other)),
         };
         let words = target.words(region);
         let until = clock::now() + LIVE_WITHIN;
@@ -103,6 +101,21 @@ impl Resume {
         answer.print(self.output.output)?;
         say_gone(&source, handler);
         Ok(Exit::Ok)
+    }
+
+    /// Has the handler do it, which must be there for that.
+    fn ask(&self, region: &Region, target: &Target, second: &str) -> Result<(), Failure> {
+        if let Some(reason) = region.unhalted_status_when(clock::now).reason() {
+            let text = reason.text();
+            let message = format!("{target} stays halted; the handler is Stale({reason}): {text}");
+            return Err(Failure::new(Exit::NoGo, message));
+        }
+        let wish = format!("{target}\t{second}");
+        let asked = client::ask(&self.region.control()?, control::Command::Resume, &wish);
+        asked.map(|_| ()).map_err(|failure| match failure.exit {
+            Exit::NoGo | Exit::Usage => failure,
+            _ => Failure::privilege(format!("the handler does not do it: {failure}")),
+        })
     }
 
     fn no_go(&self, target: &Target, lines: &[Line]) -> Result<Exit, Failure> {

@@ -28,7 +28,7 @@ impl Run {
             .with_ansi(false)
             .with_max_level(tracing::Level::INFO)
             .init();
-        let outcome = run::run(&config);
+        let outcome = run::run(&config, Some(&writer.lines()));
         // By the same way, so that a standard error that takes nothing can't hold up the end.
         let exit = outcome.unwrap_or_else(|failure| {
             writer.lines().put(format!("candor: {failure}\n").as_bytes());

@@ -74,6 +74,10 @@ fn everything(source: &Source, now: Mono, wanted: Option<Reason>) -> Vec<Row> {
     let mut rows = Vec::new();
     for partition in source.partitions() {
         for (handle, symbol) in source.region.symbols(partition.index) {
+            // It is found where the map has it now.
+            if source.region.is_moved(handle) {
+                continue;
+            }
             let found = Found { venue: partition.spec.venue, symbol, handle };
             rows.extend(row(source, &found, now, wanted));
         }

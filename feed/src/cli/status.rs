@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use candor_core::counters::LaneCounter;
 use candor_core::{Mono, Nanos, Reason};
-use candor_shm::{LaneInfo, Region, clock};
+use candor_shm::{LaneInfo, Region, VenueInfo, clock};
 use clap::Args;
 
 use super::output::{Answer, Row, Value};
@@ -30,6 +30,8 @@ const LANES: &[&str] = &[
     "losses",
 ];
 const PARTITIONS: &[&str] = &["partition_status", "partitions", "share"];
+const VENUES: &[&str] =
+    &["venue", "trading_date", "since", "map_digest", "preopen", "preopen_date", "preopen_asked"];
 const HALTS: &[&str] = &["halted", "since", "by", "reason", "in_force"];
 const SYMBOLS: &[&str] = &["symbol_status", "symbols", "share"];
 
@@ -54,12 +56,16 @@ impl StatusQuery {
         let mut symbols = Tally::default();
         for index in 0..source.region.partition_count() {
             for (handle, _) in source.region.symbols(index) {
-                symbols.add(source.region.read(handle).reason());
+                // Counted where the map has it now.
+                if !source.region.is_moved(handle) {
+                    symbols.add(source.region.read(handle).reason());
+                }
             }
         }
         let answer = Answer::new()
             .one("handler", handler(&mut source))
             .many("lanes", LANES, lanes(&source.region))
+            .many("venues", VENUES, venues(&mut source))
             .one("recovery", recovery::sums(&infos))
             .many("partitions", PARTITIONS, partitions.rows(PARTITIONS))
             .many("symbols", SYMBOLS, symbols.rows(SYMBOLS))
@@ -73,25 +79,58 @@ fn handler(source: &mut Source) -> Row {
     let info = source.region.info();
     let status = source.handler();
     let now = source.now();
-    let digest: String = info.config_digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    // Of a table that is being written nothing is known.
+    let alerts = source.region.alerts();
+    let alerts = alerts.map_or(Value::Absent, |alerts| Value::Number(alerts.active));
     Row::new()
         .with("handler", Value::text(info.handler))
         .with("status", Value::text(status_text(status)))
         .with("why", reason_text(status))
-        .with("trading_date", Value::text(info.trading_date))
+        .with("trading_date", Value::text(source.dates()))
         .with("generation", Value::Number(info.generation))
         .with("pid", Value::Number(u64::from(info.pid)))
         .with("started", Value::age(info.created, now))
         .with("retired", Value::age(source.region.retired().unwrap_or(Mono::NEVER), now))
         .with("process_lease", Value::Length(Some(info.process_lease)))
-        .with("config_digest", Value::text(digest))
+        .with("alerts", alerts)
+        .with("attested", Value::text(info.attested.label()))
+        .with("binary_digest", Value::digest(&info.binary_digest))
+        .with("config_digest", Value::digest(&info.config_digest))
+        // A region of another layout is not read.
+        .with("layout_digest", Value::Text(format!("{:016x}", candor_shm::layout_digest())))
+}
+
+/// Which date and map of each venue are in force. A venue whose partitions are the configuration's has no map
+/// of its own; the configuration's digest is the handler's.
+fn venues(source: &mut Source) -> Vec<Row> {
+    let (now, wall) = (source.now(), crate::clock::wall());
+    let row = |venue: VenueInfo| {
+        // What the handler was answered last when it asked for itself.
+        let preopen = venue.preopen;
+        let asked = preopen.map(|one| Nanos(wall.saturating_sub(one.at)));
+        // Zeros where the partitions are the configuration's.
+        let digest = venue.in_force.map_or(Value::Absent, |one| Value::digest(&one.digest));
+        let since = if venue.in_force.is_some() { venue.since } else { Mono::NEVER };
+        Row::new()
+            .with("venue", Value::text(venue.name))
+            .with("trading_date", venue.in_force.map_or(Value::Absent, |one| Value::text(one.date)))
+            .with("since", Value::age(since, now))
+            .with("map_digest", digest)
+            .with("preopen", preopen.map_or(Value::Absent, |one| Value::text(one.verdict.label())))
+            .with("preopen_date", preopen.map_or(Value::Absent, |one| Value::text(one.date)))
+            .with("preopen_asked", Value::Age(asked))
+    };
+    source.region.venues().map(row).collect()
 }
 
 /// What is recorded as halted, and what is halted without a record. Who may not read the record sees
-/// that it is halted, and since when.
+/// that it is halted, and since when, and what keeps the rest from them.
 fn halts(source: &Source) -> Vec<Row> {
     let set = source.region.halts();
-    let records = source.halts().read().unwrap_or_default();
+    let records = source.halts().read().unwrap_or_else(|failure| {
+        super::print::error(&failure.to_string());
+        Vec::new()
+    });
     let wall = crate::clock::wall();
     let recorded = records.iter().map(|record| {
         let force = set.iter().any(|(name, _)| record.target.covers(name));

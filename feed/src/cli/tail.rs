@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use candor_core::{Decimals, Event, Mono, Nanos, Price, Reason, SystemEvent, Venue};
-use candor_shm::{EventReader, EventRecord, Handle, Next, Subscription};
+use candor_shm::{EventReader, EventRecord, Handle, Next, Region, Subscription};
 use clap::Args;
 
 use super::output::{Row, Stream, Value};
@@ -170,7 +170,7 @@ impl Follower {
                     ));
                 }
                 Next::Record(record) => {
-                    if self.shows(&record) && !self.show(source, lane, &record)? {
+                    if self.shows(&source.region, &record) && !self.show(source, lane, &record)? {
                         return Ok(None);
                     }
                     if self.left == 0 {
@@ -186,14 +186,23 @@ impl Follower {
         Ok(Some(true))
     }
 
-    fn shows(&self, record: &EventRecord) -> bool {
-        self.wanted.is_empty() || self.wanted(record).is_some()
+    fn shows(&self, region: &Region, record: &EventRecord) -> bool {
+        self.wanted.is_empty() || self.wanted(region, record).is_some()
     }
 
-    fn wanted(&self, record: &EventRecord) -> Option<&Found> {
+    /// Which of those wanted it is of, wherever a map has moved that meanwhile.
+    fn wanted(&self, region: &Region, record: &EventRecord) -> Option<&Found> {
+        let index = record.symbol?;
         self.wanted.iter().find(|found| {
             let handle = found.handle;
-            handle.partition() == record.partition && Some(handle.symbol()) == record.symbol
+            if (handle.partition(), handle.symbol()) == (record.partition, index) {
+                return true;
+            }
+            let there = region.symbol_at(record.partition, index);
+            let same = there.is_some_and(|(_, symbol)| symbol == found.symbol);
+            same && region
+                .find(&found.venue, &found.symbol)
+                .is_some_and(|now| (now.partition(), now.symbol()) == (record.partition, index))
         })
     }
 
@@ -208,6 +217,11 @@ impl Follower {
         for place in changed {
             // One that no line names has no status that could be wrong.
             let Some((handle, said)) = self.shown.get_mut(&place) else { continue };
+            // Where it was it says nothing more: it is found where the map has it.
+            if source.region.is_moved(*handle) {
+                self.shown.remove(&place);
+                continue;
+            }
             let read = source.region.read(*handle);
             if *said == read.reason() {
                 continue;
@@ -238,7 +252,8 @@ impl Follower {
         let name = partition
             .map_or(Value::Absent, |p| Value::text(format!("{}:{}", p.spec.venue, p.spec.name)));
         let symbol = record.symbol.and_then(|index| region.symbol_at(record.partition, index));
-        let wanted = self.wanted(record).map(|found| found.handle);
+        let wanted = self.wanted(region, record);
+        let wanted = wanted.and_then(|found| region.find(&found.venue, &found.symbol));
         let status = symbol.map(|(handle, _)| {
             let handle = wanted.unwrap_or(handle);
             let reason = region.read(handle).reason();

@@ -122,12 +122,16 @@ fn picture(source: &mut Source, before: &Counts, now: &Counts, symbols: &[String
     let handler = Row::new()
         .with("handler", Value::text(info.handler))
         .with("status", Value::text(status_text(status)))
-        .with("trading_date", Value::text(info.trading_date))
+        .with("trading_date", Value::text(source.dates()))
         .with("generation", Value::Number(info.generation))
         .with("started", Value::age(info.created, now.at));
     let length = now.at.since(before.at);
-    let rows = now.partitions.iter().zip(&before.partitions);
-    let rows = rows.map(|(now, before)| partition(source, before, now, length)).collect();
+    // One that a map has added since has nothing before it: its rates begin with the next look.
+    let before_of = |now: &PartitionInfo| {
+        before.partitions.iter().find(|before| before.index == now.index).unwrap_or(now).clone()
+    };
+    let rows = now.partitions.iter();
+    let rows = rows.map(|now| partition(source, &before_of(now), now, length)).collect();
     let symbols =
         shown(source, symbols).iter().map(|found| symbol(source, found, now.at)).collect();
     Answer::new()
@@ -143,7 +147,7 @@ fn partition(source: &Source, before: &PartitionInfo, now: &PartitionInfo, lengt
         Value::Number(u64::try_from(rate).unwrap_or(u64::MAX))
     };
     let count = |counter| Value::Number(now.counters.get(counter));
-    let symbols = u64::from(now.symbols);
+    let symbols = partitions::here(&source.region, now);
     let live = partitions::live(&source.region, now.index);
     let missing = now.numbers.map(|(_, expected, end)| end.distance_from(expected));
     Row::new()
@@ -183,7 +187,8 @@ fn shown(source: &mut Source, asked: &[String]) -> Vec<Found> {
     for partition in source.partitions() {
         let room = SYMBOLS_SHOWN - all.len();
         let venue = partition.spec.venue;
-        let symbols = source.region.symbols(partition.index).take(room);
+        let here = source.region.symbols(partition.index);
+        let symbols = here.filter(|(handle, _)| !source.region.is_moved(*handle)).take(room);
         all.extend(symbols.map(|(handle, symbol)| Found { venue, symbol, handle }));
     }
     all

@@ -1,20 +1,25 @@
 //! `candor why`.
 
+use std::path::Path;
+
 use candor_core::{Mono, Reason};
+use candor_journal::chain::Chain;
+use candor_journal::{Place, partition_name};
 use candor_shm::{Evidence, PartitionInfo, Region, Word};
 use clap::Args;
 
 use super::output::{Answer, Row, Value};
 use super::region::{Found, RegionArg, Source, finish, reason_text, status_text, verdict};
-use super::{Output, OutputArg, recovery};
+use super::{Output, OutputArg, journal, print, recovery};
 use crate::exit::{Exit, Failure};
 use crate::halt::Target;
 use crate::halt::record::Record;
 
+const JOURNAL: &[&str] = &["number", "at", "kind", "about", "what"];
 const CHAIN: &[&str] = &["term", "holds", "evidence", "otherwise"];
 
 /// Explains a symbol's status: every term of the verdict with its evidence, the reason that stands
-/// first, and what to do. Exits 0 when the symbol is live, 1 when it is stale, 3 when nobody knows it
+/// first, and what to do; behind that what the journal has about it since it was Live, oldest first. Exits 0 when the symbol is live, 1 when it is stale, 3 when nobody knows it
 /// or the handler is gone.
 #[derive(Debug, Args)]
 pub(super) struct Why {
@@ -44,7 +49,8 @@ impl Why {
         let partition = source.partition(found.handle.partition()).ok_or_else(gone)?;
         let answer = Answer::new()
             .one("verdict", verdict_row(&found, &partition, reason, since, now))
-            .many("chain", CHAIN, chain(&source, &found, &evidence, &partition, now));
+            .many("chain", CHAIN, chain(&source, &found, &evidence, &partition, now))
+            .many("journal", JOURNAL, behind(&self.region.journal(&source)?, &found, &partition));
         finish(&source, &answer, self.output.output, reason.is_none())
     }
 }
@@ -60,7 +66,36 @@ fn nowhere(symbol: &str) -> Answer {
         .with("why", reason_text(Some(reason)))
         .with("recovery", Value::Absent)
         .with("to_do", Value::text(advice(reason)));
-    Answer::new().one("verdict", row).many("chain", CHAIN, Vec::new())
+    Answer::new().one("verdict", row).many("chain", CHAIN, Vec::new()).many(
+        "journal",
+        JOURNAL,
+        Vec::new(),
+    )
+}
+
+/// What the journal has about a symbol since it was Live; why there is nothing, where that is so. A journal is
+/// no part of the verdict, and takes nothing away from it.
+fn behind(folder: &Path, found: &Found, partition: &PartitionInfo) -> Vec<Row> {
+    let name = partition_name(partition.spec.venue.as_str(), partition.spec.name.as_str());
+    let place = Place { partition: name, symbol: found.symbol.to_string() };
+    let mut chain = Chain::new(place);
+    let read = journal::newest(folder, |record| {
+        chain.take(record);
+        Ok(true)
+    });
+    if let Err(failure) = read {
+        // A region without a handler has none.
+        if failure.exit != Exit::Unknown {
+            print::error(&failure.to_string());
+        }
+        return Vec::new();
+    }
+    let behind = chain.behind();
+    if behind.left_out > 0 {
+        let number = behind.left_out;
+        print::error(&format!("{number} records in the middle are left out: `candor journal`"));
+    }
+    behind.records.iter().map(journal::row).collect()
 }
 
 fn verdict_row(
@@ -264,7 +299,9 @@ fn advice(reason: Reason) -> &'static str {
             "`candor status` says who halted it and why; `candor resume` ends it, with a second person"
         }
         Reason::NoMap => "give the handler a valid map for today and start it again",
-        Reason::NotAttested => "compare binary, configuration and map with what was attested",
+        Reason::NotAttested => {
+            "candor attest verify --running says what differs from the signed manifest"
+        }
         Reason::Unsubscribed => {
             "`candor subscribe VENUE PARTITION`; for good, `subscribe = true` in the configuration"
         }

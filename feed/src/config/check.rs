@@ -26,6 +26,48 @@ pub(super) fn check(cx: &mut Context<'_>, config: &Config, places: &Places) {
     names(cx, config, places);
     endpoints(cx, config, places);
     symbols(cx, config, places);
+    mapped(cx, config, places);
+}
+
+/// What venues whose partitions come from the store need besides.
+fn mapped(cx: &mut Context<'_>, config: &Config, places: &Places) {
+    for (one, line) in config.mapped.iter().zip(&places.mapped) {
+        let venue = one.venue;
+        if config.maps.is_none() {
+            cx.problem(
+                *line,
+                format!(
+                    "`map` of {venue}: no store is named; add [maps] with store = \"/var/lib/candor/maps\""
+                ),
+            );
+        }
+        if let Some(date) = config.handler.trading_date {
+            cx.problem(
+                *line,
+                format!(
+                    "`map` of {venue}: its trading dates are the calendar's; take `trading_date` ({date}) \
+                     out of [handler]"
+                ),
+            );
+        }
+        let count = config.lanes.len();
+        let own = one.own.iter().filter_map(|own| own.lane);
+        for lane in one.lanes.iter().copied().chain(own) {
+            if usize::from(lane) >= count && count > 0 {
+                cx.problem(
+                    *line,
+                    format!(
+                        "`map` of {venue} names lane {lane}, but there are lanes 0 to {} only",
+                        count - 1
+                    ),
+                );
+            }
+        }
+        let mut names = std::collections::BTreeSet::new();
+        for own in one.own.iter().filter(|own| !names.insert(own.name)) {
+            cx.problem(*line, format!("partition {} of venue {venue} is named twice", own.name));
+        }
+    }
 }
 
 fn lanes(cx: &mut Context<'_>, config: &Config, places: &Places, whole: bool) {

@@ -23,6 +23,8 @@ pub struct Maps {
     pub store: PathBuf,
     /// The share of symbols that may move or go without being acknowledged, in parts per million.
     pub bound_ppm: u32,
+    /// The file with closures and early closes that were announced late.
+    pub overlay: Option<PathBuf>,
     /// The venues of which something is said, in the file's order.
     pub venues: Vec<MapVenue>,
 }
@@ -120,6 +122,13 @@ pub(super) fn maps(reading: &mut Reading<'_>, root: &mut Table<'_>) -> Option<Ma
         _ => {}
     }
     let bound = bound(cx, &mut table);
+    let overlay = table.text(cx, "overlay", "a file's name");
+    let overlay = overlay.map(|at| (folder.join(at.value), at.line));
+    if let Some((path, line)) = &overlay
+        && let Err(problems) = super::overlay_from(path)
+    {
+        cx.problem(*line, format!("`overlay`: {problems}"));
+    }
     let mut venues: Vec<MapVenue> = Vec::new();
     let mut seen = BTreeMap::new();
     for entry in table.tables(cx, "venue", "[[maps.venue]]") {
@@ -132,7 +141,12 @@ pub(super) fn maps(reading: &mut Reading<'_>, root: &mut Table<'_>) -> Option<Ma
         venues.push(one);
     }
     table.finish(cx);
-    Some(Maps { store: PathBuf::from(store?.value), bound_ppm: bound.unwrap_or(BOUND_PPM), venues })
+    Some(Maps {
+        store: PathBuf::from(store?.value),
+        bound_ppm: bound.unwrap_or(BOUND_PPM),
+        overlay: overlay.map(|(path, _)| path),
+        venues,
+    })
 }
 
 fn bound(cx: &mut Context<'_>, table: &mut Table<'_>) -> Option<u32> {
@@ -147,6 +161,9 @@ fn venue(cx: &mut Context<'_>, folder: &Path, mut table: Table<'_>) -> Option<Ma
         table.rename(format!("[[maps.venue]] {}", name.value));
     }
     let format = format(cx, &mut table);
+    if format == Some(Format::Candor) {
+        foreign(cx, &mut table, &["lines"], "format = \"candor\"");
+    }
     let mut path = |key| Some(folder.join(table.text(cx, key, "a file's name")?.value));
     let (lines, symbols) = (path("lines"), path("symbols"));
     let bound_ppm = bound(cx, &mut table);
@@ -280,6 +297,9 @@ fn fetch(cx: &mut Context<'_>, table: &mut Table<'_>, format: Option<&Format>) -
     };
     let from_folder = matches!(origin, Some(Origin::Directory(_)));
     let files = self::files(cx, line, files, format.filter(|_| origin.is_some()), from_folder);
+    if let (Some(Origin::Directory(directory)), Some(format)) = (&origin, format) {
+        dated(cx, line, format, [directory].into_iter().chain(&files));
+    }
     table.finish(cx);
     Some(Fetch { origin: origin?, files })
 }
@@ -319,6 +339,27 @@ fn files(
         }
     }
     files.into_iter().map(|at| at.value.to_owned()).collect()
+}
+
+/// Reports names without a date of files that have none either: yesterday's would be taken for today's.
+fn dated<'a>(
+    cx: &mut Context<'_>,
+    line: usize,
+    format: &Format,
+    mut names: impl Iterator<Item = &'a String>,
+) {
+    let is_dated = |name: &String| PLACEHOLDERS[1..].iter().any(|date| name.contains(date));
+    if *format != Format::Candor && !names.any(is_dated) {
+        let name = format.name();
+        cx.problem(
+            line,
+            format!(
+                "files of format = \"{name}\" don't say their date, and yesterday's would be taken for \
+                 today's: have {} in `directory` or `files`",
+                PLACEHOLDERS[1..].join(" or ")
+            ),
+        );
+    }
 }
 
 /// Reports words in braces that stand for nothing.

@@ -5,10 +5,15 @@
 //! privileges, cores): `candor doctor` looks at those, and `candor run` refuses by them. No
 //! environment variable changes anything here or elsewhere.
 
+mod alerts;
+mod attest;
 mod check;
 mod credentials;
+mod drill;
+mod mapped;
 mod maps;
 mod parse;
+mod preopen;
 mod services;
 mod terms;
 mod venue;
@@ -22,9 +27,15 @@ use candor_core::{Line, Nanos, Symbol, TradingDate, Venue};
 use candor_decoders::Format;
 use candor_settings::{Problem, Problems};
 
+pub use alerts::Alerts;
+pub use attest::Attest;
 pub use candor_maps::Services;
+pub use drill::Drill;
+pub use mapped::{CalendarOf, MAP_AT, MAP_RETRY, Mapped, Own, overlay_from, schedule};
 pub use maps::{FETCH_TIMEOUT, MapVenue, Maps, lines_from, symbols_from};
+pub use preopen::{DrillAsked, LISTEN_MAX, Preopen, WallClock};
 pub use services::Recovery;
+pub(crate) use venue::protocol;
 
 /// The reorder grace of a venue that configures none.
 pub const REORDER_GRACE: Nanos = Nanos::from_micros(1_000);
@@ -55,8 +66,19 @@ pub struct Config {
     /// Every partition of every venue in the file's order. A partition's index here is its index
     /// in the region, in [`crate::source::Arrival`] and everywhere else.
     pub partitions: Vec<Partition>,
+    /// The venues whose partitions come from the store: none of theirs is in `partitions` until
+    /// [`crate::daily::resolve()`] has put it there.
+    pub mapped: Vec<Mapped>,
     /// Where partition maps are kept and come from; `None` where nothing is said of that.
     pub maps: Option<Maps>,
+    /// What must have been signed for anything to be Live; `None` where nothing must.
+    pub attest: Option<Attest>,
+    /// What has to be so before the open.
+    pub preopen: Preopen,
+    /// The command that passes alerts on; `None` where there is none.
+    pub alerts: Option<Alerts>,
+    /// How drills are signed.
+    pub drill: Drill,
     /// SHA-256 of the file's bytes followed by those of each symbols file in order of the
     /// partitions: what `cat candor.toml p1.txt p2.txt | sha256sum` prints.
     pub digest: [u8; 32],
@@ -285,6 +307,12 @@ pub struct LineConfig {
 }
 
 impl Partition {
+    /// Whether this is a place for a partition that a later map adds.
+    #[must_use]
+    pub fn is_spare(&self) -> bool {
+        self.venue.is_empty()
+    }
+
     /// Its lines, with which line each is.
     pub fn lines(&self) -> impl Iterator<Item = (Line, &LineConfig)> {
         Line::ALL.into_iter().zip(&self.lines).filter_map(|(line, c)| Some((line, c.as_ref()?)))

@@ -10,11 +10,11 @@ use candor_settings::{At, Context, Problems, Table};
 use sha2::{Digest, Sha256};
 use toml::de::DeTable;
 
-use super::check;
 use super::{
     AfXdpConfig, Checksums, Config, Handler, HugePages, Idle, Lane, SourceConfig, SourceKind,
-    XdpMode, maps, venue,
+    XdpMode, alerts, attest, maps, venue,
 };
+use super::{check, drill, preopen};
 use crate::control;
 
 /// Longest name of the state's folder, in bytes.
@@ -26,6 +26,8 @@ pub(super) struct Places {
     pub(super) lanes: Vec<LanePlace>,
     pub(super) venues: Vec<At<Venue>>,
     pub(super) partitions: Vec<PartitionPlace>,
+    /// The `map` of each venue that has one.
+    pub(super) mapped: Vec<usize>,
 }
 
 #[derive(Debug, Default)]
@@ -76,14 +78,33 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Config, Problems> {
     let handler = handler(&mut reading, &mut root);
     let source = source(&mut reading, &mut root);
     let lanes = lanes(&mut reading, &mut root);
-    let (venues, recovery, partitions) = venue::venues(&mut reading, &mut root);
+    let venue::Read { venues, recovery, partitions, mapped } =
+        venue::venues(&mut reading, &mut root);
     let maps = maps::maps(&mut reading, &mut root);
+    let attest = attest::attest(&mut reading, &mut root);
+    let preopen = preopen::preopen(&mut reading.cx, &mut root);
+    let alerts = alerts::alerts(&mut reading.cx, &mut root);
+    let drill = drill::drill(&mut reading.cx, &mut root);
     root.finish(&mut reading.cx);
 
     let Reading { digest, mut cx, places, .. } = reading;
     if let (Some(handler), Some(source)) = (handler, source) {
         let digest = digest.finalize().into();
-        let config = Config { handler, source, lanes, venues, recovery, partitions, maps, digest };
+        let config = Config {
+            handler,
+            source,
+            lanes,
+            venues,
+            recovery,
+            partitions,
+            mapped,
+            maps,
+            attest,
+            preopen,
+            alerts,
+            drill,
+            digest,
+        };
         check::check(&mut cx, &config, &places);
         if cx.problems.is_empty() {
             return Ok(config);

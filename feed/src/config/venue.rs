@@ -8,26 +8,24 @@ use candor_maps::file::{self, Lines, name};
 use candor_settings::{At, Table};
 use sha2::Digest;
 
+use super::mapped::{self, Mapped, Terms as VenueTerms};
 use super::parse::{PartitionPlace, Reading};
 use super::services::{self, Recovery};
 use super::{Capacity, LineConfig, Partition};
 
-/// What a venue says for all of its partitions.
-struct VenueTerms {
-    venue: Venue,
-    feed: Format,
-    silence: Nanos,
-    reorder_grace: Nanos,
-    late: Nanos,
+/// Every venue, and what belongs to it.
+pub(super) struct Read {
+    pub(super) venues: Vec<Venue>,
+    pub(super) recovery: Vec<Recovery>,
+    pub(super) partitions: Vec<Partition>,
+    pub(super) mapped: Vec<Mapped>,
 }
 
-pub(super) fn venues(
-    reading: &mut Reading<'_>,
-    root: &mut Table<'_>,
-) -> (Vec<Venue>, Vec<Recovery>, Vec<Partition>) {
+pub(super) fn venues(reading: &mut Reading<'_>, root: &mut Table<'_>) -> Read {
     let mut names = Vec::new();
     let mut recoveries = Vec::new();
     let mut partitions = Vec::new();
+    let mut mapped = Vec::new();
     for mut table in root.tables(&mut reading.cx, "venue", "[[venue]]") {
         let terms = venue_terms(reading, &mut table);
         let recovery = services::recovery(reading, &mut table, terms.as_ref().map(|t| t.feed));
@@ -36,12 +34,17 @@ pub(super) fn venues(
             names.push(terms.venue);
             recoveries.push(recovery);
         }
+        if table.line_of(&reading.cx, "map").is_some() {
+            mapped.extend(mapped::mapped(reading, &mut table, terms.as_ref()));
+            table.finish(&mut reading.cx);
+            continue;
+        }
         let entries = table.tables(&mut reading.cx, "partition", "[[venue.partition]]");
         if entries.is_empty() && table.line_of(&reading.cx, "partition").is_none() {
             table.missing(
                 &mut reading.cx,
                 "partition",
-                "[[venue.partition]] with `name`, `lane` and `lines`",
+                "[[venue.partition]] with `name`, `lane` and `lines`, or `map`",
             );
         }
         let first = partitions.len();
@@ -54,7 +57,7 @@ pub(super) fn venues(
         }
         table.finish(&mut reading.cx);
     }
-    (names, recoveries, partitions)
+    Read { venues: names, recovery: recoveries, partitions, mapped }
 }
 
 fn venue_terms(reading: &mut Reading<'_>, table: &mut Table<'_>) -> Option<VenueTerms> {
@@ -194,7 +197,7 @@ fn lines(
 }
 
 /// What maps call the packets of this format.
-fn protocol(feed: Format) -> Protocol {
+pub(crate) fn protocol(feed: Format) -> Protocol {
     match feed {
         Format::NasdaqItch50 => Protocol::NasdaqItch50,
         Format::IexDeep => Protocol::IexDeep,

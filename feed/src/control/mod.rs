@@ -136,10 +136,12 @@ fn partition(target: &str, config: &Config) -> Result<u16, Failure> {
     let called =
         |partition: &crate::config::Partition| format!("{} {}", partition.venue, partition.name);
     let names: Vec<String> = config.partitions.iter().map(called).collect();
-    if let Some(at) = names.iter().position(|name| name == target) {
+    let named = |at: usize| config.partitions.get(at).is_some_and(|one| !one.is_spare());
+    if let Some(at) = names.iter().position(|name| name == target).filter(|at| named(*at)) {
         return Ok(at as u16);
     }
-    let candidates: Vec<&str> = names.iter().map(String::as_str).collect();
+    let there = names.iter().enumerate().filter(|(at, _)| named(*at));
+    let candidates: Vec<&str> = there.map(|(_, name)| name.as_str()).collect();
     // What a stranger typed is shown as what it is: text, and not too much of it.
     let shown = target.escape_debug();
     Err(Failure::config(match nearest(target, &candidates) {

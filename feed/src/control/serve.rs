@@ -50,6 +50,9 @@ pub(crate) trait Hands {
         by: u32,
     ) -> Result<Map<String, Value>, Failure>;
 
+    /// A partition was joined or left for this user.
+    fn done(&self, at: Mono, command: &str, partition: u16, by: u32);
+
     /// What readers see of a partition, in one word.
     fn status(&self, partition: u16) -> String;
 }
@@ -165,6 +168,7 @@ impl Server {
                     let command = request.command;
                     let Peer { pid, uid } = client.peer;
                     let took = now.since(*at);
+                    hands.done(now, command.word(), request.partition, uid);
                     tracing::warn!(partition, pid, uid, status, %took, "{command} done");
                     return Step::Answer(Ok(fields(request, config, *changed, status, took)));
                 }

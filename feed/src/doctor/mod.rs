@@ -2,6 +2,7 @@
 //! try: a trial attaches a program and binds a socket for a moment, which many cards answer by
 //! resetting their queues.
 
+mod attest;
 mod cpu;
 mod host;
 mod network;
@@ -96,10 +97,16 @@ impl Finding {
 pub fn examine(config: &Config, try_it: bool) -> Vec<Finding> {
     let mut findings = Vec::new();
     host::examine(config, &mut findings);
+    attest::examine(config, &mut findings);
     network::examine(config, try_it, &mut findings);
     services::examine(config, &mut findings);
     cpu::examine(config, &mut findings);
     findings
+}
+
+/// Looks at the interfaces' links alone: also while a handler runs on them.
+pub(crate) fn links(config: &Config) -> Vec<Finding> {
+    config.interfaces().into_iter().map(|name| network::look(name).0).collect()
 }
 
 /// The exit code for these findings: a missing privilege first, then anything else that fails.

@@ -8,15 +8,9 @@ use crate::interface;
 
 pub(super) fn examine(config: &Config, try_it: bool, findings: &mut Vec<Finding>) {
     for name in config.interfaces() {
-        let about = match probe::interface(name) {
-            Ok(about) => about,
-            Err(error) => {
-                let advice = format!("present are: {}", interface::list().join(", "));
-                findings.push(Finding::fail("interface", name, error.to_string(), advice));
-                continue;
-            }
-        };
-        findings.push(link(name, &about));
+        let (finding, about) = look(name);
+        findings.push(finding);
+        let Some(about) = about else { continue };
         match &config.source.kind {
             SourceKind::Udp { .. } => findings.extend(reverse_path(config, name)),
             SourceKind::AfXdp(settings) => {
@@ -27,6 +21,17 @@ pub(super) fn examine(config: &Config, try_it: bool, findings: &mut Vec<Finding>
         }
     }
     findings.extend(memberships(config));
+}
+
+/// Whether an interface is there and up, and what is known of it.
+pub(super) fn look(name: &str) -> (Finding, Option<Interface>) {
+    match probe::interface(name) {
+        Ok(about) => (link(name, &about), Some(about)),
+        Err(error) => {
+            let advice = format!("present are: {}", interface::list().join(", "));
+            (Finding::fail("interface", name, error.to_string(), advice), None)
+        }
+    }
 }
 
 fn link(name: &str, about: &Interface) -> Finding {

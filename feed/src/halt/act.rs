@@ -2,6 +2,7 @@
 //! thread for one who may only ask it.
 
 use candor_core::Mono;
+use candor_preopen::Report;
 use candor_shm::{Halt, HandlerWriter, KillSwitch, Region};
 
 use super::Target;
@@ -73,23 +74,45 @@ pub(crate) enum Resumed {
     Done(Vec<Line>),
 }
 
-/// Ends a halt if it may: its record first, then its words. What fails between the two is still halted.
+/// Who ends which halt, with whom, and what is known of it: no record says so once it is struck.
+fn told(asked: &Asked<'_>) -> String {
+    let names = |by: &[User]| {
+        let mut names: Vec<String> = by.iter().map(|by| format!("{by} ({})", by.uid)).collect();
+        names.dedup();
+        names.join(" as ")
+    };
+    let (now, by) = (clock::display(clock::wall()), names(asked.by));
+    let halted = match asked.records.iter().find(|record| record.target == *asked.target) {
+        None => "by whom and why was not recorded".to_owned(),
+        Some(record) => {
+            let halter = record
+                .by
+                .as_ref()
+                .map_or("nobody known".to_owned(), |by| names(std::slice::from_ref(by)));
+            format!("by {halter}, {}: {}", clock::display(record.since), record.reason)
+        }
+    };
+    format!("{now} resume {} by {by}, second {}; halted {halted}", asked.target, asked.second)
+}
+
+/// Ends a halt if it may: who does so first, then its record, then its words. What fails between the two is still halted.
 pub(crate) fn resume(
     hand: &impl Hand,
     place: &Place,
     region: &Region,
     target: &Target,
-    by: &[User],
-    second: &str,
+    (by, second): (&[User], &str),
+    preopen: &Report,
 ) -> Result<Resumed, Failure> {
     let guard = place.lock()?;
     let mut records = guard.read()?;
-    let asked = Asked { target, by, second, records: &records };
+    let asked = Asked { target, by, second, records: &records, preopen };
     let lines = resume::allowed(region, &asked);
     if !resume::go(&lines) {
         return Ok(Resumed::NoGo(lines));
     }
     let words = resume::left(region, target, &records);
+    guard.note(&told(&asked))?;
     if records.iter().any(|record| record.target == *target) {
         records.retain(|record| record.target != *target);
         guard.write(&records)?;

@@ -25,7 +25,7 @@ pub(crate) fn begin(
     let mut halted: Vec<Halted> = Vec::new();
     for record in &records {
         let words = names(&record.target, region);
-        if words.is_empty() {
+        if !is_there(&record.target, region) {
             let target = record.target;
             tracing::warn!(%target, "halted, and of no partition of this handler: it is kept in mind");
         }
@@ -38,13 +38,19 @@ pub(crate) fn begin(
     }
     match handler.carried() {
         Carried::Nothing => {}
-        Carried::Unreadable(why) => tracing::error!(
-            "what was halted in the region before this one can't be read ({why}): it is not halted now \
-             unless it is recorded"
-        ),
+        Carried::Unreadable(why) => {
+            // Not knowing what is halted is no reason to publish any of it.
+            handler.halt_names(&[(HaltName::All, now)]);
+            let reason = format!("what was halted in the region before can't be read: {why}");
+            keep(place, &[Target::All], &reason);
+        }
         Carried::Halts(carried) => {
             let unknown = unrecorded(carried.iter().map(|(name, _)| name), &records);
-            keep(place, &unknown);
+            keep(
+                place,
+                &unknown,
+                "carried over from the region before, where nobody had recorded why",
+            );
         }
     }
     Ok(())
@@ -58,16 +64,15 @@ fn unrecorded<'a>(names: impl Iterator<Item = &'a HaltName>, records: &[Record])
 
 /// Writes down what was carried over, so that it outlives this region too, also what nothing has named
 /// in it yet.
-fn keep(place: &Place, targets: &[Target]) {
+fn keep(place: &Place, targets: &[Target], reason: &str) {
     if targets.is_empty() {
         return;
     }
-    let reason = "carried over from the region before, where nobody had recorded why".to_owned();
     let record = |target: &Target| Record {
         target: *target,
         since: clock::wall(),
         by: None,
-        reason: reason.clone(),
+        reason: reason.to_owned(),
     };
     let kept = place.lock().and_then(|guard| {
         targets.iter().try_for_each(|target| guard.add(record(target)).map(|_| ()))
@@ -82,23 +87,29 @@ fn keep(place: &Place, targets: &[Target]) {
     }
 }
 
-/// The words of a target by name. A symbol has one whether or not anything has named it.
+/// The words of a target by name. A symbol has one whether or not anything has named it, a partition
+/// whether or not a map has added it.
 fn names(target: &Target, region: &Region) -> Vec<HaltName> {
-    let partitions = || {
-        region
-            .partitions_when(candor_shm::clock::now)
-            .map(|info| HaltName::Partition(info.spec.venue, info.spec.name))
-    };
     match target {
         Target::All => vec![HaltName::All],
-        Target::Symbol(venue, symbol) => {
-            let of_venue =
-                |name: HaltName| matches!(name, HaltName::Partition(own, _) if own == *venue);
-            let known = partitions().any(of_venue);
-            known.then_some(HaltName::Symbol(*venue, *symbol)).into_iter().collect()
-        }
-        _ => partitions().filter(|name| target.covers(name)).collect(),
+        Target::Symbol(venue, symbol) => vec![HaltName::Symbol(*venue, *symbol)],
+        Target::Partition(venue, name) => vec![HaltName::Partition(*venue, *name)],
+        Target::Venue(_) => partitions(region).filter(|name| target.covers(name)).collect(),
     }
+}
+
+/// Whether this handler has a partition that it is about.
+fn is_there(target: &Target, region: &Region) -> bool {
+    partitions(region).any(|name| match (target, &name) {
+        (Target::All, _) => true,
+        (Target::Symbol(own, _), HaltName::Partition(venue, _)) => own == venue,
+        _ => target.covers(&name),
+    })
+}
+
+fn partitions(region: &Region) -> impl Iterator<Item = HaltName> + '_ {
+    let info = region.partitions_when(candor_shm::clock::now);
+    info.map(|info| HaltName::Partition(info.spec.venue, info.spec.name))
 }
 
 fn tell(record: &Record) {
@@ -114,6 +125,18 @@ pub(crate) struct Watch {
     seen: Vec<Halted>,
     /// Set since the last look, and not recorded by then: it may be a moment later.
     awaited: Vec<Halted>,
+    /// What was told since it was last asked for.
+    verbs: Vec<Verb>,
+}
+
+/// What has become of a halt.
+pub(crate) enum Verb {
+    /// It began, by this record.
+    Halted(Record),
+    /// It began, and nobody has recorded it.
+    HaltedByNobody(Target),
+    /// It has ended, as far as its word goes.
+    Resumed(Target),
 }
 
 /// How many words were set and cleared since the last look.
@@ -126,11 +149,16 @@ pub(crate) struct Changes {
 impl Watch {
     /// Starts with what is halted now, which has been told.
     pub(crate) fn new(place: Place, region: &Region) -> Watch {
-        Watch { place, seen: region.halts(), awaited: Vec::new() }
+        Watch { place, seen: region.halts(), awaited: Vec::new(), verbs: Vec::new() }
     }
 
     pub(crate) fn place(&self) -> &Place {
         &self.place
+    }
+
+    /// What was told since the last time.
+    pub(crate) fn take_verbs(&mut self) -> Vec<Verb> {
+        std::mem::take(&mut self.verbs)
     }
 
     /// Looks at every word; some milliseconds for ten thousand symbols. One that was cleared and set again
@@ -157,7 +185,9 @@ impl Watch {
         };
         let (set, cleared) = (only(&now, &self.seen), only(&self.seen, &now));
         for name in &cleared {
-            tracing::warn!(target = %Target::of_word(name), "resumed");
+            let target = Target::of_word(name);
+            tracing::warn!(%target, "resumed");
+            self.verbs.push(Verb::Resumed(target));
         }
         let mut told: Vec<Target> = Vec::new();
         for name in &set {
@@ -168,8 +198,14 @@ impl Watch {
             }
             told.push(target);
             match record {
-                Some(record) => tell(record),
-                None => tracing::warn!(%target, "halted; by whom and why is not recorded"),
+                Some(record) => {
+                    tell(record);
+                    self.verbs.push(Verb::Halted(record.clone()));
+                }
+                None => {
+                    tracing::warn!(%target, "halted; by whom and why is not recorded");
+                    self.verbs.push(Verb::HaltedByNobody(target));
+                }
             }
         }
         (self.seen, self.awaited) = (now, awaited);

@@ -146,6 +146,10 @@ impl Target {
         let found = Target::parse(said).filter(|target| match target {
             Target::All => true,
             Target::Venue(venue) | Target::Symbol(venue, _) => has(venue),
+            // The partitions of a venue whose maps come from the store are not the configuration's to say.
+            Target::Partition(venue, _) if config.mapped.iter().any(|one| one.venue == *venue) => {
+                true
+            }
             Target::Partition(venue, name) => {
                 config.partitions.iter().any(|own| (own.venue, own.name) == (*venue, *name))
             }
@@ -162,20 +166,17 @@ impl Target {
     /// The words that halt it in a region; none of a symbol that nothing has named yet.
     #[must_use]
     pub fn words(&self, region: &Region) -> Vec<Halt> {
-        let numbered = || (0u16..).zip(in_order(region));
         match self {
             Target::All => vec![Halt::All],
-            Target::Venue(wanted) => numbered()
-                .filter(|(_, (venue, _))| venue == wanted)
-                .map(|(number, _)| Halt::Partition(number))
-                .collect(),
-            Target::Partition(venue, name) => numbered()
-                .filter(|(_, own)| *own == (*venue, *name))
-                .map(|(number, _)| Halt::Partition(number))
-                .collect(),
             Target::Symbol(venue, symbol) => {
                 region.find_all(venue, symbol).into_iter().map(Halt::Symbol).collect()
             }
+            // By its number in the region, where some before it may be to spare.
+            Target::Venue(..) | Target::Partition(..) => region
+                .partitions_when(candor_shm::clock::now)
+                .filter(|info| self.covers(&HaltName::Partition(info.spec.venue, info.spec.name)))
+                .map(|info| Halt::Partition(info.index))
+                .collect(),
         }
     }
 
@@ -238,14 +239,11 @@ impl Target {
     }
 }
 
-/// Venue and name of each partition, in order of its number.
-fn in_order(region: &Region) -> Vec<(Venue, Text<16>)> {
-    let now = candor_shm::clock::now;
-    region.partitions_when(now).map(|info| (info.spec.venue, info.spec.name)).collect()
-}
-
+/// Venue and name of each partition, in order of these.
 fn partitions(region: &Region) -> Vec<(Venue, Text<16>)> {
-    let mut all = in_order(region);
+    let now = candor_shm::clock::now;
+    let mut all: Vec<_> =
+        region.partitions_when(now).map(|info| (info.spec.venue, info.spec.name)).collect();
     all.sort_unstable();
     all
 }
@@ -338,6 +336,30 @@ mod tests {
         assert!(within("XNAS/1", "XNAS/1") && within("XNAS:A", "XNAS:A"));
         assert!(!within("all", "XNAS") && !within("XNAS", "XNAS/1") && !within("XNAS:A", "XNAS/1"));
         assert!(!within("IEXG:A", "XNAS") && !within("XNAS/2", "XNAS/1"));
+    }
+
+    /// A map may add its partition to any lane: what is to spare before it has a number as well.
+    #[test]
+    fn a_target_is_the_words_of_what_it_names_behind_partitions_to_spare() {
+        let name = |name: &str| Text::from_wire(name.as_bytes()).unwrap();
+        let partition = |lane, own| candor_shm::PartitionSpec {
+            venue: text("XNAS").unwrap(),
+            name: name(own),
+            feed: name("nasdaq-itch50"),
+            silence: candor_core::Nanos::from_secs(3),
+            decimals: candor_core::Decimals(4),
+            ..candor_shm::PartitionSpec::spare(lane, 8)
+        };
+        let mut spec = candor_shm::RegionSpec::new(text("spare").unwrap());
+        spec.lanes = 2;
+        let spare = |lane| candor_shm::PartitionSpec::spare(lane, 8);
+        spec.partitions = vec![partition(0, "1"), spare(0), spare(1)];
+        let (_handler, mut lanes, region) = candor_shm::heap(&spec).unwrap();
+        lanes[1].open(2, &partition(1, "2"));
+        let words = |said: &str| Target::find(said, &region).unwrap().words(&region);
+        assert_eq!(words("XNAS/1"), [Halt::Partition(0)]);
+        assert_eq!(words("XNAS/2"), [Halt::Partition(2)]);
+        assert_eq!(words("XNAS"), [Halt::Partition(0), Halt::Partition(2)]);
     }
 
     #[test]

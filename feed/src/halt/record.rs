@@ -2,7 +2,8 @@
 //!
 //! `halted.toml` in the handler's `state` folder, or `<region>.halted` where none is configured. It is
 //! replaced whole: written beside, flushed, renamed; so there is no half of one. A file that can't be read
-//! is an error and never taken for an empty one.
+//! is an error and never taken for an empty one. What is resumed is struck from it; beside it, in
+//! `<file>.log`, a line for each stays: who ended what, with whom, and who had halted it.
 //!
 //! ```toml
 //! format = 1
@@ -37,6 +38,9 @@ use crate::exit::Failure;
 
 /// The file's name in a state folder.
 const NAME: &str = "halted.toml";
+
+/// What the file's name is followed by in that of the journal.
+const JOURNAL: &str = ".log";
 
 /// What a region's path is followed by in the name of the file, where no folder is configured.
 const ENDING: &str = ".halted";
@@ -90,6 +94,12 @@ impl Place {
         &self.path
     }
 
+    /// The file in which it stays who ended which halt.
+    #[must_use]
+    pub fn journal(&self) -> PathBuf {
+        beside(&self.path, JOURNAL)
+    }
+
     /// What is recorded.
     ///
     /// # Errors
@@ -102,14 +112,10 @@ impl Place {
                 vec![Problem::of_file(&self.path, message)],
             ))
         };
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
-        let file = match open(&self.path, flags, Mode::empty()) {
-            Ok(file) => File::from(file),
-            Err(Errno::NOENT | Errno::NOTDIR) => return self.no_file().map_err(refused),
-            Err(error) => return Err(refused(format!("can't be read: {error}"))),
+        let file = match self.open_ours(&self.path).map_err(refused)? {
+            Some(file) => file,
+            None => return self.no_file().map_err(refused),
         };
-        let about = fstat(&file).map_err(|error| refused(format!("can't be read: {error}")))?;
-        self.is_ours(&about).map_err(refused)?;
         let mut text = String::new();
         File::take(file, BYTES + 1)
             .read_to_string(&mut text)
@@ -118,6 +124,27 @@ impl Place {
             return Err(refused("is longer than any record of halts".to_owned()));
         }
         parse(&self.path, &text).map_err(Failure::from)
+    }
+
+    /// The file in which it stays who ended which halt, to be read; `None` where there is none.
+    ///
+    /// # Errors
+    /// In words, where it can't be read, or is not ours.
+    pub fn open_journal(&self) -> Result<Option<File>, String> {
+        self.open_ours(&self.journal())
+    }
+
+    /// Opens a file to read it, and waits for nobody: what somebody else has put there is refused.
+    fn open_ours(&self, path: &Path) -> Result<Option<File>, String> {
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+        let file = match open(path, flags, Mode::empty()) {
+            Ok(file) => File::from(file),
+            Err(Errno::NOENT | Errno::NOTDIR) => return Ok(None),
+            Err(error) => return Err(format!("can't be read: {error}")),
+        };
+        let about = fstat(&file).map_err(|error| format!("can't be read: {error}"))?;
+        self.is_ours(&about)?;
+        Ok(Some(file))
     }
 
     /// No file is no halt, as long as the folder is there that was configured.
@@ -238,25 +265,60 @@ impl Guard<'_> {
     /// Replaces what is recorded. It is on the disk when this returns.
     ///
     /// # Errors
-    /// Exit 77 or 71; what was recorded before still is.
+    /// Exit 77 or 71, also where they are more than is ever read again; what was recorded before still is.
     pub fn write(&self, records: &[Record]) -> Result<(), Failure> {
         let path = &self.place.path;
-        self.replace(records).map_err(|(what, error)| self.place.failed(path, what, error))
+        let text = text(records);
+        if text.len() as u64 > BYTES {
+            return Err(Failure::host(format!(
+                "{}: {} halts are more than it has room for ({BYTES} bytes): halt a partition or a venue",
+                path.display(),
+                records.len()
+            )));
+        }
+        let replaced = self.replace((!records.is_empty()).then_some(text.as_str()));
+        replaced.map_err(|(what, error)| self.place.failed(path, what, error))
     }
 
-    fn replace(&self, records: &[Record]) -> Result<(), (&'static str, Errno)> {
-        let path = &self.place.path;
-        let flush = || {
-            let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-            open(folder(path), flags, Mode::empty()).and_then(fsync)
+    /// Writes a line behind those that say who ended which halt. It is on the disk when this returns.
+    ///
+    /// # Errors
+    /// Exit 77 or 71.
+    pub fn note(&self, line: &str) -> Result<(), Failure> {
+        let path = self.place.journal();
+        self.append(&path, line).map_err(|error| self.place.failed(&path, "add to", error))
+    }
+
+    fn append(&self, path: &Path, line: &str) -> Result<(), Errno> {
+        let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let flags = flags | OFlags::NONBLOCK;
+        let mode = Mode::RUSR | Mode::WUSR | Mode::RGRP;
+        let (file, new) = match open(path, flags, Mode::empty()) {
+            // Never both at once: see `open_lock`.
+            Err(Errno::NOENT) => (open(path, flags | OFlags::CREATE | OFlags::EXCL, mode)?, true),
+            other => (other?, false),
         };
-        if records.is_empty() {
+        let mut file = File::from(file);
+        self.place.is_ours(&fstat(&file)?).map_err(|_| Errno::PERM)?;
+        if new {
+            self.place.hand_over(&file)?;
+            fchmod(&file, mode)?;
+        }
+        file.write_all(format!("{line}\n").as_bytes()).map_err(|error| errno(&error))?;
+        fsync(&file)?;
+        if new { flush(path) } else { Ok(()) }
+    }
+
+    /// By this text; no halt is no file.
+    fn replace(&self, text: Option<&str>) -> Result<(), (&'static str, Errno)> {
+        let path = &self.place.path;
+        let Some(text) = text else {
             return match unlink(path) {
-                Ok(()) => flush().map_err(|error| ("flush the folder of", error)),
+                Ok(()) => flush(path).map_err(|error| ("flush the folder of", error)),
                 Err(Errno::NOENT) => Ok(()),
                 Err(error) => Err(("remove", error)),
             };
-        }
+        };
         let beside = beside(path, ".new");
         match unlink(&beside) {
             Ok(()) | Err(Errno::NOENT) => {}
@@ -266,14 +328,20 @@ impl Guard<'_> {
         let mode = Mode::RUSR | Mode::WUSR | Mode::RGRP;
         let file = open(&beside, flags, mode).map_err(|error| ("write", error))?;
         let mut file = File::from(file);
-        file.write_all(text(records).as_bytes()).map_err(|error| ("write", errno(&error)))?;
+        file.write_all(text.as_bytes()).map_err(|error| ("write", errno(&error)))?;
         // After the owner, so that no other group ever reads it; explicitly, whatever the umask.
         self.place.hand_over(&file).map_err(|error| ("give away", error))?;
         fchmod(&file, mode).map_err(|error| ("set the mode of", error))?;
         fsync(&file).map_err(|error| ("flush", error))?;
         rename(&beside, path).map_err(|error| ("rename", error))?;
-        flush().map_err(|error| ("flush the folder of", error))
+        flush(path).map_err(|error| ("flush the folder of", error))
     }
+}
+
+/// That a file is there, or no longer, is on the disk.
+fn flush(path: &Path) -> Result<(), Errno> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    open(folder(path), flags, Mode::empty()).and_then(fsync)
 }
 
 fn errno(error: &std::io::Error) -> Errno {
@@ -438,6 +506,23 @@ mod tests {
         drop(guard);
         std::fs::remove_dir_all(folder).unwrap();
         assert_eq!(place.read().unwrap_err().exit, Exit::Config, "the folder is gone");
+    }
+
+    /// One more than is ever read again would make all of them unreadable.
+    #[test]
+    fn no_more_is_recorded_than_is_read_again() {
+        let (folder, place) = place("full");
+        let guard = place.lock().unwrap();
+        let reason = "x".repeat(REASON_BYTES);
+        let many: Vec<Record> =
+            (0..5_000).map(|number| record(&format!("XNAS:S{number}"), &reason)).collect();
+        guard.write(&many[..3_000]).unwrap();
+        let refused = guard.write(&many).unwrap_err();
+        assert_eq!(refused.exit, Exit::Host);
+        assert!(refused.message.contains("5000 halts are more than"), "{refused}");
+        assert_eq!(place.read().unwrap().len(), 3_000, "what was recorded before still is");
+        drop(guard);
+        std::fs::remove_dir_all(folder).unwrap();
     }
 
     #[test]

@@ -1,9 +1,7 @@
-//! Whether a halt may end: the checks there are today, each with its evidence. One function, so that
-//! `candor preopen` can take its place.
+//! Whether a halt may end: it is one, a second person agrees, and `candor preopen` passes for what is halted.
 
-use candor_core::Reason;
-use candor_decoders::Format;
-use candor_shm::{Region, clock as region_clock};
+use candor_preopen::{Check, Report, Verdict};
+use candor_shm::Region;
 
 use super::record::Record;
 use super::users::{self, User};
@@ -20,6 +18,8 @@ pub struct Asked<'a> {
     pub second: &'a str,
     /// What is recorded.
     pub records: &'a [Record],
+    /// What `candor preopen` has found of it.
+    pub preopen: &'a Report,
 }
 
 /// One check: what it is about, whether it holds, and what that was seen from.
@@ -36,12 +36,15 @@ pub struct Line {
 /// Every check with its evidence. The halt may end when all of them hold.
 #[must_use]
 pub fn allowed(region: &Region, asked: &Asked<'_>) -> Vec<Line> {
-    let mut lines = vec![halted(region, asked), second(asked), handler(region)];
-    lines.extend(dates(region));
-    for number in asked.target.partitions(region) {
-        lines.extend(partition(region, number));
-    }
+    let mut lines = vec![halted(region, asked), second(asked)];
+    lines.extend(asked.preopen.checks.iter().map(of_check));
     lines
+}
+
+fn of_check(check: &Check) -> Line {
+    let holds = matches!(check.verdict, Verdict::Holds | Verdict::Warns);
+    let about = if check.about.is_empty() { String::new() } else { format!("{}: ", check.about) };
+    Line { check: check.name, holds, evidence: format!("{about}{}", check.evidence) }
 }
 
 /// Whether all of these hold.
@@ -105,60 +108,6 @@ fn second(asked: &Asked<'_>) -> Line {
         return line(false, format!("`{shown}` has halted it: name somebody else"));
     }
     line(true, format!("{shown}, user {}", second.uid))
-}
-
-fn handler(region: &Region) -> Line {
-    let status = region.unhalted_status_when(region_clock::now).reason();
-    // One that was suspended between the lease and the clock looks again.
-    let status = status.and_then(|_| region.unhalted_status_when(region_clock::now).reason());
-    let info = region.info();
-    let (holds, said) = match status {
-        None => (true, "is live".to_owned()),
-        // Nobody sets the word that the handler says of itself to that: it is no kill switch's.
-        Some(reason) => (false, format!("is Stale({reason}): {}", reason.text())),
-    };
-    let evidence = format!("{} (process {}) {said}", info.handler, info.pid);
-    Line { check: "handler", holds, evidence }
-}
-
-/// The region's date is today, where each venue is.
-fn dates(region: &Region) -> Option<Line> {
-    let own = region.trading_date();
-    let mut zones: Vec<&'static str> = region
-        .partitions_when(region_clock::now)
-        .filter_map(|info| format_of(info.spec.feed.as_str()))
-        .map(Format::zone)
-        .collect();
-    zones.sort_unstable();
-    zones.dedup();
-    let wall = clock::wall();
-    let other = zones.iter().find(|zone| clock::date(wall, zone) != Some(own));
-    let (holds, evidence) = match (other, zones.is_empty()) {
-        (None, false) => (true, format!("{own}, today in {}", zones.join(", "))),
-        (Some(zone), _) => {
-            let today = clock::date(wall, zone).map_or("unknown".to_owned(), |at| at.to_string());
-            (false, format!("the region is of {own}, and today is {today} in {zone}"))
-        }
-        (None, true) => (false, format!("of {own}; no feed here says in which time zone")),
-    };
-    Some(Line { check: "trading date", holds, evidence })
-}
-
-fn format_of(name: &str) -> Option<Format> {
-    Format::ALL.into_iter().find(|format| format.name() == name)
-}
-
-/// What would be so of a partition without the halt.
-fn partition(region: &Region, number: u16) -> Option<Line> {
-    let info = region.partition_when(number, region_clock::now)?;
-    let name = format!("{}/{}", info.spec.venue, info.spec.name);
-    let (holds, said) = match info.unhalted.reason() {
-        None => (true, "is sound beneath the halt".to_owned()),
-        // Left on purpose: nothing of it becomes Live by a resume.
-        Some(reason @ Reason::Unsubscribed) => (true, format!("is left alone: Stale({reason})")),
-        Some(reason) => (false, format!("is Stale({reason}): {}", reason.text())),
-    };
-    Some(Line { check: "partition", holds, evidence: format!("{name} {said}") })
 }
 
 /// What ends with a halt: the words to clear, and what goes on being halted by another.

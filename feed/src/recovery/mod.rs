@@ -25,8 +25,8 @@ mod thread;
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::os::fd::OwnedFd;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
 
 use candor_services::agent::Agent;
 use candor_services::retransmit::Unsupported;
@@ -35,6 +35,7 @@ use rustix::io::Errno;
 
 use crate::clock::Clock;
 use crate::config::{Config, Partition, Recovery};
+use crate::daily::Place;
 use crate::exit::Failure;
 pub(crate) use post::{Mailbox, WARM_WAIT, What, messages};
 use post::{Post, Wishes};
@@ -48,6 +49,23 @@ pub(crate) struct Opened {
     wishes: Arc<Wishes>,
     posts: Vec<Arc<Post>>,
     stop: Arc<AtomicBool>,
+    adder: Adder,
+}
+
+/// Adds the services of partitions that a map adds while recovery is at work.
+#[derive(Clone)]
+pub(crate) struct Adder {
+    to: mpsc::Sender<(u16, Partition)>,
+    wishes: Arc<Wishes>,
+}
+
+impl Adder {
+    /// Adds a partition in its place, before its lane has it.
+    pub(crate) fn add(&self, number: u16, partition: &Partition) {
+        // Where the thread is gone the handler ends.
+        let _ = self.to.send((number, partition.clone()));
+        self.wishes.bell.ring();
+    }
 }
 
 /// Recovery at work.
@@ -63,8 +81,9 @@ pub(crate) struct Running {
 ///
 /// # Errors
 /// Naming the address, or the limit that is too low.
-pub(crate) fn open(config: &Config) -> Result<Option<Opened>, Failure> {
-    if config.partitions.iter().all(|partition| partition.services.is_empty()) {
+pub(crate) fn open(config: &Config, places: &[Place]) -> Result<Option<Opened>, Failure> {
+    let served = |partition: &Partition| partition.is_spare() || !partition.services.is_empty();
+    if !config.partitions.iter().any(served) {
         return Ok(None);
     }
     let no_epoll = |error: Errno| Failure::host(format!("can't make an epoll: {error}"));
@@ -82,7 +101,8 @@ pub(crate) fn open(config: &Config) -> Result<Option<Opened>, Failure> {
         let mut seats = Vec::new();
         let number = desks.len() as u16;
         for (index, partition) in (0u16..).zip(&config.partitions) {
-            if partition.venue != *venue || partition.services.is_empty() {
+            let own = places.get(usize::from(index)).is_some_and(|place| place.venue == *venue);
+            if !own || !served(partition) {
                 continue;
             }
             let at = seats.len() as u16;
@@ -94,10 +114,12 @@ pub(crate) fn open(config: &Config) -> Result<Option<Opened>, Failure> {
         }
         if !seats.is_empty() {
             let agent = Agent::new(recovery.agent(), clients);
-            desks.push(Desk::new(venue.to_string(), agent, seats));
+            desks.push(Desk::new(venue.to_string(), agent, seats, recovery.clone()));
         }
     }
     let stop = Arc::new(AtomicBool::new(false));
+    let (to, added) = mpsc::channel();
+    let adder = Adder { to, wishes: Arc::clone(&wishes) };
     let thread = Thread {
         clock: Clock::new(),
         wishes: Arc::clone(&wishes),
@@ -111,8 +133,9 @@ pub(crate) fn open(config: &Config) -> Result<Option<Opened>, Failure> {
         unsaid: false,
         paused: Vec::new(),
         stop: Arc::clone(&stop),
+        added,
     };
-    Ok(Some(Opened { thread, wishes, posts, stop }))
+    Ok(Some(Opened { thread, wishes, posts, stop, adder }))
 }
 
 fn seat(
@@ -166,12 +189,17 @@ impl Opened {
         Some(Mailbox::new(Arc::clone(&self.wishes), Arc::clone(post)))
     }
 
+    /// What adds partitions.
+    pub(crate) fn adder(&self) -> Adder {
+        self.adder.clone()
+    }
+
     /// Starts the thread.
     ///
     /// # Errors
     /// When the host gives no thread.
     pub(crate) fn start(self) -> Result<Running, Failure> {
-        let Opened { thread, wishes, posts, stop } = self;
+        let Opened { thread, wishes, posts, stop, adder: _ } = self;
         let thread = std::thread::Builder::new()
             .name("recovery".to_owned())
             .spawn(move || thread.run())

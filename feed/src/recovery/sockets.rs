@@ -184,10 +184,13 @@ impl Connection {
     /// Sends this whole, or not at all: what does not fit into an empty send buffer never will.
     pub(super) fn send(&mut self, bytes: &[u8]) {
         let Connection::Open(open) = self else { return };
-        let error = match send(&open.fd, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
-            Ok(sent) if sent == bytes.len() => return,
-            Ok(_) => Errno::AGAIN,
-            Err(error) => error,
+        let error = loop {
+            match send(&open.fd, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
+                Ok(sent) if sent == bytes.len() => return,
+                Ok(_) | Err(Errno::AGAIN) if candor_core::canary!(SendSpins) => {}
+                Ok(_) => break Errno::AGAIN,
+                Err(error) => break error,
+            }
         };
         *self = Connection::Broken(error);
     }
@@ -290,7 +293,40 @@ fn socket(kind: SocketType, from: Option<Ipv4Addr>) -> Result<OwnedFd, Errno> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::{SocketAddr, TcpListener};
+    use std::sync::mpsc::channel;
+    use std::thread;
+    use std::time::Duration;
+
     use super::*;
+
+    #[test]
+    fn what_finds_no_room_is_given_up_at_once() {
+        let service = TcpListener::bind("127.0.0.1:0").unwrap();
+        let SocketAddr::V4(to) = service.local_addr().unwrap() else { panic!("asked for IPv4") };
+        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).unwrap();
+        let key = Key { venue: 0, seat: 0, wire: Wire::Snapshot };
+        let mut connection = Connection::default();
+        connection.connect(&epoll, key, None, to);
+        // It accepts, and reads nothing.
+        let (deaf, _) = service.accept().unwrap();
+        let mut buffer = [0; 64];
+        while connection.look(&epoll, key, &mut buffer) != Change::Connected {}
+        // Whoever waits for it to read does so until it is gone.
+        let (given_up, hears) = channel();
+        let service = thread::spawn(move || {
+            let in_time = hears.recv_timeout(Duration::from_secs(5)).is_ok();
+            drop(deaf);
+            in_time
+        });
+        while connection.is_open() {
+            connection.send(&[0; 1_000]);
+        }
+        let _gone = given_up.send(());
+        assert!(service.join().unwrap(), "it was waited for");
+        assert_eq!(connection.take_broken(), Some(Errno::AGAIN));
+        assert_eq!(connection.take_broken(), None);
+    }
 
     #[test]
     fn a_key_comes_back_from_the_kernel_as_it_was() {

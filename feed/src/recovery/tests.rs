@@ -12,6 +12,7 @@ use super::post::{Mailbox, What};
 use super::{Running, open};
 use crate::clock::{Clock, timespec};
 use crate::config::{self, Config};
+use crate::daily::Place;
 
 const SESSION: &str = "DAY0000001";
 
@@ -29,7 +30,7 @@ fn config(services: &str) -> Config {
 }
 
 fn start(config: &Config) -> (Running, Mailbox) {
-    let opened = open(config).unwrap().expect("there is a service");
+    let opened = open(config, &places(config)).unwrap().expect("there is a service");
     let mailbox = opened.mailbox(0).unwrap();
     (opened.start().unwrap(), mailbox)
 }
@@ -100,6 +101,10 @@ fn ticks(name: &str) -> u64 {
         fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
     });
     used.sum()
+}
+
+fn places(config: &Config) -> Vec<Place> {
+    crate::daily::resolve(config, candor_maps::calendar::Wall(0)).unwrap().places
 }
 
 #[test]
@@ -195,7 +200,7 @@ fn datagrams_come_from_the_address_asked_and_from_nobody_else() {
 fn a_socket_from_an_address_that_is_not_ours_is_refused_at_the_start() {
     let mut config = config("retransmit = [\"udp://127.0.0.1:9\"]");
     config.recovery[0].from = Some(std::net::Ipv4Addr::new(192, 0, 2, 77));
-    let refused = open(&config).err().unwrap();
+    let refused = open(&config, &places(&config)).err().unwrap();
     assert_eq!(refused.exit, crate::exit::Exit::Config);
     assert!(refused.message.contains("no address 192.0.2.77"), "{refused}");
 }
@@ -206,5 +211,5 @@ fn without_services_there_is_no_thread() {
                 interface = \"lo\"\n[[lane]]\n[[venue]]\nname = \"V\"\nfeed = \"iex-deep\"\n\
                 [[venue.partition]]\nname = \"1\"\nlane = 0\nsubscribe = false\n";
     let config = config::parse_text(Path::new("t.toml"), text).unwrap();
-    assert!(open(&config).unwrap().is_none());
+    assert!(open(&config, &places(&config)).unwrap().is_none());
 }

@@ -4,8 +4,8 @@
 //! for nothing else. Whatever a service does, nothing here takes longer than a few reads.
 
 use std::os::fd::OwnedFd;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
 
 use candor_core::{Mono, Nanos};
 use candor_services::agent::{Agent, Channel};
@@ -15,9 +15,12 @@ use rustix::time::Timespec;
 
 use super::lost::{self, Lost, Said};
 use super::post::{Post, Wishes};
+use super::seat;
 use super::seat::{Hands, Seat};
 use super::sockets::{Change, Key, Wire};
 use crate::clock::{Clock, timespec};
+use crate::config::{Partition, Recovery};
+use crate::exit::Failure;
 
 /// Sockets looked at in one round at most; the others come with the next.
 const READY: usize = 64;
@@ -48,13 +51,14 @@ pub(super) struct Desk {
     pub(super) venue: String,
     pub(super) agent: Agent,
     pub(super) seats: Vec<Seat>,
+    recovery: Recovery,
     lost: Lost,
     said: Said,
 }
 
 impl Desk {
-    pub(super) fn new(venue: String, agent: Agent, seats: Vec<Seat>) -> Desk {
-        Desk { venue, agent, seats, lost: Lost::default(), said: Said::default() }
+    pub(super) fn new(venue: String, agent: Agent, seats: Vec<Seat>, recovery: Recovery) -> Desk {
+        Desk { venue, agent, seats, recovery, lost: Lost::default(), said: Said::default() }
     }
 }
 
@@ -73,6 +77,8 @@ pub(crate) struct Thread {
     /// Sockets not listened to until their lane has buffers again.
     pub(super) paused: Vec<Key>,
     pub(super) stop: Arc<AtomicBool>,
+    /// Partitions that maps add.
+    pub(super) added: mpsc::Receiver<(u16, Partition)>,
     /// When what goes wrong unseen was looked at last.
     pub(super) said_at: Mono,
     /// Whether anything has happened since.
@@ -88,6 +94,7 @@ impl Thread {
     /// Works until told to stop. Connections are closed when this returns.
     pub(crate) fn run(mut self) {
         while !self.stop.load(Ordering::Relaxed) {
+            self.equip();
             self.hear();
             let now = self.clock.now();
             self.report(now);
@@ -112,6 +119,31 @@ impl Thread {
         for desk in &mut self.desks {
             if let Some(what) = desk.said.news(&desk.agent, &desk.lost) {
                 tracing::warn!(venue = desk.venue, what, "lost or refused on the way to services");
+            }
+        }
+    }
+
+    /// Gives partitions that a map has added their sockets and clients. One that can't have them asks for
+    /// nothing, which is said.
+    fn equip(&mut self) {
+        // BOUND: as many as there are places kept.
+        while let Ok((number, partition)) = self.added.try_recv() {
+            let home = self.homes.get(usize::from(number)).copied().flatten();
+            let Some((venue, at)) = home else { continue };
+            let Some(desk) = self.desks.get_mut(usize::from(venue)) else { continue };
+            let name = format!("{}:{}", partition.venue, partition.name);
+            let clients = desk.recovery.clients(partition.feed, &partition.services);
+            let clients = clients.map_err(|error| Failure::config(error.to_string()));
+            let seat = seat(&self.epoll, (venue, at), number, &partition, &desk.recovery);
+            match (clients, seat, desk.seats.get_mut(usize::from(at))) {
+                (Ok(clients), Ok(seat), Some(place)) => {
+                    *place = seat;
+                    desk.agent.equip(at, clients);
+                }
+                (Err(error), ..) | (_, Err(error), _) => {
+                    tracing::error!(partition = name, %error, "nothing of it can be asked for");
+                }
+                _ => {}
             }
         }
     }

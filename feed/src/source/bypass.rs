@@ -6,6 +6,7 @@ use std::os::fd::AsFd;
 use std::sync::Arc;
 
 use candor_af_xdp::{self as af_xdp, BindMode, BusyPoll, OpenError, Options, Queue};
+use candor_core::limits::LINES;
 use candor_core::{Line, Nanos};
 use candor_ebpf::{
     AttachError, AttachMode, Attachment, LoadError, LoadOptions, MapError, OtherSource, Program,
@@ -146,9 +147,11 @@ fn load(config: &Config, name: &str, mode: XdpMode) -> Result<Interface, Refusal
     let ifindex = interface::index(name)?;
     let endpoints: Vec<_> =
         config.subscribed_lines().filter(|(_, _, line)| line.interface == name).collect();
-    // Room for those too that are subscribed later.
+    // Room for those too that are subscribed later, or that a map adds or puts elsewhere.
     let lines = config.partitions.iter().flat_map(|partition| partition.lines());
-    let room = lines.filter(|(_, line)| line.interface == name).count();
+    let own = lines.filter(|(_, line)| line.interface == name).count();
+    let spare = config.partitions.iter().filter(|one| one.is_spare()).count() * LINES;
+    let room = if config.mapped.is_empty() { own } else { 2 * (own + spare) };
     let sockets = config.lanes.iter().flat_map(|lane| &lane.queues).max().map_or(1, |q| q + 1);
     let options = LoadOptions { sockets, endpoints: u32::try_from(room).unwrap_or(u32::MAX) };
     let mut program = Program::load(options).map_err(|error| match error {

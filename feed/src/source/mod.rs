@@ -136,6 +136,10 @@ pub trait Source: Send {
     /// partition, and how many packets. Only what reaches a lane unchecked can be.
     fn unverified(&mut self, _tell: &mut dyn FnMut(u16, u64)) {}
 
+    /// Takes sockets that the handler's own thread has opened for lines that a map adds, as long as there is
+    /// room. They are polled once they are added to [`Opened::sockets`].
+    fn adopt(&mut self, _sockets: &mut Vec<udp::Socket>) {}
+
     /// How frames are received, in words: `udp`, `native copy`, `capture`.
     fn mode(&self) -> &str;
 
@@ -153,6 +157,8 @@ pub struct Opened {
     pub joins: Joins,
     /// What kernel bypass needs besides; `None` with ordinary sockets.
     pub watch: Option<Watch>,
+    /// How lines are added while the lanes run, with ordinary sockets.
+    pub sockets: Option<udp::Sockets>,
     /// What was refused on the way to the mode in force, in words.
     pub refused: Vec<String>,
 }
@@ -165,14 +171,16 @@ pub fn open(config: &Config) -> Result<Opened, Failure> {
     if let SourceKind::AfXdp(_) = config.source.kind {
         let bypass::Opened { lanes, watch, joins, refused } = bypass::open(config)?;
         let lanes = lanes.into_iter().map(|lane| Box::new(lane) as Box<dyn Source>).collect();
-        return Ok(Opened { lanes, joins, watch: Some(watch), refused });
+        return Ok(Opened { lanes, joins, watch: Some(watch), sockets: None, refused });
     }
     let mut joins = Joins::default();
     let mut lanes: Vec<Box<dyn Source>> = Vec::new();
+    let mut sockets = udp::Sockets::default();
     for (index, _) in (0u16..).zip(&config.lanes) {
         let (udp, memberships) = Udp::open(config, index)?;
         joins.merge(memberships);
+        sockets.add_lane(&udp)?;
         lanes.push(Box::new(udp));
     }
-    Ok(Opened { lanes, joins, watch: None, refused: Vec::new() })
+    Ok(Opened { lanes, joins, watch: None, sockets: Some(sockets), refused: Vec::new() })
 }

@@ -8,6 +8,7 @@
 use std::net::SocketAddrV4;
 use std::os::fd::{AsFd, OwnedFd};
 
+use candor_core::limits::LINES;
 use candor_core::{Line, Nanos};
 use rustix::event::epoll::{self, EventData, EventFlags};
 use rustix::event::{PollFd, PollFlags, poll};
@@ -44,7 +45,8 @@ pub struct Udp {
     counts: SourceCounts,
 }
 
-struct Socket {
+/// A line's socket.
+pub struct Socket {
     fd: OwnedFd,
     partition: u16,
     line: Line,
@@ -66,6 +68,8 @@ impl Udp {
             config.partitions.get(usize::from(*partition)).is_some_and(|p| p.lane == lane)
         });
         let (mut udp, mut joins) = Udp::with_lines(ours, config.source.batch, receive_buffer)?;
+        let own = config.partitions.iter().filter(|partition| partition.lane == lane).count();
+        udp.sockets.reserve_exact(LATER * own * LINES);
         // What is not subscribed gets its sockets too, so that it can be later. One that can't be had
         // is no reason not to start: it is named when somebody wants it.
         for (number, partition) in (0u16..).zip(&config.partitions) {
@@ -116,11 +120,7 @@ impl Udp {
         receive_buffer: u32,
         joined: bool,
     ) -> Result<(), Failure> {
-        let fd = open(config, receive_buffer)?;
-        // Before the first datagram can come: from here on every drop is counted.
-        let dropped = recvmmsg::drops(fd.as_fd()).map_err(|error| {
-            Failure::host(format!("the kernel does not count a socket's drops: {error}"))
-        })?;
+        let Socket { fd, dropped, .. } = Socket::open(partition, line, config, receive_buffer)?;
         let data = EventData::new_u64(self.sockets.len() as u64);
         epoll::add(&self.epoll, &fd, data, EventFlags::IN)
             .map_err(|error| Failure::host(format!("epoll_ctl failed: {error}")))?;
@@ -203,8 +203,120 @@ impl Source for Udp {
         self.counts
     }
 
+    fn adopt(&mut self, sockets: &mut Vec<Socket>) {
+        // Whoever opened them has counted how many there is room for.
+        for socket in sockets.drain(..) {
+            debug_assert!(self.sockets.len() < self.sockets.capacity());
+            self.sockets.push(socket);
+        }
+    }
+
     fn mode(&self) -> &str {
         "udp"
+    }
+}
+
+/// Sockets that a lane may be given later for each line that it may have at once: a line that is elsewhere by
+/// another map has a new one.
+const LATER: usize = 2;
+
+impl Socket {
+    /// Opens a line's socket, which is a member of nothing yet.
+    ///
+    /// # Errors
+    /// As [`Udp::open`].
+    pub fn open(
+        partition: u16,
+        line: Line,
+        config: &LineConfig,
+        receive_buffer: u32,
+    ) -> Result<Socket, Failure> {
+        let fd = open(config, receive_buffer)?;
+        // Before the first datagram can come: from here on every drop is counted.
+        let dropped = recvmmsg::drops(fd.as_fd()).map_err(|error| {
+            Failure::host(format!("the kernel does not count a socket's drops: {error}"))
+        })?;
+        Ok(Socket { fd, partition, line, dropped })
+    }
+}
+
+/// How the handler's own thread adds lines to lanes that run.
+#[derive(Default)]
+pub struct Sockets {
+    lanes: Vec<Adding>,
+}
+
+struct Adding {
+    epoll: OwnedFd,
+    /// Where the lane's next socket comes to lie.
+    next: usize,
+    room: usize,
+}
+
+/// A socket that a lane is given, with what is left to do once it has it.
+pub struct Given {
+    lane: usize,
+    place: usize,
+    fd: OwnedFd,
+    /// The partition.
+    pub partition: u16,
+    /// The line.
+    pub line: Line,
+}
+
+impl Sockets {
+    pub(super) fn add_lane(&mut self, udp: &Udp) -> Result<(), Failure> {
+        let epoll = udp.epoll.try_clone().map_err(|error| {
+            Failure::host(format!("a second descriptor of an epoll failed: {error}"))
+        })?;
+        let (next, room) = (udp.sockets.len(), udp.sockets.capacity());
+        self.lanes.push(Adding { epoll, next, room });
+        Ok(())
+    }
+
+    /// Opens a line's socket for a lane, which is to be given it ([`Source::adopt`]) before anything is
+    /// received.
+    ///
+    /// # Errors
+    /// As [`Udp::open`], and where the lane has no room left.
+    pub fn open(
+        &mut self,
+        lane: u16,
+        (partition, line, config): (u16, Line, &LineConfig),
+        receive_buffer: u32,
+    ) -> Result<(Socket, Given), Failure> {
+        let lane = usize::from(lane);
+        let adding = self.lanes.get_mut(lane).filter(|adding| adding.next < adding.room);
+        let adding = adding.ok_or_else(|| {
+            Failure::host(format!("lane {lane} has no room for another socket: start it again"))
+        })?;
+        let socket = Socket::open(partition, line, config, receive_buffer)?;
+        let fd = socket.fd.try_clone().map_err(|error| {
+            Failure::host(format!("a second descriptor of a socket failed: {error}"))
+        })?;
+        let given = Given { lane, place: adding.next, fd, partition, line };
+        adding.next += 1;
+        Ok((socket, given))
+    }
+
+    /// Lets a lane that has a socket receive by it, and joins its line or keeps it ready to be.
+    ///
+    /// # Errors
+    /// Naming group and interface.
+    pub fn begin(
+        &self,
+        given: &Given,
+        (config, joined): (&LineConfig, bool),
+        joins: &mut Joins,
+    ) -> Result<(), Failure> {
+        let Given { lane, place, fd, partition, line } = given;
+        let data = EventData::new_u64(*place as u64);
+        if let Some(adding) = self.lanes.get(*lane) {
+            epoll::add(&adding.epoll, fd, data, EventFlags::IN)
+                .map_err(|error| Failure::host(format!("epoll_ctl failed: {error}")))?;
+        }
+        // Joined by the descriptor that was added: the kernel takes it out when both are closed.
+        joins.adopt(*partition, *line, config, fd.as_fd(), joined)
     }
 }
 

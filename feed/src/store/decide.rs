@@ -81,7 +81,8 @@ pub enum Why {
     Content(Problems),
     /// It names interfaces that this host doesn't have, each with the lines that do.
     Interfaces(BTreeMap<String, String>),
-    /// More symbols moved or went than the bound allows, or nobody can know, and nobody answers for it.
+    /// More symbols moved or went than the bound allows, or nobody can know, or something changed that needs a
+    /// name whatever moves; and nobody answers for it.
     Difference {
         /// The refused map's digest.
         digest: String,
@@ -144,7 +145,10 @@ pub fn load(store: &Store, loaded: Loaded, request: &Request<'_>) -> Result<Outc
             let judged = judged.into_iter().filter(|one| !one.compared.passes()).collect();
             return Ok(Outcome::Refused(Why::Difference { digest, judged }));
         }
-        let (compared, differs) = judged.into_iter().map(|one| (one.compared, one.words)).unzip();
+        let alone = judged.is_empty().then(|| alone(&map));
+        let (compared, mut differs): (_, Vec<String>) =
+            judged.into_iter().map(|one| (one.compared, one.words)).unzip();
+        differs.extend(alone);
         let pointer = Pointer {
             venue: map.venue,
             date: map.date,
@@ -160,6 +164,12 @@ pub fn load(store: &Store, loaded: Loaded, request: &Request<'_>) -> Result<Outc
         }
     }
     Ok(Outcome::Refused(Why::Contended))
+}
+
+/// What is said of a map that came in force without a comparison: also where the store is not the right one.
+fn alone(map: &Map) -> String {
+    let Map { venue, date, .. } = map;
+    format!("{venue}: the map for {date} is compared with nothing: no earlier one is in this store")
 }
 
 /// What somebody answers for.
@@ -358,6 +368,10 @@ impl fmt::Display for Why {
             }
             Why::Difference { digest, judged } => {
                 for Judged { compared, words } in judged {
+                    if compared.grave {
+                        writeln!(f, "{words}")?;
+                        continue;
+                    }
                     let bound = f64::from(compared.bound_ppm) / 10_000.0;
                     let word = if compared.known { "beyond" } else { "not known to be within" };
                     writeln!(f, "{words}\n{word} the bound of {bound} %")?;

@@ -168,7 +168,8 @@ impl Disk {
         Err(Error::io(folder, "written to", &last))
     }
 
-    fn sync_folder(&self, folder: &Path) -> Result<(), Error> {
+    /// Brings the names in a folder to the disk.
+    pub(super) fn sync_folder(&self, folder: &Path) -> Result<(), Error> {
         let synced = self.step(Step::SyncFolder).and_then(|()| File::open(folder)?.sync_all());
         synced.map_err(|error| Error::io(folder, "brought to the disk", &error))
     }

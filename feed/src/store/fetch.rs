@@ -14,7 +14,8 @@ use candor_settings::{Problem, Problems};
 
 use super::decide::{Outcome, Request, Why, load};
 use super::take::{Given, Recipe, given, take};
-use super::{Error, Store, command};
+use super::{Error, Store};
+use crate::command;
 use crate::config::{MapVenue, Maps};
 
 /// Where a venue's map is fetched from.
@@ -45,6 +46,21 @@ pub enum Origin {
 /// What stands for something else in names and arguments.
 pub const PLACEHOLDERS: [&str; 3] = ["{venue}", "{date}", "{yyyymmdd}"];
 
+/// What a fetch has come to.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Fetched {
+    /// What became of the map.
+    pub outcome: Outcome,
+    /// What the venue's files say and the map has no place for: channels that are left out, say.
+    pub notes: Vec<String>,
+}
+
+impl From<Outcome> for Fetched {
+    fn from(outcome: Outcome) -> Fetched {
+        Fetched { outcome, notes: Vec::new() }
+    }
+}
+
 /// Fetches a venue's map for a date as it is configured: [`fetch`] with the configuration's store, recipe and
 /// bound.
 ///
@@ -57,16 +73,16 @@ pub fn fetch_configured(
     interfaces: Option<&[String]>,
     by: &str,
     now: Wall,
-) -> Result<Outcome, Error> {
+) -> Result<Fetched, Error> {
     let store = Store::open(&maps.store)?;
     let Some(fetch) = &of.fetch else {
         let why = format!("nothing says where the maps of {} are fetched from: `fetch`", of.venue);
-        return Ok(Outcome::Missing(why));
+        return Ok(Outcome::Missing(why).into());
     };
     let (recipe, symbols) = match (of.recipe(), of.symbols()) {
         (Ok(recipe), Ok(symbols)) => (recipe, symbols),
         (Err(problems), _) | (_, Err(problems)) => {
-            return Ok(Outcome::Refused(Why::Content(problems)));
+            return Ok(Outcome::Refused(Why::Content(problems)).into());
         }
     };
     let order = Order {
@@ -111,7 +127,7 @@ pub struct Order<'a> {
 ///
 /// # Errors
 /// [`Error`] where the store can't be read or written.
-pub fn fetch(store: &Store, order: &Order<'_>) -> Result<Outcome, Error> {
+pub fn fetch(store: &Store, order: &Order<'_>) -> Result<Fetched, Error> {
     let Order { venue, date, fetch, .. } = order;
     let fill = |text: &str| filled(text, *venue, *date);
     let mut scratch = None;
@@ -130,17 +146,19 @@ pub fn fetch(store: &Store, order: &Order<'_>) -> Result<Outcome, Error> {
             got
         }
     };
-    let outcome = match got {
+    let fetched = match got {
         Ok((from, Got::Files(files))) => bring(store, order, &files, &from),
-        Ok((_, Got::Wrong(problems))) => Ok(Outcome::Refused(Why::Content(problems))),
-        Ok((from, Got::Nothing(why))) => Ok(Outcome::Missing(format!("{from} has no map: {why}"))),
-        Err(why) => Ok(Outcome::Missing(why)),
+        Ok((_, Got::Wrong(problems))) => Ok(Outcome::Refused(Why::Content(problems)).into()),
+        Ok((from, Got::Nothing(why))) => {
+            Ok(Outcome::Missing(format!("{from} has no map: {why}")).into())
+        }
+        Err(why) => Ok(Outcome::Missing(why).into()),
     };
     if let Some(folder) = scratch {
         // What the command left behind is no part of the store, and does no harm where it can't be removed.
         let _ = fs::remove_dir_all(folder);
     }
-    outcome
+    fetched
 }
 
 enum Got {
@@ -189,10 +207,10 @@ fn printed(
     }
 }
 
-fn bring(store: &Store, order: &Order<'_>, files: &[Given], from: &str) -> Result<Outcome, Error> {
+fn bring(store: &Store, order: &Order<'_>, files: &[Given], from: &str) -> Result<Fetched, Error> {
     let taken = match take(order.recipe, order.venue, order.date, files) {
         Ok(taken) => taken,
-        Err(problems) => return Ok(Outcome::Refused(Why::Content(problems))),
+        Err(problems) => return Ok(Outcome::Refused(Why::Content(problems)).into()),
     };
     let request = Request {
         venue: Some(order.venue),
@@ -205,7 +223,8 @@ fn bring(store: &Store, order: &Order<'_>, files: &[Given], from: &str) -> Resul
         from,
         now: order.now,
     };
-    load(store, taken.loaded, &request)
+    let outcome = load(store, taken.loaded, &request)?;
+    Ok(Fetched { outcome, notes: taken.notes })
 }
 
 fn filled(text: &str, venue: Venue, date: TradingDate) -> String {

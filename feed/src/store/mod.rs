@@ -16,7 +16,6 @@
 //! venues' own files, [`fetch`] does all of that by the configuration. Time is an argument, but for how long
 //! a command runs.
 
-mod command;
 mod decide;
 mod disk;
 mod error;
@@ -44,7 +43,7 @@ pub use decide::{
     missing,
 };
 pub use error::Error;
-pub use fetch::{Fetch, Order, Origin, PLACEHOLDERS, fetch, fetch_configured};
+pub use fetch::{Fetch, Fetched, Order, Origin, PLACEHOLDERS, fetch, fetch_configured};
 pub use record::{Acceptance, Acknowledged, Compared, Pointer};
 pub use take::{Format, Given, Recipe, Taken, given, take};
 
@@ -112,11 +111,13 @@ impl Store {
     pub fn add(&self, map: &Map) -> Result<Added, Error> {
         let digest = file::digest_text(map);
         let folder = self.folder_of(&digest);
+        let above = self.root.join("maps");
         if folder.is_dir() {
             self.read(&digest)?;
+            // Whoever put it there may have been stopped before its name had reached the disk.
+            self.disk.sync_folder(&above)?;
             return Ok(Added { digest, new: false });
         }
-        let above = self.root.join("maps");
         self.disk.make_folders(&self.root, &above)?;
         let written = file::write(map);
         let mut files = vec![(MAP_FILE, written.toml.as_str())];
@@ -221,15 +222,25 @@ impl Store {
         Ok(names.iter().filter_map(|name| parse_date(name)).collect())
     }
 
-    /// Everything that was ever in force of a venue, by date and number, each read or said why not.
+    /// Everything that was ever in force of a venue, by date and number, each read or said why not: also the
+    /// first number that a date lacks.
     ///
     /// # Errors
-    /// [`Error::Io`], and where a folder lacks a number.
+    /// [`Error::Io`].
     pub fn history(&self, venue: Venue) -> Result<Vec<Past>, Error> {
         let mut rows = Vec::new();
         for date in self.dates(venue)? {
-            for number in numbers(&self.folder_on(venue, date))? {
-                rows.push(Past { date, number, pointer: self.pointer(venue, date, number) });
+            let folder = self.folder_on(venue, date);
+            let there = present(&folder)?;
+            let mut all = there.clone();
+            all.extend(first_hole(&there));
+            all.sort_unstable();
+            for number in all {
+                let pointer = match there.contains(&number) {
+                    true => self.pointer(venue, date, number),
+                    false => Err(taken_away(&folder, number)),
+                };
+                rows.push(Past { date, number, pointer });
             }
         }
         Ok(rows)
@@ -344,19 +355,31 @@ fn numbered(number: u32) -> String {
 
 /// The numbers of a folder's files: 1, 2 and so on.
 fn numbers(folder: &Path) -> Result<Vec<u32>, Error> {
+    let numbers = present(folder)?;
+    // Which one is in force is told by the highest number, and a hole tells that files were taken away.
+    match first_hole(&numbers) {
+        Some(missing) => Err(taken_away(folder, missing)),
+        None => Ok(numbers),
+    }
+}
+
+/// The numbers of the files that are there, ascending.
+fn present(folder: &Path) -> Result<Vec<u32>, Error> {
     let number = |name: &String| {
         let number: u32 = name.strip_suffix(".toml")?.parse().ok()?;
         (numbered(number) == *name).then_some(number)
     };
-    let numbers: Vec<u32> = names(folder)?.iter().filter_map(number).collect();
-    // Which one is in force is told by the highest number, and a hole tells that files were taken away.
-    match (1u32..).zip(&numbers).find(|(wanted, number)| wanted != *number) {
-        Some((missing, _)) => Err(Error::Damaged {
-            file: folder.join(numbered(missing)),
-            why: "is not there, and higher numbers are".to_owned(),
-        }),
-        None => Ok(numbers),
-    }
+    Ok(names(folder)?.iter().filter_map(number).collect())
+}
+
+/// The first number that is not there though higher ones are.
+fn first_hole(numbers: &[u32]) -> Option<u32> {
+    (1u32..).zip(numbers).find(|(wanted, number)| wanted != *number).map(|(missing, _)| missing)
+}
+
+fn taken_away(folder: &Path, number: u32) -> Error {
+    let why = "is not there, and higher numbers are".to_owned();
+    Error::Damaged { file: folder.join(numbered(number)), why }
 }
 
 fn record<T: DeserializeOwned>(file: &Path) -> Result<T, Error> {

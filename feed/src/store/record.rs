@@ -60,8 +60,12 @@ pub struct Compared {
     /// Why the other map could not be read, where it couldn't.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unreadable: Option<String>,
-    /// Whether more moved or went than the bound allows, or nobody can know.
+    /// Whether more moved or went than the bound allows, or nobody can know, or something changed that needs
+    /// a name whatever moves.
     pub beyond: bool,
+    /// Whether something did that needs a name whatever moves.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub grave: bool,
     /// The bound, in parts per million.
     pub bound_ppm: u32,
     /// By whom that was acknowledged.
@@ -84,6 +88,7 @@ impl Compared {
             known: difference.known,
             unreadable: None,
             beyond: difference.exceeds(bound_ppm),
+            grave: !difference.grave.is_empty(),
             bound_ppm,
             acknowledged: None,
         }
@@ -102,6 +107,7 @@ impl Compared {
             known: false,
             unreadable: Some(why),
             beyond: true,
+            grave: false,
             bound_ppm,
             acknowledged: None,
         }

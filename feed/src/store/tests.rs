@@ -50,7 +50,7 @@ fn venue() -> Venue {
     Venue::from_wire(b"XTST").unwrap()
 }
 
-/// A map of 400 symbols on two partitions: those below `split` on the first.
+/// A map of 400 symbols on two partitions: those below `split` on the first, whose line has this port.
 fn map(date: TradingDate, split: usize, port: u16) -> Loaded {
     let symbols = |from: usize, to: usize| {
         let list: Vec<String> = (from..to).map(|at| format!("\"S{at:03}\"")).collect();
@@ -59,7 +59,7 @@ fn map(date: TradingDate, split: usize, port: u16) -> Loaded {
     let text = format!(
         "format = 1\nvenue = \"XTST\"\ndate = \"{date}\"\nprotocol = \"nasdaq-itch50\"\n\
          [[partition]]\nname = \"1\"\nlines.A = {{ group = \"239.1.1.1\", port = {port} }}\nsymbols = [{}]\n\
-         [[partition]]\nname = \"2\"\nlines.A = {{ group = \"239.1.1.2\", port = {port} }}\nsymbols = [{}]\n",
+         [[partition]]\nname = \"2\"\nlines.A = {{ group = \"239.1.1.2\", port = 26400 }}\nsymbols = [{}]\n",
         symbols(0, split),
         symbols(split, 400)
     );
@@ -170,6 +170,10 @@ fn what_is_put_in_its_place_has_reached_the_disk_and_its_name_does_too() {
         &[Link, Remove, SyncFolder],
     ];
     assert_eq!(taken, expected.concat());
+    // One that is there may be another's, whose last step nobody saw.
+    let store = folder.store();
+    assert!(!store.add(&map(FRIDAY, 200, 1).map).unwrap().new);
+    assert_eq!(store.disk.script.borrow().taken, [SyncFolder]);
 }
 
 #[test]
@@ -227,6 +231,9 @@ fn a_pointer_that_was_taken_away_is_missed() {
     fs::rename(date.join("000002.toml"), date.join("2.toml.bak")).unwrap();
     let words = store.in_force(venue(), FRIDAY).unwrap_err().to_string();
     assert!(words.contains("000002.toml: is not there, and higher numbers are"), "{words}");
+    let history = store.history(venue()).unwrap();
+    let read: Vec<_> = history.iter().map(|past| (past.number, past.pointer.is_ok())).collect();
+    assert_eq!(read, [(1, true), (2, false), (3, true)]);
     fs::rename(date.join("2.toml.bak"), date.join("000002.toml")).unwrap();
     // One of another date is no pointer of this one.
     fs::copy(date.join("000001.toml"), date.join("000004.toml")).unwrap();
@@ -366,6 +373,32 @@ fn what_can_not_be_compared_is_not_within_any_bound() {
 }
 
 #[test]
+fn a_wider_silence_needs_a_name_though_nothing_moves() {
+    let folder = Folder::new();
+    let store = folder.store();
+    let silent = |date, millis| {
+        let mut loaded = map(date, 200, 26_400);
+        loaded.map.partitions[0].silence = Some(candor_core::Nanos::from_millis(millis));
+        loaded
+    };
+    in_force(load(&store, silent(FRIDAY, 3_000), &request(FRIDAY)).unwrap());
+    let wider = silent(MONDAY, 30_000);
+    let why = refused(load(&store, wider.clone(), &request(MONDAY)).unwrap());
+    let Why::Difference { digest, judged } = &why else { panic!("{why:?}") };
+    assert!(judged[0].compared.grave && judged[0].compared.moved == 0);
+    assert!(why.to_string().contains("needs a name whatever moves: partition 1"), "{why}");
+    assert_eq!(store.in_force(venue(), MONDAY).unwrap(), None);
+    accept(&store, digest, &accept_as(MONDAY, "ann")).unwrap();
+    let loaded = in_force(load(&store, wider, &request(MONDAY)).unwrap());
+    let compared = &loaded.pointer.compared[0];
+    assert!(compared.grave && compared.acknowledged.is_some());
+    assert_eq!(store.in_force(venue(), MONDAY).unwrap(), Some(loaded.pointer));
+    // Narrower is believed less, and needs nobody.
+    let tuesday = TradingDate(20_261_124);
+    in_force(load(&store, silent(tuesday, 1_000), &request(tuesday)).unwrap());
+}
+
+#[test]
 fn the_first_map_of_a_venue_is_named_by_somebody() {
     let folder = Folder::new();
     let store = folder.store();
@@ -375,6 +408,9 @@ fn the_first_map_of_a_venue_is_named_by_somebody() {
     assert_eq!(why.exit() as u8, 2);
     let named = in_force(load(&store, map(FRIDAY, 200, 1), &request(FRIDAY)).unwrap());
     assert_eq!((named.pointer.number, named.pointer.compared.len()), (1, 0));
+    let words =
+        "XTST: the map for 2026-11-20 is compared with nothing: no earlier one is in this store";
+    assert_eq!(named.differs, [words]);
     // From then on there is something to compare with.
     let unnamed = Request { first: false, ..request(MONDAY) };
     assert!(in_force(load(&store, map(MONDAY, 200, 1), &unnamed).unwrap()).new);
@@ -450,8 +486,8 @@ fn a_store_that_can_not_be_written_says_so_and_stays() {
 }
 
 mod commands {
-    use super::super::command::run;
     use super::*;
+    use crate::command::run;
     use candor_core::Nanos;
 
     use crate::clock::Clock;
@@ -517,6 +553,21 @@ mod commands {
             assert!(clock.now() < until, "{stat}");
             thread::park_timeout(std::time::Duration::from_millis(5));
         }
+    }
+
+    #[test]
+    fn a_command_that_leaves_its_group_is_killed_too() {
+        if !Path::new("/usr/bin/perl").is_file() {
+            println!("skipped: a_command_that_leaves_its_group_is_killed_too: no perl");
+            return;
+        }
+        let script = "setpgrp(0, getpgrp(getppid())) or die; sleep 30";
+        let argv = ["/usr/bin/perl", "-e", script].map(String::from);
+        let mut clock = Clock::new();
+        let start = clock.now();
+        let words = run(&argv, &std::env::temp_dir(), Nanos::from_secs(3)).unwrap_err();
+        assert!(words.contains("did not end within 3000 ms and was killed"), "{words}");
+        assert!(clock.now().since(start) < Nanos::from_secs(15));
     }
 
     #[test]

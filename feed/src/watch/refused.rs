@@ -4,13 +4,16 @@
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
+use candor_core::alert::Code;
 use candor_core::counters::{Counter, LaneCounter};
 use candor_core::{Mono, Nanos, Reject};
 use candor_ebpf::OtherSource;
 use candor_shm::{LaneInfo, PartitionCounters, Region, clock};
 
 use super::name;
+use crate::alert::About;
 use crate::config::{Config, Partition};
+use crate::journal::Journal;
 use crate::source::Watch;
 
 /// How often it is said at most that more packets were refused for one reason.
@@ -35,15 +38,16 @@ impl Refused {
         config: &Config,
         region: &Region,
         watch: Option<&Watch>,
+        journal: &Journal,
     ) {
         if let Some(watch) = watch {
             let count = |lane: LaneInfo| lane.get(LaneCounter::OtherSource);
-            self.strangers.tell(now, config, region.lanes(now).map(count).sum(), watch);
+            self.strangers.tell(now, config, region.lanes(now).map(count).sum(), watch, journal);
         }
         let counters: Vec<PartitionCounters> =
             region.partitions_when(clock::now).map(|partition| partition.counters).collect();
-        self.damaged.tell(now, config, &counters);
-        self.unverified.tell(config, &counters);
+        self.damaged.tell(now, config, &counters, journal);
+        self.unverified.tell(config, &counters, journal);
     }
 }
 
@@ -67,7 +71,7 @@ struct Strangers {
 }
 
 impl Strangers {
-    fn tell(&mut self, now: Mono, config: &Config, counted: u64, watch: &Watch) {
+    fn tell(&mut self, now: Mono, config: &Config, counted: u64, watch: &Watch, journal: &Journal) {
         if counted == self.counted || !is_due(self.told, now) {
             return;
         }
@@ -82,7 +86,8 @@ impl Strangers {
         self.counted = counted;
         let Some((packets, who)) = self.more(config, &others) else { return };
         self.told = now;
-        tracing::warn!(packets, who, "refused: their sender is no line's `source`");
+        let text = format!("refused, packets={packets}: their sender is no line's `source`; {who}");
+        journal.alerts().raise_more(Code::OtherSenders, About::Handler, packets, text);
     }
 
     /// How many more packets there are than was said, and whose, those heard last first.
@@ -135,19 +140,26 @@ struct Damaged {
 }
 
 impl Damaged {
-    fn tell(&mut self, now: Mono, config: &Config, counters: &[PartitionCounters]) {
+    fn tell(
+        &mut self,
+        now: Mono,
+        config: &Config,
+        counters: &[PartitionCounters],
+        journal: &Journal,
+    ) {
         let of = |counters: &PartitionCounters| {
             counters.rejects(Reject::BadIpChecksum) + counters.rejects(Reject::BadUdpChecksum)
         };
         let Some((packets, most)) = self.more(now, counters.iter().map(of).collect()) else {
             return;
         };
-        tracing::warn!(
-            packets,
-            most = name(config, most),
-            "refused: they contradict their checksums; look at the link, or, where a sender on this \
-             host leaves checksums to its card, complete them there (`ethtool -K INTERFACE tx off`)"
+        let text = format!(
+            "refused, packets={packets}, most of {}: they contradict their checksums; look at the link, or, \
+             where a sender on this host leaves checksums to its card, complete them there (`ethtool -K \
+             INTERFACE tx off`)",
+            name(config, most)
         );
+        journal.alerts().raise_more(Code::DamagedPackets, About::Handler, packets, text);
     }
 
     /// How many more there are than was said, and the partition that most of these are of.
@@ -177,19 +189,20 @@ struct Unverified {
 }
 
 impl Unverified {
-    fn tell(&mut self, config: &Config, counters: &[PartitionCounters]) {
+    fn tell(&mut self, config: &Config, counters: &[PartitionCounters], journal: &Journal) {
         self.said.resize(counters.len(), false);
         for ((number, counters), said) in (0u16..).zip(counters).zip(&mut self.said) {
             let packets = counters.get(Counter::UdpUnverified);
             if packets == 0 || std::mem::replace(said, true) {
                 continue;
             }
-            tracing::warn!(
-                partition = name(config, number),
-                packets,
-                "taken unverified: their sender computes no UDP checksum, so damage to them can't be \
-                 told; `candor counters` has how many (udp_unverified)"
+            let text = format!(
+                "{}, packets={packets}: taken unverified: their sender computes no UDP checksum, so damage to \
+                 them can't be told; `candor counters` has how many (udp_unverified)",
+                name(config, number)
             );
+            let about = About::Partition(number);
+            journal.alerts().raise_more(Code::UnverifiedPackets, about, packets, text);
         }
     }
 }

@@ -1,22 +1,6 @@
 //! Fetching: from a folder and by a command, and everything that can go wrong on the way.
 
-use crate::support::{Folder, json, listed};
-
-const HANDLER: &str = r#"[handler]
-name = "t"
-region = "/dev/shm/candor-t"
-[source]
-kind = "udp"
-interface = "lo"
-[[lane]]
-[[venue]]
-name = "XTST"
-feed = "nasdaq-itch50"
-[[venue.partition]]
-name = "1"
-lane = 0
-lines.A = { group = "239.1.1.1", port = 26401 }
-"#;
+use crate::support::{Folder, HANDLER, MAP, json, listed};
 
 /// A folder with a store in which Friday's map is in force, and a configuration that fetches like this.
 fn scene(name: &str, fetch: &str) -> Folder {
@@ -140,6 +124,65 @@ fn the_first_map_of_a_venue_is_not_fetched_unseen() {
     let load: Vec<&str> = load.split_whitespace().chain(["-c", "candor.toml"]).collect();
     assert_eq!(folder.run(&load).0, Some(0));
     assert_eq!(monday(&folder).0, "unchanged");
+}
+
+#[test]
+fn a_venue_without_a_date_holds_up_no_other() {
+    let folder = empty("dates", DIRECTORY);
+    let text = std::fs::read_to_string(folder.0.join("candor.toml")).unwrap();
+    let venue = &text[text.find("[[maps.venue]]").unwrap()..];
+    folder.write("candor.toml", &format!("{text}{}", venue.replace("XTST", "XNAS")));
+    // No calendar has XTST, which is the first of the two.
+    let (exit, out, error) = folder.run(&["fetch", "-c", "candor.toml", "-o", "json"]);
+    assert_eq!(exit, Some(64), "{error}");
+    let answer = json(&out);
+    let outcomes = ["failed", "missing"].map(serde_json::Value::from);
+    assert_eq!([0, 1].map(|at| answer["fetched"][at]["outcome"].clone()), outcomes);
+    let words = answer["details"][0]["words"].as_str().unwrap();
+    assert!(words.starts_with("no calendar tells the trading date of XTST"), "{words}");
+}
+
+#[test]
+fn what_the_map_has_no_place_for_is_said() {
+    let directory = "{ directory = \"HERE/{date}\", files = [\"mapping.txt\"] }";
+    let folder = empty("notes", directory);
+    let text = std::fs::read_to_string(folder.0.join("candor.toml")).unwrap();
+    let nyse = "format = \"nyse\"\nchannels = [[\"1\", \"1\"]]\nlines = \"lines.toml\"";
+    folder.write("candor.toml", &text.replace("format = \"candor\"", nyse));
+    folder.write("lines.toml", &MAP[..MAP.rfind("[[partition]]").unwrap()]);
+    folder.write("2026-11-23/mapping.txt", "A|A|1|N|N|A|100|4|1|C||\n");
+    let note = "note: lines and services are those of the map for 2026-11-23";
+    // Before somebody has looked at the first one, and every day after.
+    let (outcome, _, words) = monday(&folder);
+    assert_eq!((outcome.as_str(), words.contains(note)), ("refused", true), "{words}");
+    let load = words.split("candor map ").last().unwrap();
+    let load: Vec<&str> = load.split_whitespace().chain(["-c", "candor.toml"]).collect();
+    assert_eq!(folder.run(&load).0, Some(0));
+    let (outcome, _, words) = monday(&folder);
+    assert_eq!((outcome.as_str(), words.contains(note)), ("unchanged", true), "{words}");
+}
+
+#[test]
+fn a_difference_is_measured_by_the_configured_bound_and_symbols() {
+    let folder = scene("bound", DIRECTORY);
+    let text = std::fs::read_to_string(folder.0.join("candor.toml")).unwrap();
+    let more = "name = \"XTST\"\nbound_ppm = 0\nsymbols = \"symbols.txt\"\nformat";
+    folder.write("candor.toml", &text.replace("name = \"XTST\"\nformat", more));
+    folder.write("symbols.txt", "A1\nHX\n").write("monday.toml", &listed("2026-11-23", 99));
+    let diff = ["diff", "XTST@2026-11-20", "monday.toml"];
+    let stored = [&diff[..], &["--store", "store"]].concat();
+    assert_eq!(folder.run(&stored).0, Some(0), "1 of 200 is within the usual bound");
+    let configured = [&diff[..], &["-c", "candor.toml"]].concat();
+    let (exit, out, error) = folder.run(&configured);
+    assert_eq!((exit, out.contains("beyond the bound of 0 %")), (Some(1), true), "{out}{error}");
+    let given = [&configured[..], &["--bound-ppm", "5000"]].concat();
+    assert_eq!(folder.run(&given).0, Some(0));
+    // Of ranges only the list tells what moves.
+    let ranges = MAP.replace("GZZZZ", "HQZZZ").replace("\"H\"", "\"HR\"");
+    folder.write("old.toml", MAP).write("new.toml", &ranges);
+    let (_, out, _) = folder.run(&["diff", "old.toml", "new.toml", "-c", "candor.toml"]);
+    assert!(out.contains("within the bound of 0 %"), "{out}");
+    assert_eq!(folder.run(&["diff", "old.toml", "new.toml"]).0, Some(1), "nobody knows");
 }
 
 /// A configuration that runs a script, which has the venue and the date for its arguments.

@@ -88,14 +88,17 @@ fn cboes_overnight_change_of_units_is_refused_until_accepted() {
         answer["map"]["digest"].as_str().unwrap().to_owned()
     };
     let (old, new) = (import(&old, "2025-03-28"), import(&new, "2025-03-31"));
-    let list = ["--symbols", "symbols.txt"];
+    folder.configure("BATO");
     assert_eq!(run(&folder, &["load", &old, "--date", "2025-03-28"]).0, Some(0));
-    let load = [&["load", &new, "--date", "2025-03-31"][..], &list].concat();
-    let (exit, out, _) = run(&folder, &load);
+    let configured = |arguments: &[&str]| {
+        folder.run(&[arguments, &["-c", "candor.toml", "-o", "json"]].concat())
+    };
+    let load = ["load", &new, "--date", "2025-03-31"];
+    let (exit, out, _) = configured(&load);
     assert_eq!((exit, &json(&out)["compared"][0]["moved"]), (Some(2), &3.into()), "{out}");
     let accept = ["accept", &new, "--name", "Martha", "--because", "published in February"];
-    assert_eq!(run(&folder, &[&accept[..], &list].concat()).0, Some(0));
-    assert_eq!(run(&folder, &load).0, Some(0));
+    assert_eq!(configured(&accept).0, Some(0));
+    assert_eq!(configured(&load).0, Some(0));
     // Without lines it is half a map.
     let half = published(test, &name("2.41.66_from_2025-03-31")).unwrap();
     let half = ["import", "cboe-units", half.to_str().unwrap(), "--venue", "BATO"];

@@ -124,6 +124,8 @@ fn what_is_damaged_is_refused_by_its_file() {
     let (exit, out, _) = run(&folder, &["history"]);
     assert_eq!(exit, Some(1));
     assert!(out.contains("000001.toml: was cut or changed since it was written"), "{out}");
+    let (_, out, _) = run(&folder, &["history", "-o", "json"]);
+    assert_eq!(json(&out)["history"][0]["in_force"], "no");
     let (exit, _, error) = run(&folder, &["load", "monday.toml", "--date", "2026-11-23"]);
     assert_eq!(
         (exit, error.contains("000001.toml: was cut or changed")),
@@ -185,13 +187,14 @@ fn the_wrong_date_venue_host_or_list_is_refused() {
         (Some(2), true),
         "{out}"
     );
-    folder.write("symbols.txt", "S001\nS101\n");
-    let list = ["load", "tuesday.toml", "--date", "2026-11-24", "--symbols", "symbols.txt"];
-    let (exit, out, _) = run(&folder, &list);
+    folder.configure("XTST").write("symbols.txt", "S001\nS101\n");
+    let load = ["load", "tuesday.toml", "--date", "2026-11-24"];
+    let (exit, out, _) = folder.run(&[&load[..], &["-c", "candor.toml"]].concat());
     // All of partition 1's symbols are above H.
     assert_eq!((exit, out.contains("100 of 200 symbols (50.0 %) move")), (Some(2), true), "{out}");
     // No option widens the bound: that takes a name.
-    assert_eq!(run(&folder, &[&list[..], &["--bound-ppm", "500000"]].concat()).0, Some(64));
+    assert_eq!(run(&folder, &[&load[..], &["--bound-ppm", "500000"]].concat()).0, Some(64));
+    assert_eq!(run(&folder, &[&load[..], &["--symbols", "symbols.txt"]].concat()).0, Some(64));
 
     for wrong in [
         &["accept", "XTST@2026-11-20", "--name", "M"][..],
@@ -203,6 +206,7 @@ fn the_wrong_date_venue_host_or_list_is_refused() {
         &["import", "cme", "friday.toml", "--venue", "XCME", "--date", "2026-11-20"],
         &["import", "nyse", "friday.toml", "--venue", "XNYS", "--date", "2026-11-20"],
         &["import", "candor", "friday.toml", "--venue", "XTST", "--service", "production"],
+        &["import", "candor", "friday.toml", "--venue", "XTST", "--lines", "friday.toml"],
         &["import", "eurex", "friday.toml", "--venue", "XTST"],
     ] {
         let (exit, _, error) = run(&folder, wrong);

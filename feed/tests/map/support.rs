@@ -23,6 +23,23 @@ lines.B = { group = "239.1.2.2", port = 30002 }
 ranges = [["H", "ZZZZZ"]]
 "#;
 
+/// A configuration that says nothing of maps.
+pub(crate) const HANDLER: &str = r#"[handler]
+name = "t"
+region = "/dev/shm/candor-t"
+[source]
+kind = "udp"
+interface = "lo"
+[[lane]]
+[[venue]]
+name = "XTST"
+feed = "nasdaq-itch50"
+[[venue.partition]]
+name = "1"
+lane = 0
+lines.A = { group = "239.1.1.1", port = 26401 }
+"#;
+
 /// A folder of its own that is gone afterwards.
 pub(crate) struct Folder(pub(crate) PathBuf);
 
@@ -40,6 +57,17 @@ impl Folder {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, text).unwrap();
         self
+    }
+
+    /// Writes a configuration whose store is `store` and that names `symbols.txt` as the venue's symbols.
+    pub(crate) fn configure(&self, venue: &str) -> &Folder {
+        let store = self.0.join("store");
+        let maps = format!(
+            "[maps]\nstore = \"{}\"\n[[maps.venue]]\nname = \"{venue}\"\nformat = \"candor\"\n\
+             symbols = \"symbols.txt\"\n",
+            store.display()
+        );
+        self.write("candor.toml", &format!("{HANDLER}{maps}"))
     }
 
     /// Runs `candor map` in the folder.

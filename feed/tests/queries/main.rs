@@ -3,21 +3,24 @@
 
 mod counters;
 mod follow;
+mod timeline;
 mod world;
 
 use std::collections::BTreeSet;
 
+use candor_core::alert::Code;
 use candor_core::counters::LaneCounter;
 use candor_core::symbol::Text;
 use candor_core::{
     Line, Loss, LossKind, Nanos, Origin, Reason, SeqNo, SeqRange, SessionId, Status,
 };
-use candor_shm::{Endpoint, HaltName, Unmapped};
+use candor_journal::Fields;
+use candor_shm::{AlertEntry, AlertsInfo, Endpoint, HaltName, Unmapped};
 use serde_json::Value;
 use world::{World, live, now};
 
 /// Every query that answers once.
-const ONCE: [&[&str]; 9] = [
+const ONCE: [&[&str]; 11] = [
     &["status"],
     &["partitions"],
     &["stale"],
@@ -26,6 +29,8 @@ const ONCE: [&[&str]; 9] = [
     &["loss"],
     &["counters"],
     &["unmapped"],
+    &["timeline"],
+    &["alerts", "--all"],
     &["top", "--for", "1"],
 ];
 
@@ -69,10 +74,20 @@ fn table_and_json_have_the_same_fields() {
     world.lane.lane_counter(LaneCounter::Fragments, 1);
     some_losses(&mut world);
     some_unmapped(&mut world);
+    timeline::morning(&mut world);
+    some_alerts(&mut world);
     let (venue, symbol) = (Text::from_wire(b"XNAS"), Text::from_wire(b"TSLA"));
     let halted = HaltName::Symbol(venue.unwrap(), symbol.unwrap());
     world.handler.halt_names(&[(halted, now())]);
-    for query in ONCE {
+    let partition = || Fields::new().text("partition", "XNAS/1");
+    world.record(&[
+        ("start", Fields::new()),
+        ("partition", partition().text("to", "Live")),
+        ("alert", partition().text("what", "a test")),
+        ("partition", partition().text("from", "Live").text("to", "Stale(Gap)")),
+    ]);
+    let recorded = [&["changes", "--since", "1h"][..], &["journal", "--verify"]];
+    for query in ONCE.into_iter().chain(recorded) {
         let table = world.run(query).out();
         let json = world.run(&[query, &["-o", "json"]].concat()).json();
         let names = fields(&json);
@@ -92,6 +107,48 @@ fn table_and_json_have_the_same_fields() {
             }
         }
     }
+}
+
+#[test]
+fn what_is_asked_of_a_journal_is_there_or_not_or_no_question() {
+    let world = World::new();
+    let hour = &["changes", "--since", "1h"][..];
+    assert_eq!(world.run(&["journal"]).code(), 3, "there is none");
+    assert_eq!(world.run(hour).code(), 3);
+    assert_eq!(world.run(&["why", "MSFT"]).err(), "", "which takes nothing from an answer");
+    let partition = || Fields::new().text("partition", "XNAS/1");
+    world.record(&[
+        ("start", Fields::new()),
+        ("partition", partition().text("to", "Live")),
+        ("symbols", partition().text("to", "Live").list("symbols", ["MSFT", "AAPL"])),
+        ("symbols", Fields::new().text("partition", "IEXG/1").list("symbols", ["AAPL"])),
+        ("alert", partition().text("what", "a \u{1b}[31mtest")),
+        ("partition", partition().text("from", "Live").text("to", "Stale(Gap)")),
+    ]);
+    let code = |arguments: &[&str]| world.run(arguments).code();
+    let of = |more: &[&str]| code(&[hour, more].concat());
+    assert_eq!((of(&[]), of(&["--symbol", "MSFT"]), of(&["--symbol", "XNAS:AAPL"])), (0, 0, 0));
+    assert_eq!(of(&["--symbol", "AAPL"]), 64, "of two venues");
+    assert_eq!(of(&["--symbol", "NONE"]), 3);
+    assert_eq!(of(&["--until", "2h"]), 64, "before its beginning");
+    assert_eq!(code(&["changes"]), 64, "since when");
+    assert_eq!(code(&["changes", "--since", "0s", "--until", "2099-01-01T00:00:00Z"]), 3);
+    assert_eq!(code(&["journal", "--verify", "--kind", "alert"]), 64);
+    for partition in ["XNAS/1", "XNAS:1"] {
+        assert_eq!(code(&["journal", "--partition", partition, "--symbol", "XNAS:MSFT"]), 0);
+    }
+    assert_eq!(code(&["journal", "--symbol", "IEXG:MSFT"]), 3);
+    let shown = world.run(&["journal", "--kind", "alert"]).out();
+    assert!(!shown.contains('\u{1b}') && shown.contains("\\u{1b}"), "{shown}");
+    let folder = world.journal().display().to_string();
+    let alone = std::process::Command::new(env!("CARGO_BIN_EXE_candor"))
+        .args(["journal", "--folder", &folder, "-o", "json"])
+        .output()
+        .unwrap();
+    assert_eq!(alone.stdout.iter().filter(|byte| **byte == b'\n').count(), 7);
+    // All that is about it, as it was never Live.
+    let why = world.run(&["why", "MSFT", "-o", "json"]).json();
+    assert_eq!(why["journal"].as_array().unwrap().len(), 5);
 }
 
 fn is_header(line: &str) -> bool {
@@ -116,6 +173,56 @@ fn some_losses(world: &mut World) {
 fn some_unmapped(world: &mut World) {
     let endpoint = Endpoint { group: [239, 9, 9, 9], port: 30_001 };
     world.handler.set_unmapped(&[Unmapped { endpoint, packets: 6, bytes: 600, last: now() }]);
+}
+
+/// One that runs, and one that is over.
+fn some_alerts(world: &mut World) {
+    let entry = |id, code, over| AlertEntry {
+        id,
+        code,
+        sick: 2,
+        most: 2,
+        of: 2,
+        count: 3,
+        since: now() - Nanos::from_secs(9),
+        last: now() - Nanos::from_secs(8),
+        over,
+        place: "venue XNAS".to_owned(),
+        also: String::new(),
+        suspects: "stalled-lane (lane 0) 1 s before".to_owned(),
+        text: "all 2 partitions of venue XNAS: nothing".to_owned(),
+    };
+    let ended = entry(1, Code::OtherSenders, now() - Nanos::from_secs(1));
+    let entries = vec![ended, entry(2, Code::PartitionSilent, candor_core::Mono::NEVER)];
+    world.handler.set_alerts(&AlertsInfo { entries, active: 1, ..AlertsInfo::default() });
+}
+
+#[test]
+fn alerts_that_run_exit_1_and_those_that_are_over_are_shown_when_asked_for() {
+    let mut world = World::new();
+    let none = world.run(&["alerts"]);
+    assert_eq!(none.code(), 0, "{}{}", none.out(), none.err());
+    // What is stale is another query's: here are those who were told.
+    world.partition(1, Status::stale(Reason::Gap));
+    assert_eq!(world.run(&["alerts"]).code(), 0);
+    some_alerts(&mut world);
+    let answer = world.run(&["alerts", "-o", "json"]);
+    assert_eq!(answer.code(), 1);
+    let rows = answer.json()["alerts"].as_array().unwrap().clone();
+    let [row] = &rows[..] else { panic!("{rows:?}") };
+    assert_eq!((&row["alert"], &row["owner"]), (&"partition-silent".into(), &"network".into()));
+    assert_eq!((&row["where"], &row["stale"]), (&"venue XNAS".into(), &2.into()));
+    assert!(row["over_ns"].is_null() && row["also"].is_null() && row["since_ns"].is_number());
+    assert_eq!(row["runbook"], "docs/ALERTS.md#partition-silent");
+    let all = world.run(&["alerts", "--all", "-o", "json"]).json();
+    assert_eq!(all["alerts"].as_array().unwrap().len(), 2);
+    assert!(all["alerts"][0]["over_ns"].is_number());
+    assert_eq!(world.run(&["status", "-o", "json"]).json()["handler"]["alerts"], 1);
+    world.handler.set_alerts(&AlertsInfo::default());
+    assert_eq!(world.run(&["alerts"]).code(), 0);
+    some_alerts(&mut world);
+    world.die();
+    assert_eq!(world.run(&["alerts"]).code(), 3);
 }
 
 #[test]

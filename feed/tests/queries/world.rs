@@ -11,6 +11,7 @@ use candor_core::{
     BookView, Decimals, Level, Mono, Nanos, Price, Proof, Reason, SeqNo, SessionId, Status, Symbol,
     SymbolIndex, Trade, TradingDate, TradingState, Venue, WireTime, promote,
 };
+use candor_journal::{Fields, Settings, Stamp, Writer};
 use candor_shm::{Endpoint, HandlerWriter, LaneWriter, PartitionSpec, RegionSpec, create};
 
 /// Far away: no test takes an hour.
@@ -125,6 +126,24 @@ impl World {
             name.push(end);
             let _ = std::fs::remove_file(name);
         }
+        let _ = std::fs::remove_dir_all(self.journal());
+    }
+
+    /// The folder of its journal.
+    pub(crate) fn journal(&self) -> PathBuf {
+        candor::journal::folder(None, &self.path)
+    }
+
+    /// Writes these records there.
+    pub(crate) fn record(&self, records: &[(&str, Fields)]) {
+        let stamp = Stamp { wall: candor::clock::wall(), mono: now().0 };
+        let (folder, settings) = (self.journal(), Settings::default());
+        let opened = Writer::open(&folder, settings, "mdh1", "2026-11-21", stamp);
+        let (mut writer, _) = opened.unwrap();
+        for (kind, fields) in records {
+            writer.add(stamp, kind, fields.clone());
+        }
+        writer.commit(stamp).unwrap();
     }
 
     pub(crate) fn numbers(&mut self, partition: u16, expected: u64, end: u64) {

@@ -7,7 +7,9 @@ mod child;
 mod failover;
 mod iex;
 mod join;
+mod journal;
 mod ladder;
+mod morning;
 mod scene;
 mod trouble;
 #[path = "../support/wait.rs"]

@@ -57,6 +57,10 @@ pub struct Scene {
     pub exchange: Option<Process>,
 }
 
+/// What is asked before the open, and of a resume: nobody vouches for the clock of a machine that tests run on.
+pub const PREOPEN: &str =
+    "\n[preopen]\nclock = \"any\"\ndisk_mb = 1\nmemory_mb = 1\ndrill = \"no\"\n";
+
 impl Scene {
     /// An exchange with these flags besides, not started.
     pub fn new(name: &str, services: bool) -> Scene {
@@ -153,14 +157,25 @@ impl Scene {
             text.replace("interface = \"lo\"\n", "interface = \"lo\"\nreceive_buffer = 100000\n");
         let text = text.replace("\nsilence_ms", &format!("\n{venue}\nlate_ms = 200\nsilence_ms"));
         let path = self.path(&format!("{name}.toml"));
-        fs::write(&path, text).unwrap();
+        fs::write(&path, text + PREOPEN).unwrap();
         path
     }
 
     /// Starts a handler of this name with its configuration and waits until it runs.
     pub fn handler(&self, name: &str) -> Handler {
+        let live = |region: &Region| region.handler_status(clock::now()).is_live();
+        self.handler_of(Path::new(env!("CARGO_BIN_EXE_candor")), name, live)
+    }
+
+    /// Starts a handler that is this program, and waits until its region is as it should be.
+    pub fn handler_of(
+        &self,
+        program: &Path,
+        name: &str,
+        is_ready: impl Fn(&Region) -> bool,
+    ) -> Handler {
         let before = Region::open(self.path(name)).map_or(0, |region| region.generation());
-        let mut command = Command::new(env!("CARGO_BIN_EXE_candor"));
+        let mut command = Command::new(program);
         command.args(["run", "-c"]).arg(self.path(&format!("{name}.toml")));
         let log = format!("{name}.log");
         let mut process = Process::start(command, &self.path(&log));
@@ -168,7 +183,7 @@ impl Scene {
             assert!(process.is_running(), "the handler ended:\n{}", self.log(&log));
             let region = Region::open(self.path(name)).ok()?;
             let runs = region.generation() > before;
-            (runs && region.handler_status(clock::now()).is_live()).then_some(region)
+            (runs && is_ready(&region)).then_some(region)
         });
         Handler { process, region, log: self.path(&log) }
     }

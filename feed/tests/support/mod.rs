@@ -12,16 +12,19 @@ use std::process::{Child, Command, Stdio};
 use candor_shm::{Region, clock};
 use rustix::process::{Pid, Signal, kill_process};
 
-pub use wait::{eventually, pause};
+pub use wait::*;
 
 /// The text of a configuration: `extra` under `[handler]`, and these lanes and venues.
 pub fn config(region: &Path, extra: &str, lanes_and_venues: &str) -> String {
     let region = region.display();
     format!(
         "[handler]\nname = \"mdh1\"\nregion = \"{region}\"\n{extra}\n\
-         [source]\nkind = \"udp\"\ninterface = \"lo\"\n{lanes_and_venues}"
+         [source]\nkind = \"udp\"\ninterface = \"lo\"\n{lanes_and_venues}\n{PREOPEN}"
     )
 }
+
+/// What is asked before the open, and of a resume: nobody vouches for the clock of a machine that tests run on.
+pub const PREOPEN: &str = "[preopen]\nclock = \"any\"\ndisk_mb = 1\nmemory_mb = 1\n";
 
 /// A folder of a test's own, gone afterwards.
 pub struct Folder(PathBuf);
@@ -44,12 +47,12 @@ impl Folder {
         self.0.join(name)
     }
 
-    /// What is in it, but for configurations and logs.
+    /// What is in it, but for configurations, logs and journals.
     pub fn list(&self) -> Vec<String> {
         let names = fs::read_dir(&self.0).unwrap();
         let mut names: Vec<String> =
             names.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-        names.retain(|name| !name.ends_with(".toml") && !name.ends_with(".log"));
+        names.retain(|name| ![".toml", ".log", ".journal"].iter().any(|end| name.ends_with(end)));
         names.sort();
         names
     }

@@ -47,5 +47,5 @@ fn counted_handler(config: &Path) {
         }
     });
     let config = candor::config::load(config).unwrap_or_else(|error| panic!("{error}"));
-    candor::run::run(&config).unwrap_or_else(|failure| panic!("{failure}"));
+    candor::run::run(&config, None).unwrap_or_else(|failure| panic!("{failure}"));
 }

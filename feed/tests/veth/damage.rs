@@ -150,7 +150,7 @@ fn a_damaged_datagram_is_refused_and_counted() {
         eventually("the log says so", || log().contains(said).then_some(()));
     }
     // Of the one partition that it is of, once.
-    assert_eq!(log().matches("taken unverified").count(), 1, "{}", log());
+    assert_eq!(log().matches("alert=\"unverified-packets\"").count(), 1, "{}", log());
 }
 
 fn until_stale(region: &Region, reason: Reason) {

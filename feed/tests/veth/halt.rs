@@ -17,9 +17,9 @@ const SECOND: &str = "nobody";
 
 /// Runs a verb; when it was told to, when it had returned, its exit and its answer.
 fn tell(world: &World, verb: &[&str]) -> (Mono, Mono, i32, Value) {
-    let region = world.path("region").display().to_string();
+    let config = world.path("handler.toml").display().to_string();
     let told = clock::now();
-    let output = candor(world, verb).args(["-r", &region, "-o", "json"]).output().unwrap();
+    let output = candor(world, verb).args(["-c", &config, "-o", "json"]).output().unwrap();
     let returned = clock::now();
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     let json = serde_json::from_str(&said)
@@ -112,9 +112,12 @@ fn a_stopped_handler_is_halted_and_never_live_when_it_goes_on() {
     let resumed_again = resume(&world, "all");
     world.until_live();
     said("resumed target=all", 2);
-    let lane = region.lanes(clock::now()).next().unwrap();
-    let count = |label| lane.iter().find(|(name, _)| *name == label).unwrap().1;
-    assert_eq!((count("halts"), count("resumes")), (2, 2));
+    // Counted behind the word in the log.
+    eventually("both are counted", || {
+        let lane = region.lanes(clock::now()).next().unwrap();
+        let count = |label| lane.iter().find(|(name, _)| *name == label).unwrap().1;
+        ((count("halts"), count("resumes")) == (2, 2)).then_some(())
+    });
     let log = watch.stop();
     assert_never_live(&log, 0..4, halted, resumed - INTERRUPTED - Nanos::from_millis(100));
     assert_never_live(&log, 0..4, hung, end);

@@ -4,15 +4,18 @@
 #![allow(unreachable_pub, reason = "a test is a crate without a public face")]
 
 mod accounting;
+mod alerts;
 mod allocation;
 mod by_hand;
 mod child;
 mod control;
 mod crash;
 mod damage;
+mod drill;
 mod halt;
 mod lanes;
 mod lines;
+mod maps;
 mod modes;
 mod recovery;
 mod senders;

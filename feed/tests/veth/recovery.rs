@@ -24,16 +24,19 @@ fn sum(region: &Region, counter: Counter) -> u64 {
 
 /// Messages a second and for how many seconds: what runs beside other tests on two cores, unless
 /// `CANDOR_LOSS=200000x60` says otherwise.
-fn load() -> (u64, u64) {
-    let given = std::env::var("CANDOR_LOSS").ok();
-    let given = given.as_deref().and_then(|load| load.split_once('x'));
-    let numbers = given.and_then(|(rate, secs)| Some((rate.parse().ok()?, secs.parse().ok()?)));
-    numbers.unwrap_or((PLAN.rate, 6))
+fn load() -> Option<(u64, u64)> {
+    let given = std::env::var("CANDOR_LOSS").ok()?;
+    let numbers = given.split_once('x').and_then(|(rate, secs)| {
+        let secs: u64 = secs.parse().ok()?;
+        Some((rate.parse().ok()?, secs))
+    });
+    Some(numbers.expect("CANDOR_LOSS is like 200000x60"))
 }
 
 #[test]
 fn loss_on_both_lines_is_healed_by_asking_and_nothing_false_is_live_meanwhile() {
-    let (rate, seconds) = load();
+    let given = load();
+    let (rate, seconds) = given.unwrap_or((PLAN.rate, 6));
     let plan = Plan { rate, ..PLAN };
     let Some(mut world) = World::running("loss on both lines over veth", plan) else { return };
     let region = world.region();
@@ -66,6 +69,8 @@ fn loss_on_both_lines_is_healed_by_asking_and_nothing_false_is_live_meanwhile() 
     assert!(asked <= 2 * gaps, "{asked} requests for {gaps} gaps");
     (0..4).for_each(|at| assert_sums(at, &partition(&region, at).counters));
     judge(&mut world, &watch.stop());
+    // Whoever asks for a load has the machine for it; beside other tests a second is nobody's to promise.
+    assert!(given.is_none() || took <= Nanos::from_secs(1), "all live {took} after the heal");
     println!(
         "shown: {rate} messages a second, 5% lost on both lines for {seconds} s: {gaps} gaps, {asked} \
          requests, {filled} messages filled, {snapshots} snapshots; all live {took} after the heal"

@@ -50,7 +50,9 @@ fn a_silent_partition_goes_stale_within_its_bound_and_comes_back() {
     let (log, times, stalls) = kill_and_revive(&world);
     assert_killed_and_revived(&world, &log, times, stalls);
     let said = world.handler.as_ref().unwrap().log();
-    let about: Vec<&str> = said.lines().filter(|line| line.contains("ilent")).collect();
+    // Where the machine is slow it is an alert as well.
+    let own = |line: &&str| line.contains("ilent") && !line.contains("partition-silent");
+    let about: Vec<&str> = said.lines().filter(own).collect();
     for (line, says) in
         about.iter().zip(["Stale(Silent): ", "groups joined again", "no longer silent"])
     {

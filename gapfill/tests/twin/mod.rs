@@ -30,6 +30,8 @@ pub enum Kind {
     Refused,
     /// No packet: the venue has the session followed.
     Accepted,
+    /// No packet: nobody has listened for a time.
+    Deaf,
 }
 
 /// A packet as the twin sees it.
@@ -77,6 +79,8 @@ struct Run {
     watched_from: u64,
     /// An answer contradicted what was known.
     service_lied: bool,
+    /// Where the last snapshot was joined.
+    joined: Option<u64>,
 }
 
 #[derive(Default)]
@@ -101,7 +105,14 @@ pub struct Twin {
     answers_from: u64,
     session: Option<u64>,
     old: VecDeque<u64>,
-    began: u64,
+    /// Somebody has listened since there was nobody.
+    listening: bool,
+    /// Until when sessions that nobody heard may come, and until when one of them may be newer than the one
+    /// followed.
+    unheard: u64,
+    doubted: u64,
+    /// The line that led into the session followed, and until when another may lead into an older one.
+    led: Option<(usize, u64)>,
     /// Those left before anything told which is the newer, and whether the venue knows nothing of the one
     /// followed.
     unordered: Vec<u64>,
@@ -114,6 +125,8 @@ pub struct Twin {
     ids: u64,
     /// What was remembered when the numbers restarted, and until when that matters.
     before: (Memory, u64),
+    /// The line that restarted out of a silence.
+    rested: Option<usize>,
     pub delivered: Vec<(u64, usize, Vec<u8>)>,
     pub counts: BTreeMap<&'static str, u64>,
 }
@@ -272,6 +285,7 @@ impl Twin {
             let late = self.now - self.sides[given.line].advanced <= self.grace;
             let until = if late { self.now + self.grace } else { 0 };
             self.before = (std::mem::take(&mut self.run.memory), until);
+            self.rested = (!late).then_some(given.line);
             self.answers_from = self.now + self.session_grace;
             self.start_over();
             for line in 0..3 {
@@ -339,10 +353,20 @@ impl Twin {
         }
     }
 
+    /// Nobody listens.
+    pub fn deaf(&mut self) {
+        self.listening = false;
+    }
+
     fn refuses(&mut self, given: &Given) -> bool {
+        let gone_back_to = self.refused && self.unordered.contains(&given.session);
+        if !self.listening && (!self.old.contains(&given.session) || gone_back_to) {
+            self.listening = true;
+            self.unheard = self.now + self.session_grace;
+        }
         let Some(current) = self.session else {
             self.session = Some(given.session);
-            self.began = self.now;
+            self.doubted = self.unheard;
             return false;
         };
         if current != given.session {
@@ -360,9 +384,12 @@ impl Twin {
                 self.unordered.retain(|other| *other != given.session);
             } else {
                 self.unordered.retain(|other| *other != current);
-                if self.now - self.began < self.session_grace {
+                let apart = |(line, until)| line != given.line && self.now < until;
+                if self.now < self.doubted || self.led.is_some_and(apart) {
                     self.unordered.push(current);
                     self.contested = self.now + self.session_grace;
+                } else {
+                    self.unordered.clear();
                 }
                 self.old.push_back(current);
                 if self.old.len() > OLD_SESSIONS {
@@ -370,6 +397,8 @@ impl Twin {
                 }
             }
             self.refused = false;
+            self.doubted = self.unheard;
+            self.led = Some((given.line, self.now + self.session_grace));
             self.session = Some(given.session);
             self.count("session_changes", 1);
             self.start_over();
@@ -380,12 +409,17 @@ impl Twin {
         }
         let before = self.before.0.get(&(given.first % FINGERPRINTS as u64));
         let before = before.filter(|(number, ..)| *number == given.first);
-        let late = given.first > self.run.known_end
-            || before.is_some_and(|(_, _, bytes)| given.messages.first() == Some(bytes));
-        let copy = self.now < self.before.1 && late;
+        let ahead = given.first > self.run.known_end;
+        let was = before.is_some_and(|(_, _, bytes)| given.messages.first() == Some(bytes));
+        let since = self.remembered(given.first).map(|(_, bytes)| bytes);
+        let is = since.is_some() && given.messages.first().map(Vec::as_slice) == since;
         let side = &mut self.sides[given.line];
+        let fenced = side.fence.is_some_and(|(_, until)| self.now < until);
+        let late = ahead && (fenced || self.now < self.before.1);
+        let refuses = ahead || self.rested != Some(given.line);
+        let copy = late || (refuses && was && !is && self.now < self.answers_from);
         match side.fence {
-            Some((next, until)) if self.now < until && given.first >= next => true,
+            Some((next, _)) if fenced && (given.first >= next || given.messages.is_empty()) => true,
             _ if copy => true,
             _ => {
                 side.fence = None;

@@ -12,7 +12,8 @@ impl Twin {
         let agrees = pairs().all(|(number, bytes)| self.known(number).is_none_or(|b| b == bytes));
         let ours = self.session == Some(given.session)
             && self.now >= self.answers_from
-            && !self.run.service_lied;
+            && !self.run.service_lied
+            && !self.is_bare();
         let mut filled = 0;
         for (number, bytes) in pairs() {
             let missing = self.run.missing.len();
@@ -31,6 +32,13 @@ impl Twin {
         self.count("retransmit_contradicts", u64::from(lies));
         self.settle();
         (filled > 0, lies)
+    }
+
+    /// Whether what is missing begins where the last snapshot was joined, and no line has brought what comes before.
+    fn is_bare(&self) -> bool {
+        let at = self.run.expected;
+        let joined = self.run.joined == Some(at) && at > 1;
+        joined && self.run.missing.contains_key(&at) && self.known(at - 1).is_none()
     }
 
     /// Whether the number is missing, and filling it makes no gap too many.
@@ -64,6 +72,7 @@ impl Twin {
         }
         self.nobody_carried(self.run.expected..next);
         self.run.expected = next;
+        self.run.joined = Some(next);
         self.run.known_end = self.run.known_end.max(next);
         self.run.ends_at = self.run.ends_at.map(|end| end.max(next));
         self.drain();
@@ -80,6 +89,7 @@ impl Twin {
         self.run.ended = ended;
         self.run.ends_at = ended.then_some(next);
         (self.run.expected, self.run.known_end, self.run.watched_from) = (next, next, next);
+        self.run.joined = Some(next);
         self.forget_lines();
         self.settle();
     }

@@ -15,26 +15,25 @@
 //! | `venues.rs` | which venues keep which dates, and their hours |
 //! | `overlay.rs` | what an operator adds when an exchange announces late |
 //! | `schedule.rs` | the morning's milestones |
-//! | `due.rs` | when a map has to be loaded, through missed timers and steps of the clock |
+//! | `timeline.rs` | how a morning goes: planned, actual, slack, and what is to be said of it |
 //!
 //! ```
-//! use candor_maps::calendar::{Calendar, Day, Due, Schedule, Wall};
+//! use candor_maps::calendar::{Calendar, Day, Schedule, Step, Wall};
 //! let calendar = Calendar::of("XNAS").unwrap();
 //! let schedule = Schedule::of(&calendar);
 //! // Monday 2026-11-23, 07:31 in New York: the host has just booted.
 //! let now = Wall(1_795_437_060_000_000_000);
 //! let Day::Trading(session) = calendar.trading_date_at(now) else { panic!() };
-//! let mut due = Due::new(calendar, &schedule, now);
-//! assert_eq!(due.poll(now).unwrap().date, session.date);
-//! assert_eq!(due.poll(now), None);
-//! assert_eq!(due.next().unwrap().to_string(), "2026-11-24T12:30:00Z");
+//! let map = calendar.at(session.date, schedule.moment(Step::Map)).unwrap();
+//! assert_eq!(map.to_string(), "2026-11-23T12:30:00Z");
+//! assert!(map < now, "it is late");
 //! ```
 
 mod dates;
-mod due;
 mod moment;
 mod overlay;
 mod schedule;
+pub mod timeline;
 mod venues;
 
 #[cfg(test)]
@@ -42,17 +41,23 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-use candor_core::TradingDate;
+use candor_core::{Nanos, TradingDate};
 use jiff::civil::{Date, Weekday};
 use jiff::tz::{TimeZone, TimeZoneDatabase};
 
-pub use due::{Due, Load};
 pub use moment::{Moment, Wall};
 pub use overlay::Overlay;
 pub use schedule::{Refused, Schedule, Step};
+pub use timeline::Timeline;
 
 use moment::{civil, local_date, number};
 use venues::{Dates, KNOWN, PROFILES, Profile};
+
+/// A wall clock that steps back by no more than this was right before: what is of the date that it showed stays.
+/// Beyond it the clock was wrong, by a date perhaps, and everything starts afresh. Six hours: longer than any
+/// step of a clock that is looked after, a change of daylight saving included, and shorter than a day, so that a
+/// host whose date was wrong has today's map once it is right.
+pub const STEP_MAX: Nanos = Nanos(6 * 3_600_000_000_000);
 
 /// When one venue trades.
 #[derive(Clone)]

@@ -4,6 +4,7 @@
 //! Where partitions have ranges, a list of symbols (yesterday's, say) tells which of them move. Without one
 //! nobody knows how many do, and what nobody knows exceeds every bound.
 
+mod grave;
 mod rows;
 mod symbols;
 mod words;
@@ -11,6 +12,7 @@ mod words;
 use candor_core::symbol::Text;
 use candor_core::{Line, Nanos, Symbol, TradingDate, Venue};
 
+pub use grave::Grave;
 pub use rows::Row;
 
 use crate::model::{Endpoint, Map, Partition, Protocol, Symbols};
@@ -149,6 +151,8 @@ pub struct Difference {
     /// Whether the symbols above are all there are: not where ranges changed and no symbols were given, nor
     /// where partitions changed that name their symbols on the wire.
     pub known: bool,
+    /// What needs somebody's name however few symbols move.
+    pub grave: Vec<Grave>,
 }
 
 /// Maps of two venues have nothing to compare: what has one name in both is not one thing.
@@ -199,6 +203,7 @@ impl Difference {
             dropped: Vec::new(),
             placed: Change { from: 0, to: 0 },
             known: true,
+            grave: grave::between(old, new, &pairs),
         };
         symbols::compare(&mut difference, old, new, symbols, &pairs);
         difference.known = difference.is_known(old, new, !symbols.is_empty());
@@ -246,11 +251,13 @@ impl Difference {
         self.known.then(|| share.map_or(0, |ppm| ppm as u32))
     }
 
-    /// Whether more symbols moved or were dropped than this share of them all, or nobody can know.
+    /// Whether more symbols moved or were dropped than this share of them all, or nobody can know; or something
+    /// changed that needs somebody's name by itself ([`Difference::grave`]).
     #[must_use]
     pub fn exceeds(&self, bound_ppm: u32) -> bool {
         let lost = (self.moved_count() + self.dropped_count()) as u64;
-        !self.known || lost * 1_000_000 > u64::from(bound_ppm) * self.placed.from as u64
+        let many = lost * 1_000_000 > u64::from(bound_ppm) * self.placed.from as u64;
+        !self.known || many || !self.grave.is_empty()
     }
 }
 

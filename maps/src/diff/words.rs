@@ -33,7 +33,11 @@ impl fmt::Display for Difference {
                  what the venue names nothing"
             )?;
         }
-        self.symbols(f)
+        self.symbols(f)?;
+        for one in &self.grave {
+            write!(f, "\nneeds a name whatever moves: {one}")?;
+        }
+        Ok(())
     }
 }
 

@@ -201,3 +201,70 @@ fn pages_of_pairs_are_summed() {
     assert!(text.contains("\n1,560 of 1,600 symbols (97.5 %) move:\n"), "{text}");
     assert_eq!(text.lines().count(), 1 + 1 + 24 + 1);
 }
+
+/// Three partitions of two lines each, with sources.
+fn sourced() -> Map {
+    let mut map = listed();
+    for partition in &mut map.partitions {
+        partition.silence = Some(Nanos::from_secs(3));
+        for line in partition.lines.iter_mut().flatten() {
+            line.source = Some([10, 0, 0, 1].into());
+        }
+    }
+    map
+}
+
+#[test]
+fn what_a_slip_of_the_pen_may_break_needs_a_name_whatever_moves() {
+    let old = sourced();
+    let grave = |change: &dyn Fn(&mut Map)| {
+        let mut new = next(&old);
+        change(&mut new);
+        let difference = between(&old, &new, &[]);
+        assert_eq!(difference.exceeds(1_000_000), !difference.grave.is_empty());
+        let words: Vec<String> = difference.grave.iter().map(ToString::to_string).collect();
+        for word in &words {
+            assert!(difference.to_string().contains(word), "{difference}");
+        }
+        words.join("; ")
+    };
+    assert_eq!(grave(&|_| {}), "");
+    assert_eq!(
+        grave(&|new| new.protocol = Protocol::IexTops),
+        "packets mean something else: iex-tops, not iex-deep"
+    );
+    let silence = |bound: Option<Nanos>| move |new: &mut Map| new.partitions[1].silence = bound;
+    assert_eq!(grave(&silence(Some(Nanos::from_secs(2)))), "", "a narrower bound believes less");
+    assert_eq!(
+        grave(&silence(Some(Nanos::from_secs(4)))),
+        "partition 2 is believed in silence for 4000 ms, not 3000 ms"
+    );
+    assert_eq!(
+        grave(&silence(None)),
+        "partition 2 may be believed in silence for longer than before"
+    );
+    assert_eq!(
+        grave(&|new| new.partitions[2].lines[0].as_mut().unwrap().source = None),
+        "line A of partition 3 is taken from any sender now"
+    );
+    // Another sender is another endpoint, and one of them may change.
+    assert_eq!(
+        grave(&|new| {
+            new.partitions[2].lines[0].as_mut().unwrap().source = Some([10, 0, 0, 2].into());
+        }),
+        ""
+    );
+    let elsewhere = |count: usize| {
+        move |new: &mut Map| {
+            let all = new.partitions.iter_mut().flat_map(|one| one.lines.iter_mut().flatten());
+            all.take(count).for_each(|line| line.port += 1_000);
+        }
+    };
+    let lines = old.partitions.iter().flat_map(|one| one.lines()).count();
+    assert_eq!(grave(&elsewhere(lines / 2)), "");
+    let words = grave(&elsewhere(lines / 2 + 1));
+    assert_eq!(
+        words,
+        format!("{} of {lines} lines are elsewhere or gone, more than half", lines / 2 + 1)
+    );
+}

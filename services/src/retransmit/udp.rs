@@ -129,6 +129,10 @@ impl Udp {
             Kind::Foreign => return self.counts.add(Count::ForeignSession),
             Kind::Malformed => return self.counts.add(Count::Malformed),
         };
+        // Each request asks for the number before it too, which may be another's last.
+        let mut asks = self.entries.iter().filter_map(Entry::ask);
+        let of_the_next =
+            asks.any(|ask| ask.session == session && ask.range.first == range.first.next());
         let (mut of_session, mut asked, mut live) = (false, false, false);
         for entry in &mut self.entries {
             let Some(ask) = entry.ask().filter(|ask| ask.session == session) else { continue };
@@ -137,6 +141,11 @@ impl Udp {
                 continue;
             }
             asked = true;
+            let part = ask.range.intersect(range);
+            let last = part.len() == 1 && part.first == range.first;
+            if part.is_empty() || (last && of_the_next) {
+                continue;
+            }
             if let Entry::Sent { ask, rest, address, .. } = *entry {
                 live = true;
                 let behind = SeqRange::between(rest.first.max(range.end), rest.end);

@@ -4,7 +4,9 @@
 //! what happens in rows; a cell says what is done and said, `-` that nothing is. What ends the request
 //! leads to `Idle`; a failure that is the address's own makes it rest, and the next request turns to
 //! the next address. So does a drop when the address has had its time: an answer is overdue, or none but
-//! signs of life have come for as long as the server may say nothing.
+//! signs of life have come for as long as the server may say nothing. A snapshot that is older than what
+//! was asked for, or of another session, is passed on; the next request turns to the next address, and
+//! this one need not rest.
 //!
 //! | input | Idle | Connecting | Asked | Loading |
 //! | --- | --- | --- | --- | --- |
@@ -129,12 +131,14 @@ enum Phase {
         ask: SnapshotAsk,
         until: Mono,
     },
-    /// `brought` is when a part came last: signs of life are none.
+    /// `brought` is when a part came last: signs of life are none. `foreign`: it is of another session than
+    /// was asked for.
     Loading {
         ask: SnapshotAsk,
         brought: Mono,
         silent: Mono,
         whole: Mono,
+        foreign: bool,
         length: Length,
     },
 }
@@ -471,11 +475,16 @@ impl Client {
             (_, Said::Alive) => {}
             (Phase::Asked { .. }, Said::Yes(session, told)) => {
                 self.results.begin = Some(session);
+                let foreign = session != ask.session;
+                if let Some(address) = self.link.address().filter(|_| foreign) {
+                    self.link.turn_from(address, &mut self.counts);
+                }
                 self.phase = Phase::Loading {
                     ask,
                     brought: now,
                     silent: now + self.config.silence,
                     whole: now + self.config.whole,
+                    foreign,
                     length: Length { told, taken: snap::Taken::default() },
                 };
             }
@@ -489,8 +498,11 @@ impl Client {
                 length.taken.take(message);
                 self.results.push(message);
             }
-            (Phase::Loading { length, .. }, Said::End(next)) if length.is_whole() => {
-                self.whole(next);
+            (Phase::Loading { length, foreign, .. }, Said::End(next)) if length.is_whole() => {
+                // Whoever asked judges what is of use, and asks again where this is not. Nothing says that an
+                // address will ever have a newer one: it may be one that the venue has forgotten.
+                let useful = !*foreign && ask.needs <= next;
+                self.whole(useful, next);
             }
             (_, Said::Other(why)) => {
                 if why == Refusal::WrongSession {
@@ -505,11 +517,13 @@ impl Client {
         }
     }
 
-    fn whole(&mut self, next: SeqNo) {
+    fn whole(&mut self, useful: bool, next: SeqNo) {
         self.counts.add(Count::Snapshots);
         self.results.over = Some(Over::End(next));
-        if let Some(address) = self.link.address() {
-            self.link.praise(address);
+        match self.link.address() {
+            Some(address) if useful => self.link.praise(address),
+            Some(address) => self.link.turn_from(address, &mut self.counts),
+            None => {}
         }
         self.link.say(|buffer| self.dialogue.farewell(buffer));
         self.leave();

@@ -112,10 +112,12 @@ fn only_one_file_names_the_atomics() {
 fn parts_of_the_region_never_overlap_and_each_starts_a_cache_line() {
     use super::Plan;
     use super::record::Record as _;
-    let plan = Plan::of(3, 64, 16, &[(0, 1), (2, 7), (1, 1000), (0, 33)]).unwrap();
+    let plan = Plan::of((3, 2), (64, 16), &[(0, 1), (2, 7), (1, 1000), (0, 33)]).unwrap();
     let mut parts = vec![
         (0, super::Header::SIZE as u64),
         (plan.unmapped_at, super::UnmappedTable::SIZE as u64),
+        (plan.venues_at, 2 * super::VenueRecord::SIZE as u64),
+        (plan.alerts_at, super::AlertTable::SIZE as u64),
     ];
     for lane in &plan.lanes {
         parts.push((lane.record_at, super::Lane::SIZE as u64));
@@ -144,6 +146,6 @@ fn parts_of_the_region_never_overlap_and_each_starts_a_cache_line() {
 fn the_largest_plan_does_not_overflow() {
     use super::plan::{RING_MAX, SYMBOLS_MAX};
     let partitions = vec![(63, SYMBOLS_MAX); candor_core::limits::PARTITIONS];
-    let plan = super::Plan::of(64, RING_MAX, RING_MAX, &partitions).unwrap();
+    let plan = super::Plan::of((64, 1024), (RING_MAX, RING_MAX), &partitions).unwrap();
     assert!(plan.length < 1 << 41);
 }

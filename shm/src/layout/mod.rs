@@ -2,6 +2,8 @@
 //! words and nothing else, with a version and a digest of their own. `docs/REGION.md` is made of
 //! these declarations.
 
+#[cfg(not(loom))]
+mod alerts;
 #[cfg(all(test, not(loom)))]
 mod document;
 #[cfg(not(loom))]
@@ -20,9 +22,12 @@ mod state;
 mod tables;
 #[cfg(not(loom))]
 pub(crate) mod text;
+#[cfg(not(loom))]
+mod venue;
 
 #[cfg(not(loom))]
 pub(crate) use self::{
+    alerts::{ALERT_TEXTS, ALERT_WORDS, AlertTable},
     header::{Header, STATE_FOLDER_BYTES},
     lane::{Lane, MODE_BYTES},
     partition::Partition,
@@ -30,8 +35,11 @@ pub(crate) use self::{
     slot::{DEEPER, PAIR_WORDS, Slot},
     state::State,
     tables::{DirectoryEntry, UNMAPPED_MAX, UnmappedTable},
+    venue::{VENUES_MAX, VenueRecord},
 };
 pub(crate) use tables::RingRecord;
+#[cfg(not(loom))]
+pub use venue::MILESTONES_MAX;
 
 /// The version of the layout. A reserved word put to use keeps it; anything else moves it.
 #[cfg(not(loom))]

@@ -5,7 +5,10 @@
 use candor_core::limits;
 
 use super::record::Record as _;
-use super::{DirectoryEntry, Header, Lane, Partition, RingRecord, Slot, UnmappedTable};
+use super::{
+    AlertTable, DirectoryEntry, Header, Lane, Partition, RingRecord, Slot, UnmappedTable,
+    VENUES_MAX, VenueRecord,
+};
 
 /// Most symbols of one partition: 32 times the widest partition known (an OPRA line).
 pub(crate) const SYMBOLS_MAX: u32 = 1 << 20;
@@ -39,7 +42,10 @@ pub(crate) struct Plan {
     pub(crate) losses: u32,
     pub(crate) lanes_at: u64,
     pub(crate) partitions_at: u64,
+    pub(crate) venues_at: u64,
+    pub(crate) venues: u16,
     pub(crate) unmapped_at: u64,
+    pub(crate) alerts_at: u64,
     pub(crate) lanes: Vec<LanePlan>,
     pub(crate) partitions: Vec<PartitionPlan>,
     pub(crate) length: u64,
@@ -65,12 +71,11 @@ impl Plan {
         (Header::SIZE + UnmappedTable::SIZE + usize::from(lanes) * Lane::SIZE) as u64
     }
 
-    /// The plan for these counts, or what is wrong with them. Each partition is its lane and its
-    /// capacity in symbols.
+    /// The plan for these counts (lanes, venues; records of a ring of events, of losses), or what is wrong
+    /// with them. Each partition is its lane and its capacity in symbols.
     pub(crate) fn of(
-        lanes: u16,
-        events: u32,
-        losses: u32,
+        (lanes, venues): (u16, u16),
+        (events, losses): (u32, u32),
         partitions: &[(u16, u32)],
     ) -> Result<Plan, &'static str> {
         if lanes == 0 || usize::from(lanes) > limits::LANES {
@@ -78,6 +83,9 @@ impl Plan {
         }
         if partitions.len() > limits::PARTITIONS {
             return Err("a handler has at most 1024 partitions");
+        }
+        if usize::from(venues) > VENUES_MAX {
+            return Err("a handler has at most 1024 venues");
         }
         for records in [events, losses] {
             if !records.is_power_of_two() || !(8..=RING_MAX).contains(&records) {
@@ -98,6 +106,7 @@ impl Plan {
         let lanes_at = cursor.take(Lane::SIZE, u64::from(lanes));
         let partitions_at = cursor.take(Partition::SIZE, partitions.len() as u64);
         assert_eq!(partitions_at, Plan::partitions_start(lanes));
+        let venues_at = cursor.take(VenueRecord::SIZE, u64::from(venues));
         let lanes = (0..u64::from(lanes))
             .map(|lane| LanePlan {
                 record_at: lanes_at + lane * Lane::SIZE as u64,
@@ -122,8 +131,21 @@ impl Plan {
                 }
             })
             .collect();
+        let alerts_at = cursor.take(AlertTable::SIZE, 1);
         // Whole pages, as the file system hands them out.
         let length = cursor.0.next_multiple_of(4096);
-        Ok(Plan { events, losses, lanes_at, partitions_at, unmapped_at, lanes, partitions, length })
+        Ok(Plan {
+            events,
+            losses,
+            lanes_at,
+            partitions_at,
+            venues_at,
+            venues,
+            unmapped_at,
+            alerts_at,
+            lanes,
+            partitions,
+            length,
+        })
     }
 }

@@ -19,7 +19,7 @@ record! {
     /// One symbol's entry in its partition's directory, at the symbol's index.
     DirectoryEntry = 32 {
         0x00 name: [AtomicU64; 3] = "the symbol, zero padded",
-        0x18 moved: AtomicU64 = "1 while the map in force gives the symbol to another partition of the venue",
+        0x18 moved: AtomicU64 = "1 while the map in force gives the symbol to another partition of the venue, and nothing has named it here since",
     }
 }
 

@@ -7,18 +7,21 @@ use candor_core::counters::{self, LaneCounter, PARTITION_COUNTERS};
 
 use super::record::Shape;
 use super::{
-    DirectoryEntry, Header, LAYOUT_VERSION, Lane, Partition, RingRecord, Slot, UnmappedTable,
+    AlertTable, DirectoryEntry, Header, LAYOUT_VERSION, Lane, Partition, RingRecord, Slot,
+    UnmappedTable, VenueRecord,
 };
 
 /// Every record of the region, in the order in which the region holds them first.
-pub(crate) const SHAPES: [Shape; 7] = [
+pub(crate) const SHAPES: [Shape; 9] = [
     Header::SHAPE,
     Lane::SHAPE,
     Partition::SHAPE,
+    VenueRecord::SHAPE,
     UnmappedTable::SHAPE,
     RingRecord::SHAPE,
     DirectoryEntry::SHAPE,
     Slot::SHAPE,
+    AlertTable::SHAPE,
 ];
 
 /// The layout as text: every offset, and the counters by index, since an index without its label

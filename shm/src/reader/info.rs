@@ -14,6 +14,7 @@ use candor_core::{
 use super::verdict;
 use super::{HandlerTerms, PartitionTerms, Region, Verdict, partition_terms};
 use crate::atomic::{AtomicU64, Ordering};
+use crate::attested::Attested;
 use crate::layout::{Partition, PartitionPlan, UNMAPPED_MAX, UnmappedTable};
 use crate::mapping::load_all;
 use crate::seqlock;
@@ -27,10 +28,14 @@ use crate::writer::Unmapped;
 pub struct RegionInfo {
     /// The handler's name.
     pub handler: Text<32>,
-    /// The trading date of everything in it.
+    /// The trading date it was made for; each partition has that of its map.
     pub trading_date: TradingDate,
     /// Digest of the handler's configuration.
     pub config_digest: [u8; 32],
+    /// Digest of the handler's program; zeros where it could not read it.
+    pub binary_digest: [u8; 32],
+    /// What the handler says of its attestation, for display: whether anything is Live is told by reads alone.
+    pub attested: Attested,
     /// Which region of its path this is, from 1.
     pub generation: u64,
     /// The handler's process; 0 when it is this one's memory.
@@ -77,8 +82,10 @@ impl PartitionCounters {
 pub struct PartitionInfo {
     /// Its index in the region.
     pub index: u16,
-    /// What the configuration says of it.
+    /// What the configuration, or its map, says of it.
     pub spec: PartitionSpec,
+    /// The trading date of the map it has.
+    pub trading_date: TradingDate,
     /// What is to be said of it as a whole: what no symbol of it can be better than.
     pub status: Status,
     /// Since when.
@@ -154,14 +161,12 @@ impl Region {
     #[must_use]
     pub fn info(&self) -> RegionInfo {
         let header = self.header();
-        let mut config_digest = [0; 32];
-        for (bytes, word) in config_digest.chunks_exact_mut(8).zip(&header.config_digest) {
-            bytes.copy_from_slice(&get(word).to_ne_bytes());
-        }
         RegionInfo {
             handler: text_of(load_all(&header.handler)),
             trading_date: self.trading_date(),
-            config_digest,
+            config_digest: bytes_of(&header.config_digest),
+            binary_digest: bytes_of(&header.binary_digest),
+            attested: Attested::of(get(&header.attested)),
             generation: self.generation,
             pid: get(&header.pid) as u32,
             created: self.created,
@@ -190,7 +195,7 @@ impl Region {
         let lane_lease = Mono(self.lane_record(place.lane).lease.load(Ordering::Acquire));
         // ORDER: pairs with the release store of the word; its time was stored before it.
         let terms = partition_terms(record, record.state.load(Ordering::Acquire));
-        let handler = self.handler_terms(true, lane_lease, now);
+        let handler = self.handler_terms(true, self.is_expected(record), lane_lease, now);
         let Verdict { status, since } = verdict::of_partition(&handler, &terms);
         let unhalted = verdict::of_partition(
             &HandlerTerms { halted: Mono::NEVER, ..handler },
@@ -203,6 +208,7 @@ impl Region {
         Some(PartitionInfo {
             index,
             spec: spec_of(record, place),
+            trading_date: TradingDate(get(&record.trading_date) as u32),
             status,
             since,
             silent: verdict::silent_since(handler.now, &terms),
@@ -288,6 +294,15 @@ impl Region {
         });
         copy.map(|(table, _)| table)
     }
+}
+
+/// A digest in words.
+fn bytes_of(words: &[AtomicU64; 4]) -> [u8; 32] {
+    let mut digest = [0; 32];
+    for (bytes, word) in digest.chunks_exact_mut(8).zip(words) {
+        bytes.copy_from_slice(&get(word).to_ne_bytes());
+    }
+    digest
 }
 
 /// A path in words, zero padded; `None` for the empty one.

@@ -6,6 +6,7 @@ mod follow;
 mod info;
 mod open;
 mod subscription;
+mod venue;
 mod verdict;
 
 use std::io;
@@ -165,8 +166,8 @@ impl Region {
         Region::attached(Memory::Heap(shared))
     }
 
-    /// The same region for a reader who expects this trading date: with another date in it every
-    /// read is `Stale(NoMap)`.
+    /// The same region for a reader who expects this trading date: every read of a partition that has
+    /// another is `Stale(NoMap)`.
     #[must_use]
     pub fn for_date(mut self, date: TradingDate) -> Region {
         self.expected = Some(date);
@@ -207,7 +208,8 @@ impl Region {
         self.generation
     }
 
-    /// The trading date of everything in the region.
+    /// The trading date the region was made for. Which one is in force is each partition's: handlers run
+    /// for more than a day, and venues in other zones have another today.
     #[must_use]
     pub fn trading_date(&self) -> TradingDate {
         TradingDate(self.header().trading_date.load(Ordering::Relaxed) as u32)
@@ -341,6 +343,11 @@ impl Region {
         // ORDER: acquire, so that nothing below is loaded before it.
         let lane_lease = Mono(self.lane_record(place.lane).lease.load(Ordering::Acquire));
         let record = self.partition_record(place);
+        if candor_core::canary!(ReaderWrites) {
+            slot.contested.fetch_add(1, Ordering::Relaxed);
+        }
+        // Once before the copy and once behind it: what lies in between is of one date.
+        let before = self.is_expected(record);
         let mut content = Content::UNWRITTEN;
         let copied =
             seqlock::read_under(&record.state, &slot.lock, || load_content(slot, &mut content));
@@ -357,7 +364,8 @@ impl Region {
             }
         };
         let same_region = (handle.generation, handle.made) == (self.generation, self.created);
-        let terms = self.handler_terms(same_region, lane_lease, now);
+        let same_date = before && self.is_expected(record);
+        let terms = self.handler_terms(same_region, same_date, lane_lease, now);
         let Verdict { status, since } = verdict::of_symbol(&terms, &partition, &symbol);
         let written = copied.is_some() && content.state.code != 0;
         let Content { state, since: shown_since, book } = &content;
@@ -376,6 +384,7 @@ impl Region {
     fn handler_terms(
         &self,
         same_region: bool,
+        same_date: bool,
         lane_lease: Mono,
         now: impl FnOnce() -> Mono,
     ) -> HandlerTerms {
@@ -392,7 +401,7 @@ impl Region {
             now,
             created: self.created,
             same_region,
-            same_date: self.expected.is_none_or(|date| date == self.trading_date()),
+            same_date,
             retired,
             state,
             since,
@@ -402,6 +411,23 @@ impl Region {
             // by as much as the caller is late. Of a clock read by now no lease is ahead that long.
             too_long: too_long(now) && (self.is_heap() || too_long(clock::now())),
         }
+    }
+
+    /// Whether a partition is of the date expected, where one is.
+    #[inline]
+    fn is_expected(&self, record: &Partition) -> bool {
+        // ORDER: acquire: what is loaded behind it is of that date or later.
+        let is =
+            |date: TradingDate| u64::from(date.0) == record.trading_date.load(Ordering::Acquire);
+        self.expected.is_none_or(is)
+    }
+
+    /// Whether any partition is.
+    fn has_expected(&self) -> bool {
+        let places = &self.plan().partitions;
+        let named = |place: &&PartitionPlan| !self.venue_of(place).is_empty();
+        let mut records = places.iter().filter(named).map(|place| self.partition_record(place));
+        self.expected.is_none() || records.any(|record| self.is_expected(record))
     }
 
     /// Whether the region is memory of its own process: its times may be a simulator's. Those of a
@@ -421,14 +447,15 @@ impl Region {
     /// [`clock::now`] for whoever doesn't own the time.
     #[must_use]
     pub fn handler_status_when(&self, now: impl FnOnce() -> Mono) -> Status {
-        verdict::of_handler(&self.handler_terms(true, self.latest_lease(), now)).status
+        let date = self.has_expected();
+        verdict::of_handler(&self.handler_terms(true, date, self.latest_lease(), now)).status
     }
 
     /// What would be said of the handler as a whole if nothing were halted: for whoever is to decide
     /// whether a halt may end.
     #[must_use]
     pub fn unhalted_status_when(&self, now: impl FnOnce() -> Mono) -> Status {
-        let terms = self.handler_terms(true, self.latest_lease(), now);
+        let terms = self.handler_terms(true, self.has_expected(), self.latest_lease(), now);
         verdict::of_handler(&HandlerTerms { halted: Mono::NEVER, ..terms }).status
     }
 

@@ -250,14 +250,18 @@ pub(crate) fn checked_plan(map: &Mapping) -> Result<Plan, &'static str> {
         let capacity = u32::try_from(get(&record.capacity)).map_err(|_| "too many symbols")?;
         partitions.push((lane, capacity));
     }
-    let plan = Plan::of(lanes, events, losses, &partitions)?;
+    let venues = u16::try_from(get(&header.venues)).map_err(|_| "too many venues")?;
+    let plan = Plan::of((lanes, venues), (events, losses), &partitions)?;
     if plan.length != map.length() {
         return Err("the file's length is not what its counts ask for");
     }
     let same = get(&header.lanes_at) == plan.lanes_at
         && get(&header.partitions_at) == plan.partitions_at
         && get(&header.unmapped_at) == plan.unmapped_at
-        && get(&header.unmapped) == UNMAPPED_MAX as u64;
+        && get(&header.venues_at) == plan.venues_at
+        && get(&header.unmapped) == UNMAPPED_MAX as u64
+        && get(&header.alerts_at) == plan.alerts_at
+        && get(&header.alerts) == candor_core::limits::ALERTS as u64;
     if !same {
         return Err("an offset in the header");
     }

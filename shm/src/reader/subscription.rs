@@ -229,7 +229,7 @@ impl Seen {
         let terms = partition_terms(record, word);
         // Only now the clock: the reader may have spent a long time on what it was told before this, and
         // by an older time a lease that was renewed since would seem another clock's.
-        let handler = region.handler_terms(true, lane_lease, now);
+        let handler = region.handler_terms(true, region.is_expected(record), lane_lease, now);
         let verdict = verdict::of_partition(&handler, &terms);
         // A read after the last look may have found the partition's lease run out, though by this look
         // it holds again. The same of a lane's lease shows in the word: its lane says `Late`.

@@ -5,7 +5,7 @@
 //! | header not retired, region the handle's, lane lease beyond now and by no more than it is ever given | `WriterGone` | `WriterGone` |
 //! | handler's state word | what it does not name, of the handler | the reason it names |
 //! | no kill switch set: the region's, the partition's, the symbol's | `Halted` | `Halted`, since the widest of them |
-//! | trading date the expected one | `NoMap` | `NoMap` |
+//! | trading date of the partition the expected one; of the handler as a whole that of any partition | `NoMap` | `NoMap` |
 //! | partition's state word | what it does not name, of the partition | the reason it names |
 //! | last packet heard less than the silence bound ago, where the word gives a reason that `Silent` hides, other than `Ended` | nothing | `Silent` |
 //! | partition lease beyond now, where the word claims Live | `NotStarted`, `Silent` | `NotStarted` when 0, else `Silent` |

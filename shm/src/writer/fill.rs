@@ -2,6 +2,7 @@
 
 use std::os::unix::ffi::OsStrExt as _;
 
+use candor_core::limits::{ALERTS, LINES};
 use candor_core::{Mono, Reason, Status};
 
 use super::Shared;
@@ -11,6 +12,7 @@ use crate::halt::{Carried, Held};
 use crate::layout::text::layout_digest;
 use crate::layout::{
     LAYOUT_VERSION, Lane, MAGIC, Partition, Plan, STATE_FOLDER_BYTES, State, UNMAPPED_MAX,
+    VenueRecord,
 };
 use crate::mapping::{Mapping, store_all};
 use crate::spec::{Endpoint, PartitionSpec, RegionSpec};
@@ -56,7 +58,9 @@ pub(super) fn plan(spec: &RegionSpec) -> Result<Plan, &'static str> {
             return Err("two partitions of one venue have the same name");
         }
     }
-    Plan::of(spec.lanes, spec.events, spec.losses, &partitions)
+    // Beyond the limit the plan says so.
+    let venues = u16::try_from(spec.all_venues().len()).unwrap_or(u16::MAX);
+    Plan::of((spec.lanes, venues), (spec.events, spec.losses), &partitions)
 }
 
 /// Fills zeroed memory.
@@ -76,10 +80,12 @@ pub(super) fn fill(map: &Mapping, plan: &Plan, spec: &RegionSpec, birth: &Birth)
     set(&header.state, stale(Reason::NoMap));
     set(&header.since, birth.created.0);
     store_all(&header.handler, words_of(&spec.handler));
-    let digest = |word: usize| {
-        u64::from_ne_bytes(std::array::from_fn(|byte| spec.config_digest[word * 8 + byte]))
+    let words = |digest: &[u8; 32]| -> [u64; 4] {
+        let word = |at: usize| std::array::from_fn(|byte| digest[at * 8 + byte]);
+        std::array::from_fn(|at| u64::from_ne_bytes(word(at)))
     };
-    store_all(&header.config_digest, std::array::from_fn(digest));
+    store_all(&header.config_digest, words(&spec.config_digest));
+    store_all(&header.binary_digest, words(&spec.binary_digest));
     set(&header.process_lease, spec.process_lease.0);
     set(&header.pid, u64::from(birth.pid));
     set(&header.lanes, plan.lanes.len() as u64);
@@ -87,9 +93,13 @@ pub(super) fn fill(map: &Mapping, plan: &Plan, spec: &RegionSpec, birth: &Birth)
     set(&header.events, u64::from(plan.events));
     set(&header.losses, u64::from(plan.losses));
     set(&header.unmapped, UNMAPPED_MAX as u64);
+    set(&header.venues, u64::from(plan.venues));
+    set(&header.venues_at, plan.venues_at);
     set(&header.lanes_at, plan.lanes_at);
     set(&header.partitions_at, plan.partitions_at);
     set(&header.unmapped_at, plan.unmapped_at);
+    set(&header.alerts_at, plan.alerts_at);
+    set(&header.alerts, ALERTS as u64);
     store_all(&header.boot, birth.start.boot);
     set(&header.clock_offset, birth.start.offset.cast_unsigned());
     if let Some(folder) = &spec.state_folder {
@@ -97,6 +107,11 @@ pub(super) fn fill(map: &Mapping, plan: &Plan, spec: &RegionSpec, birth: &Birth)
         let byte = |at: usize| bytes.get(at).copied().unwrap_or(0);
         let word = |word: usize| u64::from_ne_bytes(std::array::from_fn(|at| byte(word * 8 + at)));
         store_all(&header.state_folder, std::array::from_fn(word));
+    }
+    let records = map.slice::<VenueRecord>(plan.venues_at, u32::from(plan.venues));
+    for (record, venue) in records.iter().zip(spec.all_venues()) {
+        let [name] = words_of(&venue);
+        set(&record.name, name);
     }
     for lane in &plan.lanes {
         let record: &Lane = map.at(lane.record_at);
@@ -107,6 +122,7 @@ pub(super) fn fill(map: &Mapping, plan: &Plan, spec: &RegionSpec, birth: &Birth)
         let record: &Partition = map.at(place.record_at);
         set(&record.state, stale(Reason::NotStarted));
         set(&record.since, birth.created.0);
+        set(&record.trading_date, u64::from(spec.trading_date.0));
         set(&record.lane, u64::from(place.lane));
         set(&record.capacity, u64::from(place.capacity));
         set(&record.directory_at, place.directory_at);
@@ -125,13 +141,17 @@ pub(super) fn fill(map: &Mapping, plan: &Plan, spec: &RegionSpec, birth: &Birth)
 pub(super) fn describe(record: &Partition, spec: &PartitionSpec) {
     record.silence.store(spec.silence.0, Ordering::Relaxed);
     record.decimals.store(u64::from(spec.decimals.0), Ordering::Relaxed);
-    let line = |endpoint: Option<Endpoint>| endpoint.map_or(0, |at| 1 << 63 | at.word());
-    store_all(&record.lines, spec.lines.map(line));
+    store_all(&record.lines, line_words(spec.lines));
     store_all(&record.name, words_of(&spec.name));
     store_all(&record.feed, words_of(&spec.feed));
     let [venue] = words_of(&spec.venue);
     // ORDER: behind the rest: whoever finds the venue finds what the partition is.
     record.venue.store(venue, Ordering::Release);
+}
+
+/// The words of a partition's lines.
+pub(super) fn line_words(lines: [Option<Endpoint>; LINES]) -> [u64; LINES] {
+    lines.map(|endpoint| endpoint.map_or(0, |at| 1 << 63 | at.word()))
 }
 
 /// The writers of a filled region.

@@ -6,9 +6,10 @@ use candor_core::{Mono, Status};
 
 use super::Shared;
 use crate::atomic::{AtomicU64, Ordering};
+use crate::attested::Attested;
 use crate::halt::{self, Carried, Halt, Halted};
-use crate::layout::{Lane, MODE_BYTES, State, UNMAPPED_MAX, UnmappedTable};
-use crate::mapping::store_all;
+use crate::layout::{Lane, MODE_BYTES, Plan, State, UNMAPPED_MAX, UnmappedTable};
+use crate::mapping::{Mapping, store_all};
 use crate::reader::Region;
 use crate::seqlock;
 use crate::spec::Endpoint;
@@ -30,13 +31,21 @@ pub struct Unmapped {
 /// The handler's own writing half: one a region, for its control thread. Dropping it changes
 /// nothing in the region; leases run out by themselves. [`HandlerWriter::retire`] says goodbye.
 pub struct HandlerWriter {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     carried: Carried,
 }
 
 impl HandlerWriter {
     pub(super) fn new(shared: Arc<Shared>, carried: Carried) -> HandlerWriter {
         HandlerWriter { shared, carried }
+    }
+
+    pub(crate) fn map(&self) -> &Mapping {
+        &self.shared.map
+    }
+
+    pub(crate) fn plan(&self) -> &Plan {
+        &self.shared.plan
     }
 
     /// Sets what the handler says of itself as a whole, since `since`. A fresh region says `NoMap`.
@@ -53,6 +62,12 @@ impl HandlerWriter {
         header.state.store(state.word(), Ordering::Release);
     }
 
+    /// Says whether what runs is what was attested. It makes nothing Live and nothing stale:
+    /// [`HandlerWriter::set_status`] does.
+    pub fn set_attested(&mut self, attested: Attested) {
+        self.shared.map.header().attested.store(attested.word(), Ordering::Relaxed);
+    }
+
     /// Halts, since `now`: what it covers is `Stale(Halted)` for every reader from here on. Whether that
     /// was not so already; `None` for what is not in this region.
     pub fn halt(&self, halt: Halt, now: Mono) -> Option<bool> {
@@ -64,8 +79,8 @@ impl HandlerWriter {
         halt::word(&self.shared.map, &self.shared.plan, halt).map(switch::clear)
     }
 
-    /// Halts what is there of these by name. Symbols that are not defined yet are for their lanes:
-    /// [`LaneWriter::hold`](crate::LaneWriter::hold).
+    /// Halts what is there of these by name. Symbols that are not defined yet and
+    /// partitions that a map has yet to add are for their lanes: [`LaneWriter::hold`](crate::LaneWriter::hold).
     pub fn halt_names(&self, halted: &[Halted]) {
         halt::apply(&self.shared.map, &self.shared.plan, halted);
     }

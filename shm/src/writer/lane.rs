@@ -5,16 +5,19 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use candor_core::counters::{Counters, LaneCounter};
-use candor_core::{BookView, Loss, Message, Mono, SeqNo, SessionId, Status, Symbol, SymbolIndex};
+use candor_core::limits::LINES;
+use candor_core::{
+    BookView, Loss, Message, Mono, SeqNo, SessionId, Status, Symbol, SymbolIndex, TradingDate,
+};
 
 use super::Shared;
-use super::fill::describe;
+use super::fill::{describe, line_words};
 use crate::atomic::{AtomicU64, Ordering, fence};
-use crate::halt::{Halted, Held};
+use crate::halt::{HaltName, Halted, Held};
 use crate::layout::{Lane, Partition, PartitionPlan, RingRecord, Slot, State};
 use crate::mapping::{load_all, store_all, store_changed};
 use crate::names::Names;
-use crate::spec::{PartitionSpec, RegionSpec};
+use crate::spec::{Endpoint, PartitionSpec, RegionSpec};
 use crate::text::{text_of, words_of};
 use crate::{event, loss, ring, seqlock, slot, switch};
 
@@ -126,10 +129,29 @@ impl LaneWriter {
         assert!(!spec.is_spare() && !spec.name.is_empty(), "a partition has a venue and a name");
         let record = self.record(partition);
         assert_eq!(record.venue.load(Ordering::Relaxed), 0, "a partition is opened once");
+        if let Some(since) = self.held.since(&HaltName::Partition(spec.venue, spec.name)) {
+            let _ = switch::set(&record.halted, since.0);
+        }
+        describe(record, spec);
+        // ORDER: our venue before our look at the other partitions' words, against who halts the venue and
+        // then looks what it has: one sees the other. Nothing is defined here yet that could be Live.
+        fence(Ordering::SeqCst);
         if let Some(since) = self.venue_halted(partition, spec) {
             let _ = switch::set(&record.halted, since);
         }
-        describe(record, spec);
+    }
+
+    /// Says of which trading date the map is that a partition has.
+    ///
+    /// Call it while nothing of the partition is Live, and before anything is by that map.
+    pub fn date(&mut self, partition: u16, date: TradingDate) {
+        // ORDER: before the state word that makes anything Live by that map.
+        self.record(partition).trading_date.store(u64::from(date.0), Ordering::Release);
+    }
+
+    /// Says where the lines of a partition are received from now on: for displays, no reader listens.
+    pub fn endpoints(&mut self, partition: u16, lines: [Option<Endpoint>; LINES]) {
+        store_all(&self.record(partition).lines, line_words(lines));
     }
 
     /// Since when every partition is halted of the venue that this one is added to; `None` where any is not.
@@ -144,7 +166,8 @@ impl LaneWriter {
         of_venue.min_by_key(|since| (*since != 0, *since)).filter(|since| *since != 0)
     }
 
-    /// Halts the symbols among these as they are defined, from here on. Before the lane begins.
+    /// Halts the partitions and symbols among these as they are opened and defined, from here on. Before
+    /// the lane begins.
     pub fn hold(&mut self, halted: &[Halted]) {
         self.held.add(halted);
     }
@@ -228,7 +251,7 @@ impl LaneWriter {
         assert_eq!(u64::from(index.0), defined, "symbols are defined in order of their index");
         assert!(index.0 < place.capacity, "a symbol index beyond the partition's slots");
         let venue = text_of(load_all(std::array::from_ref(&record.venue)));
-        if let Some(since) = self.held.since(&venue, symbol) {
+        if let Some(since) = self.held.since(&HaltName::Symbol(venue, *symbol)) {
             // ORDER: before the name by which it is found: no reader finds it without.
             self.slot(&place, index).halted.store(since.0.max(1), Ordering::Relaxed);
         }

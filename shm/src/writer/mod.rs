@@ -8,6 +8,7 @@ mod handler;
 mod lane;
 mod place;
 mod refusal;
+mod venue;
 
 use std::fs::File;
 

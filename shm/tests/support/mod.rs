@@ -41,6 +41,7 @@ pub fn spec() -> RegionSpec {
     spec.events = 64;
     spec.losses = 16;
     spec.config_digest = std::array::from_fn(|at| at as u8);
+    spec.binary_digest = std::array::from_fn(|at| 0xff - at as u8);
     spec.partitions = vec![partition("XNAS", "1", 0)];
     spec
 }

@@ -47,6 +47,10 @@ pub(super) struct Shape {
     /// Symbols over all partitions
     #[arg(long, default_value_t = 2_000)]
     pub(super) symbols: usize,
+    /// The symbols, in the place of so many made-up ones: a file of lines `PARTITION SYMBOL`, partitions
+    /// counted from 1, each with one at least
+    #[arg(long, conflicts_with_all = ["capture", "symbols"])]
+    pub(super) listings: Option<PathBuf>,
     /// Multicast group of partition 1 on line A
     #[arg(long, default_value = "239.66.0.1")]
     pub(super) group_base: Ipv4Addr,

@@ -120,7 +120,7 @@ fn partition_services(
 
 /// Symbols of each partition of a market; nothing for a capture.
 fn symbols(args: &ConfigArgs) -> Result<Vec<usize>, String> {
-    if args.shape.capture.is_some() {
+    if args.shape.capture.is_some() || args.shape.listings.is_some() {
         return Ok(Vec::new());
     }
     let family = args.shape.family()?;

@@ -9,7 +9,7 @@ use crate::control::{self, Command};
 use crate::exchange::{Exchange, ExchangeConfig, FlowConfig, TruthSink, session_name};
 use crate::market::{Family, MarketConfig};
 use crate::services::ServicesConfig;
-use candor_core::{Mono, Nanos, WireTime};
+use candor_core::{Mono, Nanos, Symbol, WireTime};
 use serde_json::json;
 
 use super::args::RunArgs;
@@ -109,6 +109,7 @@ fn exchange(args: &RunArgs, now: Mono) -> Result<Exchange, String> {
         let capture = capture.map_err(|error| format!("{}: {error}", path.display()))?;
         Exchange::replay(&config, capture, args.speed, truth, now)
     } else {
+        let lists = listings(args)?;
         if args.shape.partitions == 0 || args.shape.symbols < args.shape.partitions {
             return Err("there must be a symbol for every partition".to_owned());
         }
@@ -127,9 +128,33 @@ fn exchange(args: &RunArgs, now: Mono) -> Result<Exchange, String> {
             opening_rate: args.opening_rate.unwrap_or(args.rate.max(50_000)),
             begin: if family == Family::Deep { BEGIN_SINCE_EPOCH } else { BEGIN },
         };
-        Exchange::market(&config, &flow, truth, now)
+        match lists {
+            Some(lists) => Exchange::listed(&config, &flow, &lists, truth, now),
+            None => Exchange::market(&config, &flow, truth, now),
+        }
     };
     made.map_err(|error| error.to_string())
+}
+
+/// The symbols of each partition, where a file lists them.
+fn listings(args: &RunArgs) -> Result<Option<Vec<Vec<Symbol>>>, String> {
+    let Some(path) = &args.shape.listings else { return Ok(None) };
+    let shown = path.display();
+    let text = std::fs::read_to_string(path).map_err(|error| format!("{shown}: {error}"))?;
+    let mut lists = vec![Vec::new(); args.shape.partitions];
+    for (at, line) in text.lines().enumerate() {
+        let wrong = || format!("{shown}:{}: {line:?} is not like `1 AAPL`", at + 1);
+        let (number, name) = line.split_once(' ').ok_or_else(wrong)?;
+        let index = number.parse::<usize>().ok().and_then(|number| number.checked_sub(1));
+        let list = index.and_then(|index| lists.get_mut(index)).ok_or_else(wrong)?;
+        // What the messages of every family here have room for.
+        let short = (1..=8).contains(&name.len());
+        list.push(Symbol::from_wire(name.as_bytes()).filter(|_| short).ok_or_else(wrong)?);
+    }
+    if let Some(empty) = lists.iter().position(Vec::is_empty) {
+        return Err(format!("{shown}: partition {} has no symbol", empty + 1));
+    }
+    Ok(Some(lists))
 }
 
 fn publish(

@@ -17,7 +17,7 @@ mod status;
 use std::io::{self, Write};
 
 use candor_core::limits::LINES;
-use candor_core::{Line, Mono, Nanos, SeqNo, SessionId, WireTime};
+use candor_core::{Line, Mono, Nanos, SeqNo, SessionId, Symbol, WireTime};
 use thiserror::Error;
 
 use crate::capture::{Capture, CaptureError};
@@ -124,7 +124,31 @@ impl Exchange {
         truth: Option<TruthSink>,
         now: Mono,
     ) -> Result<Exchange, ExchangeError> {
-        let market = Market::new(flow.market);
+        Exchange::trading(config, flow, Market::new(flow.market), truth, now)
+    }
+
+    /// An exchange of a synthetic market with these symbols, by partition, in the place of those that
+    /// `flow` counts.
+    ///
+    /// # Errors
+    /// [`ExchangeError::Truth`].
+    pub fn listed(
+        config: &ExchangeConfig,
+        flow: &FlowConfig,
+        lists: &[Vec<Symbol>],
+        truth: Option<TruthSink>,
+        now: Mono,
+    ) -> Result<Exchange, ExchangeError> {
+        Exchange::trading(config, flow, Market::listed(flow.market, lists), truth, now)
+    }
+
+    fn trading(
+        config: &ExchangeConfig,
+        flow: &FlowConfig,
+        market: Market,
+        truth: Option<TruthSink>,
+        now: Mono,
+    ) -> Result<Exchange, ExchangeError> {
         let clock = WireClock { mono: now, wire: flow.begin };
         let symbols: Vec<usize> = market.partitions.iter().map(|p| p.symbols().len()).collect();
         let running = market.partitions.iter().scan(0, |sum, partition| {

@@ -131,8 +131,25 @@ impl Market {
         let listings = listings(&config);
         let bounds = (0..=config.partitions).map(|p| p * listings.len() / config.partitions);
         let bounds: Vec<usize> = bounds.collect();
-        let partitions = bounds.windows(2).enumerate().map(|(partition, bounds)| {
-            let own = &listings[bounds[0]..bounds[1]];
+        Market::of(config, bounds.windows(2).map(|bounds| &listings[bounds[0]..bounds[1]]))
+    }
+
+    /// The market of this configuration with these symbols, by partition; how many there are of each is
+    /// theirs to say.
+    ///
+    /// # Panics
+    /// As [`Market::new`].
+    #[must_use]
+    pub fn listed(config: MarketConfig, lists: &[Vec<Symbol>]) -> Market {
+        let mut rng = Rng::stream(config.seed, u64::MAX);
+        let mut listings = spread(lists.concat(), &mut rng);
+        let own = lists.iter().map(|list| listings.drain(..list.len()).collect::<Vec<_>>());
+        let own: Vec<Vec<Listing>> = own.collect();
+        Market::of(config, own.iter().map(Vec::as_slice))
+    }
+
+    fn of<'a>(config: MarketConfig, lists: impl Iterator<Item = &'a [Listing]>) -> Market {
+        let partitions = lists.enumerate().map(|(partition, own)| {
             assert!(!own.is_empty(), "partition {} has no symbol", partition + 1);
             PartitionMarket::new(config, partition, own)
         });
@@ -149,13 +166,18 @@ impl Market {
 pub fn listings(config: &MarketConfig) -> Vec<Listing> {
     let mut rng = Rng::stream(config.seed, u64::MAX);
     let names = names::names(config.symbols, &mut rng);
+    spread(names, &mut rng)
+}
+
+/// Gives each name a price and its share of all activity.
+fn spread(names: Vec<Symbol>, rng: &mut Rng) -> Vec<Listing> {
     // Ranks of activity, shuffled over the names.
     let mut ranks: Vec<u64> = (1..=names.len() as u64).collect();
     for last in (1..ranks.len()).rev() {
         ranks.swap(last, rng.below(last as u64 + 1) as usize);
     }
     let listing = |(symbol, rank): (Symbol, u64)| {
-        let price = first_price(&mut rng);
+        let price = first_price(rng);
         Listing { symbol, price, activity: MOST_ACTIVE / rank }
     };
     names.into_iter().zip(ranks).map(listing).collect()

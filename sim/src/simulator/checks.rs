@@ -248,7 +248,8 @@ impl Judge<'_> {
         for (symbol, handle) in seat.handles.iter().enumerate() {
             let name = seat.watch.slots[symbol].symbol;
             let oracle = truth.find(&name);
-            let entry = oracle.and_then(|at| truth.as_of(at, truth.run(), truth.next()));
+            // As of what has reached the handler: what is under way may end what is broken for a moment.
+            let entry = oracle.and_then(|at| truth.as_of(at, truth.run(), here));
             let Some(entry) = entry else { continue };
             if entry.broken
                 || entry.crossed
@@ -395,8 +396,9 @@ impl Case<'_> {
         let newest = watch.newest_run.unwrap_or(run);
         let renamed = self.truth.session(run) != self.truth.session(newest);
         // Numbers that begin again under one name are told apart by their bytes; where those can't
-        // be compared, by the silence of the old ones.
-        if renamed || self.now >= since + self.setup.silence {
+        // be compared, by the silence of the old ones, of which copies may still have come.
+        let silent_from = since.max(watch.evidence);
+        if renamed || self.now >= silent_from + self.setup.silence {
             return Err(format!("I2: Live in run {run}, and run {newest} has begun"));
         }
         Ok(())
@@ -523,7 +525,9 @@ impl Case<'_> {
             Reason::SessionChanged => {
                 watch.explains(reason, self.lane.last_cycle, self.setup).unwrap_or(false)
             }
-            Reason::NoMap => self.seat.mapped_until <= now || self.maps.is_taking(),
+            // No lease reaches beyond the map, whose end its partition has yet to see.
+            Reason::Silent if self.seat.mapped_until <= now => watch.lease <= now,
+            Reason::NoMap => self.seat.mapped_until <= now,
             Reason::Unmapped => self.maps.explains_unmapped(&self.name, self.index),
             Reason::WrongPartition => {
                 self.two_homes.is_some() || self.maps.explains_misplaced(&self.name)

@@ -3,7 +3,9 @@
 use core::fmt;
 use std::collections::VecDeque;
 
+use candor_core::alert::Code;
 use candor_core::{Action, Line, LossKind, Mono, Nanos, Status};
+use candor_engine::alerts::{News, Place};
 use candor_engine::odd::Remark;
 use candor_engine::{Notice, Step};
 
@@ -39,6 +41,8 @@ pub enum Told {
     Asked(Action),
     /// The world looks odd, or no longer.
     Odd(Remark),
+    /// An alert begins, changes or is over.
+    Alert(News, Code, Place),
     /// A fault.
     Fault(What),
     /// A lane found that it had stood still, or that frames were dropped.
@@ -151,6 +155,7 @@ impl fmt::Display for Told {
             }
             Told::Odd(Remark { odd, begins: true, .. }) => write!(f, "odd     {odd}"),
             Told::Odd(Remark { odd, .. }) => write!(f, "odd     no longer: {odd}"),
+            Told::Alert(news, code, place) => write!(f, "alert   {code} at {place:?}: {news:?}"),
             Told::Fault(what) => write!(f, "fault   {what}"),
             Told::Stalled(lane) => write!(f, "stall   lane {lane}"),
             Told::Healed => write!(f, "healed  the second act begins"),

@@ -30,11 +30,13 @@ pub mod canaries;
 pub mod checks;
 pub mod digest;
 pub mod errands;
+mod expect;
 pub mod frozen;
 pub mod handler;
 pub mod journal;
 mod maps;
 pub mod network;
+pub mod preopen;
 mod quota;
 mod reached;
 pub mod report;
@@ -49,8 +51,9 @@ pub mod wire;
 pub mod world;
 
 pub use maps::MapOf;
+pub use preopen::Preopen;
 pub use report::{Failure, Outcome};
 pub use schedule::{
-    Expect, Fault, Must, OddKind, Oddity, Plan, ServiceSetup, Setup, Ways, What, Whose,
+    Alarm, Expect, Fault, Must, OddKind, Oddity, Plan, ServiceSetup, Setup, Ways, What, Whose,
 };
 pub use world::run;

@@ -277,12 +277,12 @@ impl Network {
         self.queue.push(Reverse(Due { at, order: self.sent, slot }));
     }
 
-    /// Loses everything of a partition that is on its way.
-    pub fn lose_under_way(&mut self, partition: usize) {
+    /// Loses what is on its way of a partition, but what is to be kept.
+    pub fn lose_under_way(&mut self, partition: usize, keep: impl Fn(&Tag) -> bool) {
         let kept: Vec<Reverse<Due>> = self.queue.drain().collect();
         for Reverse(due) in kept {
-            let mine =
-                self.slots[due.slot].as_ref().is_some_and(|(tag, _)| tag.partition == partition);
+            let tag = self.slots[due.slot].as_ref().map(|(tag, _)| tag);
+            let mine = tag.is_some_and(|tag| tag.partition == partition && !keep(tag));
             if mine {
                 self.carried.lost += 1;
                 self.free.push(due.slot);

@@ -3,13 +3,16 @@
 
 use core::fmt;
 
+use candor_core::alert::Code;
 use candor_core::limits::LINES;
-use candor_core::{Line, Nanos, Reason, TradingState};
-use candor_engine::odd::Odd;
+use candor_core::{Line, Nanos};
+use candor_engine::alerts::Place;
 use candor_gapfill::retransmit::Policy;
 
+pub use super::expect::{Alarm, Expect, Must, OddKind, Oddity, Whose};
 use super::maps::MapOf;
 use super::network::Link;
+use super::preopen::Preopen;
 use crate::market::{Family, Mood};
 use crate::publisher::Packing;
 use crate::services::{ServiceFault, ServiceKind};
@@ -48,6 +51,8 @@ pub struct Setup {
     pub session_grace: Nanos,
     /// The process lease.
     pub lease: Nanos,
+    /// How often the handler's own thread looks for what to alert of.
+    pub alerts_every: Nanos,
     /// Time between two duty cycles of a lane that has work.
     pub poll: Nanos,
     /// Lanes of the handler.
@@ -90,6 +95,7 @@ impl Setup {
             late: Nanos::from_millis(20),
             session_grace: Nanos::from_secs(5),
             lease: Nanos::from_millis(50),
+            alerts_every: Nanos::from_millis(100),
             poll: Nanos::from_micros(5),
             lanes: 1,
             queue: 4096,
@@ -301,8 +307,8 @@ pub enum What {
     Mend(usize, Line),
     /// A new session on one partition, or on all.
     Session(Option<usize>),
-    /// Numbers start at 1 under the same session; whether packets of the old ones may still be on
-    /// their way. What comes late of numbers that nobody has seen can't be told from the new ones.
+    /// Numbers start at 1 under the same session; whether packets of the old ones that nobody has seen may
+    /// still be on their way: those can't be told from the new ones. Copies of what was seen may be always.
     Restart(usize, bool),
     /// The venue ends the session.
     End(usize),
@@ -340,6 +346,8 @@ pub enum What {
     WayHangs(usize, bool),
     /// The handler is given a map, which holds to the end.
     Map(MapOf),
+    /// The handler is given a map, which holds for so long.
+    MapFor(MapOf, Nanos),
 }
 
 impl fmt::Display for What {
@@ -398,84 +406,15 @@ impl fmt::Display for What {
                 write!(f, "P{} a hang of the services {}", p + 1, on(hangs))
             }
             What::Map(map) => write!(f, "the handler is given {map}'s map"),
+            What::MapFor(map, time) => {
+                write!(f, "the handler is given {map}'s map for {time}")
+            }
             What::Halt(None, true) => write!(f, "an operator halts everything"),
             What::Halt(None, false) => write!(f, "an operator resumes everything"),
             What::Halt(Some(p), true) => write!(f, "an operator halts P{}", p + 1),
             What::Halt(Some(p), false) => write!(f, "an operator resumes P{}", p + 1),
             What::Subscribe(p, true) => write!(f, "P{} is joined", p + 1),
             What::Subscribe(p, false) => write!(f, "P{} is left", p + 1),
-        }
-    }
-}
-
-/// What must hold of the symbols of a partition for a while, beside the invariants.
-#[derive(Clone, Debug)]
-pub struct Expect {
-    /// The partition.
-    pub partition: usize,
-    /// Which symbols of it.
-    pub whose: Whose,
-    /// From then on, since the beginning.
-    pub from: Nanos,
-    /// Up to then.
-    pub until: Nanos,
-    /// What.
-    pub must: Must,
-}
-
-/// Which symbols of a partition are meant.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Whose {
-    /// All that the handler has there.
-    All,
-    /// One, by its place in the region.
-    One(u32),
-    /// Those that the venue has there.
-    Own,
-    /// Those that some map had there and the venue has on another.
-    Others,
-}
-
-/// What is expected of a read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Must {
-    /// Live.
-    BeLive,
-    /// Live, and its trading state is this.
-    BeLiveIn(TradingState),
-    /// Stale for one of these reasons.
-    BeStale(Vec<Reason>),
-}
-
-/// What looks odd for a while, and must be said once.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Oddity {
-    /// The partition.
-    pub partition: usize,
-    /// What.
-    pub odd: OddKind,
-    /// Not before then, since the beginning.
-    pub from: Nanos,
-    /// Nor after then.
-    pub until: Nanos,
-}
-
-/// What can look odd.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum OddKind {
-    /// [`Odd::FrozenNumbers`].
-    FrozenNumbers,
-    /// [`Odd::EmptyBooks`].
-    EmptyBooks,
-}
-
-impl OddKind {
-    /// The kind of this one.
-    #[must_use]
-    pub const fn of(odd: &Odd) -> OddKind {
-        match odd {
-            Odd::FrozenNumbers { .. } => OddKind::FrozenNumbers,
-            Odd::EmptyBooks { .. } => OddKind::EmptyBooks,
         }
     }
 }
@@ -497,6 +436,10 @@ pub struct Plan {
     pub expects: Vec<Expect>,
     /// What must be said to be odd, each once; nothing else may be.
     pub odd: Vec<Oddity>,
+    /// When `candor preopen` is asked, and what it must answer.
+    pub preopens: Vec<Preopen>,
+    /// The alerts that begin in the first act, in their order: these and no others. `None` where any may.
+    pub alarms: Option<Vec<Alarm>>,
 }
 
 impl Plan {
@@ -511,6 +454,8 @@ impl Plan {
             events: u64::MAX,
             expects: Vec::new(),
             odd: Vec::new(),
+            preopens: Vec::new(),
+            alarms: None,
         }
     }
 
@@ -543,10 +488,38 @@ impl Plan {
         self
     }
 
+    /// Has `candor preopen` listen and answer, which must be go or not.
+    #[must_use]
+    pub fn preopen(mut self, from: Nanos, until: Nanos, go: bool) -> Plan {
+        self.preopens.push(Preopen { from, until, go });
+        self
+    }
+
     /// Adds what must be said to be odd, once, and when.
     #[must_use]
     pub fn odd(mut self, partition: usize, odd: OddKind, from: Nanos, until: Nanos) -> Plan {
         self.odd.push(Oddity { partition, odd, from, until });
+        self
+    }
+
+    /// These alerts are to begin in the first act, in this order, and no others.
+    #[must_use]
+    pub fn alarms(mut self, alarms: &[(Code, Place, u16)]) -> Plan {
+        let alarm = |(code, place, partitions): &(Code, Place, u16)| Alarm {
+            code: *code,
+            place: *place,
+            partitions: *partitions,
+        };
+        self.alarms = Some(alarms.iter().map(alarm).collect());
+        self
+    }
+
+    /// All partitions are expected Live for a while.
+    #[must_use]
+    pub fn all_live_between(mut self, from: Nanos, until: Nanos) -> Plan {
+        for partition in 0..self.setup.partitions {
+            self = self.expect(partition, from, until, Must::BeLive);
+        }
         self
     }
 

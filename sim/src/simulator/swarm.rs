@@ -45,7 +45,7 @@ pub fn plan_at(venue: Family, seed: u64, events: u64) -> Plan {
     let length = length.max(Nanos(setup.silence.0 * 3));
     let mut faults = faults(&setup, length, &mut rng);
     let setup = maps(setup, length, &mut faults);
-    halts(seed, &setup, length, &mut faults);
+    halts(&setup, length, &mut faults);
     let name = format!("seed {seed} ({})", venue_name(venue));
     Plan { events, faults, ..Plan::quiet(&name, setup, length) }
 }
@@ -228,8 +228,8 @@ fn faults(setup: &Setup, length: Nanos, rng: &mut Rng) -> Vec<Fault> {
 
 /// In some seeds an operator halts and resumes. With dice of its own, so that what else is drawn is the
 /// same with and without.
-fn halts(seed: u64, setup: &Setup, length: Nanos, faults: &mut Vec<Fault>) {
-    let mut rng = Rng::stream(seed, 10 << 40);
+fn halts(setup: &Setup, length: Nanos, faults: &mut Vec<Fault>) {
+    let mut rng = Rng::stream(setup.seed, 11 << 40);
     if !rng.chance(250_000) {
         return;
     }
@@ -315,6 +315,7 @@ fn served(partition: usize, at: Nanos, after: Nanos, rng: &mut Rng, faults: &mut
             add(at, What::WayDead(partition, Some(rng.below(2) as usize)));
             return add(after, What::WayDead(partition, None));
         }
+        12 => ServiceFault::LostPacket,
         11 => {
             add(at, What::WayHangs(partition, true));
             return add(after, What::WayHangs(partition, false));

@@ -80,10 +80,15 @@ impl Row {
     /// The row as a line of a table.
     pub(crate) fn line(&self) -> String {
         let episodes = &self.outcome.episodes;
-        let total = Spread::of(episodes, |episode| episode.total).cells();
+        // Where nothing healed there is no time to tell.
+        let none = episodes.is_empty();
+        let total = match none {
+            true => "- | - | -".to_owned(),
+            false => Spread::of(episodes, |episode| episode.total).cells(),
+        };
         // Where line B has everything nobody detects, asks or answers.
         let is_line = !episodes.is_empty() && self.share(By::Line) >= 1.0;
-        let cell = |at| if is_line { "-".to_owned() } else { time(at) };
+        let cell = |at| if is_line || none { "-".to_owned() } else { time(at) };
         let [detect, ask, answer, splice] = self.split().map(cell);
         let outage = cell(Spread::of(episodes, |episode| episode.outage).p50);
         let unhealed = self.outcome.unhealed.as_ref();

@@ -45,17 +45,20 @@ const ROUND_TRIPS: [Nanos; 3] = [Nanos::from_micros(100), MILLISECOND, Nanos::fr
 const PERCENT: u32 = 10_000;
 
 /// Loss by chance, on one line and on both. That both lose the same packet happens to one in a million
-/// at 0.1%, to one in 10,000 at 1%: less than a few times a second.
+/// at 0.1%, to one in 10,000 at 1%: less than a few times a second. What one line loses is asked of nobody:
+/// how far the services are makes no difference to it.
 fn by_chance(episodes: usize, seconds: u64) -> Vec<Task> {
     let rates = [PERCENT / 10, PERCENT, 5 * PERCENT, 20 * PERCENT];
     let one = rates.map(|ppm| task(Loss::OneLine(ppm), MILLISECOND, episodes, seconds));
     let both = rates.map(|ppm| {
-        let forced = ppm <= PERCENT;
-        // A minute shows what the budget of a minute does; after that nothing new happens.
-        let seconds = if forced { 1_000 } else { seconds };
-        task(Loss::BothLines { ppm, forced }, MILLISECOND, episodes, seconds)
+        ROUND_TRIPS.map(|round_trip| {
+            let forced = ppm <= PERCENT;
+            // A minute shows what the budget of a minute does; after that nothing new happens.
+            let seconds = if forced { 1_000 } else { seconds };
+            task(Loss::BothLines { ppm, forced }, round_trip, episodes, seconds)
+        })
     });
-    [one, both].concat()
+    [one.as_slice(), both.as_flattened()].concat()
 }
 
 /// The parts of an extent.

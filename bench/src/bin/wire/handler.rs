@@ -25,7 +25,7 @@ pub(crate) fn serve(kind: Kind, folder: &Path, core: u16) -> Result<(), Problem>
         let _ = io::copy(&mut io::stdin().by_ref(), &mut io::sink());
         let _ = kill_process(getpid(), Signal::TERM);
     });
-    let result = candor::run::run(&config);
+    let result = candor::run::run(&config, None);
     let _ = fs::remove_dir_all(folder);
     result?;
     Ok(())

@@ -8,9 +8,10 @@ use clap::Args;
 
 use super::super::OutputArg;
 use super::super::output::{Answer, Value};
-use super::stored::{Reference, StoreArg, date, user};
+use super::stored::{Reference, StoreArg, date};
 use crate::clock;
 use crate::exit::{Exit, Failure};
+use crate::halt::users;
 use crate::store::{Accept, accept};
 
 /// Characters of a name and of a reason at most.
@@ -32,7 +33,8 @@ pub(in crate::cli) struct AcceptCommand {
     /// for that date: yesterday's map for today, say.
     #[arg(long, value_parser = date)]
     date: Option<TradingDate>,
-    /// Symbols to look for, one a line, as for `load`.
+    /// Symbols to look for, one a line: where ranges say what partitions carry, only these tell which
+    /// symbols move. The configured ones unless given.
     #[arg(long, value_name = "FILE")]
     symbols: Option<PathBuf>,
     #[command(flatten)]
@@ -72,7 +74,7 @@ impl AcceptCommand {
                 symbols: &symbols,
                 name: &self.name,
                 because: &self.because,
-                by: &user(),
+                by: &users::runs().name,
                 now: Wall(clock::wall()),
             },
         )?;

@@ -9,7 +9,8 @@ use clap::Args;
 
 use super::super::output::{Answer, Row, Value};
 use super::super::{Output, OutputArg, print};
-use super::stored::{Reference, StoreArg};
+use super::outcome::yes;
+use super::stored::{Place, Reference, StoreArg};
 use crate::config::symbols_from;
 use crate::exit::{Exit, Failure};
 
@@ -23,12 +24,13 @@ pub(in crate::cli) struct Diff {
     #[arg(value_name = "NEW")]
     new: Reference,
     /// Symbols to look for in both, one a line: where ranges say what partitions carry, only these tell
-    /// which symbols move.
+    /// which symbols move. The configured ones unless given.
     #[arg(long, value_name = "FILE")]
     symbols: Option<PathBuf>,
-    /// The share of symbols that may move or go, in parts per million.
-    #[arg(long, value_name = "PPM", default_value_t = BOUND_PPM, value_parser = clap::value_parser!(u32).range(..=1_000_000))]
-    bound_ppm: u32,
+    /// The share of symbols that may move or go, in parts per million: the configured one, or 10000, unless
+    /// given.
+    #[arg(long, value_name = "PPM", value_parser = clap::value_parser!(u32).range(..=1_000_000))]
+    bound_ppm: Option<u32>,
     #[command(flatten)]
     store: StoreArg,
     #[command(flatten)]
@@ -40,17 +42,28 @@ impl Diff {
         let place = self.store.find()?;
         let old = self.old.load(place.as_ref(), &Wanted::default())?.map;
         let new = self.new.load(place.as_ref(), &Wanted::default())?.map;
-        let symbols = self.symbols.as_deref().map_or(Ok(Vec::new()), symbols_from)?;
+        // What `load` would say with the same configuration.
+        let symbols = match (&place, self.symbols.as_deref()) {
+            (Some(place), given) => place.symbols(given, new.venue)?,
+            (None, given) => given.map_or(Ok(Vec::new()), symbols_from)?,
+        };
+        let configured = |place: &Place| place.bound_ppm(new.venue);
+        let bound_ppm =
+            self.bound_ppm.unwrap_or_else(|| place.as_ref().map_or(BOUND_PPM, configured));
         let difference = Difference::between(&old, &new, &symbols)
             .map_err(|error| Failure::usage(error.to_string()))?;
-        let beyond = difference.exceeds(self.bound_ppm);
+        let beyond = difference.exceeds(bound_ppm);
         match self.output.output {
             Output::Table => {
-                let bound = f64::from(self.bound_ppm) / 10_000.0;
-                let word = if beyond { "beyond" } else { "within" };
+                let bound = f64::from(bound_ppm) / 10_000.0;
+                let word = match (beyond, difference.grave.is_empty()) {
+                    (true, false) => "not to be loaded without a name, whatever",
+                    (true, true) => "beyond",
+                    (false, _) => "within",
+                };
                 print::out(&format!("{difference}\n{word} the bound of {bound} %\n"))?
             }
-            Output::Json => print::json(&answer(&difference, self.bound_ppm).json())?,
+            Output::Json => print::json(&answer(&difference, bound_ppm).json())?,
         };
         Ok(if beyond { Exit::Degraded } else { Exit::Ok })
     }
@@ -62,7 +75,6 @@ const COLUMNS: &[&str] = &["kind", "partition", "what", "from", "to", "symbols",
 fn answer(difference: &Difference, bound_ppm: u32) -> Answer {
     let number = |count: usize| Value::Number(count as u64);
     let share = difference.moved_share().map_or(Value::Absent, |ppm| Value::Number(ppm.into()));
-    let word = |yes: bool| Value::text(if yes { "yes" } else { "no" });
     let summary = Row::new()
         .with("venue", Value::text(difference.venue))
         .with("from", Value::text(difference.dates.from))
@@ -73,8 +85,8 @@ fn answer(difference: &Difference, bound_ppm: u32) -> Answer {
         .with("dropped", number(difference.dropped_count()))
         .with("moved_ppm", share)
         .with("bound_ppm", Value::Number(bound_ppm.into()))
-        .with("known", word(difference.known))
-        .with("beyond_the_bound", word(difference.exceeds(bound_ppm)));
+        .with("known", yes(difference.known))
+        .with("beyond_the_bound", yes(difference.exceeds(bound_ppm)));
     let rows = difference.rows().into_iter().map(row).collect();
     Answer::new().one("difference", summary).many("changes", COLUMNS, rows)
 }

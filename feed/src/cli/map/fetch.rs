@@ -8,10 +8,11 @@ use clap::Args;
 
 use super::super::OutputArg;
 use super::super::output::{Answer, Row, Value};
-use super::stored::{configured, date, today, user, venue};
+use super::stored::{configured, date, today, venue};
 use crate::config::{MapVenue, Maps};
 use crate::exit::{Exit, Failure};
-use crate::store::{Outcome, fetch_configured};
+use crate::halt::users;
+use crate::store::{Fetched, Outcome, fetch_configured};
 use crate::{clock, interface};
 
 /// Fetches the maps of venues from where the configuration says, and puts in force what may be.
@@ -48,9 +49,16 @@ impl FetchCommand {
             )));
         }
         let (mut rows, mut lines, mut exit) = (Vec::new(), Vec::new(), Exit::Ok);
+        let mut undated = None;
         for one in venues {
-            let date = self.date.map_or_else(|| today(one.venue), Ok)?;
-            let (row, words, end) = fetched(&maps, one, date);
+            // One venue without a date holds up no other.
+            let (row, words, end) = match self.date.map_or_else(|| today(one.venue), Ok) {
+                Ok(date) => fetched(&maps, one, date),
+                Err(failure) => {
+                    undated = Some(failure.message.clone());
+                    (short(one, None, "failed"), failure.message, failure.exit)
+                }
+            };
             rows.push(row);
             let venue = || Row::new().with("venue", Value::text(one.venue));
             lines.extend(words.lines().map(|line| venue().with("words", Value::text(line))));
@@ -60,31 +68,29 @@ impl FetchCommand {
             .many("fetched", COLUMNS, rows)
             .many("details", &["venue", "words"], lines)
             .print(self.output.output)?;
-        Ok(exit)
+        undated.map_or(Ok(exit), |message| Err(Failure::new(exit, message)))
     }
 }
 
 /// Fetches one, and says what became of it: a row, words, and what to exit with.
 fn fetched(maps: &Maps, one: &MapVenue, date: TradingDate) -> (Row, String, Exit) {
     let now = Wall(clock::wall());
-    let outcome = fetch_configured(maps, one, date, Some(&interface::list()), &user(), now);
-    let row = |word: &str, number: Value, digest: Value| {
-        Row::new()
-            .with("venue", Value::text(one.venue))
-            .with("date", Value::text(date))
-            .with("outcome", Value::text(word))
-            .with("number", number)
-            .with("digest", digest)
-    };
-    let without = |word: &str| row(word, Value::Absent, Value::Absent);
-    match outcome {
+    let by = users::runs().name;
+    let (outcome, notes) =
+        match fetch_configured(maps, one, date, Some(&interface::list()), &by, now) {
+            Ok(Fetched { outcome, notes }) => (Ok(outcome), notes),
+            Err(error) => (Err(error), Vec::new()),
+        };
+    let without = |word| short(one, Some(date), word);
+    let (row, words, exit) = match outcome {
         Ok(Outcome::Loaded(loaded)) => {
             let word = if loaded.new { "loaded" } else { "unchanged" };
-            let number = Value::Number(loaded.pointer.number.into());
+            let row = head(one, Some(date), word)
+                .with("number", Value::Number(loaded.pointer.number.into()))
+                .with("digest", Value::text(&loaded.pointer.digest));
             let mut words = loaded.differs;
             words.extend(loaded.warnings.iter().map(|warning| format!("warning: {}", warning.0)));
-            let digest = Value::text(&loaded.pointer.digest);
-            (row(word, number, digest), words.join("\n"), Exit::Ok)
+            (row, words.join("\n"), Exit::Ok)
         }
         Ok(Outcome::Refused(why)) => (without("refused"), why.to_string(), why.exit()),
         Ok(Outcome::Missing(why)) => (without("missing"), why, Exit::NoGo),
@@ -92,7 +98,22 @@ fn fetched(maps: &Maps, one: &MapVenue, date: TradingDate) -> (Row, String, Exit
             let failure = Failure::from(error);
             (without("failed"), failure.message, failure.exit)
         }
-    }
+    };
+    let notes = notes.iter().map(|note| format!("note: {note}"));
+    let words: Vec<String> = notes.chain((!words.is_empty()).then_some(words)).collect();
+    (row, words.join("\n"), exit)
+}
+
+fn head(one: &MapVenue, date: Option<TradingDate>, outcome: &str) -> Row {
+    Row::new()
+        .with("venue", Value::text(one.venue))
+        .with("date", date.map_or(Value::Absent, Value::text))
+        .with("outcome", Value::text(outcome))
+}
+
+/// Of one of which no map is in force by this.
+fn short(one: &MapVenue, date: Option<TradingDate>, outcome: &str) -> Row {
+    head(one, date, outcome).with("number", Value::Absent).with("digest", Value::Absent)
 }
 
 /// The one to exit with of two: that of the host or a refused file is worse than a no-go.

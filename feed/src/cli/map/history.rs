@@ -53,8 +53,10 @@ impl History {
         let mut exit = Exit::Ok;
         for venue in venues {
             let history = store.history(venue)?;
-            let last = |date| {
-                history.iter().filter(|past| past.date == date).map(|past| past.number).max()
+            // Of a date with a damaged entry on top, or a hole, none is.
+            let in_force = |date| match store.in_force(venue, date) {
+                Ok(pointer) => pointer.map(|pointer| pointer.number),
+                Err(_) => None,
             };
             for Past { date, number, pointer } in &history {
                 let head = || {
@@ -62,7 +64,7 @@ impl History {
                         .with("venue", Value::text(venue))
                         .with("date", Value::text(date))
                         .with("number", Value::Number((*number).into()))
-                        .with("in_force", yes(last(*date) == Some(*number)))
+                        .with("in_force", yes(in_force(*date) == Some(*number)))
                 };
                 match pointer {
                     Ok(pointer) => rows.extend(entries(pointer, head)),

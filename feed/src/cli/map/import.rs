@@ -121,6 +121,9 @@ impl Import {
                 return Err(Failure::usage(format!("{option} means nothing here; take it out")));
             }
         }
+        if self.format == Name::Candor && self.lines.is_some() {
+            return Err(Failure::usage("--lines means nothing here; take it out"));
+        }
         let need = |option: &str| Failure::usage(format!("{option} is missing; no file says it"));
         Ok(match self.format {
             Name::Candor => Format::Candor,

@@ -1,7 +1,5 @@
 //! `candor map load`.
 
-use std::path::PathBuf;
-
 use candor_core::{TradingDate, Venue};
 use candor_maps::calendar::Wall;
 use candor_maps::check::Wanted;
@@ -9,8 +7,9 @@ use clap::Args;
 
 use super::super::OutputArg;
 use super::outcome;
-use super::stored::{Reference, StoreArg, date, today, user, venue};
+use super::stored::{Reference, StoreArg, date, today, venue};
 use crate::exit::{Exit, Failure};
+use crate::halt::users;
 use crate::store::{Request, load};
 use crate::{clock, interface};
 
@@ -27,10 +26,6 @@ pub(in crate::cli) struct Load {
     /// The trading date that it must be for: today's at the venue unless given.
     #[arg(long, value_parser = date)]
     date: Option<TradingDate>,
-    /// Symbols to look for, one a line: where ranges say what partitions carry, only these tell which
-    /// symbols move.
-    #[arg(long, value_name = "FILE")]
-    symbols: Option<PathBuf>,
     #[command(flatten)]
     store: StoreArg,
     #[command(flatten)]
@@ -49,7 +44,8 @@ impl Load {
             let wanted = Wanted { venue: self.venue, date: Some(date) };
             loaded = self.map.load(Some(&place), &wanted)?;
         }
-        let symbols = place.symbols(self.symbols.as_deref(), venue)?;
+        // The configured list alone: one of a symbol that stays would be an option that widens the bound.
+        let symbols = place.symbols(None, venue)?;
         let request = Request {
             venue: self.venue,
             date,
@@ -57,7 +53,7 @@ impl Load {
             symbols: &symbols,
             interfaces: Some(&interface::list()),
             first: true,
-            by: &user(),
+            by: &users::runs().name,
             from: &self.map.origin(),
             now: Wall(clock::wall()),
         };

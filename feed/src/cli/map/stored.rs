@@ -195,18 +195,6 @@ pub(super) fn today(venue: Venue) -> Result<TradingDate, Failure> {
     }
 }
 
-/// The user of the host that this process is.
-pub(super) fn user() -> String {
-    let id = rustix::process::getuid().as_raw();
-    let text = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
-    let name = text.lines().find_map(|line| {
-        let mut fields = line.split(':');
-        let name = fields.next()?;
-        (fields.nth(1)? == id.to_string()).then(|| name.to_owned())
-    });
-    name.unwrap_or_else(|| format!("user {id}"))
-}
-
 /// Parses a venue of the command line.
 pub(super) fn venue(text: &str) -> Result<Venue, String> {
     Venue::from_wire(text.as_bytes()).ok_or_else(|| "a venue has 1 to 8 characters".to_owned())

@@ -100,6 +100,10 @@ pub struct World {
     _turn: OwnedFd,
 }
 
+/// What is asked before the open, and of a resume: nobody vouches for the clock of a machine that tests run on.
+pub const PREOPEN: &str =
+    "\n[preopen]\nclock = \"any\"\nlisten_ms = 3000\ndisk_mb = 1\nmemory_mb = 1\ndrill = \"no\"\n";
+
 impl World {
     /// A world without processes yet. `None` after saying why the test is skipped.
     pub fn new(test: &str, plan: Plan) -> Option<World> {
@@ -176,15 +180,26 @@ impl World {
         let text = candor_sim::cli::handler_config(&flags).unwrap();
         // As long as the lane's lease, so that no partition is late without a stall being counted.
         let text = text.replace("\nsilence_ms", "\nlate_ms = 50\nsilence_ms");
-        (plan.edit)(text)
+        (plan.edit)(text + PREOPEN)
     }
 
     /// Starts the handler without waiting for anything.
     pub fn spawn_handler(&mut self) -> &mut Process {
+        self.spawn_handler_of(Path::new(env!("CARGO_BIN_EXE_candor")))
+    }
+
+    fn spawn_handler_of(&mut self, program: &Path) -> &mut Process {
         let mut command = namespaces::launcher(self.receiving());
-        command.args([env!("CARGO_BIN_EXE_candor"), "run", "-c"]).arg(self.path("handler.toml"));
+        command.arg(program).args(["run", "-c"]).arg(self.path("handler.toml"));
         self.handler = Some(Process::spawn(command, &self.path("handler.log")));
         self.handler.as_mut().unwrap()
+    }
+
+    /// As [`World::start_handler`], with another program.
+    pub fn start_handler_of(&mut self, program: &Path) -> Region {
+        let before = Region::open(self.path("region")).map_or(0, |region| region.generation());
+        self.spawn_handler_of(program);
+        self.until_runs(before)
     }
 
     /// Starts the handler and waits until it runs. Returns its region.

@@ -7,7 +7,7 @@ use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 
 use candor_core::Mono;
 use candor_shm::clock;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 
 /// Killed when dropped.
 pub struct Process {
@@ -52,6 +52,13 @@ impl Process {
     }
 
     fn is_halted(&self) -> bool {
+        // The kernel's word first: a list of threads ends early where one of them dies under it.
+        let pid = Pid::from_child(&self.child);
+        let kinds = [WaitIdOptions::EXITED, WaitIdOptions::STOPPED];
+        let ways = kinds.map(|kind| kind | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT);
+        if ways.iter().all(|way| waitid(WaitId::Pid(pid), *way).unwrap().is_none()) {
+            return false;
+        }
         let Ok(tasks) = std::fs::read_dir(format!("/proc/{}/task", self.pid())) else {
             return true;
         };

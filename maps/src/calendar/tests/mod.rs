@@ -1,10 +1,10 @@
 //! In virtual time: every instant is written down. Tests are called as the scenarios they cover.
 
 mod day;
-mod due;
 mod overlay;
 mod saving;
 mod table;
+mod timeline;
 mod twin;
 
 use jiff::Timestamp;
@@ -23,24 +23,6 @@ fn utc(text: &str) -> Wall {
 
 fn calendar(venue: &str) -> Calendar {
     Calendar::of(venue).expect("a venue that is known")
-}
-
-fn due(venue: &str, now: &str) -> Due {
-    let calendar = calendar(venue);
-    let schedule = Schedule::of(&calendar);
-    Due::new(calendar, &schedule, utc(now))
-}
-
-/// What is demanded when polled every `step` nanoseconds from one instant until before another: the date
-/// and the instant of the poll.
-fn run(due: &mut Due, from: Wall, until: Wall, step: u64) -> Vec<(TradingDate, Wall)> {
-    let mut loads = Vec::new();
-    let mut now = from;
-    while now < until {
-        loads.extend(due.poll(now).map(|load| (load.date, now)));
-        now.0 += step;
-    }
-    loads
 }
 
 /// The one instant of a date's map on the venue's usual morning.

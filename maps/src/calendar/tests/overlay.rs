@@ -50,19 +50,6 @@ fn holiday_and_half_day_announced_late() {
 }
 
 #[test]
-fn an_overlay_that_comes_while_running_takes_the_day_away() {
-    let mut machine = due("XNYS", "2026-12-08T20:00:00Z");
-    machine.poll(utc("2026-12-08T20:00:00Z")).unwrap();
-    assert_eq!(machine.next(), Some(utc("2026-12-09T12:30:00Z")));
-    let calendar = machine.calendar().clone().with(&parse(GOOD).unwrap());
-    let schedule = Schedule::of(&calendar);
-    machine.revise(calendar, &schedule, utc("2026-12-08T21:00:00Z"));
-    assert_eq!(machine.next(), Some(utc("2026-12-10T12:30:00Z")));
-    let loads = run(&mut machine, utc("2026-12-08T21:00:00Z"), utc("2026-12-10T13:00:00Z"), MINUTE);
-    assert_eq!(loads, [(TradingDate(20_261_210), utc("2026-12-10T12:30:00Z"))]);
-}
-
-#[test]
 fn a_closure_that_the_calendar_has_come_to_know_stays_good() {
     let text = "[[closed]]\nvenue = \"XNYS\"\ndate = 2026-12-25\nreason = \"Christmas\"\n";
     assert_eq!(parse(text).unwrap().len(), 1);

@@ -139,39 +139,4 @@ proptest! {
         prop_assert!(shown(at.0) >= wanted);
         prop_assert!(shown(at.0 - 1) < wanted);
     }
-
-    /// However it is polled, with steps of up to an hour back, no date is demanded twice, and every one
-    /// within it is.
-    #[test]
-    fn no_walk_of_the_clock_demands_a_date_twice(
-        profile in 0..PROFILES.len(),
-        start in 1_735_776_000_u64..1_900_000_000,
-        steps in prop::collection::vec(-3600_i64..10_800, 1..400),
-    ) {
-        let calendar = calendar(PROFILES[profile].venues[0]);
-        let schedule = Schedule::of(&calendar);
-        let mut now = Wall(start * SECOND);
-        let mut due = Due::new(calendar.clone(), &schedule, now);
-        let mut loads: Vec<TradingDate> = due.poll(now).map(|load| load.date).into_iter().collect();
-        let mut newest = now;
-        for step in steps {
-            now = Wall(now.0.saturating_add_signed(step * SECOND as i64));
-            // No further back than one step from where it was at the latest.
-            now = now.max(Wall(newest.0 - HOUR));
-            newest = newest.max(now);
-            loads.extend(due.poll(now).map(|load| load.date));
-        }
-        prop_assert!(loads.is_sorted_by(|a, b| a < b), "{loads:?}");
-        let mut wanted = Vec::new();
-        let mut next = loads.first().copied().and_then(|first| calendar.session(first));
-        while let Some(session) = next {
-            if schedule.on(&calendar, session.date).unwrap()[0].1 > newest {
-                break;
-            }
-            wanted.push(session.date);
-            next = calendar.next_session(session.date);
-        }
-        // Three hours at most between polls: no session's map is due for so short a time.
-        prop_assert_eq!(loads, wanted);
-    }
 }

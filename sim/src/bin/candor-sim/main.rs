@@ -83,11 +83,12 @@ fn plan_of(options: &Options, seed: u64) -> Result<Plan, String> {
 fn go(options: &Options) -> Result<ExitCode, String> {
     let mut total = Outcome::default();
     let started = wall::wall();
-    let mut failed = 0;
+    let (mut ran, mut failed) = (0u64, 0);
     for seed in options.seed..options.seed.saturating_add(options.seeds) {
         SEED.store(seed, Ordering::Relaxed);
         let plan = plan_of(options, seed)?;
         let outcome = run(&plan);
+        ran += 1;
         if options.seeds == 1 {
             say(&format!("{}: {outcome}", plan.name));
         }
@@ -119,9 +120,9 @@ fn go(options: &Options) -> Result<ExitCode, String> {
     }
     let wall = started.seconds();
     say(&format!(
-        "{} seeds, {failed} failed: {} messages, {} reads, {} partitions healed, {:.1} virtual s in \
+        "{ran} seeds{}, {failed} failed: {} messages, {} reads, {} partitions healed, {:.1} virtual s in \
          {wall:.2} s: {:.2} million messages a second",
-        options.seeds,
+        if ran < options.seeds { format!(" of {}", options.seeds) } else { String::new() },
         total.messages,
         total.reads,
         total.healed,

@@ -2,6 +2,9 @@
 
 use candor_core::{Line, Nanos, Reason};
 
+use candor_core::alert::Code;
+use candor_engine::alerts::Place;
+
 use super::{OPEN_BY, after, ms, small, stale};
 use crate::publisher::Packing;
 use crate::simulator::schedule::{Must, Plan, Setup, What};
@@ -14,7 +17,7 @@ pub(super) fn gap_one_line(seed: u64) -> Plan {
     for partition in 0..3 {
         plan = plan.at(ms(0), What::Loss(partition, Line::A, 50_000));
     }
-    plan.all_live(OPEN_BY)
+    plan.alarms(&[]).all_live(OPEN_BY)
 }
 
 /// The same number lost on both lines: stale(Gap) after the grace.
@@ -22,6 +25,7 @@ pub(super) fn gap_both_lines(seed: u64) -> Plan {
     let at = ms(600);
     Plan::quiet("gap-both-lines", small(seed), END)
         .at(at, What::LoseNext(0, 2))
+        .alarms(&[(Code::PartitionGap, Place::Partition(0), 1)])
         .expect(0, OPEN_BY, at, Must::BeLive)
         .expect(0, after(at, ms(200)), END, stale(&[Reason::Gap]))
         .others_live(0, OPEN_BY)
@@ -37,7 +41,7 @@ pub(super) fn straddle(seed: u64) -> Plan {
     for partition in 0..3 {
         plan = plan.at(ms(0), What::Loss(partition, Line::A, 100_000));
     }
-    plan.all_live(OPEN_BY)
+    plan.alarms(&[]).all_live(OPEN_BY)
 }
 
 /// Every message is a packet of its own, and what ends a transaction often comes late, or on the other
@@ -86,7 +90,7 @@ pub(super) fn duplicates(seed: u64) -> Plan {
             plan = plan.at(ms(0), What::Duplicate(partition, line, 1_000_000));
         }
     }
-    plan.all_live(OPEN_BY)
+    plan.alarms(&[]).all_live(OPEN_BY)
 }
 
 /// A and B carry different bytes under one number: stale(LinesDiffer), never a silent choice.
@@ -94,6 +98,7 @@ pub(super) fn lines_differ(seed: u64) -> Plan {
     let at = ms(600);
     Plan::quiet("lines-differ", small(seed), END)
         .at(at, What::Differ(1))
+        .alarms(&[(Code::LinesDiffer, Place::Partition(1), 1)])
         .expect(1, OPEN_BY, at, Must::BeLive)
         .expect(1, after(at, ms(100)), END, stale(&[Reason::LinesDiffer]))
         .others_live(1, OPEN_BY)
@@ -102,7 +107,7 @@ pub(super) fn lines_differ(seed: u64) -> Plan {
 /// B late by half a second: the first copy wins; never stale while A is whole.
 pub(super) fn line_lag(seed: u64) -> Plan {
     let lag = What::Lag(0, Line::B, ms(500));
-    Plan::quiet("line-lag", small(seed), END).at(ms(300), lag).all_live(OPEN_BY)
+    Plan::quiet("line-lag", small(seed), END).at(ms(300), lag).alarms(&[]).all_live(OPEN_BY)
 }
 
 /// B dark for an hour: never stale while A is whole.
@@ -112,5 +117,6 @@ pub(super) fn line_dark(seed: u64) -> Plan {
     Plan::quiet("line-dark", setup, after(hour, ms(2_000)))
         .at(ms(500), What::Cut(0, Line::B, true))
         .at(hour, What::Cut(0, Line::B, false))
+        .alarms(&[])
         .all_live(OPEN_BY)
 }

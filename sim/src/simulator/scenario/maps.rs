@@ -16,13 +16,16 @@ fn floor(seed: u64) -> Setup {
 
 /// The incident. The venue has added a partition and moved a fifth of its symbols there, and the map is
 /// yesterday's: they are Live nowhere, the rest is. Then the right map is loaded, and all is Live, without a
-/// restart, and with nobody else noticing.
+/// restart, and with nobody else noticing. Preopen is no-go before that and names every symbol that is elsewhere,
+/// and go behind it.
 pub(super) fn missed_new_partition(seed: u64) -> Plan {
     let setup = Setup { map: MapOf::Yesterday, ..floor(seed) };
     let loaded = ms(1_200);
     let mut plan = Plan::quiet("missed-new-partition", setup, END)
         .at(loaded, What::Map(MapOf::Today))
-        .expect(4, after(loaded, ms(400)), END, Must::BeLive);
+        .expect(4, after(loaded, ms(400)), END, Must::BeLive)
+        .preopen(ms(700), ms(1_100), false)
+        .preopen(ms(2_000), ms(2_400), true);
     let left = stale(&[Reason::Unproven, Reason::Unmapped]);
     for partition in 0..4 {
         plan = plan.only(partition, Whose::Own, OPEN_BY, END, Must::BeLive);
@@ -47,7 +50,7 @@ pub(in crate::simulator) fn map_late(seed: u64) -> Plan {
             stale(&[Reason::NoMap]),
         );
     }
-    plan.all_live(after(loaded, ms(200)))
+    plan.alarms(&[]).all_live(after(loaded, ms(200)))
 }
 
 /// It never comes.
@@ -58,7 +61,8 @@ pub(super) fn map_missing(seed: u64) -> Plan {
     for partition in 0..5 {
         plan = plan.expect(partition, after(ends, SOON), END, stale(&[Reason::NoMap]));
     }
-    plan
+    // Whose map is due and missing is said by who looks for it.
+    plan.alarms(&[])
 }
 
 /// The map comes, and one partition's venue has begun no session since the last one ended: what is said in

@@ -1,6 +1,7 @@
 //! Worlds with a name: what goes wrong, by hand, and what must hold besides the invariants.
 
 mod content;
+mod days;
 mod handler;
 mod lines;
 mod maps;
@@ -10,13 +11,17 @@ mod sequence;
 mod silence;
 
 use candor_core::{Nanos, Reason};
+use candor_engine::alerts::Place;
 
 #[cfg(canary)]
 pub(super) use maps::{map_late, maps_follow_each_other, yesterdays_session};
 #[cfg(canary)]
 pub(super) use recovery::restart_before_start_is_had;
 #[cfg(canary)]
-pub(super) use sequence::{restart_just_passed, start_as_sessions_change_twice};
+pub(super) use sequence::{
+    join_as_sessions_change_twice, restart_among_copies, restart_behind_splice,
+    restart_just_passed, sessions_change_while_dark, start_as_sessions_change_twice,
+};
 
 use super::schedule::{Must, Plan, ServiceSetup, Setup, Ways};
 use crate::market::Family;
@@ -41,6 +46,10 @@ pub const ALL: &[(&str, Build)] = &[
     ("usual", odd::usual),
     ("all-rest", odd::all_rest),
     ("thin-beside-busy", odd::thin_beside_busy),
+    ("usual-week", days::usual_week),
+    ("half-day", days::half_day),
+    ("holiday", days::holiday),
+    ("all-meant", days::all_meant),
     ("gap-one-line", lines::gap_one_line),
     ("gap-both-lines", lines::gap_both_lines),
     ("straddle", lines::straddle),
@@ -52,11 +61,15 @@ pub const ALL: &[(&str, Build)] = &[
     ("number-reset", sequence::number_reset),
     ("number-reset-healed", sequence::number_reset_healed),
     ("restart-with-late-packets", sequence::restart_with_late_packets),
+    ("restart-among-copies", sequence::restart_among_copies),
     ("restart-unheard", sequence::restart_unheard),
     ("start-beside-old-publisher", sequence::start_beside_old_publisher),
     ("start-beside-old-publisher-alone", sequence::start_beside_old_publisher_alone),
     ("start-as-session-changes", sequence::start_as_session_changes),
     ("start-as-sessions-change-twice", sequence::start_as_sessions_change_twice),
+    ("join-as-sessions-change-twice", sequence::join_as_sessions_change_twice),
+    ("sessions-change-while-dark", sequence::sessions_change_while_dark),
+    ("restart-behind-splice", sequence::restart_behind_splice),
     ("failover-new-session", sequence::failover),
     ("session-change-all", sequence::session_change_all),
     ("two-publishers", sequence::two_publishers),
@@ -177,6 +190,9 @@ const OPEN_BY: Nanos = ms(150);
 
 /// What lies between a cause and what a reader sees: the way, a poll, the grace.
 const SOON: Nanos = ms(5);
+
+/// All partitions of the one venue.
+const VENUE: Place = Place::Venue(0);
 
 fn stale(reasons: &[Reason]) -> Must {
     Must::BeStale(reasons.to_vec())

@@ -2,6 +2,9 @@
 
 use candor_core::Nanos;
 
+use candor_core::alert::Code;
+use candor_engine::alerts::Place;
+
 use super::{OPEN_BY, after, ms};
 use crate::market::Mood;
 use crate::simulator::schedule::{OddKind, Plan, Setup, What};
@@ -13,7 +16,7 @@ const SAID_BY: Nanos = Nanos::from_secs(30);
 fn long(name: &str, seed: u64, length: Nanos) -> Plan {
     let setup =
         Setup { partitions: 3, symbols: 18, rate: 300, quantum: ms(5), ..Setup::plain(seed) };
-    Plan::quiet(name, setup, length).all_live(OPEN_BY)
+    Plan::quiet(name, setup, length).alarms(&[]).all_live(OPEN_BY)
 }
 
 /// Nothing goes wrong for three minutes: nothing is odd.
@@ -24,7 +27,9 @@ pub(super) fn usual(seed: u64) -> Plan {
 /// Heartbeats with a frozen number while the siblings run: Live by protocol, and one alert.
 pub(super) fn heartbeats_without_data(seed: u64) -> Plan {
     let end = Nanos::from_secs(120);
-    long("heartbeats-without-data", seed, end).at(BEGINS, What::Mood(1, Mood::Still)).odd(
+    let plan = long("heartbeats-without-data", seed, end);
+    let plan = plan.alarms(&[(Code::FrozenNumbers, Place::Partition(1), 1)]);
+    plan.at(BEGINS, What::Mood(1, Mood::Still)).odd(
         1,
         OddKind::FrozenNumbers,
         after(BEGINS, Nanos::from_secs(20)),
@@ -35,7 +40,9 @@ pub(super) fn heartbeats_without_data(seed: u64) -> Plan {
 /// Quotes of zero in most symbols: Live by protocol, and one alert.
 pub(super) fn zero_quotes(seed: u64) -> Plan {
     let end = Nanos::from_secs(120);
-    long("zero-quotes", seed, end).at(BEGINS, What::Mood(2, Mood::Withdrawn)).odd(
+    let plan = long("zero-quotes", seed, end);
+    let plan = plan.alarms(&[(Code::EmptyBooks, Place::Partition(2), 1)]);
+    plan.at(BEGINS, What::Mood(2, Mood::Withdrawn)).odd(
         2,
         OddKind::EmptyBooks,
         BEGINS,

@@ -124,6 +124,30 @@ pub(super) fn restart_with_late_packets(seed: u64) -> Plan {
     plan.at(ms(2_500), What::Restart(0, true))
 }
 
+/// Everything line B brings comes twice, and late, when line A begins again behind a pause: what is left of the
+/// old numbers is copies of what has been seen.
+pub(in crate::simulator) fn restart_among_copies(seed: u64) -> Plan {
+    let all = ServiceSetup::BOTH;
+    let services = [None, Some(all), Some(ServiceSetup { retransmit: false, ..all })];
+    let again = Nanos(ms(104).0 + seed % 226 * 1_000_000);
+    let mut setup = Setup {
+        partitions: 1,
+        symbols: 12,
+        rate: 20_000,
+        heartbeat: ms(20),
+        silence: ms(60),
+        session_grace: ms(100),
+        services: services[(seed / 2 % 3) as usize],
+        ..Setup::plain(seed)
+    };
+    setup.links[1] = Link { jitter: Nanos::from_micros(900), duplicate: 1_000_000, ..Link::GOOD };
+    Plan::quiet("restart-among-copies", setup, ms(2_000))
+        .at(ms(50), What::Lag(0, Line::B, ms(10)))
+        .at(Nanos(again.0 - 3_000_000), What::Pause)
+        .at(again, What::Restart(0, true))
+        .at(after(again, Nanos::from_micros(10)), What::Resume)
+}
+
 /// A handler starts while a publisher of yesterday's session still sends on one line: which of the two
 /// is in force only the venue's services know.
 pub(super) fn start_beside_old_publisher(seed: u64) -> Plan {
@@ -160,6 +184,38 @@ pub(in crate::simulator) fn start_as_sessions_change_twice(seed: u64) -> Plan {
         .expect(0, ms(2_500), ms(3_000), must)
 }
 
+/// A partition is left, its session changes twice, and it is joined again: a line that lags brings the session
+/// nobody heard behind the one in force. Of even seeds the venue can be asked.
+pub(in crate::simulator) fn join_as_sessions_change_twice(seed: u64) -> Plan {
+    let asked = seed.is_multiple_of(2);
+    let reasons = [Reason::NotStarted, Reason::SessionChanged, Reason::Recovering, Reason::Silent];
+    let must = if asked { Must::BeLive } else { stale(&reasons) };
+    let services = asked.then_some(ServiceSetup::BOTH);
+    Plan::quiet("join-as-sessions-change-twice", Setup { services, ..small(seed) }, ms(3_500))
+        .at(ms(500), What::Lag(0, Line::B, ms(400)))
+        .at(ms(800), What::Subscribe(0, false))
+        .at(ms(900), What::Session(Some(0)))
+        .at(ms(1_000), What::Session(Some(0)))
+        .at(ms(1_050), What::Subscribe(0, true))
+        .expect(0, ms(2_500), ms(3_500), must)
+}
+
+/// Line A is dark through two changes of session, and line B lags by more than the time between them: A leads into
+/// the session in force, and B brings the one between behind it. Of even seeds the venue can be asked.
+pub(in crate::simulator) fn sessions_change_while_dark(seed: u64) -> Plan {
+    let asked = seed.is_multiple_of(2);
+    let reasons = [Reason::SessionChanged, Reason::Recovering, Reason::Silent];
+    let must = if asked { Must::BeLive } else { stale(&reasons) };
+    let services = asked.then_some(ServiceSetup::BOTH);
+    Plan::quiet("sessions-change-while-dark", Setup { services, ..small(seed) }, ms(3_500))
+        .at(ms(500), What::Lag(0, Line::B, ms(400)))
+        .at(ms(800), What::Cut(0, Line::A, true))
+        .at(ms(900), What::Session(Some(0)))
+        .at(ms(1_000), What::Session(Some(0)))
+        .at(ms(1_050), What::Cut(0, Line::A, false))
+        .expect(0, ms(2_700), ms(3_500), must)
+}
+
 fn started_amid_sessions(name: &str, services: Option<ServiceSetup>, seed: u64) -> Plan {
     let setup = Setup { services, ..small(seed) };
     Plan::quiet(name, setup, ms(3_000))
@@ -177,6 +233,23 @@ pub(super) fn restart_unheard(seed: u64) -> Plan {
 /// is of other numbers.
 pub(in crate::simulator) fn restart_just_passed(seed: u64) -> Plan {
     unheard(seed, ms(325))
+}
+
+/// Joined by heartbeats, so that no line has brought any number, and then the numbers begin again unheard and come a
+/// little further: what seems to be missing begins where the snapshot was joined.
+pub(in crate::simulator) fn restart_behind_splice(seed: u64) -> Plan {
+    let services = Some(ServiceSetup { limit: 500, ..ServiceSetup::BOTH });
+    let setup = Setup { rate: 20_000, services, handler_at: ms(300), ..small(seed) };
+    let mut plan = Plan::quiet("restart-behind-splice", setup, ms(3_000)).at(ms(200), What::Pause);
+    for line in [Line::A, Line::B] {
+        plan = plan.at(ms(800), What::Cut(0, line, true)).at(ms(1_060), What::Cut(0, line, false));
+    }
+    plan.at(ms(810), What::Restart(0, false))
+        .at(ms(811), What::Resume)
+        .at(ms(1_031), What::Pause)
+        .at(ms(2_000), What::Resume)
+        .expect(0, ms(600), ms(800), Must::BeLive)
+        .expect(0, ms(2_300), ms(3_000), Must::BeLive)
 }
 
 fn unheard(seed: u64, still: Nanos) -> Plan {

@@ -2,7 +2,10 @@
 
 use candor_core::{Line, Nanos, Reason, TradingState};
 
-use super::{OPEN_BY, SOON, after, ms, small, stale};
+use candor_core::alert::Code;
+use candor_engine::alerts::Place;
+
+use super::{OPEN_BY, SOON, VENUE, after, ms, small, stale};
 use crate::market::Mood;
 use crate::simulator::schedule::{Expect, Must, Plan, ServiceSetup, Setup, What, Whose};
 
@@ -11,6 +14,7 @@ pub(super) fn partition_silent(seed: u64) -> Plan {
     let setup = small(seed);
     let (at, back, silence) = (ms(500), ms(1_500), setup.silence);
     Plan::quiet("partition-silent", setup, ms(2_500))
+        .alarms(&[(Code::PartitionSilent, Place::Partition(1), 1)])
         .at(at, What::Kill(1))
         .at(back, What::Revive(1))
         .expect(1, OPEN_BY, at, Must::BeLive)
@@ -22,7 +26,7 @@ pub(super) fn partition_silent(seed: u64) -> Plan {
 /// Heartbeats and next to no trade: Live.
 pub(super) fn thin_partition(seed: u64) -> Plan {
     let setup = Setup { rate: 1, ..small(seed) };
-    Plan::quiet("thin-partition", setup, Nanos::from_secs(120)).all_live(OPEN_BY)
+    Plan::quiet("thin-partition", setup, Nanos::from_secs(120)).alarms(&[]).all_live(OPEN_BY)
 }
 
 /// The link is down: all stale.
@@ -39,7 +43,7 @@ pub(super) fn all_silent(seed: u64) -> Plan {
         let from = after(at, after(silence, after(ms(10), SOON)));
         plan = plan.expect(partition, from, back, stale(&[Reason::Silent]));
     }
-    plan.all_live(after(back, ms(150)))
+    plan.alarms(&[(Code::PartitionSilent, VENUE, 3)]).all_live(after(back, ms(150)))
 }
 
 /// The network brings a partition nothing while the venue goes on: the first packet since shows that its
@@ -89,6 +93,8 @@ pub(super) fn last_packet_lost(seed: u64) -> Plan {
 /// Partitions silenced one by one, healed in another order: all Live again (I5).
 pub(super) fn swizzle(seed: u64) -> Plan {
     let mut plan = Plan::quiet("swizzle", small(seed), ms(3_000));
+    // The first begins it, and the others join.
+    plan = plan.alarms(&[(Code::PartitionSilent, VENUE, 2)]);
     for (step, partition) in [2, 0, 1].into_iter().enumerate() {
         plan = plan.at(ms(300 + 200 * step as u64), What::Kill(partition));
     }
@@ -103,7 +109,7 @@ pub(super) fn swizzle(seed: u64) -> Plan {
 /// All partitions stop and resume ten hours later, in the same session or, of odd seeds, in new ones:
 /// nothing Live in between, Live at resume.
 pub(super) fn outage(seed: u64) -> Plan {
-    let setup = small(seed);
+    let setup = Setup { alerts_every: ms(200), ..small(seed) };
     let (at, back) = (ms(500), Nanos::from_secs(36_000));
     let end = after(back, ms(1_000));
     let mut plan = Plan::quiet("outage-10h", setup, end);
@@ -112,6 +118,7 @@ pub(super) fn outage(seed: u64) -> Plan {
         plan = plan.at(at, What::Kill(partition)).at(back, What::Revive(partition));
         plan = plan.expect(partition, ms(1_000), back, stale(&[Reason::Silent]));
     }
+    let plan = plan.alarms(&[(Code::PartitionSilent, VENUE, 3)]);
     let open = if renamed { ms(150) } else { SOON };
     let plan = plan.all_live(after(back, open));
     if renamed { plan.at(back, What::Session(None)) } else { plan }
@@ -123,6 +130,7 @@ pub(super) fn halt(seed: u64) -> Plan {
     let mut plan = Plan::quiet("halt", Setup { halts: false, ..small(seed) }, end)
         .at(at, What::Mood(1, Mood::Halted { all: false }))
         .at(back, What::Mood(1, Mood::Usual))
+        .alarms(&[])
         .all_live(OPEN_BY);
     let mut states = |from, until, state| {
         let (whose, must) = (Whose::One(0), Must::BeLiveIn(state));
@@ -147,7 +155,7 @@ pub(super) fn market_wide_halt(seed: u64) -> Plan {
         let trades = after(back, after(ms(2_000), SAID));
         plan = plan.expect(partition, trades, end, Must::BeLiveIn(TradingState::Trading));
     }
-    plan.all_live(OPEN_BY)
+    plan.alarms(&[]).all_live(OPEN_BY)
 }
 
 /// The market needs a few messages to say a state of all symbols.

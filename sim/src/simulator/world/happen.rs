@@ -2,6 +2,8 @@
 
 use candor_core::{Line, Mono, Nanos};
 
+use candor_engine::alerts::{Place, Suspect};
+
 use super::{Ghost, Grave, HEALING_RATE, Haunt, START, World};
 use crate::control::Command;
 use crate::market::{Family, Mood};
@@ -104,15 +106,18 @@ impl World<'_> {
                 self.command(&Command::Partition { partition, alive });
             }
             What::Session(chosen) => self.begin_sessions(chosen),
-            // Within a grace of the first packet that is heard, numbers of both runs fill a missing start: nothing
-            // could tell them apart (decision 0008).
+            // Within a grace of the first packet that is heard, numbers of both runs fill what is missing: they
+            // could not be told apart (decision 0008).
             What::Restart(partition, _) if self.has_just_begun(partition) => {}
             What::Restart(partition, late) => {
                 let command = Command::Restart { partition: Some(partition) };
                 if !late {
                     self.exchange.cut_all(self.now);
                     self.drain();
-                    self.network.lose_under_way(partition);
+                    let seats = self.handler.as_ref().map(|handler| &handler.seats);
+                    let watch = seats.map(|seats| &seats[partition].watch);
+                    let seen = |tag: &Tag| watch.is_some_and(|watch| watch.has_seen(tag));
+                    self.network.lose_under_way(partition, seen);
                     let errands = self.handler.as_mut().and_then(|it| it.errands.as_mut());
                     if let Some(errands) = errands {
                         errands.restart(partition, &mut self.exchange);
@@ -160,13 +165,17 @@ impl World<'_> {
                     handler.halt(&self.halts, self.now);
                 }
             }
+            // Of GLIMPSE nothing shows that a message was left out.
+            What::Serve(_, ServiceKind::Snapshot, ServiceFault::LostPacket)
+                if self.setup.venue == Family::Itch50 => {}
             What::Serve(partition, kind, fault) => {
                 fault.apply(self.exchange.services_mut(partition).faults_mut(kind));
             }
             What::WayLoss(partition, loss) => self.way(partition, |way| way.loss = loss),
             What::WayDead(partition, dead) => self.way(partition, |way| way.dead = dead),
             What::WayHangs(partition, hangs) => self.way(partition, |way| way.hangs = hangs),
-            What::Map(map) => self.give_map(map),
+            What::Map(map) => self.give_map(map, Mono::MAX),
+            What::MapFor(map, time) => self.give_map(map, self.now + time),
             What::Zombie(partition, line, begins) => self.set_haunt(partition, line, true, begins),
             What::Loop(partition, line, begins) => self.set_haunt(partition, line, false, begins),
             _ => self.change_link(what),
@@ -175,21 +184,25 @@ impl World<'_> {
         self.look(self.now)
     }
 
-    /// From now on this map is the one to have, to the end.
-    fn give_map(&mut self, map: MapOf) {
-        self.map = (map, Mono::MAX);
+    /// From now on this map is the one to have.
+    fn give_map(&mut self, map: MapOf, until: Mono) {
+        self.map = (map, until);
+        let now = self.now;
         if let Some(handler) = &mut self.handler {
-            handler.take_map(map, Mono::MAX);
+            handler.suspect(now, Suspect::Map, Place::Venue(0));
+            handler.take_map(map, until);
         }
     }
 
     /// Whether the handler heard the first packet of what it follows less than a grace ago, and lacks
-    /// something before it.
+    /// something that the venue has sent.
     fn has_just_begun(&self, partition: usize) -> bool {
         let watch = self.handler.as_ref().map(|handler| &handler.seats[partition].watch);
         watch.is_some_and(|watch| {
             let just = watch.run.is_some() && self.now < watch.began_on + self.setup.grace;
-            just && watch.lacks_start()
+            let truth = &self.truths[partition];
+            let lacks = watch.run == Some(truth.run()) && watch.expected < truth.next();
+            just && (lacks || watch.lacks_start())
         })
     }
 
@@ -293,7 +306,7 @@ impl World<'_> {
             }
         }
         if self.map != (MapOf::Today, Mono::MAX) {
-            self.give_map(MapOf::Today);
+            self.give_map(MapOf::Today, Mono::MAX);
         }
         self.halts = Halts::default();
         if self.handler.is_none() {

@@ -29,6 +29,9 @@ impl World<'_> {
         for (expect, looked) in plan.expects.iter().zip(&mut self.looked) {
             *looked |= judge.expected(handler, expect, now)?;
         }
+        for (asked, morning) in plan.preopens.iter().zip(&mut self.mornings) {
+            morning.look(asked, handler, (setup, &self.listed), (START, now))?;
+        }
         Ok(())
     }
 
@@ -39,7 +42,10 @@ impl World<'_> {
         let Some(handler) = self.handler.as_mut().filter(|it| it.next_odd <= now) else {
             return Ok(());
         };
-        for remark in handler.look_at_the_world(now) {
+        let remarks = handler.look_at_the_world(now);
+        let told = handler.tell_odd(now, &remarks);
+        self.note_alerts(told)?;
+        for remark in remarks {
             let Remark { partition, odd, begins } = remark;
             self.journal.note(now, partition, Told::Odd(remark));
             let kind = OddKind::of(&odd);
@@ -75,6 +81,10 @@ impl World<'_> {
 
     /// Everything that the plan expects of reads was looked at: else it holds of nothing.
     pub(super) fn all_looked_at(&self) -> Result<(), Wrong> {
+        if let Some(at) = self.mornings.iter().position(|morning| !morning.is_answered()) {
+            let what = format!("nobody asked for {:?}", self.plan.preopens[at]);
+            return Err(Wrong { partition: 0, what });
+        }
         let unseen = self.plan.expects.iter().zip(&self.looked).find(|(_, looked)| !**looked);
         unseen.map_or(Ok(()), |(Expect { partition, from, until, must, .. }, _)| {
             let what = format!("nobody read whether {must:?} holds from {from} to {until}");

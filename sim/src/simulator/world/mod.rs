@@ -1,5 +1,6 @@
 //! One run: everything put together and moved from event to event.
 
+mod alerts;
 mod happen;
 mod look;
 
@@ -22,8 +23,9 @@ use crate::simulator::handler::{Halts, Handler, Traces};
 use crate::simulator::journal::{Journal, Told};
 use crate::simulator::maps::MapOf;
 use crate::simulator::network::{Network, Tag};
+use crate::simulator::preopen::Morning;
 use crate::simulator::report::{Failure, Outcome};
-use crate::simulator::schedule::{Plan, Setup};
+use crate::simulator::schedule::{Alarm, Plan, Setup};
 use crate::simulator::wire::Tampering;
 
 /// When a run begins: any time but "never".
@@ -115,8 +117,12 @@ struct World<'a> {
     live: u64,
     /// Which of the plan's oddities were said.
     said: Vec<bool>,
+    /// The alerts that have begun.
+    alarms: Vec<Alarm>,
     /// Which of the plan's expectations were looked at.
     looked: Vec<bool>,
+    /// How far each time is that `candor preopen` is asked.
+    mornings: Vec<Morning>,
     /// Of handlers that have died.
     errand: Errand,
 }
@@ -149,10 +155,14 @@ fn caught<T>(part: impl FnOnce() -> T) -> Result<T, String> {
 
 /// When what a plan expects is looked at: where it begins and ends to hold, and in between.
 fn appointments(plan: &Plan) -> Vec<Mono> {
+    let asked = plan.preopens.iter().flat_map(|it| [it.from, it.until]);
     if plan.expects.is_empty() {
-        return Vec::new();
+        let mut times: Vec<Mono> = asked.map(|at| START + at).collect();
+        times.sort_unstable_by_key(|at| core::cmp::Reverse(*at));
+        return times;
     }
     let edges = plan.expects.iter().flat_map(|it| [it.from, Nanos(it.until.0.saturating_sub(1))]);
+    let edges = edges.chain(asked);
     let step = (plan.length.0 / LOOKS).max(1);
     let mut times: Vec<Mono> =
         edges.chain((0..LOOKS).map(|n| Nanos(n * step))).map(|at| START + at).collect();
@@ -232,7 +242,9 @@ impl<'a> World<'a> {
             reads: 0,
             live: 0,
             said: vec![false; plan.odd.len()],
+            alarms: Vec::new(),
             looked: vec![false; plan.expects.len()],
+            mornings: vec![Morning::default(); plan.preopens.len()],
             errand: Errand::default(),
             exchange_due: None,
             exchange_call: None,
@@ -245,6 +257,7 @@ impl<'a> World<'a> {
     fn acts(&mut self) -> Result<usize, Wrong> {
         self.pass(START + self.plan.length, self.plan.events)?;
         self.all_said()?;
+        self.all_alarmed()?;
         self.all_looked_at()?;
         self.heal()?;
         let bound = healing_bound(self.setup);
@@ -298,7 +311,7 @@ impl<'a> World<'a> {
         let errands = self.handler.as_ref().and_then(|handler| handler.errands.as_ref());
         let errands = errands.and_then(Errands::due);
         let look = self.appointments.last().copied();
-        let odd = self.handler.as_ref().map(|handler| handler.next_odd);
+        let odd = self.handler.as_ref().map(|handler| handler.next_odd.min(handler.next_alerts));
         let times = [exchange, network, handler, fault, start, haunt, errands, look, odd];
         times.iter().flatten().min().map(|due| (*due).max(self.now))
     }
@@ -325,6 +338,7 @@ impl<'a> World<'a> {
         self.cycles()?;
         self.asks_rightly()?;
         self.look_at_the_world()?;
+        self.look_at_alerts()?;
         let mut asked = false;
         while self.appointments.pop_if(|at| *at <= self.now).is_some() {
             asked = true;

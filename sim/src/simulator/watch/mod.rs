@@ -1,8 +1,11 @@
 //! What the simulator knows of one partition of the running handler: what reached it, what it
 //! said, and the causes a reader's `Stale` may have.
 
+mod excuses;
+mod heard;
+
 use candor_core::limits::LINES;
-use candor_core::{Loss, LossKind, Mono, Nanos, Reason, SessionId, Status, Symbol};
+use candor_core::{Line, Loss, LossKind, Mono, Nanos, SessionId, Status, Symbol};
 use candor_engine::{Notice, Step};
 
 use super::network::Tag;
@@ -35,16 +38,25 @@ pub(super) struct Watch {
     pub(super) newest_run: Option<u32>,
     /// When the last packet of the run followed reached the host, echoes left aside.
     pub(super) evidence: Mono,
+    /// When the last packet arrived that a handler must take for a sign of life: nothing that came before,
+    /// and nothing that a session which is over may say.
+    vouched: Mono,
     /// Runs left behind in this life, and whether that was before it was known which is the newer, the
     /// run left or the one followed instead: then the venue's refusal brings it back, once.
     left: Vec<(u32, bool)>,
-    /// When the first packet of this life came.
-    born: Option<Mono>,
+    /// The handler has listened to nothing, from its start or for a time.
+    pub(super) deaf: bool,
+    /// Until when it may be brought runs that nobody heard, and until when one of them may be newer than the
+    /// one followed.
+    unheard_until: Mono,
+    doubted_until: Mono,
+    /// The line that led into the run followed, and until when another may lead into an older one.
+    led: Option<(Line, Mono)>,
     /// When one of those that were left so was heard last, until a snapshot says which is in force.
     rival: Option<Mono>,
     /// Numbers of a run from before the one followed, under the same name and beyond what came of it, look
-    /// like numbers that are missing.
-    old_ahead: bool,
+    /// like numbers that are missing: until everything before this one has come.
+    old_ahead: u64,
     /// The venue's snapshot service knows nothing of the session followed.
     session_refused: bool,
     /// Since when a newer run than the one followed is being put before it.
@@ -67,6 +79,8 @@ pub(super) struct Watch {
     expected_before: u64,
     /// Whether it missed nothing then.
     in_sync_before: bool,
+    /// Whether its session had ended then.
+    ended_before: bool,
     pub(super) subscribed: bool,
     /// The run that was followed when the map ended: no session of today's.
     old_run: Option<u32>,
@@ -93,8 +107,14 @@ pub(super) struct Watch {
     joined_at: u64,
     /// Answers of a newer run than the one followed were taken for its start.
     pub(super) mixed: bool,
+    /// Answers have filled some of the session's start, which is missing still.
+    start_answered: bool,
     /// What has come of a run that is newer than the one followed.
     ahead: Option<(u32, Followed)>,
+    /// When something of it came last, and when the handler went on by it in order.
+    ahead_at: (Mono, Mono),
+    /// When the newest number of it came.
+    ahead_newest: Mono,
     /// What had come before a snapshot was joined in the call under way.
     unspliced: Option<Followed>,
     /// Something the handler did in the call under way that it must not.
@@ -118,10 +138,14 @@ impl Watch {
             reached: Reached::new(setup.grace),
             newest_run: None,
             evidence: Mono::NEVER,
+            vouched: Mono::NEVER,
             left: Vec::new(),
-            born: None,
+            deaf: true,
+            unheard_until: Mono::NEVER,
+            doubted_until: Mono::NEVER,
+            led: None,
             rival: None,
-            old_ahead: false,
+            old_ahead: 1,
             session_refused: false,
             newer_since: None,
             behind: Nanos::ZERO,
@@ -135,6 +159,7 @@ impl Watch {
             known_end: 1,
             expected_before: 1,
             in_sync_before: true,
+            ended_before: false,
             subscribed: true,
             old_run: None,
             said: Said::default(),
@@ -148,7 +173,10 @@ impl Watch {
             broken: [(0, 0, 0); LINES],
             joined_at: 1,
             mixed: false,
+            start_answered: false,
             ahead: None,
+            ahead_at: (Mono::NEVER, Mono::NEVER),
+            ahead_newest: Mono::NEVER,
             unspliced: None,
             wrong: None,
             offered: None,
@@ -321,6 +349,13 @@ impl Watch {
             self.run = Some(run);
             self.newer_since = None;
             let came = self.ahead.take().filter(|(of, _)| *of == run);
+            if came.is_some() {
+                // The handler took it for what it followed: it was not in silence meanwhile, and what was
+                // in order behind a stall was as good as ever.
+                let (last, whole) = self.ahead_at;
+                self.evidence = self.evidence.max(last);
+                self.said.stalled = self.said.stalled.filter(|since| whole < *since);
+            }
             self.followed = came.map_or_else(Followed::new, |(_, followed)| followed);
         } else if self.offered != offered {
             let was = self.offered;
@@ -328,7 +363,7 @@ impl Watch {
         }
         // What was held back is applied from now on.
         self.reached.clear();
-        (self.old_ahead, self.mixed) = (false, false);
+        (self.old_ahead, self.mixed, self.start_answered) = (1, false, false);
         if resync || next >= self.began_at {
             self.began_at = 1;
             self.due = 1;
@@ -341,6 +376,11 @@ impl Watch {
         } else {
             self.followed.splice(next);
         }
+        if newer.is_some() && self.followed.missing_since().is_none() {
+            // The newest of it came behind the stall, and with the snapshot nothing before that is missing.
+            let newest = self.ahead_newest;
+            self.said.stalled = self.said.stalled.filter(|since| newest < *since);
+        }
         self.said = Said {
             gap_lost: false,
             differs: false,
@@ -351,145 +391,15 @@ impl Watch {
         };
     }
 
-    /// The venue sent numbers of a run again, and the handler says that it had use for them.
-    pub(super) fn answered(&mut self, run: u32, first: u64, end: u64) {
-        if self.run < Some(run) {
-            // Nothing is there that an answer to a missing start could contradict: some may be of the one
-            // run and some of the other. Nothing of that may be Live.
-            self.mixed |= self.lacks_start();
-            // Numbers that began again unheard, and an answer to the middle of what seems to be missing:
-            // it may be held. One that reaches the books is found out by `settle`, and one that begins with
-            // a number which is in them must be by the handler.
-            let in_books = first < self.expected_before
-                && self.last_applied + 1 == self.expected_before
-                && first >= self.joined_at;
-            if in_books {
-                self.blame(|| format!("an answer of run {run} is taken, from {first} on"));
-            }
-            if let Some((_, ahead)) = self.ahead.as_mut().filter(|(of, _)| *of == run) {
-                ahead.answer(first, end);
-            }
-            return;
-        }
-        if self.run != Some(run) {
-            self.blame(|| format!("an answer of run {run} is taken for {first}..{end}"));
-        }
-        self.followed.answer(first, end);
-        if first <= self.expected_before {
-            self.due = self.due.max(end.min(self.followed.next()));
-        }
-        self.settle();
-    }
-
-    /// What a packet of this tag, just put before the handler, means. `quiet` is the reorder grace.
-    pub(super) fn took(&mut self, now: Mono, at: Mono, tag: &Tag, setup: &super::Setup) {
-        if tag.malformed {
-            self.broken[tag.line.index()] = (tag.run, tag.first, tag.count);
-            if self.began {
-                self.blame(|| "a broken frame began a session".to_owned());
-            }
-            return;
-        }
-        if self.run.is_none() || self.began {
-            self.begin(tag, now, setup);
-        } else if self.run < Some(tag.run) && self.followed.known_end() == 1 {
-            // Nothing was ever said in the run followed: what begins again is the same.
-            self.run = Some(tag.run);
-        }
-        self.newest_run = self.newest_run.max(Some(tag.run));
-        if self.has_left(tag.run) {
-            self.rival = Some(now);
-        }
-        let beyond = tag.first + tag.count > self.followed.known_end();
-        self.old_ahead |= tag.echo && Some(tag.run) < self.run && beyond;
-        if Some(tag.run) > self.run {
-            let ahead = self.ahead.take().filter(|(run, _)| *run >= tag.run);
-            let (run, mut followed) = ahead.unwrap_or_else(|| (tag.run, Followed::new()));
-            if run == tag.run {
-                followed.packet(tag.first, tag.count, tag.end, now);
-            }
-            self.ahead = Some((run, followed));
-        }
-        if self.newest_run > self.run {
-            self.newer_since = self.newer_since.or(Some(now));
-        }
-        if self.run == Some(tag.run) {
-            // The first packet of a run is as good as any to a handler that has heard no other, and so is one
-            // that came broken before.
-            let broken = core::mem::take(&mut self.broken[tag.line.index()]);
-            let first_whole = broken == (tag.run, tag.first, tag.count);
-            // An echo of what never came is news to the handler, as it is to us.
-            let known = self.followed.known_end();
-            let news = tag.count > 0 && tag.first + tag.count > known;
-            // So is an old publisher's heartbeat where nothing came of any newer run.
-            let unrivalled = tag.count == 0 && self.newest_run == self.run;
-            if !tag.echo || news || first_whole || unrivalled || self.evidence == Mono::NEVER {
-                // Whoever has ended a session may be silent: what comes next begins with nothing.
-                let silent = self.evidence != Mono::NEVER && at >= self.evidence + setup.silence;
-                let over = self.said.ended || tag.end;
-                if silent && !over {
-                    // Nothing vouched for the books so long: they may be as old as that.
-                    self.said.stalled = self.said.stalled.max(Some(at));
-                }
-                if self.lease != Mono::NEVER && at >= self.lease && !over {
-                    self.lapsed = self.lapsed.max(Some(at));
-                }
-                self.evidence = self.evidence.max(at);
-            }
-            let before = self.unspliced.as_ref().unwrap_or(&self.followed);
-            let next = before.next().max(self.expected_before);
-            let shows =
-                if tag.count == 0 { tag.first >= next } else { tag.first + tag.count > next };
-            self.followed.packet(tag.first, tag.count, tag.end, now);
-            if now < self.began_on + setup.grace {
-                self.due = self.followed.next();
-            }
-            // Nothing shows where a venue is that has ended its session.
-            if shows && (!tag.echo || news || unrivalled) && !self.said.ended {
-                self.behind = now.since(at);
-                // What was given up is not missing any more, what opened since is.
-                let whole = self.followed.missing_since().is_none()
-                    || (self.said.gap_lost && self.known_end == self.expected);
-                // A packet that a snapshot was joined by may have shown a gap before.
-                let whole = match &mut self.unspliced {
-                    Some(before) => {
-                        before.packet(tag.first, tag.count, tag.end, now);
-                        before.missing_since().is_none()
-                    }
-                    None => whole,
-                };
-                let in_order = tag.first <= self.expected_before && self.in_sync_before;
-                // After a restart packets may be refused that came.
-                let took_all = !self.said.restarted || self.known_end == self.expected;
-                let whole = (whole && took_all) || in_order;
-                // Without snapshots this is the proof that nothing of the old numbers can come any more.
-                let fresh = whole && self.said.stalled.is_some_and(|since| at >= since);
-                let snapshots = setup.services.is_some_and(|services| services.snapshot);
-                self.said.restarted &= !fresh || snapshots;
-                // What came of a missing start the handler may have refused: to it that is missing still, or
-                // was until the packet made a snapshot join the stream.
-                let lacks = self.known_end != self.expected || self.unspliced.is_some();
-                if lacks {
-                    self.lapsed = self.lapsed.max(self.said.stalled);
-                }
-                let still = |since: &Mono| at < *since || !whole;
-                self.said.stalled = self.said.stalled.filter(still);
-                self.lapsed = self.lapsed.filter(|since| still(since) || lacks);
-            }
-        }
-        self.end_splice(now);
-        self.settle();
-    }
-
-    /// The end of a call in which a snapshot may have been spliced. Where numbers are missing right
-    /// behind it, only what comes from now on shows where the venue is.
-    pub(super) fn end_splice(&mut self, now: Mono) {
-        // A number that is missing is as late as it has been known to exist.
-        let known = if self.said.restarted { 0 } else { self.followed.known_end() };
-        self.reached.note(known.max(self.upto()), now);
-        if self.unspliced.take().is_some() && self.known_end > self.expected {
-            self.said.stalled = self.said.stalled.max(Some(now));
-        }
+    /// Whether all that a packet carries has come already, so that the handler can tell its copy by its bytes;
+    /// what a snapshot contained it can't. A packet that carries nothing says what was known before.
+    pub(super) fn has_seen(&self, tag: &Tag) -> bool {
+        let end = tag.first + tag.count;
+        let known = match tag.count {
+            0 => !tag.end && tag.first <= self.followed.next(),
+            _ => tag.first >= self.joined_at && self.followed.has_all(tag.first, end),
+        };
+        self.run == Some(tag.run) && !tag.malformed && known
     }
 
     /// Whether something is missing before the first number that came of the run followed.
@@ -500,71 +410,6 @@ impl Watch {
     /// Whether the handler followed this run and left it for another before it was known which is newer.
     pub(super) fn has_left(&self, run: u32) -> bool {
         self.left.iter().any(|(left, unordered)| *left == run && *unordered)
-    }
-
-    fn begin(&mut self, tag: &Tag, now: Mono, setup: &super::Setup) {
-        let born = *self.born.get_or_insert(now);
-        // What waited while the lane stood still looks as late as that: number 1 of a missing start then
-        // looks like numbers that begin again. That costs a snapshot.
-        let missing = self.began_at > 1;
-        let waited = self.said.stalled.is_some() && tag.first == 1 && missing;
-        if self.run == Some(tag.run) && !waited {
-            self.blame(|| "the handler sees a session begin where none did".to_owned());
-        }
-        let back = self.left.iter().position(|(run, _)| *run == tag.run);
-        let back = back.map(|at| self.left.remove(at));
-        let was_left = back.is_some();
-        let refused = core::mem::take(&mut self.session_refused);
-        let allowed = refused && back.is_some_and(|(_, unordered)| unordered);
-        if was_left && !allowed {
-            self.blame(|| "the handler goes back to a session left behind".to_owned());
-        }
-        let unordered = now < born + setup.session_grace && !was_left;
-        self.left.extend(self.run.map(|run| (run, unordered)));
-        self.rival = self.rival.max(unordered.then_some(now));
-        self.began = false;
-        (self.old_ahead, self.mixed) = (false, false);
-        self.run = Some(tag.run);
-        self.newer_since = None;
-        self.began_at = tag.first;
-        self.began_on = now;
-        self.given_up = 1;
-        self.due = 1;
-        self.expected_before = 1;
-        self.followed = Followed::new();
-        self.reached.clear();
-        self.evidence = Mono::NEVER;
-    }
-
-    /// After a call: what was applied must have come, and nothing that came was left.
-    pub(super) fn settle(&mut self) {
-        let (first, last) = core::mem::take(&mut self.applied);
-        self.expected_before = self.expected;
-        self.in_sync_before = self.known_end == self.expected;
-        // Until a snapshot proves the books, late packets of the old numbers may have been taken for new, and
-        // what differs may be new numbers, unheard until then, that fill what was missing of the old.
-        let unheard = self.newest_run > self.run;
-        let doubted = self.said.restarted || self.mixed || (self.said.differs && unheard);
-        if first != 0 && !doubted && !self.followed.has_all(last, last + 1) {
-            self.blame(|| format!("number {last} is applied and never came"));
-        }
-        let next = self.followed.next();
-        if self.run.is_none() || self.said.gap_lost {
-            return;
-        }
-        if self.expected > next && !doubted {
-            let expected = self.expected;
-            self.blame(|| {
-                format!("everything before {expected} is said to be here; {next} is not")
-            });
-        } else if self.expected < next
-            && (self.expected >= self.began_at || self.expected < self.due)
-            && !self.said.ended
-            && !(self.said.restarted || self.mixed)
-        {
-            let expected = self.expected;
-            self.blame(|| format!("everything before {next} has come; {expected} is expected"));
-        }
     }
 
     /// What is known, in words for a failure's story.
@@ -594,65 +439,5 @@ impl Watch {
     /// before `now`.
     pub(super) fn is_torn(&self, first: u64, now: Mono) -> bool {
         self.reached.long_before(now, first)
-    }
-
-    /// Whether the second act must make the partition whole: by its lines alone, where the venue
-    /// is not asked for anything.
-    pub(super) fn can_be_whole(&self, setup: &super::Setup) -> bool {
-        // The venue has begun no session since the map ended.
-        if self.is_yesterdays() {
-            return false;
-        }
-        // The whole ladder is there: everything can.
-        if setup.services.is_some_and(|services| services.snapshot) {
-            return true;
-        }
-        let lines_alone = self.followed.missing_since().is_none() && self.run.is_some();
-        // After a restart packets that came are refused for a time, and what they brought may not be had
-        // again: the services lose one request in three.
-        let refused = self.said.restarted && self.known_end != self.expected;
-        // Nor may a missing start, of which lines bring nothing after the grace (decision 0008).
-        let in_vain = self.lacks_start() && self.expected < self.given_up;
-        let doubted = self.said.differs || self.mixed;
-        lines_alone && !(self.said.gap_lost || doubted || refused || in_vain)
-    }
-
-    /// Whether a reader may be told this reason now, of the partition as a whole; `None` for
-    /// reasons that are not a partition's.
-    pub(super) fn explains(&self, reason: Reason, now: Mono, setup: &super::Setup) -> Option<bool> {
-        let overdue = |since: Mono| now >= since + setup.grace;
-        let known = match reason {
-            Reason::Unsubscribed => !self.subscribed,
-            Reason::NotStarted => {
-                self.run.is_none() || self.evidence == Mono::NEVER || self.is_yesterdays()
-            }
-            Reason::Silent => now >= self.evidence + setup.silence || self.lease <= now,
-            Reason::Ended => self.said.ended,
-            Reason::Gap => {
-                // Numbers that began again unheard, and have passed those known, look like a gap.
-                let known = self.followed.known_end();
-                let unheard = self.ahead.as_ref().is_some_and(|(_, it)| it.known_end() > known);
-                let missing = self.said.restarted
-                    || unheard
-                    || self.old_ahead
-                    || self.followed.missing_since().is_some_and(overdue);
-                (self.said.gap_outlived && missing) || self.said.gap_lost
-            }
-            Reason::Recovering => {
-                (self.said.rebuilding && !self.said.only_some)
-                    || self.said.gap_lost
-                    || self.lacks_start()
-                    || self.followed.missing_since().is_some()
-            }
-            Reason::SessionChanged => {
-                let rival = self.rival.is_some_and(|at| now < at + setup.session_grace);
-                self.said.restarted || (self.said.changed && self.last_applied == 0) || rival
-            }
-            Reason::LinesDiffer => self.said.differs,
-            Reason::Late => self.said.stalled.or(self.lapsed).is_some() || self.behind > setup.late,
-            Reason::Quarantined => false,
-            _ => return None,
-        };
-        Some(known)
     }
 }

@@ -1,5 +1,5 @@
-//! A command of the operator's that fetches a map: started without a shell, waited for no longer than it was
-//! given, and never believed further than what it wrote.
+//! A command of the operator's, one that fetches a map or asks another host: started without a shell, waited for no
+//! longer than it was given, and never believed further than what it wrote.
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read};
@@ -25,12 +25,43 @@ const ERROR_KEPT: usize = 4_096;
 /// Lines of standard error that are quoted at most, and characters of each.
 const QUOTED: (usize, usize) = (5, 200);
 
+/// A command that has ended by itself.
+pub(crate) struct Ended {
+    program: String,
+    status: ExitStatus,
+    /// What it wrote to standard output.
+    pub(crate) out: Vec<u8>,
+    /// The last lines of its standard error.
+    quoted: String,
+}
+
+impl Ended {
+    /// What it exited with; `None` where a signal ended it.
+    pub(crate) fn code(&self) -> Option<i32> {
+        self.status.code()
+    }
+
+    /// How it ended, in words, with the last it wrote to standard error.
+    pub(crate) fn how(&self) -> String {
+        format!("{} {}{}", self.program, ended(self.status), self.quoted)
+    }
+}
+
 /// What a command wrote to standard output, once it has ended well.
 ///
 /// # Errors
-/// In words: it can't be started, ended with another code than 0 or by a signal, was killed because it ran
-/// for longer than `timeout` or wrote too much. The last lines of its standard error are quoted.
-pub(super) fn run(argv: &[String], folder: &Path, timeout: Nanos) -> Result<Vec<u8>, String> {
+/// As [`run_to_end`], and where it ended with another code than 0 or by a signal.
+pub(crate) fn run(argv: &[String], folder: &Path, timeout: Nanos) -> Result<Vec<u8>, String> {
+    let ended = run_to_end(argv, folder, timeout)?;
+    if ended.status.success() { Ok(ended.out) } else { Err(ended.how()) }
+}
+
+/// A command that has ended, whatever it says by its code.
+///
+/// # Errors
+/// In words: it can't be started, or was killed because it ran for longer than `timeout` or wrote too much. The last
+/// lines of its standard error are quoted.
+pub(crate) fn run_to_end(argv: &[String], folder: &Path, timeout: Nanos) -> Result<Ended, String> {
     let Some((program, arguments)) = argv.split_first() else {
         return Err("no command is configured".to_owned());
     };
@@ -47,26 +78,47 @@ pub(super) fn run(argv: &[String], folder: &Path, timeout: Nanos) -> Result<Vec<
     if let Ok(Some(group)) = i32::try_from(child.id()).map(Pid::from_raw) {
         let _ = kill_process_group(group, Signal::KILL);
     }
-    let status = child.wait();
+    // And itself, where it has left its group.
+    let _ = child.kill();
+    let status = end_of(&mut child);
+    let killed = match status {
+        Ok(None) => "could not be killed: it still runs, as another user, or in the kernel",
+        _ => "was killed",
+    };
     let quoted = watched.quoted();
     match (end, status) {
-        (Ok(End::Ended), Ok(status)) if status.success() => Ok(watched.out),
-        (Ok(End::Ended), Ok(status)) => Err(format!("{program} {}{quoted}", ended(status))),
-        (Ok(End::TimedOut), _) => {
-            Err(format!("{program} did not end within {timeout} and was killed{quoted}"))
+        (Ok(End::Ended), Ok(Some(status))) => {
+            Ok(Ended { program: program.clone(), status, out: watched.out, quoted })
+        }
+        (Ok(End::TimedOut | End::Ended), Ok(_)) | (Ok(End::TimedOut), Err(_)) => {
+            Err(format!("{program} did not end within {timeout} and {killed}{quoted}"))
         }
         (Ok(End::TooLong), _) => Err(format!(
-            "{program} wrote more than {} MiB to standard output and was killed{quoted}",
+            "{program} wrote more than {} MiB to standard output and {killed}{quoted}",
             TEXT_MAX >> 20
         )),
         (Ok(End::HeldOpen), _) => Err(format!(
             "{program} ended and left something behind that holds its standard output open: nobody knows \
              whether that was all{quoted}"
         )),
-        (Err(error), _) | (_, Err(error)) => {
-            Err(format!("{program} can't be watched: {error}; it was killed{quoted}"))
+        (Err(error), _) | (Ok(End::Ended), Err(error)) => {
+            Err(format!("{program} can't be watched: {error}; it {killed}{quoted}"))
         }
     }
+}
+
+/// How a killed command has ended; `None` where it has not soon. One that runs as another user can't be killed,
+/// and is not waited for.
+fn end_of(child: &mut Child) -> io::Result<Option<ExitStatus>> {
+    let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+    // It has not been waited for: the number is still its own.
+    let process = pid.map(|pid| pidfd_open(pid, PidfdFlags::empty())).transpose()?;
+    if let Some(process) = &process {
+        let mut polled = [PollFd::new(process, PollFlags::IN)];
+        // A signal that cuts this short leaves a command that seems to run on.
+        let _ = poll(&mut polled, Some(&timespec(LINGER)));
+    }
+    child.try_wait()
 }
 
 fn ended(status: ExitStatus) -> String {

@@ -1,0 +1,42 @@
+//! The maps of the day, taken by a handler that runs.
+//!
+//! ```text
+//!  the maps' thread                      the handler's own thread              each lane
+//!  timer: which date, what is due
+//!  fetch, check, accept: the store
+//!  shape: what changes ───── job ──────► sockets, services ──── begin ────────► takes away, opens
+//!                                        filter, joins     ◄─── done ─────────
+//!                                                          ──── claim ────────► contradictions
+//!                                                          ◄─── done ─────────
+//!                                                          ──── finish ───────► gives
+//!  frees what is left  ◄──── done ────── leaves            ◄─── done ─────────
+//! ```
+//!
+//! The maps' thread waits for disks and commands, and makes and frees whatever is large; the handler's own
+//! thread has memberships and programs, and waits for nothing; a lane makes three calls. The next call is made
+//! only when every lane has made the one before (`docs/decisions/0013`, `0014`).
+//!
+//! | file | what |
+//! | --- | --- |
+//! | `days.rs` | which trading date it is at a venue |
+//! | `timer.rs` | when a map is wanted and when it ends: pure |
+//! | `shape.rs` | from a map to partitions, and what another one changes: pure |
+//! | `resolve.rs` | what a handler starts with |
+//! | `thread.rs` | the maps' thread |
+//! | `handover.rs` | from the handler's own thread to the lanes and back |
+//! | `taking.rs` | the handler's own thread's part |
+
+#[cfg(test)]
+mod clocks;
+pub mod days;
+pub(crate) mod handover;
+pub mod resolve;
+pub mod shape;
+pub(crate) mod taking;
+#[cfg(test)]
+mod tests;
+pub(crate) mod thread;
+pub mod timer;
+
+pub use resolve::{Resolved, Start, resolve};
+pub use shape::Place;

@@ -1,0 +1,531 @@
+//! The maps' thread: it serves no packet and holds up nobody that does. It waits for the disk, for what brings
+//! maps, and for the lanes to have taken one.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::time::Duration;
+
+use candor_core::alert::Code;
+use candor_core::{Mono, Nanos, Symbol, TradingDate, Venue};
+use candor_engine::alerts::Suspect;
+use candor_engine::{NewMap, VenueSymbols};
+use candor_journal::partition_name;
+use candor_maps::Map;
+use candor_maps::calendar::{Overlay, Wall};
+use candor_shm::{InForce, Region};
+
+use super::days::{Days, Today};
+use super::handover::{Change, OVER, Phase, Seat};
+use super::shape::{self, Place, Steps};
+use super::timer::{LOOK_EVERY, Timer, Wish};
+use super::{Resolved, Start};
+use crate::alert::About;
+use crate::clock::Clock;
+use crate::config::{Config, Mapped, Partition, overlay_from};
+use crate::halt::users;
+use crate::interface;
+use crate::journal::{self, Journal};
+use crate::run::{endpoints, engine_config, partition_spec};
+use crate::store::{Outcome, Pointer, Store, fetch_configured};
+
+/// How often it is looked whether the overlay of the calendars has changed.
+const OVERLAY_EVERY: Nanos = Nanos::from_secs(60);
+
+/// A map for the handler's own thread to hand to the lanes.
+pub(crate) struct Job {
+    pub(crate) venue: Venue,
+    /// What is in force once every lane has it.
+    pub(crate) in_force: Option<InForce>,
+    /// The partitions of the handler from here on.
+    pub(crate) after: Vec<Partition>,
+    pub(crate) steps: Steps,
+    /// By lane; `None` where it has nothing to do.
+    pub(crate) changes: Vec<Option<Box<Change>>>,
+}
+
+/// One venue whose partitions come from the store.
+struct Of {
+    mapped: Mapped,
+    timer: Timer,
+    /// The map that its partitions have, in force or ended.
+    digest: String,
+    listed: Arc<VenueSymbols>,
+    /// A map that was put in force and can't be taken here.
+    refused: Option<String>,
+    /// What was said last of a map that is missing.
+    said: Option<(TradingDate, String)>,
+}
+
+/// See the module's description.
+pub(crate) struct Thread {
+    config: Config,
+    places: Vec<Place>,
+    venues: Vec<Of>,
+    region: Region,
+    clock: Clock,
+    overlay_at: Mono,
+    overlay: Option<String>,
+    to: Sender<Job>,
+    from: Receiver<Job>,
+    stop: Arc<AtomicBool>,
+    /// The wall clock.
+    wall: fn() -> u64,
+    /// Where it is recorded which maps come in force, and why one doesn't.
+    journal: Journal,
+    /// Who else has calendars.
+    overlays: Option<Sender<Overlay>>,
+}
+
+impl Thread {
+    /// A thread that has not been started, for what a handler starts with.
+    pub(crate) fn new(
+        resolved: Resolved,
+        region: Region,
+        (to, from): (Sender<Job>, Receiver<Job>),
+        stop: Arc<AtomicBool>,
+        wall: fn() -> u64,
+        journal: Journal,
+    ) -> Thread {
+        let Resolved { config, places, starts } = resolved;
+        let now = Wall(wall());
+        let overlay = config.maps.as_ref().and_then(|maps| maps.overlay.as_deref());
+        let read = overlay.and_then(|path| overlay_from(path).ok());
+        let of = |mapped: &Mapped| {
+            let Start { digest, date, until, .. } =
+                starts.iter().find(|start| start.venue == mapped.venue)?.clone();
+            let days = Days::of(mapped, read.as_ref())?;
+            let due = days.today(now).is_some_and(|today| now >= today.map);
+            let mut timer = Timer::new(days, mapped.retry, now);
+            if let Some(ends) = until {
+                timer.taken(date, ends, now);
+                if due {
+                    // It was fetched before this start, or somebody has put another one in force since: what
+                    // the venue has would undo that.
+                    timer.fetched(date, true, Mono::NEVER);
+                }
+            }
+            let listed = Arc::new(shape::listed(&config.partitions, mapped.venue));
+            let (refused, said) = (None, None);
+            Some(Of { mapped: mapped.clone(), timer, digest, listed, refused, said })
+        };
+        let venues = config.mapped.iter().filter_map(of).collect();
+        let (clock, overlay_at) = (Clock::new(), Mono::NEVER);
+        let overlay = overlay.and_then(|path| std::fs::read_to_string(path).ok());
+        Thread {
+            config,
+            places,
+            venues,
+            region,
+            clock,
+            overlay_at,
+            overlay,
+            to,
+            from,
+            stop,
+            wall,
+            journal,
+            overlays: None,
+        }
+    }
+
+    /// Has overlays of the calendars sent on as they change.
+    pub(crate) fn send_overlays(&mut self, to: Sender<Overlay>) {
+        self.overlays = Some(to);
+    }
+
+    /// Works until told to stop.
+    pub(crate) fn run(mut self) {
+        while !self.stop.load(Ordering::Relaxed) {
+            self.revise();
+            for at in 0..self.venues.len() {
+                self.step(at);
+            }
+            // Nothing comes by this way that was not waited for: it is how to sleep until told to stop.
+            match self.from.recv_timeout(Duration::from_nanos(LOOK_EVERY.0)) {
+                Err(RecvTimeoutError::Timeout) | Ok(_) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    }
+
+    /// Takes an overlay that has changed; one that is wrong is said, and the one before stays.
+    fn revise(&mut self) {
+        let now = self.clock.now();
+        let overlay = self.config.maps.as_ref().and_then(|maps| maps.overlay.clone());
+        let Some(path) = overlay.filter(|_| now >= self.overlay_at) else { return };
+        self.overlay_at = now + OVERLAY_EVERY;
+        let text = std::fs::read_to_string(&path).ok();
+        if text == self.overlay {
+            return;
+        }
+        self.overlay = text;
+        match overlay_from(&path) {
+            Ok(overlay) => {
+                tracing::info!(overlay = %path.display(), "the calendars' overlay has changed");
+                for of in &mut self.venues {
+                    if let Some(days) = Days::of(&of.mapped, Some(&overlay)) {
+                        of.timer.revise(days);
+                    }
+                }
+                // Where nobody listens any more the handler ends.
+                let _ = self.overlays.as_ref().map(|to| to.send(overlay));
+            }
+            Err(problems) => tracing::error!("the calendars stay as they were: {problems}"),
+        }
+    }
+
+    fn step(&mut self, at: usize) {
+        let (wall, now) = (Wall((self.wall)()), self.clock.now());
+        match self.venues[at].timer.poll(wall, now) {
+            Wish::Nothing => {}
+            Wish::End(date) => {
+                let venue = self.venues[at].mapped.venue;
+                self.end(at);
+                tracing::info!(%venue, %date, "the trading date is over: Stale(NoMap) until the next map");
+            }
+            // At once, and without a word: no map is in force.
+            Wish::Forget => self.end(at),
+            Wish::Look { today, fetch, due } => {
+                let why = if fetch { self.fetch(at, today, wall) } else { None };
+                self.look(at, today, due, why);
+            }
+        }
+    }
+
+    /// Fetches a venue's map; why it could not be had, where it couldn't.
+    fn fetch(&mut self, at: usize, today: Today, wall: Wall) -> Option<String> {
+        let of = &mut self.venues[at];
+        let venue = of.mapped.venue;
+        let maps = self.config.maps.as_ref()?;
+        let Some(from) = maps.of(venue).filter(|from| from.fetch.is_some()) else {
+            // Somebody puts it in force by hand.
+            of.timer.fetched(today.date, true, Mono::NEVER);
+            return None;
+        };
+        let (here, by) = (interface::list(), users::runs().name);
+        let fetched = fetch_configured(maps, from, today.date, Some(&here), &by, wall);
+        let (had, why) = match fetched {
+            Ok(fetched) => {
+                fetched.notes.iter().for_each(|note| tracing::info!(%venue, "map: {note}"));
+                match fetched.outcome {
+                    Outcome::Loaded(loaded) => {
+                        loaded.differs.iter().for_each(|words| tracing::info!(%venue, "{words}"));
+                        (true, None)
+                    }
+                    Outcome::Refused(why) => (false, Some(why.to_string())),
+                    Outcome::Missing(why) => (false, Some(why)),
+                }
+            }
+            Err(error) => (false, Some(error.to_string())),
+        };
+        of.timer.fetched(today.date, had, self.clock.now());
+        why
+    }
+
+    /// Takes the map in force for a venue's date, unless it is the one that is here.
+    fn look(&mut self, at: usize, today: Today, due: bool, why: Option<String>) {
+        let venue = self.venues[at].mapped.venue;
+        let maps = self.config.maps.as_ref().map(|maps| maps.store.clone()).unwrap_or_default();
+        let found = Store::open(&maps).and_then(|store| {
+            let pointer = store.in_force(venue, today.date)?;
+            Ok(pointer.map(|pointer| (store, pointer)))
+        });
+        let of = &mut self.venues[at];
+        let held = of.timer.held() == Some(today.date);
+        let why = match found {
+            Ok(Some((_, pointer))) if held && pointer.digest == of.digest => why,
+            Ok(Some((_, pointer))) if of.refused.as_ref() == Some(&pointer.digest) => return,
+            // One that can't be read now may be by the next look: a copy may bring its name first.
+            Ok(Some((store, pointer))) => match store.read(&pointer.digest) {
+                Err(error) => Some(error.to_string()),
+                Ok(read) => match self.take(at, &read.map, &pointer, today) {
+                    Ok(()) => return,
+                    Err(why) => {
+                        self.venues[at].refused = Some(pointer.digest);
+                        Some(why)
+                    }
+                },
+            },
+            Ok(None) if due => why.or_else(|| {
+                let said = &self.venues[at].said;
+                let same = said.as_ref().filter(|(date, _)| *date == today.date);
+                let none =
+                    || format!("no map is in force for {} in {}", today.date, maps.display());
+                Some(same.map_or_else(none, |(_, why)| why.clone()))
+            }),
+            Ok(None) => None,
+            Err(error) => Some(error.to_string()),
+        };
+        if let Some(why) = why {
+            self.tell(at, today.date, why);
+        }
+    }
+
+    /// Says why a venue has no map, or keeps the one it has: once for each reason and date.
+    fn tell(&mut self, at: usize, date: TradingDate, why: String) {
+        let of = &mut self.venues[at];
+        let news = Some((date, why));
+        if of.said == news {
+            return;
+        }
+        of.said = news;
+        let Some((_, why)) = &of.said else { return };
+        let (venue, held) = (of.mapped.venue, of.timer.held() == Some(date));
+        let (code, text) = if held {
+            (Code::MapRefused, format!("{venue}, {date}: the map in force stays: {why}"))
+        } else {
+            (Code::NoMap, format!("{venue}, {date}: every symbol is Stale(NoMap): {why}"))
+        };
+        self.journal.alerts().raise(code, About::Venue(venue), text);
+    }
+
+    /// Hands a map to the lanes, and waits until they have taken it; or why it can't be taken here.
+    fn take(
+        &mut self,
+        at: usize,
+        map: &Map,
+        pointer: &Pointer,
+        today: Today,
+    ) -> Result<(), String> {
+        let defined = |number| {
+            let info = self.region.partition_when(number, candor_shm::clock::now);
+            info.map_or(0, |info| info.symbols)
+        };
+        let of = &self.venues[at];
+        let running = &self.config.partitions;
+        let (after, steps) = shape::follow(&of.mapped, map, running, &self.places, &defined)?;
+        let venue = of.mapped.venue;
+        let listed = Arc::new(shape::listed(&after, venue));
+        let wall = Wall((self.wall)());
+        let left = Nanos(today.ends.0.saturating_sub(wall.0));
+        let until = self.clock.now() + left;
+        let anew = of.timer.held().is_none();
+        let news = New { anew, at, listed: &listed, until, date: Some(today.date) };
+        let changes = self.changes(&news, &after, &steps);
+        let in_force = Some(in_force(today.date, &pointer.digest));
+        let job = Job { venue, in_force, changes, after, steps };
+        let Some(job) = self.hand(job) else { return Ok(()) };
+        let of = &mut self.venues[at];
+        of.timer.taken(today.date, today.ends, wall);
+        (of.listed, of.refused) = (listed, None);
+        of.digest.clone_from(&pointer.digest);
+        let names = |numbers: &[u16]| {
+            let named =
+                numbers.iter().map(|number| job.after[usize::from(*number)].name.to_string());
+            named.collect::<Vec<_>>().join(" ")
+        };
+        let Steps { added, again, removed, lines, notes } = &job.steps;
+        let (date, digest, number) = (today.date, &pointer.digest, pointer.number);
+        let (added, removed) = (names(&[&added[..], again].concat()), names(removed));
+        let lines = lines.len();
+        tracing::info!(%venue, %date, digest, number, added, removed, lines, "map in force");
+        notes.iter().for_each(|note| tracing::warn!(%venue, "{note}"));
+        for number in job.steps.added.iter().chain(&job.steps.again) {
+            let own = &job.after[usize::from(*number)];
+            let name = partition_name(venue.as_str(), own.name.as_str());
+            journal::start::map(&self.journal, &name, own);
+        }
+        let fields = journal::start::in_force(venue, date, digest);
+        let fields = fields.number("number", u64::from(number)).text("added", &added);
+        self.journal.record("map", fields.text("removed", &removed));
+        if self.venues[at].said.take().is_some() {
+            tracing::info!(%venue, %date, "the map is there");
+            for code in [Code::NoMap, Code::MapRefused] {
+                self.journal.alerts().end(code, About::Venue(venue));
+            }
+        }
+        self.journal.alerts().suspect(Suspect::Map, About::Venue(venue));
+        for number in &job.steps.added {
+            let made = &job.after[usize::from(*number)].lines;
+            self.places[usize::from(*number)].made =
+                Some(std::array::from_fn(|line| made[line].is_some()));
+        }
+        self.config.partitions = job.after;
+        Ok(())
+    }
+
+    /// Ends a venue's map here and now: what was heard until now is of a date that is over.
+    fn end(&mut self, at: usize) {
+        let of = &self.venues[at];
+        // What was refused for a date that is over is of no matter any more.
+        self.journal.alerts().end(Code::MapRefused, About::Venue(of.mapped.venue));
+        let listed = Arc::clone(&of.listed);
+        let news = New { anew: false, at, listed: &listed, until: OVER, date: None };
+        let after = self.config.partitions.clone();
+        let steps = Steps::default();
+        let job = Job {
+            venue: of.mapped.venue,
+            in_force: None,
+            changes: self.changes(&news, &after, &steps),
+            after,
+            steps,
+        };
+        let _ = self.hand(job);
+    }
+
+    /// What each lane has to do.
+    fn changes(
+        &self,
+        news: &New<'_>,
+        after: &[Partition],
+        steps: &Steps,
+    ) -> Vec<Option<Box<Change>>> {
+        let of = &self.venues[news.at];
+        let mut seats: Vec<Vec<Seat>> = self.config.lanes.iter().map(|_| Vec::new()).collect();
+        let twice = if news.anew { self.twice(after, of.mapped.venue) } else { BTreeMap::new() };
+        let own = (0u16..).zip(after).filter(|(_, one)| one.venue == of.mapped.venue);
+        for (number, one) in own {
+            let mut new = NewMap::between(&of.listed, news.listed, number, news.until);
+            again(&mut new, number, &twice);
+            let open = steps.added.contains(&number).then(|| {
+                let recovery = self.config.recovery_of(one);
+                let before = Arc::clone(&of.listed);
+                let made = engine_config(number, one, recovery, before, Mono::NEVER);
+                (partition_spec(one), candor_engine::Partition::new(made))
+            });
+            let moved = steps.lines.iter().any(|(other, ..)| *other == number)
+                || steps.again.contains(&number);
+            let lines = moved.then(|| endpoints(one));
+            let leave = steps.removed.contains(&number);
+            let Some(seats) = seats.get_mut(usize::from(one.lane)) else { continue };
+            seats.push(Seat { number, new, open, lines, leave, enter: false });
+        }
+        let change = |seats: Vec<Seat>| {
+            let change =
+                Change { phase: Phase::Begin, date: news.date, seats, sockets: Vec::new() };
+            (!change.seats.is_empty()).then(|| Box::new(change))
+        };
+        seats.into_iter().map(change).collect()
+    }
+
+    /// Symbols that more than one partition of a venue has defined, with which: a map has moved them, or wire and
+    /// map have contradicted each other.
+    fn twice(&self, partitions: &[Partition], venue: Venue) -> BTreeMap<Symbol, Vec<u16>> {
+        let mut there: BTreeMap<Symbol, Vec<u16>> = BTreeMap::new();
+        let own = (0u16..).zip(partitions).filter(|(_, one)| one.venue == venue);
+        for (number, _) in own {
+            for (_, symbol) in self.region.symbols(number) {
+                there.entry(symbol).or_default().push(number);
+            }
+        }
+        there.retain(|_, numbers| numbers.len() > 1);
+        there
+    }
+
+    /// Hands a job over and waits until it is done; `None` where the handler ends meanwhile.
+    fn hand(&mut self, job: Job) -> Option<Job> {
+        self.to.send(job).ok()?;
+        // BOUND: the lanes move, or the handler ends.
+        while !self.stop.load(Ordering::Relaxed) {
+            match self.from.recv_timeout(Duration::from_nanos(LOOK_EVERY.0)) {
+                Ok(job) => return Some(job),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return None,
+            }
+        }
+        None
+    }
+}
+
+/// Has a map begin anew for symbols that are at several places: what contradicted a map of a date that is over
+/// says nothing of today's.
+fn again(new: &mut NewMap, number: u16, twice: &BTreeMap<Symbol, Vec<u16>>) {
+    for (symbol, _) in twice.iter().filter(|(_, numbers)| numbers.contains(&number)) {
+        match new.venue.home(symbol) {
+            Some(home) if home == number => new.gained.push(*symbol),
+            Some(_) => new.lost.push(*symbol),
+            None => {}
+        }
+    }
+    for list in [&mut new.gained, &mut new.lost] {
+        list.sort_unstable();
+        list.dedup();
+    }
+}
+
+/// A map that is in force, as the region says it. Its digest is one, or it would not be in the store.
+pub(crate) fn in_force(date: TradingDate, digest: &str) -> InForce {
+    let pair =
+        |at: usize| digest.get(at * 2..at * 2 + 2).and_then(|two| u8::from_str_radix(two, 16).ok());
+    InForce { date, digest: std::array::from_fn(|at| pair(at).unwrap_or(0)) }
+}
+
+/// What a venue has from here on.
+struct New<'a> {
+    /// Whether no map was in force here until now.
+    anew: bool,
+    at: usize,
+    listed: &'a Arc<VenueSymbols>,
+    until: Mono,
+    date: Option<TradingDate>,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::sync::mpsc;
+
+    use candor_core::symbol::Text;
+
+    use super::super::resolve;
+    use super::super::tests::{Folder, MONDAY, TWO, config, map};
+    use super::*;
+
+    /// The thread of a handler that started on Monday with what is in the store, and what it hands over.
+    fn monday(folder: &Folder) -> (Thread, Receiver<Job>) {
+        let mut config = config("spare_partitions = 0", "");
+        config.maps.as_mut().unwrap().store = folder.path().to_owned();
+        let resolved = resolve(&config, MONDAY).unwrap();
+        let mut spec = candor_shm::RegionSpec::new(Text::from_wire(b"t").unwrap());
+        spec.lanes = 2;
+        spec.partitions = resolved.config.partitions.iter().map(partition_spec).collect();
+        let (_, _, region) = candor_shm::heap(&spec).unwrap();
+        let (to, jobs) = mpsc::channel();
+        // Nobody gives a job back: the thread takes it that the handler ends.
+        let (_, from) = mpsc::channel();
+        let stop = Arc::new(AtomicBool::new(false));
+        let wall = || MONDAY.0;
+        (Thread::new(resolved, region, (to, from), stop, wall, Journal::none()), jobs)
+    }
+
+    fn look(thread: &mut Thread) {
+        let Wish::Look { today, .. } = thread.venues[0].timer.poll(MONDAY, Mono(1)) else {
+            panic!()
+        };
+        thread.look(0, today, true, None);
+    }
+
+    #[test]
+    fn a_map_that_can_not_be_read_now_is_taken_once_it_can() {
+        let folder = Folder::new("unread");
+        folder.put(&Map { date: TradingDate(20_261_120), ..map(&TWO) });
+        let (mut thread, jobs) = monday(&folder);
+        let new = map(&TWO);
+        folder.put(&new);
+        let digest = candor_maps::file::digest_text(&new);
+        let there = folder.path().join("maps").join(digest);
+        let away = folder.path().join("away");
+        fs::rename(&there, &away).unwrap();
+        look(&mut thread);
+        let said = thread.venues[0].said.clone().unwrap();
+        assert!(said.1.contains("no map with the digest"), "{said:?}");
+        assert!(jobs.try_recv().is_err());
+        fs::rename(&away, &there).unwrap();
+        look(&mut thread);
+        assert!(jobs.try_recv().is_ok(), "it is handed to the lanes");
+    }
+
+    #[test]
+    fn a_start_undoes_nothing_that_was_put_in_force_since_the_morning() {
+        let folder = Folder::new("corrected");
+        folder.put(&Map { date: TradingDate(20_261_120), ..map(&TWO) });
+        let fetches = |thread: &mut Thread| thread.venues[0].timer.poll(MONDAY, Mono(1));
+        let (mut without, _) = monday(&folder);
+        assert!(matches!(fetches(&mut without), Wish::Look { fetch: true, .. }));
+        folder.put(&map(&TWO));
+        let (mut with, _) = monday(&folder);
+        assert!(matches!(fetches(&mut with), Wish::Look { fetch: false, .. }));
+    }
+}

@@ -1,0 +1,339 @@
+//! Two trading dates of one handler: a lane, the maps' thread and its way to the lane as they are, with a wall
+//! clock that the test sets.
+
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
+use std::thread;
+
+use candor_core::symbol::Text;
+use candor_core::{Line, Nanos, Reason, TradingDate, Venue};
+use candor_maps::calendar::Wall;
+use candor_maps::check::Wanted;
+use candor_maps::file;
+use candor_shm::{InForce, Region, RegionSpec};
+
+use super::*;
+use crate::attest::Verdict;
+use crate::config::{LineConfig, Partition as Configured, parse_text};
+use crate::daily::taking::{Joiner, Taker};
+use crate::daily::thread::Thread;
+use crate::daily::{Resolved, resolve, shape};
+use crate::journal::Journal;
+use crate::log::Log;
+use crate::run::{engine_config, handler_status, partition_spec};
+use crate::source::{Arrival, Polled, udp};
+use crate::store::{Outcome, Request, Store, load};
+
+/// 07:29 in New York on Monday, 2026-11-23.
+const MORNING: u64 = 1_795_436_940_000_000_000;
+const HOUR: u64 = 3_600_000_000_000;
+
+static WALL: AtomicU64 = AtomicU64::new(MORNING);
+
+fn wall() -> u64 {
+    WALL.load(Ordering::Relaxed)
+}
+
+/// Packets that the test gives.
+#[derive(Clone, Default)]
+struct Given(Arc<Mutex<Packets>>);
+
+/// Each with its partition.
+type Packets = VecDeque<(u16, Vec<u8>)>;
+
+impl Source for Given {
+    fn poll(&mut self, deliver: &mut dyn FnMut(Arrival<'_>)) -> Result<Polled, SourceError> {
+        let mut frames = 0;
+        for (partition, payload) in self.0.lock().unwrap().drain(..) {
+            let at = Clock::new().now();
+            deliver(Arrival { partition, line: Line::A, at, payload: &payload });
+            frames += 1;
+        }
+        Ok(Polled { frames, drained: true })
+    }
+
+    fn wait(&mut self, _: Nanos) -> Result<(), SourceError> {
+        Ok(())
+    }
+
+    fn counts(&mut self) -> SourceCounts {
+        SourceCounts::default()
+    }
+
+    fn mode(&self) -> &str {
+        "given"
+    }
+}
+
+/// Nothing is joined: packets come from the test.
+struct Nobody(Vec<Configured>);
+
+impl Joiner for Nobody {
+    fn join(
+        &mut self,
+        _: u16,
+        _: Line,
+        (_, wanted): (&LineConfig, bool),
+        _: Option<(&udp::Sockets, &udp::Given)>,
+    ) -> bool {
+        wanted
+    }
+
+    fn holds(&self, _: u16) -> bool {
+        true
+    }
+
+    fn leave(&mut self, _: u16, _: Line, _: &LineConfig, _: &[Configured]) {}
+
+    fn comes(&mut self, _: Venue, _: Option<&InForce>, _: Mono) {}
+
+    fn taken(&mut self, _: Venue, _: Option<&InForce>, _: Mono) {}
+
+    fn in_force(&mut self, _: Venue, _: Option<&InForce>, _: Mono) {}
+
+    fn was_in_force(&self, _: Venue) -> Option<InForce> {
+        None
+    }
+
+    fn partitions(&mut self) -> &mut Vec<Configured> {
+        &mut self.0
+    }
+}
+
+struct Day {
+    folder: PathBuf,
+    lane: Lane,
+    progress: Progress,
+    taker: Taker,
+    joiner: Nobody,
+    region: Region,
+    given: Given,
+    stop: Arc<AtomicBool>,
+}
+
+impl Drop for Day {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+fn text<const N: usize>(text: &str) -> Text<N> {
+    Text::from_wire(text.as_bytes()).unwrap()
+}
+
+/// Puts a map in force: partition 1 has `A`, and with `two` partition 2 has `B` and `C`, which 1 has else.
+fn put(folder: &Path, date: u32, two: bool) {
+    let date = TradingDate(date);
+    let part = |name: &str, symbols: &str| {
+        format!(
+            "[[partition]]\nname = \"{name}\"\nlines.A = {{ group = \"239.1.1.{name}\", port = 1 }}\n\
+             symbols = [{symbols}]\n"
+        )
+    };
+    let parts = if two {
+        part("1", "\"A\"") + &part("2", "\"B\", \"C\"")
+    } else {
+        part("1", "\"A\", \"B\", \"C\"")
+    };
+    let toml = format!(
+        "format = 1\nvenue = \"XNAS\"\ndate = \"{date}\"\nprotocol = \"nasdaq-itch50\"\n{parts}"
+    );
+    let none = &mut |_: &Path| Err(String::new());
+    let loaded = file::load(Path::new("m.toml"), &toml, &Wanted::default(), none).unwrap();
+    let request = Request {
+        venue: None,
+        date,
+        bound_ppm: 1_000_000,
+        symbols: &[],
+        interfaces: None,
+        first: true,
+        by: "t",
+        from: "t",
+        now: Wall(0),
+    };
+    let outcome = load(&Store::open(folder).unwrap(), loaded, &request).unwrap();
+    assert!(matches!(outcome, Outcome::Loaded(_)), "{outcome:?}");
+}
+
+impl Day {
+    fn new() -> Day {
+        let folder = std::env::temp_dir().join(format!("candor-days-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        put(&folder, 20_261_120, false);
+        let toml = format!(
+            "[handler]\nname = \"t\"\nregion = \"/dev/shm/t\"\n[source]\nkind = \"udp\"\n\
+             interface = \"lo\"\n[[lane]]\n[maps]\nstore = \"{}\"\n[[venue]]\nname = \"XNAS\"\n\
+             feed = \"nasdaq-itch50\"\nsilence_ms = 60000\nlate_ms = 60000\n\
+             map = {{ symbols_max = 8, orders_max = 64, levels_max = 64 }}\n",
+            folder.display()
+        );
+        let config = parse_text(Path::new("t.toml"), &toml).unwrap();
+        let resolved = resolve(&config, Wall(wall())).unwrap();
+        Day::with(folder, resolved)
+    }
+
+    fn with(folder: PathBuf, resolved: Resolved) -> Day {
+        let config = &resolved.config;
+        let mut spec = RegionSpec::new(text("t"));
+        spec.trading_date = resolved.starts[0].date;
+        spec.process_lease = Nanos::from_secs(60);
+        spec.partitions = config.partitions.iter().map(partition_spec).collect();
+        let (mut handler, mut writers, region) = candor_shm::heap(&spec).unwrap();
+        handler.set_status(handler_status(true, &Verdict::not_required()), Mono(1));
+        let inbox = Arc::new(ArrayQueue::new(64));
+        let links = Links::new(vec![Arc::clone(&inbox); 3], Arc::new(Log::new()));
+        let way = Arc::new(Way::new());
+        let listed = Arc::new(shape::listed(&config.partitions, config.venues[0]));
+        let own = engine_config(0, &config.partitions[0], None, listed, Mono::NEVER);
+        let mut partitions = Vec::with_capacity(3);
+        partitions.push((0, Partition::new(own)));
+        let (given, stop) = (Given::default(), Arc::new(AtomicBool::new(false)));
+        let mut lane = Lane {
+            index: 0,
+            source: Box::new(given.clone()),
+            writer: writers.remove(0),
+            partitions,
+            subscribed: vec![true],
+            places: vec![Some(0), None, None],
+            inbox,
+            orders: Arc::new(Inbox::new()),
+            maps: Arc::clone(&way),
+            recovery: None,
+            links,
+            lease: Nanos::from_secs(60),
+            day_ends: Mono::MAX,
+            idle: Idle::Spin,
+            stop: Arc::clone(&stop),
+        };
+        let mut progress = lane.progress();
+        lane.start(&mut progress);
+        let ((to, jobs), (done, from)) = (mpsc::channel(), mpsc::channel());
+        let joiner = Nobody(config.partitions.clone());
+        let maps = Thread::new(
+            resolved,
+            region.clone(),
+            (to, from),
+            Arc::clone(&stop),
+            wall,
+            Journal::none(),
+        );
+        thread::spawn(move || maps.run());
+        let (ways, under_way, receive_buffer) = (vec![way], None, 0);
+        let taker =
+            Taker { jobs, done, ways, adder: None, sockets: None, receive_buffer, under_way };
+        Day { folder, lane, progress, taker, joiner, region, given, stop }
+    }
+
+    /// Goes on until something is so; each turn is one of the lane and one of the handler's own thread.
+    fn until(&mut self, what: &str, so: impl Fn(&Region) -> bool) {
+        for _ in 0..10_000 {
+            self.lane.cycle(&mut self.progress).unwrap();
+            let now = candor_shm::clock::now();
+            self.taker.tick(now, &mut self.joiner);
+            if self.taker.under_way.is_none() && so(&self.region) {
+                return;
+            }
+            let _ = rustix::thread::nanosleep(&crate::clock::timespec(Nanos::from_millis(1)));
+        }
+        panic!("waited in vain: {what}");
+    }
+
+    /// A session begins on a partition, and names a symbol.
+    fn begin(&self, partition: u16, session: &str, symbol: &str) {
+        self.name(partition, session, 1, symbol);
+    }
+
+    /// The message of this number names a symbol.
+    fn name(&self, partition: u16, session: &str, number: u8, symbol: &str) {
+        let mut directory = vec![b'R', 0, number, 0, 0, 0, 0, 0, 0, 0, 1];
+        directory.extend(format!("{symbol:<8}").bytes());
+        directory.extend(*b"QN\x00\x00\x00\x64NCZ PN 1N\x00\x00\x00\x00N");
+        assert_eq!(directory.len(), 39);
+        // A MoldUDP64 packet of one message: session, number, count.
+        let mut packet = session.as_bytes().to_vec();
+        packet.extend(u64::from(number).to_be_bytes());
+        packet.extend(1u16.to_be_bytes());
+        packet.extend(39u16.to_be_bytes());
+        packet.extend(directory);
+        self.given.0.lock().unwrap().push_back((partition, packet));
+    }
+}
+
+fn reason(region: &Region, symbol: &str) -> Option<Reason> {
+    let handle = region.find(&text("XNAS"), &text(symbol)).expect("it is listed");
+    region.read(handle).reason()
+}
+
+fn date(region: &Region, partition: u16) -> u32 {
+    region.partition(partition, candor_shm::clock::now()).unwrap().trading_date.0
+}
+
+#[test]
+fn a_handler_goes_from_one_trading_date_to_the_next() {
+    let mut day = Day::new();
+    day.begin(0, "MONDAY0001", "A");
+    // Friday's map names it, and is not in force.
+    day.until("it is heard", |region| reason(region, "A") == Some(Reason::NoMap));
+    assert_eq!(date(&day.region, 0), 20_261_123, "the date that is waited for");
+    put(&day.folder, 20_261_123, false);
+    day.until("Monday's map is taken", |region| reason(region, "A").is_none());
+    assert_eq!(reason(&day.region, "B"), Some(Reason::Unproven));
+    day.name(0, "MONDAY0001", 2, "C");
+    day.until("another is named", |region| reason(region, "C").is_none());
+
+    // At noon somebody loads another one: partition 2 is added, and has B; and C, which the wire names on 1.
+    WALL.store(MORNING + 5 * HOUR, Ordering::Relaxed);
+    put(&day.folder, 20_261_123, true);
+    let added = |region: &Region| region.partition(1, candor_shm::clock::now()).is_some();
+    day.until("the partition is added", added);
+    day.begin(1, "MONDAY0002", "B");
+    day.until("it is proven there", |region| reason(region, "B").is_none());
+    assert_eq!((reason(&day.region, "A"), date(&day.region, 1)), (None, 20_261_123));
+    // Wire against map: the worst of what its two places say, and never Live, wherever it is named next.
+    let contradicted = [Some(Reason::Unmapped), Some(Reason::WrongPartition)];
+    assert!(contradicted.contains(&reason(&day.region, "C")));
+    day.name(1, "MONDAY0002", 2, "C");
+    let numbers = |region: &Region| {
+        region.partition(1, candor_shm::clock::now()).unwrap().numbers.unwrap().1.0
+    };
+    day.until("it is named there too", |region| numbers(region) == 3);
+    let all = day.region.find_all(&text("XNAS"), &text("C"));
+    assert_eq!(all.len(), 2);
+    assert!(all.iter().all(|handle| day.region.read(*handle).live().is_none()));
+    assert!(contradicted.contains(&reason(&day.region, "C")));
+
+    // 20:30: the session is over, whatever is heard.
+    WALL.store(MORNING + 13 * HOUR + HOUR / 60, Ordering::Relaxed);
+    day.until("the date is over", |region| reason(region, "A") == Some(Reason::NoMap));
+    assert_eq!(reason(&day.region, "B"), Some(Reason::NoMap));
+
+    // In the night the venue tests: another session, which is of no date.
+    let session =
+        |region: &Region| region.partition(0, candor_shm::clock::now()).unwrap().numbers.unwrap().0;
+    let monday = session(&day.region);
+    day.begin(0, "TESTING001", "A");
+    day.until("the test is heard", |region| session(region) != monday);
+
+    // Tuesday's map; what was heard is no session of Tuesday's until the venue begins anew.
+    WALL.store(MORNING + 24 * HOUR, Ordering::Relaxed);
+    put(&day.folder, 20_261_124, true);
+    day.until("Tuesday's map is taken", |region| date(region, 0) == 20_261_124);
+    assert_eq!(reason(&day.region, "A"), Some(Reason::NotStarted));
+    day.begin(0, "TUESDAY001", "A");
+    day.until("Tuesday's session proves it", |region| reason(region, "A").is_none());
+    assert_eq!(reason(&day.region, "B"), Some(Reason::NotStarted));
+    assert_eq!(
+        reason(&day.region, "C"),
+        Some(Reason::NotStarted),
+        "of Tuesday nothing is known yet"
+    );
+    // What contradicted Monday's map says nothing of Tuesday's.
+    day.begin(1, "TUESDAY002", "C");
+    day.until("it is proven where the map has it", |region| reason(region, "C").is_none());
+    let tuesday = day.region.clone().for_date(TradingDate(20_261_124));
+    let monday = day.region.clone().for_date(TradingDate(20_261_123));
+    assert_eq!((reason(&tuesday, "A"), reason(&monday, "A")), (None, Some(Reason::NoMap)));
+}

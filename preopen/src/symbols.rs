@@ -1,0 +1,135 @@
+//! Which symbols of the map the venue has named on their partition.
+
+use candor_core::{Reason, Symbol, Venue};
+use candor_shm::{Handle, Region};
+
+use crate::wire::Pair;
+use crate::{Check, Verdict};
+
+/// What a check is called.
+const NAME: &str = "symbols";
+
+/// Names that an evidence lists at most; `candor stale` has them all.
+const EXAMPLES: usize = 8;
+
+/// What was found of one partition's symbols.
+#[derive(Debug, Default)]
+struct Found {
+    listed: u32,
+    proven: u32,
+    /// What stands against the others, with the first of them.
+    against: Vec<(Reason, u32, Vec<Symbol>)>,
+}
+
+/// A row for each partition with symbols that nothing has named, one for all others of the venue.
+pub(crate) fn named(venue: Venue, region: &Region, pairs: &[Pair<'_>], ppm: u32) -> Vec<Check> {
+    let mut checks = Vec::new();
+    let (mut proven, mut whole) = (0u64, 0u32);
+    for pair in pairs.iter().filter(|pair| pair.wanted.subscribe) {
+        // That it isn't there is said elsewhere.
+        let Some(info) = pair.info else { continue };
+        let title = pair.wanted.title();
+        // Where the map lists none: those that were ever named here, and not moved by a map since. A venue that has
+        // moved some names them here no more.
+        let listed = !pair.wanted.symbols.is_empty();
+        let found =
+            if listed { look(region, pair, info.index) } else { named_before(region, info.index) };
+        if found.listed == 0 {
+            let evidence = "the map lists none, and the venue has named none";
+            let to_do = "is the venue up? candor partitions; a partition without symbols is none";
+            checks.push(Check::not(Verdict::Fails, NAME, title, evidence, to_do));
+            continue;
+        }
+        let missing = found.listed - found.proven;
+        let allowed = u64::from(found.listed) * u64::from(ppm) / 1_000_000;
+        if missing == 0 {
+            (proven, whole) = (proven + u64::from(found.proven), whole + 1);
+        } else {
+            let within = u64::from(missing) <= allowed;
+            let verdict = if within { Verdict::Warns } else { Verdict::Fails };
+            let to_do = "is the map today's, and has the venue moved them? candor unmapped; candor map \
+                         diff; candor map fetch";
+            checks.push(Check::not(verdict, NAME, title, found.text(), to_do));
+        }
+    }
+    if whole > 0 {
+        let partitions = if whole == 1 { "partition" } else { "partitions" };
+        let text = format!("all {proven} named by the venue, on {whole} {partitions}");
+        checks.push(Check::holds(NAME, venue.as_str(), text));
+    }
+    checks
+}
+
+fn look(region: &Region, pair: &Pair<'_>, index: u16) -> Found {
+    let mut found = Found::default();
+    for symbol in &pair.wanted.symbols {
+        found.count(symbol, against(region, pair, index, symbol));
+    }
+    found
+}
+
+fn named_before(region: &Region, index: u16) -> Found {
+    let mut found = Found::default();
+    for (handle, symbol) in region.symbols(index).filter(|(handle, _)| !region.is_moved(*handle)) {
+        found.count(&symbol, stands(region, handle));
+    }
+    found
+}
+
+/// What stands against a symbol itself, whatever is so of its partition; `None` where nothing does.
+fn against(region: &Region, pair: &Pair<'_>, index: u16, symbol: &Symbol) -> Option<Reason> {
+    let Some(handle) = region.find(&pair.wanted.venue, symbol) else {
+        return Some(Reason::Unmapped);
+    };
+    if handle.partition() != index {
+        return Some(Reason::WrongPartition);
+    }
+    stands(region, handle)
+}
+
+/// What stands against a symbol itself in its place, whatever is so of its partition: named by the venue in this
+/// session it is where nothing does, or something else than that it is unproven or elsewhere.
+#[must_use]
+pub fn stands(region: &Region, handle: Handle) -> Option<Reason> {
+    // Nothing whole could be had, or it is no symbol any more: not proven.
+    let Some(evidence) = region.evidence(handle) else { return Some(Reason::Unproven) };
+    if evidence.contested {
+        return Some(Reason::WrongPartition);
+    }
+    let Some(word) = evidence.symbol else { return Some(Reason::Unproven) };
+    if word.epoch != evidence.partition.epoch {
+        return Some(Reason::Unproven);
+    }
+    if word.is_clear() { None } else { Some(word.reason().unwrap_or(Reason::Unproven)) }
+}
+
+impl Found {
+    fn count(&mut self, symbol: &Symbol, against: Option<Reason>) {
+        self.listed += 1;
+        let Some(reason) = against else {
+            self.proven += 1;
+            return;
+        };
+        let at = self.against.iter().position(|(other, ..)| *other == reason);
+        let at = at.unwrap_or_else(|| {
+            self.against.push((reason, 0, Vec::new()));
+            self.against.len() - 1
+        });
+        let (_, count, examples) = &mut self.against[at];
+        *count += 1;
+        if examples.len() < EXAMPLES {
+            examples.push(*symbol);
+        }
+    }
+
+    fn text(&self) -> String {
+        let mut text = format!("{} of {} proven", self.proven, self.listed);
+        for (reason, count, examples) in &self.against {
+            let names: Vec<&str> = examples.iter().map(Symbol::as_str).collect();
+            let more = count - examples.len() as u32;
+            let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+            text.push_str(&format!("; {count} {reason}: {}{more}", names.join(" ")));
+        }
+        text
+    }
+}

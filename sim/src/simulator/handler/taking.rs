@@ -1,0 +1,80 @@
+//! A map, taken by a handler that runs.
+
+use std::sync::Arc;
+
+use candor_core::Mono;
+use candor_engine::Partition;
+
+use super::specs::{config, partition_spec};
+use super::{Handler, Traces};
+use crate::simulator::MapOf;
+use crate::simulator::frozen::{allocations, frozen};
+use crate::simulator::maps::Phase;
+
+impl Handler {
+    /// Takes a map that holds until `until`, as soon as none is being taken.
+    pub(in crate::simulator) fn take_map(&mut self, map: MapOf, until: Mono) {
+        if self.maps.is_taking() {
+            self.wanted = Some((map, until));
+            return;
+        }
+        let before = Arc::clone(self.maps.venue());
+        self.maps.take(map, until, self.lanes.len());
+        for (index, seat) in self.seats.iter_mut().enumerate().filter(|(_, seat)| !seat.open) {
+            // Made by the handler's own thread, to be given to the lane. It takes the map like any other.
+            let made = config(&self.setup, index, self.symbols, &before, seat.mapped_until);
+            seat.partition = Partition::new(made);
+        }
+    }
+
+    /// What a lane does for a map that is being taken, if it has not done it yet.
+    pub(super) fn call_map(&mut self, lane: usize, now: Mono, traces: &mut Traces<'_>) {
+        let Some((map, phase, mut news)) = self.maps.call(lane) else { return };
+        for (at, new) in news.iter_mut().enumerate() {
+            if self.seats[at].lane != lane {
+                continue;
+            }
+            if phase == Phase::Begin {
+                self.add_or_remove(at, map, now, traces);
+            }
+            if !self.seats[at].open {
+                continue;
+            }
+            let before = allocations();
+            self.with(at, now, traces, |partition, tap| {
+                frozen(|| match phase {
+                    Phase::Begin => partition.begin_map(now, new, tap),
+                    Phase::Claim => partition.claim_map(now, new, tap),
+                    Phase::Finish => partition.finish_map(now, new, tap),
+                });
+            });
+            let seat = &mut self.seats[at];
+            if phase == Phase::Begin {
+                seat.mapped_until = new.until;
+            }
+            if allocations() != before {
+                seat.watch.blame(|| "a map allocates".to_owned());
+            }
+        }
+        self.maps.called(lane, news);
+    }
+
+    /// A partition that the map adds is opened or joined again, one that it lacks is left.
+    fn add_or_remove(&mut self, at: usize, map: MapOf, now: Mono, traces: &mut Traces<'_>) {
+        let has = map.has(at, self.seats.len());
+        if has && !self.seats[at].open {
+            let others = self.seats.iter().enumerate().filter(|(_, seat)| seat.open);
+            self.halts.add(at, others.map(|(other, _)| other));
+            self.seats[at].open = true;
+            self.seats[at].watch.subscribed = true;
+            let spec = partition_spec(&self.setup, at, self.symbols);
+            self.lanes[self.seats[at].lane].writer.open(at as u16, &spec);
+            self.with(at, now, traces, |partition, tap| {
+                partition.start(now, tap);
+                partition.subscribe(now, true, tap);
+            });
+        } else if has != self.seats[at].watch.subscribed && self.seats[at].open {
+            self.subscribe(at, now, has, traces);
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! What a partition may be stale for, and what need not be whole in the end.
+
+use candor_core::{Mono, Reason};
+
+use super::Watch;
+use crate::simulator::Setup;
+
+impl Watch {
+    /// Whether the second act must make the partition whole: by its lines alone, where the venue
+    /// is not asked for anything.
+    pub(in crate::simulator) fn can_be_whole(&self, setup: &Setup) -> bool {
+        // The venue has begun no session since the map ended.
+        if self.is_yesterdays() {
+            return false;
+        }
+        // The whole ladder is there: everything can.
+        if setup.services.is_some_and(|services| services.snapshot) {
+            return true;
+        }
+        let lines_alone = self.followed.missing_since().is_none() && self.run.is_some();
+        // After a restart packets that came are refused for a time, and what they brought may not be had
+        // again: the services lose one request in three.
+        let refused = self.said.restarted && self.known_end != self.expected;
+        // Nor may a missing start, of which lines bring nothing after the grace (decision 0008).
+        let in_vain = self.lacks_start() && self.expected < self.given_up;
+        let doubted = self.said.differs || self.mixed;
+        lines_alone && !(self.said.gap_lost || doubted || refused || in_vain)
+    }
+
+    /// Whether a reader may be told this reason now, of the partition as a whole; `None` for
+    /// reasons that are not a partition's.
+    pub(in crate::simulator) fn explains(
+        &self,
+        reason: Reason,
+        now: Mono,
+        setup: &Setup,
+    ) -> Option<bool> {
+        let overdue = |since: Mono| now >= since + setup.grace;
+        let known = match reason {
+            Reason::Unsubscribed => !self.subscribed,
+            Reason::NotStarted => {
+                self.run.is_none() || self.evidence == Mono::NEVER || self.is_yesterdays()
+            }
+            Reason::Silent => {
+                // Copies, echoes and what is refused of a missing start or around a restart vouch for less.
+                let refuses = self.said.restarted || self.mixed || self.lacks_start();
+                let less = refuses || now >= self.vouched + setup.silence;
+                now >= self.evidence + setup.silence || (less && self.lease <= now)
+            }
+            Reason::Ended => self.said.ended,
+            Reason::Gap => {
+                // Numbers that began again unheard, and have passed those known, look like a gap.
+                let known = self.followed.known_end();
+                let unheard = self.ahead.as_ref().is_some_and(|(_, it)| it.known_end() > known);
+                let missing = self.said.restarted
+                    || unheard
+                    || self.followed.next() < self.old_ahead
+                    || self.followed.missing_since().is_some_and(overdue);
+                (self.said.gap_outlived && missing) || self.said.gap_lost
+            }
+            Reason::Recovering => {
+                (self.said.rebuilding && !self.said.only_some)
+                    || self.said.gap_lost
+                    || self.lacks_start()
+                    || self.followed.missing_since().is_some()
+            }
+            Reason::SessionChanged => {
+                let rival = self.rival.is_some_and(|at| now < at + setup.session_grace);
+                self.said.restarted || (self.said.changed && self.last_applied == 0) || rival
+            }
+            Reason::LinesDiffer => self.said.differs,
+            Reason::Late => self.said.stalled.or(self.lapsed).is_some() || self.behind > setup.late,
+            Reason::Quarantined => false,
+            _ => return None,
+        };
+        Some(known)
+    }
+}
