@@ -100,12 +100,10 @@ canaries! {
     StartUnproven,
     /// A reader does not look at the words of the kill switch.
     HaltIgnored,
-    /// Of two sessions heard after nobody listened the one followed last is taken for the one in force.
-    DeafForgotten,
     /// An answer is taken right behind a snapshot, where nothing is known that it could agree with.
     BareAnswerTaken,
-    /// Of two sessions that two lines lead into, one soon behind the other, the second is taken for the newer.
-    LeadForgotten,
+    /// Of two changes of session, one soon behind the other, the second is taken to be in order.
+    ChangeUndoubted,
     /// Behind a restart, a line's own old packet that comes once more is taken for its first new one.
     FenceLowered,
     /// A packet that is not handed out leaves some of its frames behind.

@@ -27,8 +27,6 @@ pub(crate) struct Content {
     pub(crate) session: SessionId,
     /// When a packet was heard last that shows the stream followed to be alive.
     pub(crate) heard: Mono,
-    /// When a packet of the session followed came last, whatever it shows: a line is listened to.
-    pub(crate) listened: Mono,
     /// Whether a message that repeats its symbol defines it where nothing has.
     pub(crate) named_by_any_message: bool,
     pub(crate) now: Mono,
@@ -77,7 +75,6 @@ impl Content {
             since: Mono::NEVER,
             session: SessionId::NONE,
             heard: Mono::NEVER,
-            listened: Mono::NEVER,
             named_by_any_message: false,
             now: Mono::NEVER,
             dirty: Vec::with_capacity(symbols),

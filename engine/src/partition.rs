@@ -112,7 +112,6 @@ impl Partition {
         let again = subscribed && !self.content.evidence.subscribed;
         if again && self.sequencer.state() != State::NotStarted {
             self.content.evidence.only_since(now);
-            self.sequencer.on_deaf();
         }
         self.content.evidence.subscribed = subscribed;
         self.settle(sink);
@@ -157,19 +156,12 @@ impl Partition {
         let ahead = packet.range.is_empty() || packet.range.end > self.sequencer.expected();
         let differ = self.sequencing.get(Counter::LinesDiffer);
         content.missing_since = self.sequencer.gaps().first().map(|gap| gap.opened);
-        let silent_since =
-            |heard: Mono| heard != Mono::NEVER && at >= heard + content.config.silence;
-        let silent = silent_since(content.heard);
-        if silent_since(content.listened) {
-            self.sequencer.on_deaf();
-        }
+        let heard = content.heard;
+        let silent = heard != Mono::NEVER && at >= heard + content.config.silence;
         let mut apply = Apply { content, sink };
         let heard = self.sequencer.on_packet(now, line, &packet, &mut self.sequencing, &mut apply);
         let current = heard == Heard::Current || candor_core::canary!(LeaseOnAnyPacket);
         let content = &mut self.content;
-        if packet.session == self.sequencer.session() {
-            content.listened = content.listened.max(at);
-        }
         if self.sequencing.get(Counter::LinesDiffer) > differ {
             content.lines_differ(packet.range);
         }
@@ -227,7 +219,6 @@ impl Partition {
         if !candor_core::canary!(StallForgotten) {
             self.content.evidence.only_since(now);
         }
-        self.sequencer.on_deaf();
         self.content.counters.add(Counter::Late, 1);
         self.settle(sink);
     }

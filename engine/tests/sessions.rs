@@ -1,4 +1,4 @@
-//! Sessions that come and go while nobody listens: what a line that lags brings of them makes nothing Live, and
+//! Sessions that come and go unheard: what a line that lags brings of them makes nothing Live, and
 //! keeps nobody from the session in force.
 
 mod common;
@@ -190,7 +190,7 @@ fn a_session_left_in_doubt_is_the_older_behind_a_change_that_is_in_order() {
 }
 
 #[test]
-fn behind_a_session_that_has_ended_nobody_was_deaf() {
+fn two_changes_in_their_order_are_live_a_grace_behind_the_second() {
     let mut bench = opened(Services::default());
     begin(&mut bench, 1, Line::A);
     for _ in 0..20 {
@@ -199,10 +199,29 @@ fn behind_a_session_that_has_ended_nobody_was_deaf() {
     }
     bench.pass(SESSION_GRACE);
     begin(&mut bench, 2, Line::A);
+    assert!(is_live(&bench), "one is in its order: {:?}", bench.reason("AAPL"));
     bench.pass(ms(100));
-    // Each of them is the newer.
     begin(&mut bench, 3, Line::A);
+    assert!(!is_live(&bench));
+    bench.pass(SESSION_GRACE);
+    go_on(&mut bench, 3, Line::A, 4);
     assert!(is_live(&bench), "{:?}", bench.reason("AAPL"));
+}
+
+#[test]
+fn a_session_that_one_line_brings_behind_a_newer_one_makes_nothing_live() {
+    // Its path became shorter: what was sent on the longer one comes later.
+    let mut bench = opened(Services::default());
+    begin(&mut bench, 0, Line::B);
+    bench.pass(SESSION_GRACE + SESSION_GRACE);
+    begin(&mut bench, 2, Line::B);
+    bench.pass(ms(300));
+    begin(&mut bench, 1, Line::B);
+    for number in 4..40 {
+        assert!(!is_live(&bench), "{number}: {:?}", bench.partition.session());
+        bench.pass(ms(100));
+        go_on(&mut bench, 2, Line::B, number);
+    }
 }
 
 /// Line A is dark through two changes of session, and line B lags by more than the time between them.

@@ -23,17 +23,9 @@ pub struct Sequencer {
     wake: Option<Mono>,
     /// `None` until the first packet.
     pub(crate) session: Option<SessionId>,
-    /// Nobody has listened, to the start or for a time: sessions may have come and gone unheard.
-    deaf: bool,
-    /// Until then a line that lags may bring one of those.
-    unheard_until: Mono,
-    /// Until then the session followed may be older than one that is heard for the first time: it was itself
-    /// taken up while such may come.
+    /// Until then the session followed may be newer than one that is heard for the first time: a line that lags,
+    /// or whose path became shorter, may bring one that nobody else has brought.
     doubted_until: Mono,
-    /// The line that led into the session followed, and until when another one may lead into one from before it:
-    /// that line may have been dark, or have lost all of it, where this one lags. `None` from the start on to the
-    /// first change.
-    led: Option<(Line, Mono)>,
     pub(crate) old: OldSessions,
     /// Until then the session followed is contested: another one, left when nothing told which of them is
     /// the newer, was heard a [`Config::session_grace`] before, or followed.
@@ -59,10 +51,7 @@ impl Sequencer {
             now: Mono::NEVER,
             wake: None,
             session: None,
-            deaf: true,
-            unheard_until: Mono::NEVER,
             doubted_until: Mono::NEVER,
-            led: None,
             old: OldSessions::new(),
             contested_until: Mono::NEVER,
             stream: Stream::new(),
@@ -92,10 +81,6 @@ impl Sequencer {
         let mut sink = self.sink(now, counters, out);
         count_packet(line, packet, &mut sink);
         self.pass_time(&mut sink);
-        if self.deaf && !self.old.refuses(packet.session) {
-            self.deaf = false;
-            self.unheard_until = sink.now + self.config.session_grace;
-        }
         let heard = if !self.admits(line, packet, &mut sink) {
             sink.count(Counter::DiscardOldSession, packet.messages.len() as u64);
             Heard::Foreign
@@ -108,12 +93,6 @@ impl Sequencer {
         };
         self.settle(&mut sink);
         heard
-    }
-
-    /// Nobody listened for a time, or nothing was heard: sessions may have come and gone meanwhile. Of two that
-    /// are heard soon after the next packet nothing tells which is the newer, as at the start.
-    pub fn on_deaf(&mut self) {
-        self.deaf |= !candor_core::canary!(DeafForgotten);
     }
 
     /// Time has come to `now`. Early and late calls do no harm.
@@ -239,13 +218,13 @@ impl Sequencer {
                     false
                 }
                 Some(Past::Welcome) | None => {
-                    self.change_session(line, current, session, sink);
+                    self.change_session(current, session, sink);
                     true
                 }
             },
             None => {
                 self.session = Some(session);
-                self.doubted_until = self.unheard_until;
+                self.doubted_until = sink.now + self.config.session_grace;
                 sink.session = session;
                 sink.notice(Notice::Started { session, first: packet.range.first });
                 true
@@ -255,26 +234,23 @@ impl Sequencer {
 
     fn change_session<O: Output>(
         &mut self,
-        line: Line,
         from: SessionId,
         to: SessionId,
         sink: &mut Sink<'_, O>,
     ) {
         assert_ne!(from, to);
-        // A publisher of an old session, or a line that lags behind a change, may be the second that a
-        // handler hears at its start, or after it heard nothing. What it followed before that is the older.
-        // So may any two that come by different lines within the time by which a line lags.
-        let apart = self.led.is_some_and(|(led, until)| led != line && sink.now < until);
-        let apart = apart && !candor_core::canary!(LeadForgotten);
-        let unordered = sink.now < self.doubted_until || apart;
+        // A publisher of an old session, or a line that lags behind two changes, may be the second that a
+        // handler hears within the time by which a line lags.
+        let unordered = sink.now < self.doubted_until;
         let back = self.old.leave(from, to, unordered);
         if unordered && !back {
             // It was heard until now.
             self.contested_until = sink.now + self.config.session_grace;
         }
         self.session = Some(to);
-        self.doubted_until = self.unheard_until;
-        self.led = Some((line, sink.now + self.config.session_grace));
+        if !candor_core::canary!(ChangeUndoubted) {
+            self.doubted_until = sink.now + self.config.session_grace;
+        }
         sink.session = to;
         sink.count(Counter::SessionChanges, 1);
         sink.notice(Notice::SessionChanged { from, to });

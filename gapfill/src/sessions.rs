@@ -76,11 +76,6 @@ impl OldSessions {
         false
     }
 
-    /// Whether this one was left behind and is not gone back to.
-    pub(crate) fn refuses(&self, session: SessionId) -> bool {
-        self.known[..self.len].iter().any(|old| old.session == session && !old.welcome)
-    }
-
     /// The venue's own service knows nothing of the session followed: of those left for it, one that may
     /// be the newer is.
     pub(crate) fn on_refused(&mut self) {

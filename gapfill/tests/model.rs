@@ -164,8 +164,8 @@ fn packets(seed: u64, steps: u64, trouble: Trouble) -> Vec<Given> {
         if random.one_in(trouble.refusal) {
             let session = past[random.below(past.len() as u64) as usize];
             let (line, first) = (random.below(3) as usize, 1 + random.below(9));
-            let kinds = [Kind::Accepted, Kind::Refused, Kind::Refused, Kind::Deaf];
-            let kind = kinds[random.below(4) as usize];
+            let kinds = [Kind::Accepted, Kind::Refused, Kind::Refused];
+            let kind = kinds[random.below(3) as usize];
             let refused = Given { at: now, line, session, kind, first, messages: vec![] };
             let messages = vec![content(session, first)];
             all.push(Given { at: now + 1, kind: Kind::Data, messages, ..refused.clone() });
@@ -296,20 +296,13 @@ fn give(bench: &mut Bench, twin: &mut Twin, given: &Given, what: &str) -> Option
             }
             return None;
         }
-        Kind::Refused | Kind::Accepted | Kind::Deaf => {
-            match given.kind {
-                Kind::Refused => {
-                    bench.sequencer.on_session_refused();
-                    twin.session_refused();
-                }
-                Kind::Accepted => {
-                    bench.sequencer.on_session_accepted();
-                    twin.session_accepted();
-                }
-                _ => {
-                    bench.sequencer.on_deaf();
-                    twin.deaf();
-                }
+        Kind::Refused | Kind::Accepted => {
+            if given.kind == Kind::Refused {
+                bench.sequencer.on_session_refused();
+                twin.session_refused();
+            } else {
+                bench.sequencer.on_session_accepted();
+                twin.session_accepted();
             }
             bench.wait(Nanos(0));
             twin.time(given.at);

@@ -30,8 +30,6 @@ pub enum Kind {
     Refused,
     /// No packet: the venue has the session followed.
     Accepted,
-    /// No packet: nobody has listened for a time.
-    Deaf,
 }
 
 /// A packet as the twin sees it.
@@ -105,14 +103,8 @@ pub struct Twin {
     answers_from: u64,
     session: Option<u64>,
     old: VecDeque<u64>,
-    /// Somebody has listened since there was nobody.
-    listening: bool,
-    /// Until when sessions that nobody heard may come, and until when one of them may be newer than the one
-    /// followed.
-    unheard: u64,
+    /// Until when one that is heard for the first time may be older than the one followed.
     doubted: u64,
-    /// The line that led into the session followed, and until when another may lead into an older one.
-    led: Option<(usize, u64)>,
     /// Those left before anything told which is the newer, and whether the venue knows nothing of the one
     /// followed.
     unordered: Vec<u64>,
@@ -353,20 +345,10 @@ impl Twin {
         }
     }
 
-    /// Nobody listens.
-    pub fn deaf(&mut self) {
-        self.listening = false;
-    }
-
     fn refuses(&mut self, given: &Given) -> bool {
-        let gone_back_to = self.refused && self.unordered.contains(&given.session);
-        if !self.listening && (!self.old.contains(&given.session) || gone_back_to) {
-            self.listening = true;
-            self.unheard = self.now + self.session_grace;
-        }
         let Some(current) = self.session else {
             self.session = Some(given.session);
-            self.doubted = self.unheard;
+            self.doubted = self.now + self.session_grace;
             return false;
         };
         if current != given.session {
@@ -384,8 +366,7 @@ impl Twin {
                 self.unordered.retain(|other| *other != given.session);
             } else {
                 self.unordered.retain(|other| *other != current);
-                let apart = |(line, until)| line != given.line && self.now < until;
-                if self.now < self.doubted || self.led.is_some_and(apart) {
+                if self.now < self.doubted {
                     self.unordered.push(current);
                     self.contested = self.now + self.session_grace;
                 } else {
@@ -397,8 +378,7 @@ impl Twin {
                 }
             }
             self.refused = false;
-            self.doubted = self.unheard;
-            self.led = Some((given.line, self.now + self.session_grace));
+            self.doubted = self.now + self.session_grace;
             self.session = Some(given.session);
             self.count("session_changes", 1);
             self.start_over();

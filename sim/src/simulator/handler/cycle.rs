@@ -67,7 +67,6 @@ impl Handler {
                     self.with(at, now, traces, |partition, tap| partition.on_stall(now, tap));
                     let watch = &mut self.seats[at].watch;
                     watch.said.stalled = watch.said.stalled.max(Some(now));
-                    watch.deaf = true;
                 }
             }
         }

@@ -265,7 +265,6 @@ impl Handler {
         self.with(index, now, traces, |partition, tap| partition.subscribe(now, joined, tap));
         let watch = &mut self.seats[index].watch;
         watch.subscribed = joined;
-        watch.deaf |= again;
         if again && watch.run.is_some() {
             watch.said.stalled = watch.said.stalled.max(Some(now));
         }

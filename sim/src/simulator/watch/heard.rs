@@ -64,15 +64,10 @@ impl Watch {
             return;
         }
         let silent = self.is_silent(at, setup);
-        self.deaf |= silent;
-        let refused = self.left.iter().any(|(run, _)| *run == tag.run);
-        if self.deaf && !refused {
-            self.deaf = false;
-            self.unheard_until = now + setup.session_grace;
-        }
         if self.run.is_none() || self.began {
+            let ended = core::mem::take(&mut self.end_heard);
             self.begin(tag, now, setup);
-            if silent || self.ended_before {
+            if silent || ended {
                 // A session that ends a silence, or follows one that has ended, is no sooner proven whole than
                 // one that fell silent.
                 self.lapsed = self.lapsed.max(Some(at));
@@ -110,6 +105,7 @@ impl Watch {
             self.newer_since = self.newer_since.or(Some(now));
         }
         if self.run == Some(tag.run) {
+            self.end_heard |= tag.end;
             // The first packet of a run is as good as any to a handler that has heard no other, and so is one
             // that came broken before.
             let broken = core::mem::take(&mut self.broken[tag.line.index()]);
@@ -219,11 +215,8 @@ impl Watch {
         if was_left && !allowed {
             self.blame(|| "the handler goes back to a session left behind".to_owned());
         }
-        let apart = self.led.is_some_and(|(line, until)| line != tag.line && now < until);
-        let doubted = now < self.doubted_until || apart;
-        let unordered = self.run.is_some() && doubted && !was_left;
-        self.doubted_until = self.unheard_until;
-        self.led = self.run.map(|_| (tag.line, now + setup.session_grace));
+        let unordered = self.run.is_some() && now < self.doubted_until && !was_left;
+        self.doubted_until = now + setup.session_grace;
         if !unordered {
             self.left.iter_mut().for_each(|(_, doubtful)| *doubtful = false);
         }
@@ -248,7 +241,6 @@ impl Watch {
         let (first, last) = core::mem::take(&mut self.applied);
         self.expected_before = self.expected;
         self.in_sync_before = self.known_end == self.expected;
-        self.ended_before = self.said.ended;
         // Until a snapshot proves the books, late packets of the old numbers may have been taken for new, and
         // what differs may be new numbers, unheard until then, that fill what was missing of the old.
         let unheard = self.newest_run > self.run;

@@ -5,7 +5,7 @@ mod excuses;
 mod heard;
 
 use candor_core::limits::LINES;
-use candor_core::{Line, Loss, LossKind, Mono, Nanos, SessionId, Status, Symbol};
+use candor_core::{Loss, LossKind, Mono, Nanos, SessionId, Status, Symbol};
 use candor_engine::{Notice, Step};
 
 use super::network::Tag;
@@ -44,14 +44,8 @@ pub(super) struct Watch {
     /// Runs left behind in this life, and whether that was before it was known which is the newer, the
     /// run left or the one followed instead: then the venue's refusal brings it back, once.
     left: Vec<(u32, bool)>,
-    /// The handler has listened to nothing, from its start or for a time.
-    pub(super) deaf: bool,
-    /// Until when it may be brought runs that nobody heard, and until when one of them may be newer than the
-    /// one followed.
-    unheard_until: Mono,
+    /// Until when one that is heard for the first time may be older than the one followed.
     doubted_until: Mono,
-    /// The line that led into the run followed, and until when another may lead into an older one.
-    led: Option<(Line, Mono)>,
     /// When one of those that were left so was heard last, until a snapshot says which is in force.
     rival: Option<Mono>,
     /// Numbers of a run from before the one followed, under the same name and beyond what came of it, look
@@ -79,8 +73,9 @@ pub(super) struct Watch {
     expected_before: u64,
     /// Whether it missed nothing then.
     in_sync_before: bool,
-    /// Whether its session had ended then.
-    ended_before: bool,
+    /// The end of the run followed has been put before the handler, whatever is missing of it: what repeats that
+    /// vouches for nothing.
+    end_heard: bool,
     pub(super) subscribed: bool,
     /// The run that was followed when the map ended: no session of today's.
     old_run: Option<u32>,
@@ -140,10 +135,7 @@ impl Watch {
             evidence: Mono::NEVER,
             vouched: Mono::NEVER,
             left: Vec::new(),
-            deaf: true,
-            unheard_until: Mono::NEVER,
             doubted_until: Mono::NEVER,
-            led: None,
             rival: None,
             old_ahead: 1,
             session_refused: false,
@@ -159,7 +151,7 @@ impl Watch {
             known_end: 1,
             expected_before: 1,
             in_sync_before: true,
-            ended_before: false,
+            end_heard: false,
             subscribed: true,
             old_run: None,
             said: Said::default(),
