@@ -100,6 +100,10 @@ canaries! {
     StartUnproven,
     /// A reader does not look at the words of the kill switch.
     HaltIgnored,
+    /// What was held back behind a snapshot is believed though no line has gone on since that was made.
+    HeldUnproven,
+    /// What was held back is believed behind a snapshot though an answer has contradicted it.
+    ContradictedReplayed,
     /// An answer is taken right behind a snapshot, where nothing is known that it could agree with.
     BareAnswerTaken,
     /// Of two changes of session, one soon behind the other, the second is taken to be in order.

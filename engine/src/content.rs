@@ -27,6 +27,8 @@ pub(crate) struct Content {
     pub(crate) session: SessionId,
     /// When a packet was heard last that shows the stream followed to be alive.
     pub(crate) heard: Mono,
+    /// When one came last that shows where the venue is: nothing higher was known.
+    pub(crate) newest: Mono,
     /// Whether a message that repeats its symbol defines it where nothing has.
     pub(crate) named_by_any_message: bool,
     pub(crate) now: Mono,
@@ -75,6 +77,7 @@ impl Content {
             since: Mono::NEVER,
             session: SessionId::NONE,
             heard: Mono::NEVER,
+            newest: Mono::NEVER,
             named_by_any_message: false,
             now: Mono::NEVER,
             dirty: Vec::with_capacity(symbols),

@@ -154,6 +154,11 @@ impl Partition {
         let at = at.min(now);
         let epoch = content.epoch;
         let ahead = packet.range.is_empty() || packet.range.end > self.sequencer.expected();
+        let known_end = self.sequencer.known_end();
+        let newest = match packet.range.is_empty() {
+            true => packet.range.end >= known_end,
+            false => packet.range.end > known_end,
+        };
         let differ = self.sequencing.get(Counter::LinesDiffer);
         content.missing_since = self.sequencer.gaps().first().map(|gap| gap.opened);
         let heard = content.heard;
@@ -172,6 +177,9 @@ impl Partition {
                 content.evidence.only_since(at);
             }
             content.heard = content.heard.max(at);
+            if newest {
+                content.newest = content.newest.max(at);
+            }
             // A copy of what is known shows that the venue was alive, not where it is: a line that
             // lags is prompt with what is long past.
             if ahead || content.epoch != epoch {

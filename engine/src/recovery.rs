@@ -294,6 +294,15 @@ impl Partition {
                     sink.step(&Step::SnapshotFailed { why }, now);
                     return false;
                 }
+                // What was held behind it is of the numbers that an answer contradicted.
+                Verdict::Splice(splice)
+                    if !only_quarantined
+                        && splice.next() < known_end
+                        && self.sequencer.is_contradicted()
+                        && !candor_core::canary!(ContradictedReplayed) =>
+                {
+                    content.begin_splice(splice.alone(), true);
+                }
                 Verdict::Splice(splice) => content.begin_splice(splice, false),
                 // The other books follow our numbers: they would all have to be rebuilt. And one that
                 // contains all that was needed when it was asked for is not behind the lines: they have
@@ -332,8 +341,11 @@ impl Partition {
             let from = next.max(expected);
             self.sequencer.splice(now, from, &mut self.sequencing, &mut apply);
             // What is missing right behind its number: then the lines have shown higher ones, and not
-            // that this one is theirs.
-            if !self.sequencer.gaps().is_empty() {
+            // that this one is theirs. Nor have they where all that followed it here came before it was made:
+            // the numbers may have begun again since, heard by nobody.
+            let held = next < known_end && !candor_core::canary!(HeldUnproven);
+            let stale = held && self.content.newest < self.content.rebuild.begun_at;
+            if stale || !self.sequencer.gaps().is_empty() {
                 self.content.evidence.only_since(now);
             }
         }

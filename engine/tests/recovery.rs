@@ -102,6 +102,8 @@ fn everyone_missed_46() {
     assert_eq!(bench.reason("AAPL"), Some(Reason::Recovering));
     load(&mut bench, ask.cycle, &image(980_000));
     end(&mut bench, ask.cycle, 6);
+    assert_eq!(bench.reason("AAPL"), Some(Reason::Late), "nothing held is newer than the snapshot");
+    bench.heartbeat(Line::A, 7);
     assert!(bench.status("AAPL").is_live());
     assert_eq!(bench.shown.best("AAPL", Side::Bid), Some((1_000_000, 100)));
     let view = bench.shown.view("AAPL");
@@ -233,8 +235,9 @@ fn snapshot_older_than_gap() {
     let again = snapshot_asked(&mut bench);
     begin(&mut bench, again.cycle);
     load(&mut bench, again.cycle, &image(970_000));
+    bench.heartbeat(Line::A, 10);
     end(&mut bench, again.cycle, 9);
-    assert!(bench.status("AAPL").is_live());
+    assert!(bench.status("AAPL").is_live(), "a line has gone on since it began");
     assert_eq!(bench.shown.view("AAPL").bid_count, 3);
 }
 
@@ -344,6 +347,7 @@ fn a_loss_while_some_books_are_rebuilt_rebuilds_all() {
     begin(&mut bench, again.cycle);
     load(&mut bench, again.cycle, &image(980_000));
     end(&mut bench, again.cycle, 7);
+    bench.heartbeat(Line::A, 8);
     assert!(bench.status("AAPL").is_live());
     assert!(bench.status("MSFT").is_live());
     assert_eq!(bench.shown.best("MSFT", Side::Bid), Some((500_000, 7)));

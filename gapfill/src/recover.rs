@@ -75,7 +75,14 @@ impl Sequencer {
     /// nothing is known there that an answer could agree with, until a line has brought it.
     #[must_use]
     pub fn doubts_answers(&self) -> bool {
-        self.stream.doubts_answers || self.stream.is_bare()
+        self.is_contradicted() || self.stream.is_bare()
+    }
+
+    /// Whether an answer has contradicted what is known, and nothing has settled since what is true: what lines
+    /// have brought may be of numbers that are over.
+    #[must_use]
+    pub fn is_contradicted(&self) -> bool {
+        self.stream.doubts_answers
     }
 
     /// A snapshot contains everything before `next`, which is the next number from here on, or what

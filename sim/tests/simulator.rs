@@ -117,6 +117,7 @@ scenarios! {
     join_as_sessions_change_twice = "join-as-sessions-change-twice",
     sessions_change_while_dark = "sessions-change-while-dark",
     restart_behind_splice = "restart-behind-splice",
+    restart_contradicted = "restart-contradicted",
     failover_new_session = "failover-new-session",
     session_change_all = "session-change-all",
     two_publishers = "two-publishers",

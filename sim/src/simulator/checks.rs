@@ -378,7 +378,7 @@ impl Case<'_> {
             return Err("I1: Live while lines differ".to_owned());
         }
         if watch.mixed {
-            return Err("I1: Live with a start of other numbers".to_owned());
+            return Err("I1: Live with messages of other numbers".to_owned());
         }
         if watch.said.restarted && self.setup.services.is_some_and(|services| services.snapshot) {
             return Err("I1: Live after its numbers began again, without a snapshot".to_owned());

@@ -20,7 +20,8 @@ pub(super) use recovery::restart_before_start_is_had;
 #[cfg(canary)]
 pub(super) use sequence::{
     join_as_sessions_change_twice, restart_among_copies, restart_behind_splice,
-    restart_just_passed, sessions_change_while_dark, start_as_sessions_change_twice,
+    restart_contradicted, restart_just_passed, sessions_change_while_dark,
+    start_as_sessions_change_twice,
 };
 
 use super::schedule::{Must, Plan, ServiceSetup, Setup, Ways};
@@ -70,6 +71,7 @@ pub const ALL: &[(&str, Build)] = &[
     ("join-as-sessions-change-twice", sequence::join_as_sessions_change_twice),
     ("sessions-change-while-dark", sequence::sessions_change_while_dark),
     ("restart-behind-splice", sequence::restart_behind_splice),
+    ("restart-contradicted", sequence::restart_contradicted),
     ("failover-new-session", sequence::failover),
     ("session-change-all", sequence::session_change_all),
     ("two-publishers", sequence::two_publishers),

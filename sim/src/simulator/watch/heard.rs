@@ -189,8 +189,14 @@ impl Watch {
         // A number that is missing is as late as it has been known to exist.
         let known = if self.said.restarted { 0 } else { self.followed.known_end() };
         self.reached.note(known.max(self.upto()), now);
-        if self.unspliced.take().is_some() && self.known_end > self.expected {
-            self.said.stalled = self.said.stalled.max(Some(now));
+        if self.unspliced.take().is_some() {
+            if self.known_end > self.expected {
+                self.said.stalled = self.said.stalled.max(Some(now));
+            }
+            if self.known_end > self.joined_at {
+                // What was held back behind it may all have come before it was made.
+                self.lapsed = self.lapsed.max(Some(now));
+            }
         }
         if self.start_answered && !self.lacks_start() {
             // Only a line that goes on behind it shows that the answers were of the numbers lines bring.
@@ -223,7 +229,8 @@ impl Watch {
         self.left.extend(self.run.map(|run| (run, unordered)));
         self.rival = self.rival.max(unordered.then_some(now));
         self.began = false;
-        (self.old_ahead, self.mixed, self.start_answered) = (1, false, false);
+        (self.old_ahead, self.start_answered) = (1, false);
+        (self.mixed, self.contradicted) = (false, false);
         self.run = Some(tag.run);
         self.newer_since = None;
         self.began_at = tag.first;

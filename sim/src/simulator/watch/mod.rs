@@ -100,8 +100,11 @@ pub(super) struct Watch {
     broken: [(u32, u64, u64); LINES],
     /// From this number on what is in the books came by lines and answers, not in a snapshot.
     joined_at: u64,
-    /// Answers of a newer run than the one followed were taken for its start.
+    /// Answers of a newer run than the one followed were taken for its start, or a snapshot of one is followed by
+    /// what was held back of the old. Nothing of that may be Live.
     pub(super) mixed: bool,
+    /// An answer has contradicted what came before: what was held back of it must not follow a snapshot.
+    contradicted: bool,
     /// Answers have filled some of the session's start, which is missing still.
     start_answered: bool,
     /// What has come of a run that is newer than the one followed.
@@ -165,6 +168,7 @@ impl Watch {
             broken: [(0, 0, 0); LINES],
             joined_at: 1,
             mixed: false,
+            contradicted: false,
             start_answered: false,
             ahead: None,
             ahead_at: (Mono::NEVER, Mono::NEVER),
@@ -301,7 +305,8 @@ impl Watch {
             Step::Resynced { next } => self.splice(next.0, Some(now + setup.session_grace)),
             Step::SnapshotFailed { why } => self.session_refused |= why.is_of_another_session(),
             Step::RetransmitGivenUp { end } => self.given_up = end.0,
-            Step::RetransmitContradicted { .. } | Step::SnapshotAsked { .. } => {}
+            Step::RetransmitContradicted { .. } => self.contradicted = true,
+            Step::SnapshotAsked { .. } => {}
         }
     }
 
@@ -330,6 +335,7 @@ impl Watch {
 
     /// `fresh_from` is given where the numbers go on from one that is past.
     fn splice(&mut self, next: u64, fresh_from: Option<Mono>) {
+        let old_held = self.followed.known_end() > next;
         self.unspliced = Some(self.followed.clone());
         self.joined_at = next;
         let resync = fresh_from.is_some();
@@ -355,7 +361,9 @@ impl Watch {
         }
         // What was held back is applied from now on.
         self.reached.clear();
-        (self.old_ahead, self.mixed, self.start_answered) = (1, false, false);
+        let contradicted = core::mem::take(&mut self.contradicted);
+        self.mixed = newer.is_some() && old_held && !resync && !contradicted;
+        (self.old_ahead, self.start_answered) = (1, false);
         if resync || next >= self.began_at {
             self.began_at = 1;
             self.due = 1;
