@@ -1,6 +1,6 @@
 //! A symbol's book of ordered lists, and fingerprints of what a reader may be shown of it.
 
-use candor_core::{BookView, Level, Stats, Trade, TradingState};
+use candor_core::{BookView, Level, Side, Stats, Trade, TradingState};
 
 /// Best levels a side that a reader is shown.
 const SHOWN: usize = 10;
@@ -28,8 +28,8 @@ impl Fold {
         self.two(price << 32 | u64::from(orders) ^ 0x1234_5678, size | 1 << 63);
     }
 
-    fn side(&mut self, side: &[Rung]) {
-        for Rung { price, size, orders } in side.iter().rev().take(SHOWN) {
+    fn side(&mut self, side: &[Rung], depth: usize) {
+        for Rung { price, size, orders } in side.iter().rev().take(depth) {
             self.level(u64::from(*price), *size, *orders);
         }
     }
@@ -146,9 +146,19 @@ impl NaiveBook {
     #[must_use]
     pub fn book_print(&self) -> u64 {
         let mut fold = Fold(u64::from(self.shown_state()));
-        fold.side(&self.bids);
+        fold.side(&self.bids, SHOWN);
         fold.two(1, 2);
-        fold.side(&self.asks);
+        fold.side(&self.asks, SHOWN);
+        fold.0
+    }
+
+    /// The fingerprint of every level, however deep.
+    #[must_use]
+    pub fn depth_print(&self) -> u64 {
+        let mut fold = Fold(3);
+        fold.side(&self.bids, usize::MAX);
+        fold.two(1, 2);
+        fold.side(&self.asks, usize::MAX);
         fold.0
     }
 
@@ -166,19 +176,32 @@ impl NaiveBook {
     }
 }
 
-fn levels(fold: &mut Fold, levels: &[Level], count: u8) {
-    for level in levels.iter().take(usize::from(count)) {
+fn levels(fold: &mut Fold, levels: impl IntoIterator<Item = Level>) {
+    for level in levels {
         fold.level(level.price.0.cast_unsigned(), level.size, level.orders);
     }
+}
+
+/// The fingerprint of every level of a book, best first on each side.
+#[must_use]
+pub fn print_of_depth(
+    bids: impl IntoIterator<Item = Level>,
+    asks: impl IntoIterator<Item = Level>,
+) -> u64 {
+    let mut fold = Fold(3);
+    levels(&mut fold, bids);
+    fold.two(1, 2);
+    levels(&mut fold, asks);
+    fold.0
 }
 
 /// The fingerprint of a published view's levels and state.
 #[must_use]
 pub fn print_of_book(view: &BookView) -> u64 {
     let mut fold = Fold(view.trading_state as u64);
-    levels(&mut fold, &view.bids, view.bid_count);
+    levels(&mut fold, view.levels(Side::Bid).iter().copied());
     fold.two(1, 2);
-    levels(&mut fold, &view.asks, view.ask_count);
+    levels(&mut fold, view.levels(Side::Ask).iter().copied());
     fold.0
 }
 

@@ -382,6 +382,16 @@ impl Truth {
         self.messages
     }
 
+    /// The fingerprint of every level of this symbol's book as it is now.
+    ///
+    /// # Panics
+    /// When nothing was ever said of it.
+    #[must_use]
+    pub fn depth_of(&self, symbol: &Symbol) -> u64 {
+        let at = self.find(symbol).expect("a symbol that was named");
+        self.symbols[at as usize].book().depth_print()
+    }
+
     /// The session of a run, once anything was published in it.
     #[must_use]
     pub fn session(&self, run: u32) -> Option<[u8; 10]> {

@@ -1,7 +1,7 @@
 //! What a reader may see at an instant, judged by the oracle: the invariants, one by one.
 
 use candor_core::counters::Counter;
-use candor_core::{BookView, Mono, Nanos, Reason, SessionId, Symbol};
+use candor_core::{BookView, Mono, Nanos, Reason, SessionId, Side, Symbol};
 use candor_shm::{Read, Region};
 
 use super::Setup;
@@ -10,7 +10,7 @@ use super::maps::Maps;
 use super::said::Joined;
 use super::schedule::{Expect, Must, Tamper, Whose};
 use crate::market::Family;
-use crate::oracle::book::{print_of_book, print_of_trades};
+use crate::oracle::book::{print_of_book, print_of_depth, print_of_trades};
 use crate::oracle::{Entry, Truth};
 
 /// A check that did not hold, in words: which invariant, and what was seen.
@@ -268,6 +268,12 @@ impl Judge<'_> {
                 }
                 Read::Live(view) if at_rest && print_of_book(&view.book) != entry.print.book => {
                     return wrong(format!("I5: {name} is healed and not the venue's book"));
+                }
+                Read::Live(_)
+                    if at_rest && depth_of(seat, &name) != Some(truth.depth_of(&name)) =>
+                {
+                    let what = format!("I5: {name} is healed, and differs where no reader looks");
+                    return wrong(what);
                 }
                 Read::Live(_) => {}
             }
@@ -566,4 +572,11 @@ pub fn healing_bound(setup: &Setup) -> Nanos {
             + setup.lease.0
             + services,
     )
+}
+
+/// The fingerprint of all levels that the handler has of a symbol, those that no reader sees too.
+fn depth_of(seat: &Seat, name: &Symbol) -> Option<u64> {
+    let (index, _) = seat.partition.symbols().find(|(_, symbol)| symbol == name)?;
+    let side = |side| seat.partition.books().levels(index, side);
+    Some(print_of_depth(side(Side::Bid), side(Side::Ask)))
 }
