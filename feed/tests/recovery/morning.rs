@@ -12,14 +12,14 @@ use std::thread;
 
 use candor::config::Partition;
 use candor::store::{Outcome, Request, Store, load};
-use candor_core::{TradingDate, Venue};
+use candor_core::{Nanos, TradingDate, Venue};
 use candor_maps::calendar::Wall;
 use candor_maps::check::Wanted;
 use candor_maps::file;
 use candor_shm::{Preopen, PreopenVerdict, Region};
 use serde_json::Value;
 
-use crate::scene::{Handler, PREOPEN, QUICK, Scene, eventually};
+use crate::scene::{Handler, ONE_TEST, PREOPEN, QUICK, Scene, eventually, within_a_day};
 
 /// Deadlines that are past, but in the first minutes of a day, and two that are ahead, but in its last.
 const MORNING: &str = "map = { calendar = \"every-day\", at = \"00:00\", timeline = { joins = \"00:01\", \
@@ -37,6 +37,7 @@ fn today() -> TradingDate {
 /// Has the handler of this name take its partitions from a store of its own, which is empty yet. The partitions
 /// it had.
 fn mapped(scene: &Scene, name: &str, morning: &str) -> Vec<Partition> {
+    within_a_day(Nanos::from_secs(125), ONE_TEST + ONE_TEST);
     let path = scene.configure(name, QUICK);
     let config = candor::config::load(&path).unwrap();
     let whole = fs::read_to_string(&path).unwrap();

@@ -15,7 +15,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use crate::child;
-pub use crate::wait::{eventually, pause};
+pub use crate::wait::{ONE_TEST, eventually, pause, within_a_day};
 
 /// Waits short enough for a test. Nothing of what is tested depends on them but how long it takes.
 pub const QUICK: &str = "recovery = { timeout_ms = 20, patience_ms = 150, begin_ms = 2000, \
@@ -64,6 +64,7 @@ pub const PREOPEN: &str =
 impl Scene {
     /// An exchange with these flags besides, not started.
     pub fn new(name: &str, services: bool) -> Scene {
+        within_a_day(Nanos::ZERO, ONE_TEST);
         static NEXT: AtomicU16 = AtomicU16::new(0);
         let nth = NEXT.fetch_add(1, Ordering::Relaxed);
         let memory = Path::new("/dev/shm");

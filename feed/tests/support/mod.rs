@@ -9,6 +9,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use candor_core::Nanos;
 use candor_shm::{Region, clock};
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -32,6 +33,7 @@ pub struct Folder(PathBuf);
 impl Folder {
     /// Of this name among the folders of these tests.
     pub fn new(tests: &str, name: &str) -> Folder {
+        within_a_day(Nanos::ZERO, ONE_TEST);
         let path = PathBuf::from(format!("/dev/shm/candor-{tests}-{name}-{}", std::process::id()));
         fs::create_dir_all(&path).unwrap();
         // Others may look, so that it is the file in question that refuses them.

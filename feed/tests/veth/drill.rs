@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use crate::maps::{Maps, preopen, today};
 use crate::recovery::quick;
-use crate::world::{PREOPEN, Plan, World, candor, eventually, finished};
+use crate::world::{ONE_TEST, PREOPEN, Plan, World, candor, eventually, finished, within_a_day};
 
 const PLAN: Plan = Plan { partitions: 5, services: true, edit: quick, ..Plan::DEFAULT };
 
@@ -51,6 +51,8 @@ fn ask_for_drill(world: &World) {
 
 /// Drills, with an exchange whose arguments are edited. Its answer, exit code and how long it took.
 fn drill(world: &World, edit: &str) -> (Value, i32, Nanos) {
+    // Drills refuse to begin shortly before.
+    within_a_day(Nanos::ZERO, BOUND + ONE_TEST);
     let begun = clock::now();
     let mut command = Command::new(env!("CARGO_BIN_EXE_candor"));
     command.arg("drill").arg("-c").arg(world.path("handler.toml")).args(["-o", "json"]);

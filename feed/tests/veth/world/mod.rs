@@ -18,7 +18,7 @@ use candor_sim::truth::Truth;
 use serde_json::Value;
 
 use crate::child;
-pub use crate::wait::{eventually, pause};
+pub use crate::wait::{ONE_TEST, eventually, pause, within_a_day};
 use namespaces::Namespaces;
 pub use namespaces::{EXCHANGE_INTERFACE, HANDLER_INTERFACE, SENDER, inside};
 pub use process::{Halt, Process};
@@ -107,6 +107,7 @@ pub const PREOPEN: &str =
 impl World {
     /// A world without processes yet. `None` after saying why the test is skipped.
     pub fn new(test: &str, plan: Plan) -> Option<World> {
+        within_a_day(Nanos::ZERO, ONE_TEST);
         let host = candor_af_xdp::probe::host().ok()?;
         // CAP_NET_ADMIN, and CAP_SYS_ADMIN for the namespaces; the rest is root's anyway.
         let needed: u64 = 1 << 12 | 1 << 21;
