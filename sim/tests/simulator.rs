@@ -338,6 +338,23 @@ fn scenarios_of_recovery_are_what_they_are_called() {
         assert!(count(Counter::RetransmitContradicts) > 0, "few seem missing, and are asked for");
         let (_, count) = counted("restart-unheard", 1, venue);
         assert_eq!(count(Counter::RetransmitContradicts), 0, "so many that a snapshot is fetched");
+        for seed in 0..6 {
+            let (_, count) = counted("retransmit-denied", seed, venue);
+            let wrong = [
+                Counter::RetransmitTimeouts,
+                Counter::RetransmitRefused,
+                Counter::RetransmitContradicts,
+                Counter::RetransmitGivenUp,
+            ];
+            assert!(wrong.map(&count) != [0; 4], "seed {seed}: denied, and counted");
+            assert!(count(Counter::SnapshotsSpliced) > 0, "seed {seed}: then a snapshot");
+        }
+        let (_, count) = counted("failover-new-session", 1, venue);
+        assert!(count(Counter::SnapshotsSpliced) > 0, "nobody heard its beginning");
+        let (_, count) = counted("failover-new-session", 2, venue);
+        assert_eq!(count(Counter::SnapshotsSpliced), 0, "it was heard from its beginning");
+        let (outcome, _) = counted("snapshot-older-than-gap", 1, venue);
+        assert!(outcome.connected < 40, "asked {} times in half a second", outcome.connected);
         let (_, count) = counted("overlapping-gaps", 2, venue);
         assert!(count(Counter::GapsOutlived) >= 12, "a gap a step");
         let [on_a, on_b] = [Counter::LostOnA, Counter::LostOnB].map(count);

@@ -94,7 +94,7 @@
 //!   so too, and is no older, it is not the service that is behind: a corrupt number has carried the
 //!   stream away, and it has to go on from the snapshot ([`Verdict::Resync`]).
 //! - **Back-off.** After each cycle that came to nothing the wait for the next doubles, up to the
-//!   longest. It begins anew with a splice or a session. A login that was refused and a quota that is
+//!   longest. It begins anew with a splice that is no resync, or with a session. A login that was refused and a quota that is
 //!   used up are not tried again before the longest wait. Wanting and not wanting change nothing
 //!   about it.
 //! - **Sessions.** [`Snapshots::reset`] for a new session, and when the numbers restart within one.

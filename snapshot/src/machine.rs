@@ -321,7 +321,12 @@ impl Snapshots {
         assert_eq!(splice.next, next, "a splice at another number");
         assert!(splice.resync || next >= self.want.needs, "a gap opened behind the snapshot");
         self.phase = Phase::Idle;
+        let back_off = self.back_off;
         self.forget(counters);
+        if splice.resync {
+            // What was too old may have been the service's fault after all: then the same happens again.
+            self.back_off = back_off;
+        }
         counters.add(Counter::SnapshotsSpliced, 1);
     }
 

@@ -297,7 +297,7 @@ impl World {
                 assert_eq!(seq, next.max(self.expected), "what the snapshot lacks");
                 assert!(self.snapshots.held().is_empty());
                 self.snapshots.done(now, splice, &mut self.counters);
-                self.twin.done();
+                self.twin.done(false);
                 self.spliced(next);
             }
             Verdict::Resync(splice) => {
@@ -305,7 +305,7 @@ impl World {
                 assert_eq!(said, Says::Resync(next));
                 assert_eq!(snapshots.take_held(&splice), None);
                 snapshots.done(now, splice, counters);
-                self.twin.done();
+                self.twin.done(true);
                 (self.expected, self.known_end) = (next, next);
                 self.lost_to = self.lost_to.min(next);
             }

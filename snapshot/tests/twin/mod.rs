@@ -243,9 +243,13 @@ impl Twin {
         }
     }
 
-    pub(crate) fn done(&mut self) {
+    pub(crate) fn done(&mut self, resync: bool) {
         self.spliced += 1;
+        let failures = std::mem::take(&mut self.failures);
         self.forget();
+        if resync {
+            self.failures = failures;
+        }
     }
 
     pub(crate) fn abandon(&mut self) -> Says {

@@ -54,7 +54,7 @@ pub(super) fn gap_over_limit(seed: u64) -> Plan {
 pub(super) fn retransmit_denied(seed: u64) -> Plan {
     const DENIALS: [ServiceFault; 6] = [
         ServiceFault::Refuse,
-        ServiceFault::Throttle(1),
+        ServiceFault::Throttle(0),
         ServiceFault::Hang,
         ServiceFault::Partial,
         ServiceFault::Late(ms(80)),
