@@ -58,8 +58,8 @@ pub(crate) struct Rebuild {
     pub(crate) extent: Extent,
     /// What the one that has begun is for.
     pub(crate) begun: Extent,
-    /// When that was.
-    pub(crate) begun_at: Mono,
+    /// When the last one had come whole.
+    pub(crate) loaded_at: Mono,
     /// It is being joined to the stream: what was held back is applied, a bounded part at a time.
     pub(crate) splicing: Option<Splicing>,
     /// Only a snapshot of everything before this number makes the books whole.
@@ -91,7 +91,7 @@ impl Rebuild {
             hold: Hold::Nothing,
             extent: Extent::All,
             begun: Extent::All,
-            begun_at: Mono::NEVER,
+            loaded_at: Mono::NEVER,
             splicing: None,
             needs: None,
             quarantined_needs: SeqNo::FIRST,
@@ -267,7 +267,6 @@ impl Content {
         // Where there are no books at all, some of them are not enough, whatever it was asked for.
         let emptied = rebuild.hold == Hold::All;
         rebuild.begun = if emptied { Extent::All } else { rebuild.extent };
-        rebuild.begun_at = now;
         match rebuild.begun {
             Extent::All => {
                 rebuild.hold = Hold::All;

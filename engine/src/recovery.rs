@@ -58,6 +58,16 @@ impl Partition {
                 self.content.evidence.start_answered |= lacked_start;
             }
             (Answer::Contradicts, _) => {
+                // Of what is known some is of numbers that are over, or the answer is: only what contains all of
+                // it will do.
+                let known_end = self.sequencer.known_end();
+                let content = &mut self.content;
+                if content.rebuild.snapshots.is_some()
+                    && !candor_core::canary!(ContradictedReplayed)
+                {
+                    content.evidence.lines_differ = true;
+                    content.rebuild.lacks(packet.range.first, known_end, now);
+                }
                 sink.step(&Step::RetransmitContradicted { range: packet.range }, now);
             }
             _ => {}
@@ -107,7 +117,8 @@ impl Partition {
                 }
             }
             (snapshot::Step::Failed(why), _) => sink.step(&Step::SnapshotFailed { why }, now),
-            (snapshot::Step::Ignore | snapshot::Step::Take | snapshot::Step::Check, _) => {}
+            (snapshot::Step::Check, _) => content.rebuild.loaded_at = now,
+            (snapshot::Step::Ignore | snapshot::Step::Take, _) => {}
         }
         self.settle(sink);
         self.show_numbers(sink);
@@ -294,15 +305,6 @@ impl Partition {
                     sink.step(&Step::SnapshotFailed { why }, now);
                     return false;
                 }
-                // What was held behind it is of the numbers that an answer contradicted.
-                Verdict::Splice(splice)
-                    if !only_quarantined
-                        && splice.next() < known_end
-                        && self.sequencer.is_contradicted()
-                        && !candor_core::canary!(ContradictedReplayed) =>
-                {
-                    content.begin_splice(splice.alone(), true);
-                }
                 Verdict::Splice(splice) => content.begin_splice(splice, false),
                 // The other books follow our numbers: they would all have to be rebuilt. And one that
                 // contains all that was needed when it was asked for is not behind the lines: they have
@@ -344,7 +346,7 @@ impl Partition {
             // that this one is theirs. Nor have they where all that followed it here came before it was made:
             // the numbers may have begun again since, heard by nobody.
             let held = next < known_end && !candor_core::canary!(HeldUnproven);
-            let stale = held && self.content.newest < self.content.rebuild.begun_at;
+            let stale = held && self.content.newest < self.content.rebuild.loaded_at;
             if stale || !self.sequencer.gaps().is_empty() {
                 self.content.evidence.only_since(now);
             }

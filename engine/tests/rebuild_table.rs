@@ -32,7 +32,7 @@ const TABLE: &str = "
 | it ends at the next number | · | · | Failed(out_of_order) | Failed(out_of_order) | Spliced → Live | · | Spliced → Unproven/Live | Spliced Resynced → Late | · |
 | it ends before the gap | · | · | Failed(out_of_order) | Failed(out_of_order) | Failed(too_old) | · | Failed(too_old) | Failed(too_old) | · |
 | it is refused | · | · | Failed(busy) | Failed(busy) | Failed(busy) | · | Failed(busy) | Failed(busy) | · |
-| an answer contradicts | Contradicted | Contradicted GivenUp Asked | Contradicted | Contradicted | Contradicted | Contradicted | Contradicted | Contradicted | · |
+| an answer contradicts | Contradicted Asked → LinesDiffer | Contradicted GivenUp Asked | Contradicted | Contradicted | Contradicted | Contradicted | Contradicted Failed(abandoned) → LinesDiffer | Contradicted | · |
 | the numbers begin again | → SessionChanged | → SessionChanged | → SessionChanged | · | → SessionChanged | → SessionChanged | → SessionChanged | → SessionChanged | · |
 | a new session | · | → Live | → Live | Asked → SessionChanged | → Live | → Live | → Live | → Live | · |
 | the groups are left | → Unsubscribed | → Unsubscribed | → Unsubscribed | → Unsubscribed | → Unsubscribed | → Unsubscribed | → Unsubscribed | → Unsubscribed | → Unsubscribed |

@@ -235,9 +235,10 @@ fn snapshot_older_than_gap() {
     let again = snapshot_asked(&mut bench);
     begin(&mut bench, again.cycle);
     load(&mut bench, again.cycle, &image(970_000));
-    bench.heartbeat(Line::A, 10);
     end(&mut bench, again.cycle, 9);
-    assert!(bench.status("AAPL").is_live(), "a line has gone on since it began");
+    assert_eq!(bench.reason("AAPL"), Some(Reason::Late), "no line has gone on since it came");
+    bench.heartbeat(Line::A, 10);
+    assert!(bench.status("AAPL").is_live());
     assert_eq!(bench.shown.view("AAPL").bid_count, 3);
 }
 

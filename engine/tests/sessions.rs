@@ -250,6 +250,31 @@ fn a_session_that_a_lagging_line_brings_behind_a_newer_one_makes_nothing_live() 
     }
 }
 
+/// A primary that fails over twice within moments, half of the one between still alive: its service knows nothing of
+/// the last, and its line still speaks.
+#[test]
+fn what_one_line_brought_in_its_order_is_not_undone_by_a_service() {
+    let mut bench = opened(Services { retransmit: None, snapshot: Some(SNAPSHOTS) });
+    begin(&mut bench, 0, Line::A);
+    bench.pass(SESSION_GRACE + SESSION_GRACE);
+    begin(&mut bench, 1, Line::A);
+    bench.pass(ms(300));
+    begin(&mut bench, 2, Line::A);
+    for number in 4..104 {
+        bench.pass(ms(100));
+        for action in actions(&mut bench) {
+            if let Action::Snapshot(ask) = action {
+                let failed = SnapshotPart::Failed(Refusal::WrongSession);
+                bench.partition.on_snapshot(bench.now, ask.cycle, &failed, &mut bench.shown);
+            }
+        }
+        go_on(&mut bench, 1, Line::B, number);
+        go_on(&mut bench, 2, Line::A, number);
+        assert_eq!(bench.partition.session(), session(2));
+        assert!(!is_live(&bench), "beside one that may be the newer");
+    }
+}
+
 #[test]
 fn the_venues_service_brings_back_the_newer_one() {
     let services = Services { retransmit: Some(ASKS), snapshot: Some(SNAPSHOTS) };

@@ -94,8 +94,8 @@
 //! - **Sessions.** Another session name is followed at once, unless it is one of the last
 //!   [`limits::OLD_SESSIONS`] left behind. Of two that are heard for the first time within
 //!   [`Config::session_grace`] of each other nothing tells which is the newer: the one left for the other is
-//!   gone back to, once, when the venue's own service knows nothing of the other ([`Sequencer::on_session_refused`]) and
-//!   a line brings it. Until then, and for as long as it is heard, the session followed is contested
+//!   gone back to, once, unless one line brought both behind a change, when the venue's own service knows
+//!   nothing of the other ([`Sequencer::on_session_refused`]) and a line brings it. Until then, and for as long as it is heard, the session followed is contested
 //!   ([`Sequencer::contested_until`]); the same service ends that where it has the session followed
 //!   ([`Sequencer::on_session_accepted`]).
 //! - **Restart.** The numbers start over under the same name when a line comes back to number 1 with

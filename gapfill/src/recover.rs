@@ -57,9 +57,9 @@ impl Sequencer {
         }
     }
 
-    /// The venue's own service knows nothing of the session followed. Where another was left for it in
-    /// the first [`Config::session_grace`](crate::Config::session_grace) of all, when nothing told which of
-    /// the two is the newer, that is followed again from its next packet on. What is known stays until then.
+    /// The venue's own service knows nothing of the session followed. Where another was left for it when
+    /// nothing told which of the two is the newer, that is followed again from its next packet on, unless one
+    /// line had brought both. What is known stays until then.
     pub fn on_session_refused(&mut self) {
         self.old.on_refused();
     }
@@ -75,14 +75,7 @@ impl Sequencer {
     /// nothing is known there that an answer could agree with, until a line has brought it.
     #[must_use]
     pub fn doubts_answers(&self) -> bool {
-        self.is_contradicted() || self.stream.is_bare()
-    }
-
-    /// Whether an answer has contradicted what is known, and nothing has settled since what is true: what lines
-    /// have brought may be of numbers that are over.
-    #[must_use]
-    pub fn is_contradicted(&self) -> bool {
-        self.stream.doubts_answers
+        self.stream.doubts_answers || self.stream.is_bare()
     }
 
     /// A snapshot contains everything before `next`, which is the next number from here on, or what

@@ -8,7 +8,7 @@ use candor_core::{Content, Line, Loss, LossKind, Mono, Nanos, Packet, SeqNo, Seq
 use crate::fingerprints::{Fingerprints, print_of};
 use crate::inspect::{Finding, Known, inspect};
 use crate::lines::{LineState, Old};
-use crate::sessions::{OldSessions, Past};
+use crate::sessions::{Doubt, OldSessions, Past};
 use crate::sink::Sink;
 use crate::stream::{Phase, Stream};
 use crate::{Config, Gaps, Heard, Notice, Output, State, Wholeness};
@@ -26,6 +26,10 @@ pub struct Sequencer {
     /// Until then the session followed may be newer than one that is heard for the first time: a line that lags,
     /// or whose path became shorter, may bring one that nobody else has brought.
     doubted_until: Mono,
+    /// Until then that is so whatever brings the other: nobody listened before.
+    started_until: Mono,
+    /// The line that led into the session followed, once that has changed.
+    led: Option<Line>,
     pub(crate) old: OldSessions,
     /// Until then the session followed is contested: another one, left when nothing told which of them is
     /// the newer, was heard a [`Config::session_grace`] before, or followed.
@@ -52,6 +56,8 @@ impl Sequencer {
             wake: None,
             session: None,
             doubted_until: Mono::NEVER,
+            started_until: Mono::NEVER,
+            led: None,
             old: OldSessions::new(),
             contested_until: Mono::NEVER,
             stream: Stream::new(),
@@ -139,7 +145,7 @@ impl Sequencer {
     }
 
     /// Until when nothing tells whether the session followed is the one in force: another one was heard a
-    /// [`Config::session_grace`] before that, and was left for this one in the first of all. `None` where
+    /// [`Config::session_grace`] before that, and was left for this one within one of it. `None` where
     /// that is past, or never was.
     #[must_use]
     pub fn contested_until(&self, now: Mono) -> Option<Mono> {
@@ -218,13 +224,14 @@ impl Sequencer {
                     false
                 }
                 Some(Past::Welcome) | None => {
-                    self.change_session(current, session, sink);
+                    self.change_session(line, current, session, sink);
                     true
                 }
             },
             None => {
                 self.session = Some(session);
-                self.doubted_until = sink.now + self.config.session_grace;
+                self.started_until = sink.now + self.config.session_grace;
+                self.doubted_until = self.started_until;
                 sink.session = session;
                 sink.notice(Notice::Started { session, first: packet.range.first });
                 true
@@ -234,20 +241,27 @@ impl Sequencer {
 
     fn change_session<O: Output>(
         &mut self,
+        line: Line,
         from: SessionId,
         to: SessionId,
         sink: &mut Sink<'_, O>,
     ) {
         assert_ne!(from, to);
         // A publisher of an old session, or a line that lags behind two changes, may be the second that a
-        // handler hears within the time by which a line lags.
-        let unordered = sink.now < self.doubted_until;
-        let back = self.old.leave(from, to, unordered);
-        if unordered && !back {
+        // handler hears within the time by which a line lags. A line by itself brings them in their order,
+        // unless its path became shorter.
+        let doubt = match sink.now {
+            now if now >= self.doubted_until => Doubt::Ordered,
+            now if now < self.started_until || self.led != Some(line) => Doubt::Open,
+            _ => Doubt::Contested,
+        };
+        let back = self.old.leave(from, to, doubt);
+        if doubt != Doubt::Ordered && !back {
             // It was heard until now.
             self.contested_until = sink.now + self.config.session_grace;
         }
         self.session = Some(to);
+        self.led = Some(line);
         if !candor_core::canary!(ChangeUndoubted) {
             self.doubted_until = sink.now + self.config.session_grace;
         }

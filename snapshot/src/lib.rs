@@ -232,11 +232,6 @@ impl Splice {
     pub fn next(&self) -> SeqNo {
         self.next
     }
-
-    /// The same with nothing of what was held back: it is not believed to be of the snapshot's numbers.
-    pub fn alone(self) -> Splice {
-        Splice { resync: true, ..self }
-    }
 }
 
 /// Why a cycle came to nothing.

@@ -52,6 +52,16 @@ fn whatever_goes_wrong_with_retransmission_a_snapshot_heals() {
     handler.until_live();
     let watch = Watch::start(&handler);
     for fault in ["refuse", "partial", "late 40ms", "wrong-range", "twice", "throttle 3"] {
+        let wrong = || {
+            let all = [
+                Counter::RetransmitTimeouts,
+                Counter::RetransmitRefused,
+                Counter::RetransmitGivenUp,
+                Counter::RetransmitContradicts,
+            ];
+            all.iter().map(|counter| handler.count(0, *counter)).sum::<u64>()
+        };
+        let (wrong_before, spliced) = (wrong(), handler.count(0, Counter::SnapshotsSpliced));
         scene.tell(&format!("service 1 retransmit {fault}"));
         for _ in 0..3 {
             let outlived = handler.count(0, Counter::GapsOutlived);
@@ -60,6 +70,16 @@ fn whatever_goes_wrong_with_retransmission_a_snapshot_heals() {
                 (handler.count(0, Counter::GapsOutlived) > outlived).then_some(())
             });
             eventually(&format!("{fault}: live again"), || handler.is_live(0).then_some(()));
+        }
+        // Counters follow the books within a cycle.
+        if ["refuse", "late 40ms", "wrong-range"].contains(&fault) {
+            eventually(&format!("{fault}: it is counted"), || {
+                (wrong() > wrong_before).then_some(())
+            });
+        }
+        if fault == "refuse" {
+            let more = || handler.count(0, Counter::SnapshotsSpliced) > spliced;
+            eventually("a snapshot heals", || more().then_some(()));
         }
         scene.tell("service 1 retransmit off");
     }

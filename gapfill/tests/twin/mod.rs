@@ -105,9 +105,14 @@ pub struct Twin {
     old: VecDeque<u64>,
     /// Until when one that is heard for the first time may be older than the one followed.
     doubted: u64,
+    /// The same of the first of all, and the line that led into the session followed.
+    started: u64,
+    led: Option<usize>,
     /// Those left before anything told which is the newer, and whether the venue knows nothing of the one
     /// followed.
     unordered: Vec<u64>,
+    /// Those left likewise, but on the line that had brought them: not gone back to.
+    disputed: Vec<u64>,
     refused: bool,
     /// Until when one of those has been heard too lately.
     pub contested: u64,
@@ -192,6 +197,7 @@ impl Twin {
 
     pub fn session_accepted(&mut self) {
         self.unordered.clear();
+        self.disputed.clear();
         self.contested = 0;
     }
 
@@ -348,13 +354,14 @@ impl Twin {
     fn refuses(&mut self, given: &Given) -> bool {
         let Some(current) = self.session else {
             self.session = Some(given.session);
-            self.doubted = self.now + self.session_grace;
+            self.started = self.now + self.session_grace;
+            self.doubted = self.started;
             return false;
         };
         if current != given.session {
             if let Some(place) = self.old.iter().position(|old| *old == given.session) {
                 let back = self.unordered.contains(&given.session);
-                if back && !self.refused {
+                if back && !self.refused || self.disputed.contains(&given.session) {
                     self.contested = self.now + self.session_grace;
                     self.count("contested", 1);
                 }
@@ -364,13 +371,21 @@ impl Twin {
                 self.count("gone_back", 1);
                 self.old[place] = current;
                 self.unordered.retain(|other| *other != given.session);
+                if self.now >= self.doubted {
+                    self.unordered.clear();
+                    self.disputed.clear();
+                }
             } else {
                 self.unordered.retain(|other| *other != current);
+                self.disputed.retain(|other| *other != current);
                 if self.now < self.doubted {
-                    self.unordered.push(current);
+                    let open = self.now < self.started || self.led != Some(given.line);
+                    let into = if open { &mut self.unordered } else { &mut self.disputed };
+                    into.push(current);
                     self.contested = self.now + self.session_grace;
                 } else {
                     self.unordered.clear();
+                    self.disputed.clear();
                 }
                 self.old.push_back(current);
                 if self.old.len() > OLD_SESSIONS {
@@ -378,6 +393,7 @@ impl Twin {
                 }
             }
             self.refused = false;
+            self.led = Some(given.line);
             self.doubted = self.now + self.session_grace;
             self.session = Some(given.session);
             self.count("session_changes", 1);

@@ -16,7 +16,7 @@ const EVENTS: u64 = 30_000;
 const AGAIN_EVERY: u64 = 5;
 
 /// What the swarm comes upon too seldom, tried on the first odd seeds.
-const RARE: [fn(u64) -> Plan; 17] = [
+const RARE: [fn(u64) -> Plan; 18] = [
     session_changes_in_gap,
     session_unheard,
     holdback_too_short,
@@ -33,6 +33,8 @@ const RARE: [fn(u64) -> Plan; 17] = [
     scenario::join_as_sessions_change_twice,
     scenario::sessions_change_while_dark,
     scenario::restart_behind_splice,
+    // Of an odd seed and of an even one.
+    scenario::restart_contradicted,
     scenario::restart_contradicted,
 ];
 

@@ -229,9 +229,11 @@ impl Judge<'_> {
         let followed = seat.watch.run.map(|run| truth.session(run));
         let snapshots = self.setup.services.is_some_and(|services| services.snapshot);
         let past = followed != Some(truth.session(truth.run()));
-        if seat.watch.has_left(truth.run()) && past && !snapshots {
+        let for_good = !snapshots || seat.watch.has_left_for_good(truth.run());
+        if seat.watch.has_left(truth.run()) && past && for_good {
             // It was heard first, and then an older one on a line that lags or of an old publisher: only
-            // the venue's services know (`start-beside-old-publisher`).
+            // the venue's services know (`start-beside-old-publisher`), and of two that one line brought out
+            // of their order they are not believed.
             let live = |handle| handler.region.read_at(handle, now).live().is_some();
             if seat.handles.iter().copied().any(live) {
                 return wrong("I2: healed, and Live in a session that is past".to_owned());

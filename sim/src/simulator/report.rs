@@ -43,7 +43,7 @@ pub struct Outcome {
     pub asked: u64,
     /// Requests for missing numbers that the venue's retransmit services received, however they came.
     pub requests: u64,
-    /// Connections made to its snapshot services.
+    /// Connections made to its services, for snapshots and, where the venue has it so, for missing numbers.
     pub connected: u64,
     /// What the partitions counted in the life of the handler that ran last, added up.
     pub counted: Counters,
@@ -55,12 +55,12 @@ impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} messages delivered, {} published, {} packets lost; {} requests, {} snapshots; {} reads, {} live; \
+            "{} messages delivered, {} published, {} packets lost; {} requests, {} connections; {} reads, {} live; \
              {} partitions whole at the end; {:.3} s of virtual time; digest {:016x}",
             self.messages,
             self.published,
             self.lost,
-            self.asked,
+            self.requests,
             self.connected,
             self.reads,
             self.live,

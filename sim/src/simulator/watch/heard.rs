@@ -1,8 +1,8 @@
 //! What packets and answers mean that were put before the handler, and what it must have made of them.
 
-use candor_core::Mono;
+use candor_core::{Line, Mono};
 
-use super::Watch;
+use super::{Doubt, Watch};
 use crate::oracle::Followed;
 use crate::simulator::Setup;
 use crate::simulator::network::Tag;
@@ -217,20 +217,14 @@ impl Watch {
         let back = back.map(|at| self.left.remove(at));
         let was_left = back.is_some();
         let refused = core::mem::take(&mut self.session_refused);
-        let allowed = refused && back.is_some_and(|(_, unordered)| unordered);
+        let allowed = refused && back.is_some_and(|(_, doubt)| doubt == Doubt::Open);
         if was_left && !allowed {
             self.blame(|| "the handler goes back to a session left behind".to_owned());
         }
-        let unordered = self.run.is_some() && now < self.doubted_until && !was_left;
-        self.doubted_until = now + setup.session_grace;
-        if !unordered {
-            self.left.iter_mut().for_each(|(_, doubtful)| *doubtful = false);
-        }
-        self.left.extend(self.run.map(|run| (run, unordered)));
-        self.rival = self.rival.max(unordered.then_some(now));
+        self.leave(tag.line, now, was_left, setup);
         self.began = false;
         (self.old_ahead, self.start_answered) = (1, false);
-        (self.mixed, self.contradicted) = (false, false);
+        (self.mixed, self.contradicted) = (false, 0);
         self.run = Some(tag.run);
         self.newer_since = None;
         self.began_at = tag.first;
@@ -241,6 +235,33 @@ impl Watch {
         self.followed = Followed::new();
         self.reached.clear();
         (self.evidence, self.vouched) = (Mono::NEVER, Mono::NEVER);
+    }
+
+    /// The run followed is left for one that this line brings. Where its numbers begin again under the same name
+    /// that is no change of session, and says nothing of the order of those.
+    fn leave(&mut self, line: Line, now: Mono, back: bool, setup: &Setup) {
+        let Some(run) = self.run else {
+            self.started_until = now + setup.session_grace;
+            self.doubted_until = self.started_until;
+            return;
+        };
+        if self.said.restarted {
+            self.left.push((run, Doubt::None));
+            return;
+        }
+        let doubt = match now {
+            _ if back || now >= self.doubted_until => Doubt::None,
+            _ if now < self.started_until || self.led != Some(line) => Doubt::Open,
+            _ => Doubt::Contested,
+        };
+        self.doubted_until = now + setup.session_grace;
+        self.led = Some(line);
+        if doubt == Doubt::None {
+            self.left.iter_mut().for_each(|(_, doubt)| *doubt = Doubt::None);
+        } else {
+            self.rival = self.rival.max(Some(now));
+        }
+        self.left.push((run, doubt));
     }
 
     /// After a call: what was applied must have come, and nothing that came was left.

@@ -5,7 +5,7 @@ mod excuses;
 mod heard;
 
 use candor_core::limits::LINES;
-use candor_core::{Loss, LossKind, Mono, Nanos, SessionId, Status, Symbol};
+use candor_core::{Line, Loss, LossKind, Mono, Nanos, SessionId, Status, Symbol};
 use candor_engine::{Notice, Step};
 
 use super::network::Tag;
@@ -43,9 +43,13 @@ pub(super) struct Watch {
     vouched: Mono,
     /// Runs left behind in this life, and whether that was before it was known which is the newer, the
     /// run left or the one followed instead: then the venue's refusal brings it back, once.
-    left: Vec<(u32, bool)>,
-    /// Until when one that is heard for the first time may be older than the one followed.
+    left: Vec<(u32, Doubt)>,
+    /// Until when one that is heard for the first time may be older than the one followed, and until when that
+    /// is so because nobody listened before.
     doubted_until: Mono,
+    started_until: Mono,
+    /// The line that led into the run followed, once that has changed.
+    led: Option<Line>,
     /// When one of those that were left so was heard last, until a snapshot says which is in force.
     rival: Option<Mono>,
     /// Numbers of a run from before the one followed, under the same name and beyond what came of it, look
@@ -103,8 +107,8 @@ pub(super) struct Watch {
     /// Answers of a newer run than the one followed were taken for its start, or a snapshot of one is followed by
     /// what was held back of the old. Nothing of that may be Live.
     pub(super) mixed: bool,
-    /// An answer has contradicted what came before: what was held back of it must not follow a snapshot.
-    contradicted: bool,
+    /// An answer has contradicted what came before this number: none of it must follow a snapshot.
+    contradicted: u64,
     /// Answers have filled some of the session's start, which is missing still.
     start_answered: bool,
     /// What has come of a run that is newer than the one followed.
@@ -125,6 +129,17 @@ pub(super) struct Watch {
     pub(super) joined: Option<Joined>,
 }
 
+/// Which is the newer, a run that was left or the one followed instead.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Doubt {
+    /// The one followed.
+    None,
+    /// Nobody can tell, but one line brought them in this order: the venue's refusal does not bring it back.
+    Contested,
+    /// Nobody can tell: the venue's refusal brings it back, once.
+    Open,
+}
+
 impl Watch {
     /// Nothing has been heard; numbers may be missing, and transactions open, for the grace.
     pub(super) fn new(setup: &super::Setup) -> Watch {
@@ -139,6 +154,8 @@ impl Watch {
             vouched: Mono::NEVER,
             left: Vec::new(),
             doubted_until: Mono::NEVER,
+            started_until: Mono::NEVER,
+            led: None,
             rival: None,
             old_ahead: 1,
             session_refused: false,
@@ -168,7 +185,7 @@ impl Watch {
             broken: [(0, 0, 0); LINES],
             joined_at: 1,
             mixed: false,
-            contradicted: false,
+            contradicted: 0,
             start_answered: false,
             ahead: None,
             ahead_at: (Mono::NEVER, Mono::NEVER),
@@ -283,7 +300,7 @@ impl Watch {
         match *step {
             Step::SnapshotBegun => {
                 // The venue has the session followed: any other is older.
-                self.left.iter_mut().for_each(|(_, unordered)| *unordered = false);
+                self.left.iter_mut().for_each(|(_, doubt)| *doubt = Doubt::None);
                 self.rival = None;
                 // Where all books are emptied a new epoch takes what was shown of them away.
                 let before = core::mem::replace(&mut self.epoch_before, self.epoch);
@@ -305,7 +322,11 @@ impl Watch {
             Step::Resynced { next } => self.splice(next.0, Some(now + setup.session_grace)),
             Step::SnapshotFailed { why } => self.session_refused |= why.is_of_another_session(),
             Step::RetransmitGivenUp { end } => self.given_up = end.0,
-            Step::RetransmitContradicted { .. } => self.contradicted = true,
+            Step::RetransmitContradicted { .. } => {
+                self.contradicted = self.known_end;
+                // As where two lines do.
+                self.said.differs |= setup.services.is_some_and(|services| services.snapshot);
+            }
             Step::SnapshotAsked { .. } => {}
         }
     }
@@ -362,7 +383,7 @@ impl Watch {
         // What was held back is applied from now on.
         self.reached.clear();
         let contradicted = core::mem::take(&mut self.contradicted);
-        self.mixed = newer.is_some() && old_held && !resync && !contradicted;
+        self.mixed = newer.is_some() && old_held && !resync && next >= contradicted;
         (self.old_ahead, self.start_answered) = (1, false);
         if resync || next >= self.began_at {
             self.began_at = 1;
@@ -409,7 +430,12 @@ impl Watch {
 
     /// Whether the handler followed this run and left it for another before it was known which is newer.
     pub(super) fn has_left(&self, run: u32) -> bool {
-        self.left.iter().any(|(left, unordered)| *left == run && *unordered)
+        self.left.iter().any(|(left, doubt)| *left == run && *doubt != Doubt::None)
+    }
+
+    /// Whether it did so on the line that had brought that run: then it never goes back by itself.
+    pub(super) fn has_left_for_good(&self, run: u32) -> bool {
+        self.left.iter().any(|(left, doubt)| *left == run && *doubt == Doubt::Contested)
     }
 
     /// What is known, in words for a failure's story.
