@@ -81,7 +81,8 @@ impl Watch {
             self.rival = Some(now);
         }
         let (older, end) = (Some(tag.run) < self.run, tag.first + tag.count);
-        if tag.echo && older && same_name && end > self.followed.known_end() {
+        let taken = tag.count > 0 && self.known_end >= end || tag.echo && same_name;
+        if older && taken && end > self.followed.known_end() {
             self.old_ahead = self.old_ahead.max(end);
         }
         if Some(tag.run) > self.run {
@@ -210,7 +211,9 @@ impl Watch {
         // looks like numbers that begin again. That costs a snapshot.
         let missing = self.began_at > 1;
         let waited = self.said.stalled.is_some() && tag.first == 1 && missing;
-        if self.run == Some(tag.run) && !waited {
+        // So do those of the run followed where older ones were taken in their place.
+        let displaced = self.old_ahead > self.followed.known_end();
+        if self.run == Some(tag.run) && !waited && !displaced {
             self.blame(|| "the handler sees a session begin where none did".to_owned());
         }
         let back = self.left.iter().position(|(run, _)| *run == tag.run);
