@@ -81,7 +81,7 @@ impl Watch {
             self.rival = Some(now);
         }
         let (older, end) = (Some(tag.run) < self.run, tag.first + tag.count);
-        let taken = tag.count > 0 && self.known_end >= end || tag.echo && same_name;
+        let taken = self.known_end >= end || tag.echo && same_name;
         if older && taken && end > self.followed.known_end() {
             self.old_ahead = self.old_ahead.max(end);
         }
