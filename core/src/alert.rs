@@ -214,6 +214,9 @@ codes! {
     /// What runs is not what was signed for.
     NotAttested = 48, "not-attested", Event, Operations, Page,
         "test feed/tests/attest/handler.rs a_running_handler_is_not_attested_by_a_changed_byte_and_heals_without_a_restart";
+    /// What is known of a venue's calendar ends soon, or has ended.
+    CalendarEnds = 49, "calendar-ends", Event, Operations, Notice,
+        "test feed/src/morning/tests.rs a_calendar_that_ends_in_sixty_days_is_an_alert_every_morning_until_it_is_renewed";
 }
 
 impl Code {
@@ -283,7 +286,7 @@ mod tests {
             numbers,
             [
                 1, 2, 3, 4, 5, 6, 7, 8, 9, 16, 17, 18, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42,
-                43, 44, 45, 46, 47, 48
+                43, 44, 45, 46, 47, 48, 49
             ]
         );
         for code in Code::ALL {

@@ -90,7 +90,7 @@ fn every_event_is_said_once_and_counted() {
     let about = |code| match code {
         Code::LineNotJoined => About::Line(0, Line::A),
         Code::Interface => About::Interface("eth9".to_owned()),
-        Code::NoMap | Code::MapRefused => About::Venue(venue),
+        Code::NoMap | Code::MapRefused | Code::CalendarEnds => About::Venue(venue),
         Code::UnverifiedPackets => About::Partition(0),
         _ => About::Handler,
     };

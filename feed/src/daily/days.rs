@@ -76,6 +76,16 @@ impl Days {
         }
     }
 
+    /// The last date that anything is known of, and how many days are left to it where that is soon, by the
+    /// calendar: below 0 they are over. `None` where there is time, or no end.
+    #[must_use]
+    pub fn ending(&self, now: Wall) -> Option<(TradingDate, i32)> {
+        const SOON: i32 = 60;
+        let Days::Venue { calendar, .. } = self else { return None };
+        let left = calendar.days_left(clock::date(now.0, calendar.zone())?);
+        (left < SOON).then(|| (calendar.ends(), left))
+    }
+
     /// What is planned for the morning of a date; `None` where it is no trading date, or nothing is known of
     /// it.
     #[must_use]

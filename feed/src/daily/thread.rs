@@ -189,7 +189,11 @@ impl Thread {
             Wish::Forget => self.end(at),
             Wish::Look { today, fetch, due } => {
                 let why = if fetch { self.fetch(at, today, wall) } else { None };
+                let cured = fetch && why.is_none();
                 self.look(at, today, due, why);
+                if cured {
+                    self.cured(at, today.date);
+                }
             }
         }
     }
@@ -235,7 +239,13 @@ impl Thread {
         let of = &mut self.venues[at];
         let held = of.timer.held() == Some(today.date);
         let why = match found {
-            Ok(Some((_, pointer))) if held && pointer.digest == of.digest => why,
+            Ok(Some((_, pointer))) if held && pointer.digest == of.digest => {
+                if of.refused.take().is_some() {
+                    // The one that could not be followed is in force no longer.
+                    self.cured(at, today.date);
+                }
+                why
+            }
             Ok(Some((_, pointer))) if of.refused.as_ref() == Some(&pointer.digest) => return,
             // One that can't be read now may be by the next look: a copy may bring its name first.
             Ok(Some((store, pointer))) => match store.read(&pointer.digest) {
@@ -261,6 +271,17 @@ impl Thread {
         if let Some(why) = why {
             self.tell(at, today.date, why);
         }
+    }
+
+    /// The map in force for a date is the one that is here, and nothing is the matter with it any more.
+    fn cured(&mut self, at: usize, date: TradingDate) {
+        let of = &mut self.venues[at];
+        if of.timer.held() != Some(date) || of.refused.is_some() || of.said.take().is_none() {
+            return;
+        }
+        let venue = of.mapped.venue;
+        tracing::info!(%venue, %date, "the map in force is the right one");
+        self.journal.alerts().end(Code::MapRefused, About::Venue(venue));
     }
 
     /// Says why a venue has no map, or keeps the one it has: once for each reason and date.

@@ -24,11 +24,13 @@ mod tests;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
+use candor_core::alert::Code;
 use candor_core::{Mono, Venue};
 use candor_maps::calendar::timeline::{News, Timeline};
 use candor_maps::calendar::{Overlay, STEP_MAX, Step, Wall};
 use candor_shm::{HandlerWriter, MILESTONES_MAX, Milestone, Morning, Region};
 
+use crate::alert::About;
 use crate::config::{Config, overlay_from};
 use crate::daily::days::Days;
 use crate::join::Joins;
@@ -50,6 +52,8 @@ struct Of {
     days: Days,
     line: Option<Timeline>,
     sight: Sight,
+    /// For how many days more the calendar is known, where that was said.
+    ending: Option<i32>,
 }
 
 /// Every venue's.
@@ -91,7 +95,8 @@ impl Mornings {
             };
             let mapped = config.mapped.iter().find(|mapped| mapped.venue == venue);
             let ppm = mapped.map_or(1_000_000, |mapped| mapped.directory_ppm);
-            venues.push(Of { venue, days, line: None, sight: Sight::new(venue, ppm) });
+            let sight = Sight::new(venue, ppm);
+            venues.push(Of { venue, days, line: None, sight, ending: None });
         }
         let asker = Asker::new(venues.iter().map(|of: &Of| of.venue));
         let open = venues.iter().map(|_| Open::default()).collect();
@@ -118,6 +123,7 @@ impl Mornings {
                 of.revise(scene.config, overlay, wall, &mut say);
             }
             of.turn(wall, &mut say);
+            of.tell_ending(journal, wall);
             let Some(line) = &mut of.line else {
                 handler.set_morning(&venue, None);
                 continue;
@@ -171,6 +177,29 @@ impl Of {
         self.end(wall, say);
         self.line = self.days.plan(date).map(Timeline::new);
         self.sight.turn();
+    }
+
+    /// Says once a day that the calendar ends.
+    fn tell_ending(&mut self, journal: &Journal, wall: Wall) {
+        let ending = self.days.ending(wall);
+        let left = ending.map(|(_, left)| left);
+        if self.ending == left {
+            return;
+        }
+        self.ending = left;
+        let venue = self.venue;
+        match ending {
+            None => journal.alerts().end(Code::CalendarEnds, About::Venue(venue)),
+            Some((last, left)) => {
+                let text = match left {
+                    0.. => format!(
+                        "{venue}: the last trading date that is known is {last}, in {left} days"
+                    ),
+                    _ => format!("{venue}: nothing is known of any date after {last}"),
+                };
+                journal.alerts().raise(Code::CalendarEnds, About::Venue(venue), text);
+            }
+        }
     }
 
     fn end(&mut self, wall: Wall, say: &mut impl FnMut(&Timeline, News)) {

@@ -9,6 +9,7 @@ use candor_core::symbol::Text;
 use candor_core::{
     BookView, Nanos, Proof, Reason, SessionId, Status, Symbol, SymbolIndex, TradingDate, promote,
 };
+use candor_maps::calendar::Calendar;
 use candor_maps::calendar::timeline::STEPS;
 use candor_shm::{InForce, LaneWriter, Preopen, PreopenVerdict, RegionSpec, VenueInfo, heap};
 
@@ -305,4 +306,23 @@ fn an_overlay_that_closes_the_date_ends_its_morning_and_who_has_no_calendar_has_
     day.look(SECOND);
     assert_eq!(day.info().morning.unwrap().date, TradingDate(20_261_124), "the next to come");
     assert_eq!(day.info().morning.unwrap().watched, 0);
+}
+
+#[test]
+fn a_calendar_that_ends_in_sixty_days_is_an_alert_every_morning_until_it_is_renewed() {
+    let last = Calendar::of("XNAS").unwrap().ends();
+    let noon_of = |date| crate::clock::at(date, "America/New_York", 12 * 60).unwrap();
+    let noon = |days: u64| noon_of(last) - days * 24 * HOUR;
+    let mut day = Day::at(noon(60));
+    day.look(1);
+    assert_eq!(day.said(), [], "there is time");
+    let mut day = Day::at(noon(59));
+    day.look(1);
+    day.look(1);
+    assert_eq!(day.said(), [(Code::CalendarEnds, false)], "once");
+    day.look(24 * HOUR);
+    assert!(day.said().contains(&(Code::CalendarEnds, false)), "once more the next day");
+    let mut day = Day::at(noon_of(last) + 24 * HOUR);
+    day.look(1);
+    assert_eq!(day.said(), [(Code::CalendarEnds, false)], "it is over");
 }
