@@ -189,7 +189,7 @@ codes! {
         "test feed/tests/veth/maps.rs without_a_map_of_the_day_nothing_is_live_until_there_is_one";
     /// A map came in force that can't be followed.
     MapRefused = 40, "map-refused", Event, Operations, Page,
-        "test feed/src/alert/tests.rs every_event_is_said_once_and_counted";
+        "test feed/tests/recovery/morning.rs a_map_that_can_not_be_followed_is_refused_until_the_one_that_is_here_is_in_force_again";
     /// The journal is not written.
     Journal = 41, "journal", Event, Host, Page,
         "test feed/src/journal/thread.rs a_journal_that_cannot_be_opened_keeps_nobody_and_misses_nothing_that_can_wait";

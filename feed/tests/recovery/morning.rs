@@ -12,7 +12,8 @@ use std::thread;
 
 use candor::config::Partition;
 use candor::store::{Outcome, Request, Store, load};
-use candor_core::{Nanos, TradingDate, Venue};
+use candor_core::alert::Code;
+use candor_core::{Mono, Nanos, TradingDate, Venue};
 use candor_maps::calendar::Wall;
 use candor_maps::check::Wanted;
 use candor_maps::file;
@@ -80,7 +81,8 @@ fn put(
     let request = Request {
         venue: Venue::from_wire(b"XNAS"),
         date,
-        bound_ppm: 10_000,
+        // Few symbols: one that goes would be more than a bound.
+        bound_ppm: 1_000_000,
         symbols: &[],
         interfaces: None,
         first: true,
@@ -291,4 +293,30 @@ fn a_handler_asks_for_preopen_by_itself_when_it_is_due() {
     assert_eq!(said.verdict, PreopenVerdict::NoGo, "{said:?}");
     let journal = scene.candor(&["journal", "-r", scene.path("mdh2").to_str().unwrap()]);
     assert!(journal.contains("preopen-no-go") && journal.contains("ZUNHEARD"), "{journal}");
+}
+
+#[test]
+fn a_map_that_can_not_be_followed_is_refused_until_the_one_that_is_here_is_in_force_again() {
+    let mut scene = Scene::new("refused", true);
+    scene.open(&[]);
+    let symbols = learn(&scene);
+    let tight = MORNING.replace("\"00:00\",", "\"00:00\", spare_partitions = 0,");
+    let partitions = mapped(&scene, "mdh1", &tight);
+    put(&scene, "mdh1", today(), (&partitions, &symbols), "");
+    let handler = scene.handler("mdh1");
+    let first = eventually("today's map is in force", || in_force(&handler.region));
+    let refused = || {
+        let entries = handler.region.alerts().map(|info| info.entries).unwrap_or_default();
+        entries.into_iter().find(|entry| entry.code == Code::MapRefused)
+    };
+    assert!(refused().is_none());
+    let more = "[[partition]]\nname = \"9\"\nsymbols = [\"ZUNHEARD\"]\n\
+                lines.A = { group = \"239.79.251.251\", port = 19998 }\n";
+    put(&scene, "mdh1", today(), (&partitions, &symbols), more);
+    let entry = eventually("it is refused", refused);
+    assert!(entry.over == Mono::NEVER && entry.text.contains("no place is left"), "{}", entry.text);
+    assert_eq!(in_force(&handler.region), Some(first.clone()), "the one before stays");
+    put(&scene, "mdh1", today(), (&partitions, &symbols), "");
+    eventually("that is over", || refused().filter(|entry| entry.over != Mono::NEVER));
+    assert_eq!(in_force(&handler.region), Some(first));
 }
