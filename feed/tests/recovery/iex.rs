@@ -39,7 +39,7 @@ fn iex_gaps_are_filled_by_datagrams_or_a_connection_and_snapshots_heal_the_rest(
         scene.tell("skip 1 20");
         handler.until_reason(0, &[Reason::Gap, Reason::Recovering]);
         pause(Nanos::from_millis(900));
-        assert!(handler.is_live(1), "{fault}: partition 2 is {:?}", handler.reason(1));
+        assert!(handler.stays_live(1), "{fault}: partition 2 is {:?}", handler.reason(1));
         if fault != "throttle 1" {
             let reason = handler.reason(0);
             assert!(

@@ -232,7 +232,7 @@ fn a_full_disk_costs_no_live_symbol_and_is_said_and_the_journal_goes_on_when_the
             let filled = handler.count(0, Counter::RetransmitFilled) >= before + 20 * rounds;
             (filled && handler.is_live(0)).then_some(())
         });
-        assert!(handler.is_live(1));
+        assert!(handler.stays_live(1));
         handler.log().contains("the journal is not written").then_some(())
     });
     assert_eq!(handler.stalls(), stalls, "no lane has waited");

@@ -28,7 +28,7 @@ fn what_no_line_carried_is_asked_for_and_the_partition_is_live_again() {
     let asked = scene.service("retransmit", "requests") - asked;
     assert!(asked <= 20, "{asked} requests for 10 gaps");
     assert_eq!(handler.count(0, Counter::SnapshotRequests), snapshots);
-    assert!(handler.is_live(1), "the other partition has nothing to do with it");
+    assert!(handler.stays_live(1), "the other partition has nothing to do with it");
     assert_eq!(handler.count(1, Counter::RetransmitRequests), others);
     let reads = watch.judge(&mut scene);
     assert_eq!(handler.process.end(), Some(0));
@@ -49,7 +49,7 @@ fn a_service_that_does_not_answer_costs_a_snapshot_and_nobody_else_anything() {
         scene.tell("skip 1 20");
         handler.until_reason(0, &[Reason::Gap, Reason::Recovering]);
         eventually("a snapshot is spliced", || {
-            assert!(handler.is_live(1), "partition 2 is {:?}", handler.reason(1));
+            assert!(handler.stays_live(1), "partition 2 is {:?}", handler.reason(1));
             (handler.count(0, Counter::SnapshotsSpliced) > spliced).then_some(())
         });
         eventually("it is live again", || handler.is_live(0).then_some(()));

@@ -268,6 +268,16 @@ impl Handler {
             && symbols.iter().all(|(handle, _)| self.region.read(*handle).live().is_some())
     }
 
+    /// Whether they stay live: a machine with other things to do may let its handler wait for a moment.
+    pub fn stays_live(&self, index: u16) -> bool {
+        (0..100).any(|_| {
+            self.is_live(index) || {
+                pause(Nanos::from_millis(2));
+                false
+            }
+        })
+    }
+
     pub fn until_live(&self) {
         eventually("every symbol is live", || (self.is_live(0) && self.is_live(1)).then_some(()));
     }

@@ -23,7 +23,7 @@ fn whatever_goes_wrong_with_snapshots_is_over_when_it_is_over() {
         let failed = handler.count(0, Counter::SnapshotsFailed);
         scene.tell("skip 1 20");
         eventually(&format!("{fault}: two snapshots fail"), || {
-            assert!(handler.is_live(1), "{fault}: partition 2 is {:?}", handler.reason(1));
+            assert!(handler.stays_live(1), "{fault}: partition 2 is {:?}", handler.reason(1));
             (handler.count(0, Counter::SnapshotsFailed) >= failed + 2).then_some(())
         });
         assert!(!handler.is_live(0), "{fault}");
@@ -83,7 +83,7 @@ fn whatever_goes_wrong_with_retransmission_a_snapshot_heals() {
         }
         scene.tell("service 1 retransmit off");
     }
-    assert!(handler.is_live(1));
+    assert!(handler.stays_live(1));
     let reads = watch.judge(&mut scene);
     println!("shown: 6 kinds of trouble with retransmission; {reads} live reads, none wrong");
 }
@@ -139,7 +139,7 @@ fn services_that_are_not_there_leave_the_partition_stale_and_the_handler_well() 
     without.tell("skip 1 20");
     handler.until_reason(0, &[Reason::Gap]);
     eventually("both services are tried in vain", || {
-        assert!(handler.is_live(1), "partition 2 is {:?}", handler.reason(1));
+        assert!(handler.stays_live(1), "partition 2 is {:?}", handler.reason(1));
         let tried = handler.count(0, Counter::RetransmitGivenUp) > 0
             && handler.count(0, Counter::SnapshotsFailed) > 2;
         tried.then_some(())
