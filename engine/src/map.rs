@@ -90,10 +90,12 @@ impl Partition {
             return;
         }
         for symbol in &map.lost {
-            let known = content.symbols.by_name(symbol);
-            let Some(index) = known.filter(|index| content.symbols.get(*index).named) else {
-                continue;
+            let named = |index: &SymbolIndex| {
+                let known = content.symbols.get(*index);
+                // One that is rebuilt alone was named in this session, and keeps its key.
+                known.named || known.recovering
             };
+            let Some(index) = content.symbols.by_name(symbol).filter(named) else { continue };
             content.misplace(index, sink);
             content.touch(index);
         }

@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use candor_core::counters::Counter;
 use candor_core::{Line, Mono, Nanos, Reason, Symbol};
-use candor_engine::{Config, NewMap, VenueSymbols};
-use common::{Bench, SESSION_GRACE, SILENCE, add, config, directory};
+use candor_engine::{Config, NewMap, Services, VenueSymbols};
+use common::services::{SNAPSHOTS, begin, end, load, snapshot_asked};
+use common::{Bench, SESSION_GRACE, SILENCE, add, config, delete, directory};
 
 const HOUR: Nanos = Nanos::from_secs(3_600);
 
@@ -249,6 +250,32 @@ fn a_map_that_the_wire_contradicts_gives_nobody_the_symbol() {
     assert_eq!(floor.reason(1, "AAPL"), Some(Reason::Unmapped));
     floor.finish(&maps);
     assert_eq!(floor.reason(1, "AAPL"), Some(Reason::WrongPartition));
+}
+
+#[test]
+fn a_symbol_that_is_rebuilt_alone_as_the_map_comes_is_claimed_all_the_same() {
+    let before = [("AAPL", 0), ("MSFT", 0), ("GOOG", 1)];
+    let mut floor = Floor::new(2, &before, Mono::MAX);
+    let services = Services { retransmit: None, snapshot: Some(SNAPSHOTS) };
+    let config = Config { services, mapped_until: Mono::MAX, ..config(&before) };
+    floor.benches[0] = Bench::with(config);
+    floor.benches[0].subscribe(true);
+    floor.name(0, 1, &["AAPL", "MSFT"]);
+    floor.name(1, 1, &["GOOG"]);
+    // An order that nobody has: its book is fetched anew, and until then names it no more.
+    floor.benches[0].send(Line::A, 3, &[delete(2, 999)]);
+    let ask = snapshot_asked(&mut floor.benches[0]);
+    begin(&mut floor.benches[0], ask.cycle);
+    assert_eq!(floor.reason(0, "AAPL"), Some(Reason::SymbolRecovering));
+    floor.take(&[("AAPL", 1), ("MSFT", 0), ("GOOG", 1)], Mono::MAX);
+    floor.name(1, 2, &["AAPL"]);
+    assert_eq!(floor.reason(1, "AAPL"), Some(Reason::WrongPartition));
+    load(&mut floor.benches[0], ask.cycle, &[directory(2, "AAPL"), directory(3, "MSFT")]);
+    end(&mut floor.benches[0], ask.cycle, 4);
+    floor.claims();
+    for at in 0..2 {
+        assert!(!floor.benches[at].status("AAPL").is_live(), "at {at}");
+    }
 }
 
 #[test]
