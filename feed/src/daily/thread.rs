@@ -33,6 +33,9 @@ use crate::store::{Outcome, Pointer, Store, fetch_configured};
 /// How often it is looked whether the overlay of the calendars has changed.
 const OVERLAY_EVERY: Nanos = Nanos::from_secs(60);
 
+/// By how much a map may end before its time without a word: clocks are slewed.
+const EARLY: Nanos = Nanos::from_secs(60);
+
 /// A map for the handler's own thread to hand to the lanes.
 pub(crate) struct Job {
     pub(crate) venue: Venue,
@@ -52,6 +55,8 @@ struct Of {
     /// The map that its partitions have, in force or ended.
     digest: String,
     listed: Arc<VenueSymbols>,
+    /// When the map in force was to end, as it was taken.
+    until: Mono,
     /// A map that was put in force and can't be taken here.
     refused: Option<String>,
     /// What was said last of a map that is missing.
@@ -98,8 +103,10 @@ impl Thread {
             let days = Days::of(mapped, read.as_ref())?;
             let due = days.today(now).is_some_and(|today| now >= today.map);
             let mut timer = Timer::new(days, mapped.retry, now);
+            let mut planned = Mono::NEVER;
             if let Some(ends) = until {
                 timer.taken(date, ends, now);
+                planned = Clock::new().now() + Nanos(ends.0.saturating_sub(now.0));
                 if due {
                     // It was fetched before this start, or somebody has put another one in force since: what
                     // the venue has would undo that.
@@ -108,7 +115,8 @@ impl Thread {
             }
             let listed = Arc::new(shape::listed(&config.partitions, mapped.venue));
             let (refused, said) = (None, None);
-            Some(Of { mapped: mapped.clone(), timer, digest, listed, refused, said })
+            let mapped = mapped.clone();
+            Some(Of { mapped, timer, digest, listed, until: planned, refused, said })
         };
         let venues = config.mapped.iter().filter_map(of).collect();
         let (clock, overlay_at) = (Clock::new(), Mono::NEVER);
@@ -181,9 +189,17 @@ impl Thread {
         match self.venues[at].timer.poll(wall, now) {
             Wish::Nothing => {}
             Wish::End(date) => {
-                let venue = self.venues[at].mapped.venue;
+                let (venue, until) = (self.venues[at].mapped.venue, self.venues[at].until);
                 self.end(at);
                 tracing::info!(%venue, %date, "the trading date is over: Stale(NoMap) until the next map");
+                let early = until.since(now);
+                if early > EARLY {
+                    let why = format!(
+                        "its map ended {early} before its time: the wall clock was set, or the calendar's overlay \
+                         has changed. What was heard until now proves nothing"
+                    );
+                    self.tell(at, date, why);
+                }
             }
             // At once, and without a word: no map is in force.
             Wish::Forget => self.end(at),
@@ -330,7 +346,7 @@ impl Thread {
         let Some(job) = self.hand(job) else { return Ok(()) };
         let of = &mut self.venues[at];
         of.timer.taken(today.date, today.ends, wall);
-        (of.listed, of.refused) = (listed, None);
+        (of.listed, of.until, of.refused) = (listed, until, None);
         of.digest.clone_from(&pointer.digest);
         let names = |numbers: &[u16]| {
             let named =

@@ -1,12 +1,14 @@
 //! Two trading dates of one handler: a lane, the maps' thread and its way to the lane as they are, with a wall
 //! clock that the test sets.
 
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 
+use candor_core::alert::Code;
 use candor_core::symbol::Text;
 use candor_core::{Line, Nanos, Reason, TradingDate, Venue};
 use candor_maps::calendar::Wall;
@@ -15,6 +17,7 @@ use candor_maps::file;
 use candor_shm::{InForce, Region, RegionSpec};
 
 use super::*;
+use crate::alert::{Raiser, Word};
 use crate::attest::Verdict;
 use crate::config::{LineConfig, Partition as Configured, parse_text};
 use crate::daily::taking::{Joiner, Taker};
@@ -111,6 +114,7 @@ struct Day {
     region: Region,
     given: Given,
     stop: Arc<AtomicBool>,
+    alerts: Raiser,
 }
 
 impl Drop for Day {
@@ -212,19 +216,26 @@ impl Day {
         lane.start(&mut progress);
         let ((to, jobs), (done, from)) = (mpsc::channel(), mpsc::channel());
         let joiner = Nobody(config.partitions.clone());
-        let maps = Thread::new(
-            resolved,
-            region.clone(),
-            (to, from),
-            Arc::clone(&stop),
-            wall,
-            Journal::none(),
-        );
+        let journal = Journal::none();
+        let alerts = journal.alerts().clone();
+        let maps =
+            Thread::new(resolved, region.clone(), (to, from), Arc::clone(&stop), wall, journal);
         thread::spawn(move || maps.run());
         let (ways, under_way, receive_buffer) = (vec![way], None, 0);
         let taker =
             Taker { jobs, done, ways, adder: None, sockets: None, receive_buffer, under_way };
-        Day { folder, lane, progress, taker, joiner, region, given, stop }
+        Day { folder, lane, progress, taker, joiner, region, given, stop, alerts }
+    }
+
+    /// Goes on until something is said of a map that is missing: whether it begins, and its text.
+    fn told(&mut self) -> (bool, String) {
+        let (alerts, heard) = (self.alerts.clone(), RefCell::new(None));
+        self.until("something is said", |_| {
+            let mut heard = heard.borrow_mut();
+            *heard = heard.take().or_else(|| said(&alerts));
+            heard.is_some()
+        });
+        heard.into_inner().unwrap()
     }
 
     /// Goes on until something is so; each turn is one of the lane and one of the handler's own thread.
@@ -260,6 +271,15 @@ impl Day {
         packet.extend(directory);
         self.given.0.lock().unwrap().push_back((partition, packet));
     }
+}
+
+fn said(alerts: &Raiser) -> Option<(bool, String)> {
+    let mut words = std::iter::from_fn(|| alerts.take());
+    words.find_map(|word| match word {
+        Word::Raise { code: Code::NoMap, text, .. } => Some((true, text)),
+        Word::End { code: Code::NoMap, .. } => Some((false, String::new())),
+        _ => None,
+    })
 }
 
 fn reason(region: &Region, symbol: &str) -> Option<Reason> {
@@ -305,10 +325,13 @@ fn a_handler_goes_from_one_trading_date_to_the_next() {
     assert!(all.iter().all(|handle| day.region.read(*handle).live().is_none()));
     assert!(contradicted.contains(&reason(&day.region, "C")));
 
-    // 20:30: the session is over, whatever is heard.
+    // 20:30: the session is over, whatever is heard. By the monotonic clock it is hours too early, and that is said.
+    assert_eq!(said(&day.alerts), None, "until now nothing was the matter");
     WALL.store(MORNING + 13 * HOUR + HOUR / 60, Ordering::Relaxed);
     day.until("the date is over", |region| reason(region, "A") == Some(Reason::NoMap));
     assert_eq!(reason(&day.region, "B"), Some(Reason::NoMap));
+    let (begins, text) = day.told();
+    assert!(begins && text.contains("before its time: the wall clock was set"), "{text}");
 
     // In the night the venue tests: another session, which is of no date.
     let session =
@@ -321,6 +344,7 @@ fn a_handler_goes_from_one_trading_date_to_the_next() {
     WALL.store(MORNING + 24 * HOUR, Ordering::Relaxed);
     put(&day.folder, 20_261_124, true);
     day.until("Tuesday's map is taken", |region| date(region, 0) == 20_261_124);
+    assert_eq!(day.told(), (false, String::new()), "the alert is over");
     assert_eq!(reason(&day.region, "A"), Some(Reason::NotStarted));
     day.begin(0, "TUESDAY001", "A");
     day.until("Tuesday's session proves it", |region| reason(region, "A").is_none());
