@@ -180,7 +180,7 @@ codes! {
         "test feed/tests/veth/damage.rs a_damaged_datagram_is_refused_and_counted";
     /// More happened than could be written down.
     LogOverflow = 37, "log-overflow", Event, Engineering, Notice,
-        "test feed/src/alert/tests.rs every_event_is_said_once_and_counted";
+        "test feed/src/alert/tests.rs what_finds_no_room_on_its_way_is_said";
     /// A line of a map could not be joined.
     LineNotJoined = 38, "line-not-joined", Event, Network, Page,
         "test feed/src/alert/tests.rs every_event_is_said_once_and_counted";
@@ -195,7 +195,7 @@ codes! {
         "test feed/src/journal/thread.rs a_journal_that_cannot_be_opened_keeps_nobody_and_misses_nothing_that_can_wait";
     /// The journal is not as it was written.
     JournalBroken = 42, "journal-broken", Event, Operations, Notice,
-        "test feed/src/alert/tests.rs every_event_is_said_once_and_counted";
+        "test feed/src/journal/thread.rs a_journal_that_somebody_has_changed_is_an_alert_and_goes_on_in_a_new_file";
     /// The command that passes alerts on can't be run.
     AlertCommand = 43, "alert-command", Event, Operations, Notice,
         "test feed/src/alert/tests.rs a_command_that_fails_is_said_once_and_never_by_itself";

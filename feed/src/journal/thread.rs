@@ -365,6 +365,30 @@ mod tests {
     }
 
     #[test]
+    fn a_journal_that_somebody_has_changed_is_an_alert_and_goes_on_in_a_new_file() {
+        let (folder, config, there) = scene("changed");
+        for changed in [false, true] {
+            if changed {
+                let (_, path, ..) = candor_journal::files(&there).unwrap().remove(0);
+                let text = fs::read_to_string(&path).unwrap();
+                // Of a record that another one follows: nothing vouches for the last.
+                assert!(text.lines().next().unwrap().contains("2026-11-23"), "{text}");
+                fs::write(&path, text.replacen("2026-11-23", "2026-11-24", 1)).unwrap();
+            }
+            let (journal, ending) = Journal::start(&config, TradingDate(20_261_123), None);
+            let alerts = journal.alerts().clone();
+            journal.record("start", Fields::new());
+            drop(journal);
+            ending.wait();
+            let broken = std::iter::from_fn(|| alerts.take())
+                .filter(|word| matches!(word, Word::Raise { code: Code::JournalBroken, .. }));
+            assert_eq!(broken.count(), usize::from(changed));
+            assert_eq!(candor_journal::files(&there).unwrap().len(), 1 + usize::from(changed));
+        }
+        fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
     fn that_the_host_keeps_it_is_known_outside() {
         let (folder, config, there) = scene("hangs");
         fs::create_dir(&there).unwrap();

@@ -146,7 +146,8 @@ fn a_damaged_datagram_is_refused_and_counted() {
     assert_eq!(counters.get(Counter::UdpUnverified), 1);
     assert_sums(PARTITION, &counters);
     let log = || scene._world.handler.as_ref().unwrap().log();
-    for said in ["they contradict their checksums", "taken unverified"] {
+    let damaged = "alert=\"damaged-packets\"";
+    for said in ["they contradict their checksums", "taken unverified", damaged] {
         eventually("the log says so", || log().contains(said).then_some(()));
     }
     // Of the one partition that it is of, once.

@@ -65,6 +65,7 @@ fn frames_on_another_lanes_queue_are_counted_and_make_nothing_wrong_live() {
     let calm = clock::now();
     let said = world.handler.as_ref().unwrap().log();
     assert!(said.contains("frames came to a queue that isn't their partition's lane's"), "{said}");
+    assert!(said.contains("alert=\"frames-astray\""), "{said}");
 
     let next = world.tell("session NEXT 2");
     world.until_live();
