@@ -270,7 +270,10 @@ impl Calendar {
         }
         let Profile { dates, begins, preopen, open, close, ends, .. } = self.profile;
         let early = self.early_close(date);
-        let close = early.map_or(*close, |(close, _)| close);
+        let usual = *close;
+        let close = early.map_or(usual, |(close, _)| close);
+        // Nothing more is of the date as long after an early close as after the usual one.
+        let ends = ends.later(close.minutes() - usual.minutes());
         let instant = |moment: Moment| moment::at(&self.zone, day, moment);
         let mut session = Session {
             date,
@@ -278,7 +281,7 @@ impl Calendar {
             preopen: instant(*preopen)?,
             open: instant(*open)?,
             close: instant(close)?,
-            ends: instant(*ends)?,
+            ends: instant(ends)?,
             early: early.map(|(_, why)| why.to_owned()),
             breaks: Vec::new(),
         };

@@ -73,7 +73,12 @@ fn half_day() {
     assert_eq!(session.open, utc("2026-11-27T14:30:00Z"));
     assert_eq!(phase("XNYS", 20_261_127, "2026-11-27T17:59:59.999999999Z"), Phase::Open);
     assert_eq!(phase("XNYS", 20_261_127, "2026-11-27T18:00:00Z"), Phase::Late);
-    assert_eq!(date_at("XNYS", "2026-11-27T19:00:00Z"), Some(20_261_127), "still its date");
+    assert_eq!(date_at("XNYS", "2026-11-27T22:29:59Z"), Some(20_261_127), "still its date");
+    assert_eq!(
+        date_at("XNYS", "2026-11-27T22:30:00Z"),
+        None,
+        "17:30, as long behind the close as ever"
+    );
     assert_eq!(map_at("XNYS", 20_261_127), "2026-11-27T12:30:00Z", "07:30 as ever");
     for (venue, date, close) in [
         ("OPRA", 20_261_224, "2026-12-24T18:00:00Z"),

@@ -54,7 +54,7 @@ impl Zone {
 
 /// Every session of a profile, from the tables alone: date, begin and end in seconds since the epoch.
 fn scan(profile: &Profile) -> Vec<(u32, i64, i64)> {
-    let Dates { zone: name, closed, .. } = *profile.dates;
+    let Dates { zone: name, closed, early, .. } = *profile.dates;
     let twin = zone(name);
     let (first, last) =
         (civil(TradingDate(KNOWN.0)).unwrap(), civil(TradingDate(KNOWN.1)).unwrap());
@@ -68,7 +68,12 @@ fn scan(profile: &Profile) -> Vec<(u32, i64, i64)> {
                 minutes if minutes < 0 => twin.instant(day.yesterday().unwrap(), minutes + 1440),
                 minutes => twin.instant(day, minutes),
             };
-            sessions.push((number, instant(profile.begins), instant(profile.ends)));
+            // Hours behind the close are the same, early or not; no clock changes within them.
+            let sooner =
+                early.iter().find(|(day, ..)| *day == number).map_or(0, |(_, close, _)| {
+                    i64::from(profile.close.minutes() - close.minutes()) * 60
+                });
+            sessions.push((number, instant(profile.begins), instant(profile.ends) - sooner));
         }
         day = day.tomorrow().unwrap();
     }
