@@ -109,7 +109,8 @@ fn a_table_with_holes_is_found_out() {
     assert!(found.contains(&"swizzle: no scenario has its name".to_owned()), "{found:?}");
     assert!(found.contains(&"swizzle: there is no scenario swizzled".to_owned()), "{found:?}");
     let unsaid = TABLE.replace(
-        "| no calendar yet; `all-rest` shows that a venue that rests is no alert |",
+        "| the calendar has the break (lunch_break in maps/src/calendar/tests/day.rs), and nothing hangs on it: \
+         `all-rest` shows that a venue that rests is no alert |",
         "| |",
     );
     assert_eq!(wrong(&unsaid), ["lunch-break: neither scenario nor reason"]);
