@@ -66,6 +66,7 @@ fn partition(services: Services, sink: &mut impl Sink) -> Partition {
         capacity: Capacity { symbols: SYMBOLS, orders: 1 << 16, levels: 1 << 16, trades: 1 << 14 },
         venue: Arc::default(),
         mapped_until: Mono::MAX,
+        earlier: Vec::new(),
     });
     partition.start(Mono(1), sink);
     partition.subscribe(Mono(1), true, sink);

@@ -94,6 +94,8 @@ canaries! {
     MapNeverEnds,
     /// A session that was heard under yesterday's map is taken for one of today's.
     YesterdayBelieved,
+    /// A session that handlers before this one heard under yesterday's map is taken for one of today's.
+    EarlierBelieved,
     /// A symbol that a map moves is given before every other partition has taken the map.
     GivenAtOnce,
     /// A start that answers brought is believed to be of the numbers that lines bring.

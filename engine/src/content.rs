@@ -25,6 +25,10 @@ pub(crate) struct Content {
     pub(crate) status: Status,
     pub(crate) since: Mono,
     pub(crate) session: SessionId,
+    /// The same, as soon as it is heard; `None` before any is.
+    pub(crate) followed: Option<SessionId>,
+    /// The one that was followed when the map ended last.
+    pub(crate) ended: Option<SessionId>,
     /// When a packet was heard last that shows the stream followed to be alive.
     pub(crate) heard: Mono,
     /// When one came last that shows where the venue is: nothing higher was known.
@@ -76,6 +80,8 @@ impl Content {
             status: Status::stale(Reason::Unsubscribed),
             since: Mono::NEVER,
             session: SessionId::NONE,
+            followed: None,
+            ended: None,
             heard: Mono::NEVER,
             newest: Mono::NEVER,
             named_by_any_message: false,
@@ -309,9 +315,17 @@ impl Content {
 
     pub(crate) fn on_notice(&mut self, notice: &Notice, sink: &mut impl Sink) {
         match notice {
-            Notice::SessionChanged { to, .. } => self.new_session(*to, sink),
+            Notice::Started { session, first } => self.follow(*session, Some(*first)),
+            Notice::SessionChanged { to, .. } => {
+                self.new_session(*to, sink);
+                self.follow(*to, None);
+            }
             Notice::Restarted { session, .. } => {
                 self.new_session(*session, sink);
+                // Whatever was heard under that name, this is another.
+                self.ended = self.ended.filter(|ended| ended != session);
+                self.config.earlier.retain(|one| one.session != *session);
+                self.follow(*session, None);
                 if !candor_core::canary!(RestartBelieved) {
                     let until = self.now + self.config.session_grace;
                     self.evidence.restarted(until, self.rebuild.snapshots.is_some());
@@ -326,7 +340,6 @@ impl Content {
             }
             // Said now and then; what follows from it follows each time (`Content::lines_differ`).
             Notice::LinesDiffer { .. }
-            | Notice::Started { .. }
             | Notice::GapOpened { .. }
             | Notice::OldSession { .. }
             | Notice::Ended { .. } => {}

@@ -23,7 +23,8 @@ pub(crate) enum Renumbered {
 pub(crate) struct Evidence {
     /// A map is in force.
     pub(crate) mapped: bool,
-    /// The session followed is one that was heard under a map that has ended: not today's.
+    /// The session followed is one that was heard under a map that has ended, by this handler or one before
+    /// it: not today's.
     pub(crate) yesterdays: bool,
     /// A line of it is joined.
     pub(crate) subscribed: bool,
@@ -62,7 +63,6 @@ impl Evidence {
     /// A new session: what was said about the old one's bytes no longer matters.
     pub(crate) fn new_session(&mut self) {
         self.session_changed = true;
-        self.yesterdays = false;
         self.renumbered = Renumbered::No;
         self.lines_differ = false;
         self.unreadable = false;

@@ -42,6 +42,7 @@ pub mod odd;
 mod partition;
 mod rebuild;
 mod recovery;
+pub mod sessions;
 mod sink;
 mod symbols;
 

@@ -13,6 +13,7 @@ use candor_gapfill::retransmit::Retransmit;
 use candor_gapfill::{Heard, Sequencer, State, Wholeness};
 
 use crate::content::{Apply, Content};
+use crate::sessions::Earlier;
 use crate::{Sink, VenueSymbols};
 
 /// What a partition is made from.
@@ -41,6 +42,9 @@ pub struct Config {
     /// When the map ends that this is made from: `Stale(NoMap)` from then on, until another is taken.
     /// [`Mono::NEVER`] where there is none.
     pub mapped_until: Mono,
+    /// Sessions that handlers before this one have followed before the trading date began: what is heard of
+    /// them is `Stale(NotStarted)`, as what was heard before the end of a map is.
+    pub earlier: Vec<Earlier>,
     /// What the venue does for those who miss messages.
     pub services: Services,
 }

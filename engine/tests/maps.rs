@@ -5,10 +5,11 @@ mod common;
 use std::sync::Arc;
 
 use candor_core::counters::Counter;
-use candor_core::{Line, Mono, Nanos, Reason, Symbol};
+use candor_core::{Line, Mono, Nanos, Reason, SeqNo, SessionId, Symbol};
+use candor_engine::sessions::Earlier;
 use candor_engine::{Config, NewMap, Services, VenueSymbols};
 use common::services::{SNAPSHOTS, begin, end, load, snapshot_asked};
-use common::{Bench, SESSION_GRACE, SILENCE, add, config, delete, directory};
+use common::{Bench, SESSION, SESSION_GRACE, SILENCE, add, config, delete, directory};
 
 const HOUR: Nanos = Nanos::from_secs(3_600);
 
@@ -415,4 +416,62 @@ fn whatever_maps_follow_each_other_no_symbol_is_live_twice_or_where_it_should_no
         }
     }
     assert!(lived > 100 && contradicted > 100, "{lived} {contradicted}");
+}
+
+/// A handler that starts when the date has begun is told what those before it have followed.
+#[test]
+fn a_session_of_before_the_start_is_not_todays() {
+    let day = |name: &[u8; 10]| SessionId::from_text(*name);
+    let earlier = vec![Earlier { session: day(b"DAY0000001"), reached: None }];
+    let mut bench = Bench::with(Config { earlier, ..config(&[("AAPL", 0)]) });
+    bench.subscribe(true);
+    bench.send(Line::A, 1, &[directory(1, "AAPL")]);
+    assert_eq!(bench.reason("AAPL"), Some(Reason::NotStarted));
+    assert_eq!(bench.shown.lease, Mono::NEVER, "nothing vouches for it");
+    bench.session = *b"DAY0000002";
+    bench.send(Line::A, 1, &[directory(1, "AAPL")]);
+    bench.pass(SESSION_GRACE);
+    bench.heartbeat(Line::A, 2);
+    assert_eq!(bench.reason("AAPL"), None, "one that nobody has heard before");
+    // Whoever brings the one of before again: it is what it was.
+    let mut back = Bench::with(Config {
+        earlier: vec![Earlier { session: day(b"DAY0000002"), reached: Some(SeqNo(900)) }],
+        ..config(&[("AAPL", 0)])
+    });
+    back.subscribe(true);
+    back.send(Line::A, 1, &[directory(1, "AAPL")]);
+    assert_eq!(back.reason("AAPL"), None);
+    back.session = *b"DAY0000002";
+    back.send(Line::A, 1, &[directory(1, "AAPL")]);
+    back.pass(SESSION_GRACE);
+    back.heartbeat(Line::A, 2);
+    assert_eq!(back.reason("AAPL"), Some(Reason::NotStarted), "behind another");
+}
+
+#[test]
+fn a_session_of_before_the_start_that_begins_anew_is_todays() {
+    let of = |reached| {
+        let earlier = vec![Earlier { session: SessionId::from_text(SESSION), reached }];
+        let mut bench = Bench::with(Config { earlier, ..config(&[("AAPL", 0)]) });
+        bench.subscribe(true);
+        bench
+    };
+    for (reached, reason) in [
+        (Some(SeqNo(2)), None),
+        (Some(SeqNo(1)), Some(Reason::NotStarted)),
+        (None, Some(Reason::NotStarted)),
+    ] {
+        let mut bench = of(reached);
+        bench.send(Line::A, 1, &[directory(1, "AAPL")]);
+        assert_eq!(bench.reason("AAPL"), reason, "{reached:?}");
+    }
+    // Its numbers begin anew as it is listened to.
+    let mut bench = of(None);
+    for first in 1..200 {
+        bench.send(Line::A, first, &[directory(1, "AAPL")]);
+    }
+    assert_eq!(bench.reason("AAPL"), Some(Reason::NotStarted));
+    bench.send(Line::A, 1, &[directory(1, "MSFT")]);
+    assert_eq!(bench.count(Counter::Restarts), 1);
+    assert_ne!(bench.reason("AAPL"), Some(Reason::NotStarted));
 }

@@ -6,6 +6,7 @@
 //! there ([`crate::daily`]).
 
 use candor_core::{Nanos, TradingDate, Venue};
+use candor_maps::calendar::Wall;
 
 use crate::clock;
 use crate::config::Config;
@@ -56,6 +57,12 @@ impl Day {
     #[must_use]
     pub const fn date(&self) -> TradingDate {
         self.date
+    }
+
+    /// When it began. Where that can't be told it has not yet: nothing that was heard is of it.
+    #[must_use]
+    pub fn begins(&self) -> Wall {
+        Wall(clock::at(self.date, self.zone, 0).unwrap_or(u64::MAX))
     }
 
     /// How long the day still lasts: nothing of the venue is Live beyond it. Zero when that can't be

@@ -15,6 +15,7 @@ use candor_core::limits::LINES;
 use candor_core::status::Scope;
 use candor_core::symbol::Text;
 use candor_core::{Mono, Nanos, Proof, Reason, Status, Symbol, TradingDate, Venue, promote};
+use candor_engine::sessions::Earlier;
 use candor_engine::{Capacity, Partition, VenueSymbols};
 use candor_journal::Fields;
 use candor_maps::calendar::Wall;
@@ -47,6 +48,7 @@ use crate::preopen::lately::Lately;
 use crate::privilege;
 use crate::publish::{Claim, Links};
 use crate::recovery;
+use crate::sessions::{self, Record};
 use crate::source::{self, Source, udp};
 use crate::stderr::Lines;
 use crate::watch::{self, Keeper, Strays};
@@ -72,6 +74,8 @@ pub fn run(config: &Config, lines: Option<&Lines>) -> Result<Exit, Failure> {
     // What is halted is known, or nothing starts.
     let halts = Place::of(config.handler.state.as_deref(), &config.handler.region);
     halts.read()?;
+    // So is what was heard before the date began.
+    let sessions = Record::read(config, clock::wall())?;
     let claim = candor_shm::claim(&config.handler.region).map_err(refuse_region)?;
     let opened = source::open(config)?;
     for refused in &opened.refused {
@@ -97,6 +101,7 @@ pub fn run(config: &Config, lines: Option<&Lines>) -> Result<Exit, Failure> {
         halts,
         recorder,
         own,
+        sessions,
         lines: lines.cloned(),
     };
     let ended = work(&resolved, made, &stop);
@@ -121,6 +126,8 @@ struct Made<'a> {
     recorder: &'a Journal,
     /// What this process is, by its digests.
     own: Digests,
+    /// What handlers before this one have followed.
+    sessions: Record,
     lines: Option<Lines>,
 }
 
@@ -129,7 +136,7 @@ struct Made<'a> {
 fn work(resolved: &Resolved, made: Made<'_>, stop: &Arc<AtomicBool>) -> Result<Exit, Failure> {
     let config = &resolved.config;
     let Made { handler, mut writers, opened, listener, recovery, days, halts, .. } = made;
-    let (recorder, own, lines) = (made.recorder, made.own, made.lines);
+    let (recorder, own, lines, sessions) = (made.recorder, made.own, made.lines, made.sessions);
     tell_modes(config, handler, &opened);
     let region = own_region(config, handler)?;
     // Before any lane begins. The record is read again: from here on whoever halts finds this region.
@@ -149,10 +156,11 @@ fn work(resolved: &Resolved, made: Made<'_>, stop: &Arc<AtomicBool>) -> Result<E
     let ends = Ends::of(resolved, &days, &mut clock);
     let ways =
         Ways { inboxes: &inboxes, orders: &orders, maps: &maps, recovery: recovery.as_ref() };
-    let lanes = lanes(resolved, opened.lanes, writers, &ways, &links, (&ends, &days), stop);
+    let lanes =
+        lanes(resolved, opened.lanes, writers, &ways, &links, (&ends, &days, &sessions), stop);
     let adder = recovery.as_ref().map(recovery::Opened::adder);
     let (taker, maps_thread) =
-        maps_of(resolved, &region, (maps, adder, opened.sockets), stop, recorder);
+        maps_of(resolved, &region, (maps, adder, opened.sockets), stop, (recorder, &sessions));
     let (overlays, revised) = mpsc::channel();
     let maps_thread = maps_thread.map(|mut thread| {
         thread.send_overlays(overlays);
@@ -161,6 +169,7 @@ fn work(resolved: &Resolved, made: Made<'_>, stop: &Arc<AtomicBool>) -> Result<E
     // Before any lane runs, so that none is left behind where it can't be had.
     maps_thread.map(start_maps).transpose()?;
     let recovery = recovery.map(recovery::Opened::start).transpose()?;
+    let recording = sessions::start(sessions, region.clone(), stop)?;
     let started = start(config, lanes, stop, &failed);
     let kept = started.and_then(|threads| {
         let standing = attest.declare(handler, clock.now(), recorder);
@@ -196,6 +205,8 @@ fn work(resolved: &Resolved, made: Made<'_>, stop: &Arc<AtomicBool>) -> Result<E
         join(threads);
         kept
     });
+    // A thread that panics aborts the process: there is nothing to collect from one.
+    let _ = recording.join();
     if let Some(recovery) = recovery {
         recovery.stop();
     }
@@ -254,7 +265,7 @@ fn maps_of(
     region: &Region,
     (ways, adder, sockets): (Vec<Arc<Way>>, Option<recovery::Adder>, Option<udp::Sockets>),
     stop: &Arc<AtomicBool>,
-    recorder: &Journal,
+    (recorder, sessions): (&Journal, &Record),
 ) -> (Option<Taker>, Option<MapsThread>) {
     if resolved.config.mapped.is_empty() {
         return (None, None);
@@ -272,7 +283,7 @@ fn maps_of(
         (to, from),
         Arc::clone(stop),
         clock::wall,
-        recorder.clone(),
+        (recorder.clone(), sessions.clone()),
     );
     (Some(taker), Some(thread))
 }
@@ -396,7 +407,7 @@ fn lanes(
     writers: Vec<LaneWriter>,
     ways: &Ways<'_>,
     links: &Links,
-    (ends, days): (&Ends, &[Day]),
+    (ends, days, sessions): (&Ends, &[Day], &Record),
     stop: &Arc<AtomicBool>,
 ) -> Vec<Lane> {
     let config = &resolved.config;
@@ -421,8 +432,13 @@ fn lanes(
             let recovery = config.recovery_of(partition);
             let listed = venues.iter().find(|(venue, _)| *venue == partition.venue);
             let listed = listed.map_or_else(Arc::default, |(_, listed)| Arc::clone(listed));
-            let until = ends.of_venue(partition.venue);
-            let engine = engine_config(number as u16, partition, recovery, listed, until);
+            let own = days.iter().find(|day| day.venue() == partition.venue).map(Day::begins);
+            let begins = resolved.begins(partition.venue).or(own);
+            let earlier = begins.map_or_else(Vec::new, |begins| {
+                sessions.earlier((partition.venue, partition.name), begins, clock::wall())
+            });
+            let map = (ends.of_venue(partition.venue), earlier);
+            let engine = engine_config(number as u16, partition, recovery, listed, map);
             partitions.push((number as u16, Partition::new(engine)));
             subscribed.push(partition.subscribe);
         }
@@ -470,7 +486,7 @@ pub(crate) fn engine_config(
     partition: &config::Partition,
     recovery: Option<&config::Recovery>,
     venue: Arc<VenueSymbols>,
-    mapped_until: Mono,
+    (mapped_until, earlier): (Mono, Vec<Earlier>),
 ) -> candor_engine::Config {
     let capacity = partition.capacity;
     candor_engine::Config {
@@ -493,6 +509,7 @@ pub(crate) fn engine_config(
         },
         venue,
         mapped_until,
+        earlier,
     }
 }
 

@@ -226,6 +226,7 @@ impl Run {
                 capacity: CAPACITY,
                 venue: Arc::new(VenueSymbols::default()),
                 mapped_until: Mono::MAX,
+                earlier: Vec::new(),
             }),
             follower: Follower::new(format, quotes),
         };

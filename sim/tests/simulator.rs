@@ -135,6 +135,7 @@ scenarios! {
     map_late = "map-late",
     map_missing = "map-missing",
     yesterdays_session = "yesterdays-session",
+    restart_in_old_session = "restart-in-old-session",
     maps_follow_each_other = "maps-follow-each-other",
     kill_9 = "kill-9",
     stop = "stop",

@@ -157,6 +157,7 @@ pub fn config(listed: &[(&str, u16)]) -> Config {
         capacity: capacity(),
         venue: Arc::new(VenueSymbols::new(listed)),
         mapped_until: Mono::MAX,
+        earlier: Vec::new(),
     }
 }
 

@@ -33,6 +33,8 @@ pub enum Days {
 pub struct Today {
     /// The date.
     pub date: TradingDate,
+    /// When it began.
+    pub begins: Wall,
     /// When its map's time comes.
     pub map: Wall,
     /// When it is over.
@@ -123,13 +125,15 @@ impl Days {
             Days::Venue { calendar, schedule } => {
                 let Day::Trading(session) = calendar.trading_date_at(now) else { return None };
                 let map = calendar.at(session.date, schedule.moment(Step::Map))?;
-                Some(Today { date: session.date, map, ends: session.ends })
+                let (begins, ends) = (session.begins, session.ends);
+                Some(Today { date: session.date, begins, map, ends })
             }
             Days::Every { zone, at, .. } => {
                 let date = clock::date(now.0, zone)?;
-                let map = clock::at(date, zone, at.minutes())?;
+                let (begins, map) =
+                    (clock::at(date, zone, 0)?, clock::at(date, zone, at.minutes())?);
                 let Nanos(left) = clock::until_midnight(now.0, zone)?;
-                Some(Today { date, map: Wall(map), ends: Wall(now.0 + left) })
+                Some(Today { date, begins: Wall(begins), map: Wall(map), ends: Wall(now.0 + left) })
             }
         }
     }

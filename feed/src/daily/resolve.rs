@@ -34,6 +34,12 @@ impl Resolved {
 }
 
 impl Resolved {
+    /// When the date under way began at a venue whose maps come from the store.
+    #[must_use]
+    pub fn begins(&self, venue: Venue) -> Option<Wall> {
+        self.starts.iter().find(|start| start.venue == venue).and_then(|start| start.begins)
+    }
+
     /// The maps of the store that are in force at the start.
     #[must_use]
     pub fn in_force(&self) -> Vec<MapOf> {
@@ -51,6 +57,8 @@ pub struct Start {
     pub digest: String,
     /// The date that readers are told: of the map in force, or the next to come.
     pub date: TradingDate,
+    /// When the date under way began; `None` between two: what is heard then is forgotten when the next begins.
+    pub begins: Option<Wall>,
     /// When the map ends; `None` where it is not in force.
     pub until: Option<Wall>,
 }
@@ -124,7 +132,8 @@ fn start(
         },
     };
     let map = store.read(&pointer.digest)?.map;
-    Ok((Start { venue, digest: pointer.digest, date, until }, map))
+    let begins = today.map(|today| today.begins);
+    Ok((Start { venue, digest: pointer.digest, date, begins, until }, map))
 }
 
 /// Nobody would ever put a first map in force but a person: waiting for one helps nobody.

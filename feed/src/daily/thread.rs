@@ -28,6 +28,7 @@ use crate::halt::users;
 use crate::interface;
 use crate::journal::{self, Journal};
 use crate::run::{endpoints, engine_config, partition_spec};
+use crate::sessions::Record;
 use crate::store::{Outcome, Pointer, Store, fetch_configured};
 
 /// How often it is looked whether the overlay of the calendars has changed.
@@ -79,6 +80,8 @@ pub(crate) struct Thread {
     wall: fn() -> u64,
     /// Where it is recorded which maps come in force, and why one doesn't.
     journal: Journal,
+    /// What handlers before this one have followed.
+    sessions: Record,
     /// Who else has calendars.
     overlays: Option<Sender<Overlay>>,
 }
@@ -91,7 +94,7 @@ impl Thread {
         (to, from): (Sender<Job>, Receiver<Job>),
         stop: Arc<AtomicBool>,
         wall: fn() -> u64,
-        journal: Journal,
+        (journal, sessions): (Journal, Record),
     ) -> Thread {
         let Resolved { config, places, starts } = resolved;
         let now = Wall(wall());
@@ -134,6 +137,7 @@ impl Thread {
             stop,
             wall,
             journal,
+            sessions,
             overlays: None,
         }
     }
@@ -339,7 +343,7 @@ impl Thread {
         let left = Nanos(today.ends.0.saturating_sub(wall.0));
         let until = self.clock.now() + left;
         let anew = of.timer.held().is_none();
-        let news = New { anew, at, listed: &listed, until, date: Some(today.date) };
+        let news = New { anew, at, listed: &listed, until, today: Some(today) };
         let changes = self.changes(&news, &after, &steps);
         let in_force = Some(in_force(today.date, &pointer.digest));
         let job = Job { venue, in_force, changes, after, steps };
@@ -389,7 +393,7 @@ impl Thread {
         // What was refused for a date that is over is of no matter any more.
         self.journal.alerts().end(Code::MapRefused, About::Venue(of.mapped.venue));
         let listed = Arc::clone(&of.listed);
-        let news = New { anew: false, at, listed: &listed, until: OVER, date: None };
+        let news = New { anew: false, at, listed: &listed, until: OVER, today: None };
         let after = self.config.partitions.clone();
         let steps = Steps::default();
         let job = Job {
@@ -419,7 +423,10 @@ impl Thread {
             let open = steps.added.contains(&number).then(|| {
                 let recovery = self.config.recovery_of(one);
                 let before = Arc::clone(&of.listed);
-                let made = engine_config(number, one, recovery, before, Mono::NEVER);
+                let earlier = news.today.map_or_else(Vec::new, |today| {
+                    self.sessions.earlier((one.venue, one.name), today.begins, (self.wall)())
+                });
+                let made = engine_config(number, one, recovery, before, (Mono::NEVER, earlier));
                 (partition_spec(one), candor_engine::Partition::new(made))
             });
             let moved = steps.lines.iter().any(|(other, ..)| *other == number)
@@ -429,9 +436,9 @@ impl Thread {
             let Some(seats) = seats.get_mut(usize::from(one.lane)) else { continue };
             seats.push(Seat { number, new, open, lines, leave, enter: false });
         }
+        let date = news.today.map(|today| today.date);
         let change = |seats: Vec<Seat>| {
-            let change =
-                Change { phase: Phase::Begin, date: news.date, seats, sockets: Vec::new() };
+            let change = Change { phase: Phase::Begin, date, seats, sockets: Vec::new() };
             (!change.seats.is_empty()).then(|| Box::new(change))
         };
         seats.into_iter().map(change).collect()
@@ -496,7 +503,8 @@ struct New<'a> {
     at: usize,
     listed: &'a Arc<VenueSymbols>,
     until: Mono,
-    date: Option<TradingDate>,
+    /// The date under way; `None` where the map before ends.
+    today: Option<Today>,
 }
 
 #[cfg(test)]
@@ -524,7 +532,8 @@ mod tests {
         let (_, from) = mpsc::channel();
         let stop = Arc::new(AtomicBool::new(false));
         let wall = || MONDAY.0;
-        (Thread::new(resolved, region, (to, from), stop, wall, Journal::none()), jobs)
+        let sessions = Record::none();
+        (Thread::new(resolved, region, (to, from), stop, wall, (Journal::none(), sessions)), jobs)
     }
 
     fn look(thread: &mut Thread) {

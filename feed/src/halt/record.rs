@@ -18,35 +18,26 @@
 
 use std::fmt::Write as _;
 use std::fs::File;
-use std::io::{Read as _, Write as _};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use candor_core::Nanos;
-use candor_settings::{At, Context, Problem, Problems, Table};
-use rustix::fs::{
-    FileType, FlockOperation, Gid, Mode, OFlags, Stat, Uid, fchmod, fchown, flock, fstat, fsync,
-    lstat, open, rename, unlink,
-};
+use candor_settings::{At, Context, Problems, Table};
+use rustix::fs::{FlockOperation, Mode, OFlags, fchmod, flock, fstat, fsync, open};
 use rustix::io::Errno;
-use rustix::process::{getegid, geteuid};
 use toml::de::DeTable;
 
 use super::users::User;
 use super::{REASON_BYTES, Target};
 use crate::clock::{self, Clock, timespec};
 use crate::exit::Failure;
+use crate::kept::{BYTES, Kept, Named, beside, errno, flush, quoted};
 
-/// The file's name in a state folder.
-const NAME: &str = "halted.toml";
+const NAMED: Named =
+    Named { name: "halted.toml", ending: ".halted", what: "record of what is halted" };
 
 /// What the file's name is followed by in that of the journal.
 const JOURNAL: &str = ".log";
-
-/// What a region's path is followed by in the name of the file, where no folder is configured.
-const ENDING: &str = ".halted";
-
-/// Larger is none of ours: some thousand halts.
-const BYTES: u64 = 1 << 20;
 
 /// How long another process may have the file.
 const PATIENCE: Nanos = Nanos::from_secs(2);
@@ -66,38 +57,25 @@ pub struct Record {
 
 /// Where the records of a handler are.
 #[derive(Clone, Debug)]
-pub struct Place {
-    path: PathBuf,
-    /// Whether its folder must be there: one that was configured.
-    needed: bool,
-    /// Whose the file is to be, so that the handler can read it whoever halts.
-    owner: (u32, u32),
-}
+pub struct Place(Kept);
 
 impl Place {
     /// The place for a region's handler with this state folder, if any.
     #[must_use]
     pub fn of(state: Option<&Path>, region: &Path) -> Place {
-        let (path, whose) = match state {
-            Some(folder) => (folder.join(NAME), folder),
-            None => (beside(region, ENDING), region),
-        };
-        // Of a region that is not made yet: its handler is this process.
-        let own = (geteuid().as_raw(), getegid().as_raw());
-        let owner = rustix::fs::stat(whose).map_or(own, |stat| (stat.st_uid, stat.st_gid));
-        Place { path, needed: state.is_some(), owner }
+        Place(Kept::of(NAMED, state, region))
     }
 
     /// The file.
     #[must_use]
     pub fn path(&self) -> &Path {
-        &self.path
+        self.0.path()
     }
 
     /// The file in which it stays who ended which halt.
     #[must_use]
     pub fn journal(&self) -> PathBuf {
-        beside(&self.path, JOURNAL)
+        beside(self.path(), JOURNAL)
     }
 
     /// What is recorded.
@@ -105,25 +83,10 @@ impl Place {
     /// # Errors
     /// Exit 78 where the file is there and can't be read whole, or where its folder is not.
     pub fn read(&self) -> Result<Vec<Record>, Failure> {
-        let refused = |message: String| {
-            Failure::from(Problems::new(
-                "record of what is halted",
-                &self.path,
-                vec![Problem::of_file(&self.path, message)],
-            ))
-        };
-        let file = match self.open_ours(&self.path).map_err(refused)? {
-            Some(file) => file,
-            None => return self.no_file().map_err(refused),
-        };
-        let mut text = String::new();
-        File::take(file, BYTES + 1)
-            .read_to_string(&mut text)
-            .map_err(|error| refused(format!("can't be read: {error}")))?;
-        if text.len() as u64 > BYTES {
-            return Err(refused("is longer than any record of halts".to_owned()));
+        match self.0.read()? {
+            Some(text) => parse(self.path(), &text).map_err(Failure::from),
+            None => Ok(Vec::new()),
         }
-        parse(&self.path, &text).map_err(Failure::from)
     }
 
     /// The file in which it stays who ended which halt, to be read; `None` where there is none.
@@ -131,44 +94,7 @@ impl Place {
     /// # Errors
     /// In words, where it can't be read, or is not ours.
     pub fn open_journal(&self) -> Result<Option<File>, String> {
-        self.open_ours(&self.journal())
-    }
-
-    /// Opens a file to read it, and waits for nobody: what somebody else has put there is refused.
-    fn open_ours(&self, path: &Path) -> Result<Option<File>, String> {
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
-        let file = match open(path, flags, Mode::empty()) {
-            Ok(file) => File::from(file),
-            Err(Errno::NOENT | Errno::NOTDIR) => return Ok(None),
-            Err(error) => return Err(format!("can't be read: {error}")),
-        };
-        let about = fstat(&file).map_err(|error| format!("can't be read: {error}"))?;
-        self.is_ours(&about)?;
-        Ok(Some(file))
-    }
-
-    /// No file is no halt, as long as the folder is there that was configured.
-    fn no_file(&self) -> Result<Vec<Record>, String> {
-        match rustix::fs::stat(folder(&self.path)) {
-            Ok(_) => Ok(Vec::new()),
-            // That of the region, which isn't there either.
-            Err(_) if !self.needed => Ok(Vec::new()),
-            Err(error) => Err(format!("its folder can't be looked at: {error}; make it")),
-        }
-    }
-
-    /// In a folder that anybody writes to, anybody may have put it there.
-    fn is_ours(&self, about: &Stat) -> Result<(), String> {
-        if FileType::from_raw_mode(about.st_mode) != FileType::RegularFile {
-            return Err("is no regular file; remove it".to_owned());
-        }
-        if about.st_uid != 0 && about.st_uid != self.owner.0 && about.st_uid != geteuid().as_raw() {
-            return Err(format!(
-                "is user {}'s, who is not the handler's: find out who put it there, and remove it",
-                about.st_uid
-            ));
-        }
-        Ok(())
+        self.0.open_ours(&self.journal())
     }
 
     /// Keeps every other process from changing the file until the guard is dropped.
@@ -176,8 +102,8 @@ impl Place {
     /// # Errors
     /// Exit 77 where this process may not, 71 where another has it for too long.
     pub fn lock(&self) -> Result<Guard<'_>, Failure> {
-        let path = beside(&self.path, ".lock");
-        let file = self.open_lock(&path).map_err(|error| self.failed(&path, "open", error))?;
+        let path = beside(self.path(), ".lock");
+        let file = self.open_lock(&path).map_err(|error| Kept::failed(&path, "open", error))?;
         let mut clock = Clock::new();
         let until = clock.now() + PATIENCE;
         // BOUND: until then.
@@ -187,7 +113,7 @@ impl Place {
                 Err(Errno::WOULDBLOCK) if clock.now() < until => {
                     let _ = rustix::thread::nanosleep(&timespec(Nanos::from_millis(5)));
                 }
-                Err(error) => return Err(self.failed(&path, "lock", error)),
+                Err(error) => return Err(Kept::failed(&path, "lock", error)),
             }
         }
     }
@@ -205,32 +131,12 @@ impl Place {
                 Err(error) => return Err(error),
                 Ok(file) => {
                     let file = File::from(file);
-                    self.hand_over(&file)?;
+                    self.0.hand_over(&file)?;
                     return Ok(file);
                 }
             }
         }
         Err(Errno::EXIST)
-    }
-
-    /// Gives a file to whom the others are.
-    fn hand_over(&self, file: &File) -> Result<(), Errno> {
-        let (user, group) = self.owner;
-        if geteuid().is_root() {
-            return fchown(file, Some(Uid::from_raw(user)), Some(Gid::from_raw(group)));
-        }
-        // For whoever may read the region to see who and why. Where this user is not in the group they
-        // see that it is halted, and no more.
-        let _ = fchown(file, None, Some(Gid::from_raw(group)));
-        Ok(())
-    }
-
-    fn failed(&self, path: &Path, what: &str, error: Errno) -> Failure {
-        let message = format!("{}: can't {what} it: {error}", path.display());
-        match error {
-            Errno::ACCESS | Errno::PERM => Failure::privilege(message),
-            _ => Failure::host(message),
-        }
     }
 }
 
@@ -267,7 +173,7 @@ impl Guard<'_> {
     /// # Errors
     /// Exit 77 or 71, also where they are more than is ever read again; what was recorded before still is.
     pub fn write(&self, records: &[Record]) -> Result<(), Failure> {
-        let path = &self.place.path;
+        let path = self.place.path();
         let text = text(records);
         if text.len() as u64 > BYTES {
             return Err(Failure::host(format!(
@@ -276,8 +182,7 @@ impl Guard<'_> {
                 records.len()
             )));
         }
-        let replaced = self.replace((!records.is_empty()).then_some(text.as_str()));
-        replaced.map_err(|(what, error)| self.place.failed(path, what, error))
+        self.place.0.replace((!records.is_empty()).then_some(text.as_str()))
     }
 
     /// Writes a line behind those that say who ended which halt. It is on the disk when this returns.
@@ -286,7 +191,7 @@ impl Guard<'_> {
     /// Exit 77 or 71.
     pub fn note(&self, line: &str) -> Result<(), Failure> {
         let path = self.place.journal();
-        self.append(&path, line).map_err(|error| self.place.failed(&path, "add to", error))
+        self.append(&path, line).map_err(|error| Kept::failed(&path, "add to", error))
     }
 
     fn append(&self, path: &Path, line: &str) -> Result<(), Errno> {
@@ -299,63 +204,15 @@ impl Guard<'_> {
             other => (other?, false),
         };
         let mut file = File::from(file);
-        self.place.is_ours(&fstat(&file)?).map_err(|_| Errno::PERM)?;
+        self.place.0.is_ours(&fstat(&file)?).map_err(|_| Errno::PERM)?;
         if new {
-            self.place.hand_over(&file)?;
+            self.place.0.hand_over(&file)?;
             fchmod(&file, mode)?;
         }
         file.write_all(format!("{line}\n").as_bytes()).map_err(|error| errno(&error))?;
         fsync(&file)?;
         if new { flush(path) } else { Ok(()) }
     }
-
-    /// By this text; no halt is no file.
-    fn replace(&self, text: Option<&str>) -> Result<(), (&'static str, Errno)> {
-        let path = &self.place.path;
-        let Some(text) = text else {
-            return match unlink(path) {
-                Ok(()) => flush(path).map_err(|error| ("flush the folder of", error)),
-                Err(Errno::NOENT) => Ok(()),
-                Err(error) => Err(("remove", error)),
-            };
-        };
-        let beside = beside(path, ".new");
-        match unlink(&beside) {
-            Ok(()) | Err(Errno::NOENT) => {}
-            Err(error) => return Err(("replace", error)),
-        }
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
-        let mode = Mode::RUSR | Mode::WUSR | Mode::RGRP;
-        let file = open(&beside, flags, mode).map_err(|error| ("write", error))?;
-        let mut file = File::from(file);
-        file.write_all(text.as_bytes()).map_err(|error| ("write", errno(&error)))?;
-        // After the owner, so that no other group ever reads it; explicitly, whatever the umask.
-        self.place.hand_over(&file).map_err(|error| ("give away", error))?;
-        fchmod(&file, mode).map_err(|error| ("set the mode of", error))?;
-        fsync(&file).map_err(|error| ("flush", error))?;
-        rename(&beside, path).map_err(|error| ("rename", error))?;
-        flush(path).map_err(|error| ("flush the folder of", error))
-    }
-}
-
-/// That a file is there, or no longer, is on the disk.
-fn flush(path: &Path) -> Result<(), Errno> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    open(folder(path), flags, Mode::empty()).and_then(fsync)
-}
-
-fn errno(error: &std::io::Error) -> Errno {
-    Errno::from_io_error(error).unwrap_or(Errno::IO)
-}
-
-fn beside(path: &Path, ending: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(ending);
-    PathBuf::from(name)
-}
-
-fn folder(path: &Path) -> &Path {
-    path.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."))
 }
 
 /// The file's text.
@@ -365,8 +222,6 @@ fn text(records: &[Record]) -> String {
          format = 1\n",
     );
     for record in records {
-        let quoted =
-            |text: &str| format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""));
         let _ = writeln!(text, "\n[[halt]]\ntarget = {}", quoted(&record.target.to_string()));
         let _ = writeln!(text, "since = {}", quoted(&clock::display(record.since)));
         if let Some(by) = &record.by {
@@ -400,7 +255,7 @@ fn parse(path: &Path, text: &str) -> Result<Vec<Record>, Problems> {
     if cx.problems.is_empty() {
         return Ok(records);
     }
-    Err(Problems::new("record of what is halted", path, cx.problems))
+    Err(Problems::new(NAMED.what, path, cx.problems))
 }
 
 /// One record; `None` after saying what is wrong with it.
@@ -451,17 +306,7 @@ fn needed<'t>(
 /// # Errors
 /// In words.
 pub fn writable(place: &Place) -> Result<(), String> {
-    let folder = folder(&place.path);
-    let about = rustix::fs::stat(folder).map_err(|error| format!("can't be used: {error}"))?;
-    if FileType::from_raw_mode(about.st_mode) != FileType::Directory {
-        return Err("is no folder".to_owned());
-    }
-    rustix::fs::access(folder, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK)
-        .map_err(|error| format!("can't be written by this user: {error}"))?;
-    match lstat(&place.path) {
-        Ok(_) | Err(Errno::NOENT) => Ok(()),
-        Err(error) => Err(format!("can't be looked at: {error}")),
-    }
+    place.0.writable()
 }
 
 #[cfg(test)]
@@ -498,7 +343,7 @@ mod tests {
             }
         }
         assert_eq!(place.read().unwrap(), all);
-        let mode = lstat(place.path()).unwrap().st_mode & 0o777;
+        let mode = rustix::fs::lstat(place.path()).unwrap().st_mode & 0o777;
         assert_eq!(mode, 0o640);
         let guard = place.lock().unwrap();
         guard.write(&[]).unwrap();

@@ -26,6 +26,7 @@ use crate::daily::{Resolved, resolve, shape};
 use crate::journal::Journal;
 use crate::log::Log;
 use crate::run::{engine_config, handler_status, partition_spec};
+use crate::sessions::Record;
 use crate::source::{Arrival, Polled, udp};
 use crate::store::{Outcome, Request, Store, load};
 
@@ -191,7 +192,7 @@ impl Day {
         let links = Links::new(vec![Arc::clone(&inbox); 3], Arc::new(Log::new()));
         let way = Arc::new(Way::new());
         let listed = Arc::new(shape::listed(&config.partitions, config.venues[0]));
-        let own = engine_config(0, &config.partitions[0], None, listed, Mono::NEVER);
+        let own = engine_config(0, &config.partitions[0], None, listed, (Mono::NEVER, Vec::new()));
         let mut partitions = Vec::with_capacity(3);
         partitions.push((0, Partition::new(own)));
         let (given, stop) = (Given::default(), Arc::new(AtomicBool::new(false)));
@@ -218,8 +219,8 @@ impl Day {
         let joiner = Nobody(config.partitions.clone());
         let journal = Journal::none();
         let alerts = journal.alerts().clone();
-        let maps =
-            Thread::new(resolved, region.clone(), (to, from), Arc::clone(&stop), wall, journal);
+        let kept = (journal, Record::none());
+        let maps = Thread::new(resolved, region.clone(), (to, from), Arc::clone(&stop), wall, kept);
         thread::spawn(move || maps.run());
         let (ways, under_way, receive_buffer) = (vec![way], None, 0);
         let taker =

@@ -40,6 +40,7 @@ impl Machine {
             capacity: Capacity { symbols, orders, levels, trades },
             venue: VenueSymbols::default().into(),
             mapped_until: Mono::MAX,
+            earlier: Vec::new(),
         });
         partition.define_by_any_message();
         let mut tally = Tally::new();

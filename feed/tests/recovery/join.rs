@@ -1,5 +1,7 @@
 //! A handler that starts in the middle of the day.
 
+use std::fs;
+
 use candor_core::counters::Counter;
 use candor_core::{Nanos, Reason};
 
@@ -54,4 +56,46 @@ fn without_services_who_joins_late_stays_stale_with_the_reason() {
     pause(Nanos::from_millis(500));
     assert_eq!(handler.reason(0), Some(Reason::Recovering));
     eventually("heard", || (handler.count(0, Counter::Messages) > 0).then_some(()));
+}
+
+/// A handler that starts when the date has begun has not heard the session begin that is still sent, and answered
+/// for: that it is of before it knows from the handler before it, which was killed.
+#[test]
+fn a_session_that_was_followed_before_the_date_began_is_not_todays_after_a_start() {
+    let mut scene = Scene::new("before", true);
+    scene.configure("mdh1", QUICK);
+    let handler = scene.handler("mdh1");
+    scene.open(&[]);
+    handler.until_live();
+    let record = scene.path("mdh1.sessions");
+    let read = || fs::read_to_string(&record).unwrap_or_default();
+    let known = |text: &str| text.matches("\n[[session]]").count();
+    eventually("both sessions are written down", || (known(&read()) == 2).then_some(()));
+    drop(handler);
+    let handler = scene.handler("mdh1");
+    handler.until_live();
+    drop(handler);
+    // As if the first partition's had been followed the day before.
+    let mut parts: Vec<String> = read().split("since = ").map(str::to_owned).collect();
+    let (_, rest) = parts[1].split_once('\n').unwrap();
+    parts[1] = format!("\"2020-01-01T00:00:00Z\"\n{rest}");
+    fs::write(&record, parts.join("since = ")).unwrap();
+    let handler = scene.handler("mdh1");
+    let watch = Watch::start(&handler);
+    handler.until_reason(0, &[Reason::NotStarted]);
+    eventually("the other partition is live", || handler.reason(1).is_none().then_some(()));
+    eventually("it is heard", || (handler.count(0, Counter::Messages) > 100).then_some(()));
+    pause(Nanos::from_millis(500));
+    assert_eq!(handler.reason(0), Some(Reason::NotStarted));
+    for (handle, symbol) in handler.symbols(0) {
+        assert!(handler.region.read(handle).live().is_none(), "{symbol}");
+    }
+    scene.tell("session NEXT 1");
+    handler.until_live();
+    eventually("the next one is written down as well", || (known(&read()) == 3).then_some(()));
+    assert!(
+        read().contains("\"2020-01-01T00:00:00.000000000Z\""),
+        "the old one is as old as it was"
+    );
+    watch.judge(&mut scene);
 }

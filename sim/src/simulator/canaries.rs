@@ -16,7 +16,7 @@ const EVENTS: u64 = 30_000;
 const AGAIN_EVERY: u64 = 5;
 
 /// What the swarm comes upon too seldom, tried on the first odd seeds.
-const RARE: [fn(u64) -> Plan; 18] = [
+const RARE: [fn(u64) -> Plan; 19] = [
     session_changes_in_gap,
     session_unheard,
     holdback_too_short,
@@ -27,6 +27,7 @@ const RARE: [fn(u64) -> Plan; 18] = [
     scenario::start_as_sessions_change_twice,
     scenario::map_late,
     scenario::yesterdays_session,
+    scenario::restart_in_old_session,
     scenario::maps_follow_each_other,
     scenario::restart_before_start_is_had,
     scenario::restart_among_copies,

@@ -36,6 +36,7 @@ pub mod handler;
 pub mod journal;
 mod maps;
 pub mod network;
+mod past;
 pub mod preopen;
 mod quota;
 mod reached;

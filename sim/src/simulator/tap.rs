@@ -34,7 +34,7 @@ impl Sink for Tap<'_> {
         self.writer.partition(self.partition, status, epoch, since, session);
         let code = u64::from(status.code()) << 32 | u64::from(epoch);
         self.digest.words([2, code, since.0, session.0 as u64, (session.0 >> 64) as u64]);
-        self.watch.status = Some(status);
+        (self.watch.status, self.watch.session) = (Some(status), session);
         self.watch.epoch = epoch;
         self.watch.said_status = true;
         self.journal.note(self.now, self.partition, Told::Status { status, epoch });

@@ -161,6 +161,7 @@ impl Handler {
             capacity: Capacity { symbols, orders, levels: orders, trades: TRADES },
             venue: Arc::default(),
             mapped_until: Mono::MAX,
+            earlier: Vec::new(),
             services: terms::services(format),
         });
         let lane = Lane {

@@ -23,6 +23,7 @@ use super::errands::Errands;
 use super::journal::{Journal, Told};
 use super::maps::Maps;
 use super::network::Arrival;
+use super::past::Past;
 use super::tap::Tap;
 use super::watch::Watch;
 use super::{MapOf, Setup};
@@ -81,6 +82,8 @@ pub(super) struct Handler {
     symbols: usize,
     /// What an operator has halted in its region.
     halts: Halts,
+    /// What outlives it.
+    pub(super) past: Past,
     setup: Setup,
 }
 
@@ -98,7 +101,7 @@ impl Handler {
         listed: &[(Symbol, u16)],
         (map, until): (MapOf, Mono),
         errands: Option<Errands>,
-        halts: &Halts,
+        (halts, past): (&Halts, Past),
         now: Mono,
         traces: &mut Traces<'_>,
     ) -> Handler {
@@ -120,13 +123,21 @@ impl Handler {
             deadline: None,
         };
         let seat = |index| Seat {
-            partition: Partition::new(config(setup, index, symbols, maps.venue(), until)),
-            watch: Watch::new(setup),
+            partition: {
+                let map = (until, past.earlier(index, now));
+                Partition::new(config(setup, index, symbols, maps.venue(), map))
+            },
+            watch: {
+                let mut watch = Watch::new(setup);
+                watch.know(past.before(index, now));
+                watch
+            },
             open: false,
             mapped_until: until,
             lane: index % usize::from(setup.lanes),
             handles: Vec::new(),
         };
+        let seats: Vec<Seat> = (0..setup.partitions).map(seat).collect();
         let proof = Proof::NOTHING
             .rule_out_scope(Scope::Handler)
             .rule_out_scope(Scope::Partition)
@@ -134,7 +145,7 @@ impl Handler {
         writer.set_status(promote(&proof), now);
         let mut handler = Handler {
             lanes: lanes.into_iter().map(lane).collect(),
-            seats: (0..setup.partitions).map(seat).collect(),
+            seats,
             region: region.for_date(DATE),
             writer,
             errands,
@@ -147,6 +158,7 @@ impl Handler {
             wanted: None,
             symbols,
             halts: Halts::default(),
+            past,
             setup: setup.clone(),
         };
         handler.halt(halts, now);
@@ -176,7 +188,7 @@ impl Handler {
         traces: &mut Traces<'_>,
         call: impl FnOnce(&mut Partition, &mut Tap<'_>) -> T,
     ) -> T {
-        let Handler { lanes, seats, claims, setup, .. } = self;
+        let Handler { lanes, seats, claims, past, setup, .. } = self;
         let Seat { partition, watch, lane, mapped_until, .. } = &mut seats[index];
         let lane = &mut lanes[*lane];
         lane.deadline = None;
@@ -194,7 +206,10 @@ impl Handler {
             claims,
             setup,
         };
-        call(partition, &mut tap)
+        let done = call(partition, &mut tap);
+        let Watch { session, known_end, run, .. } = *watch;
+        past.note(index, session, known_end, run, now);
+        done
     }
 
     /// A packet has reached the host. Gives the bytes back where the queue is full.

@@ -6,6 +6,7 @@ use candor_core::limits::{LINES, TRADES};
 use candor_core::symbol::Text;
 use candor_core::{Decimals, Mono, TradingDate, Venue};
 use candor_decoders::Format;
+use candor_engine::sessions::Earlier;
 use candor_engine::{Capacity, Config, Services, VenueSymbols};
 use candor_shm::{Endpoint, PartitionSpec, RegionSpec};
 
@@ -80,7 +81,7 @@ pub(super) fn config(
     index: usize,
     symbols: usize,
     venue: &Arc<VenueSymbols>,
-    mapped_until: Mono,
+    (mapped_until, earlier): (Mono, Vec<Earlier>),
 ) -> Config {
     let lines: [bool; LINES] = core::array::from_fn(|line| setup.packings[line].is_some());
     Config {
@@ -98,5 +99,6 @@ pub(super) fn config(
         capacity: Capacity { symbols, orders: ORDERS, levels: ORDERS, trades: TRADES },
         venue: Arc::clone(venue),
         mapped_until,
+        earlier,
     }
 }

@@ -83,6 +83,29 @@ pub(in crate::simulator) fn yesterdays_session(seed: u64) -> Plan {
     plan.all_live(after(begun, ms(300))).others_live(0, after(loaded, ms(200)))
 }
 
+/// As `yesterdays-session`, and the handler is another one since: it has not heard the map end, and knows from
+/// the one before it which session is of before. The venue's services answer for it as they did yesterday.
+pub(in crate::simulator) fn restart_in_old_session(seed: u64) -> Plan {
+    let (before, ends, behind) = (ms(550), ms(600), ms(700));
+    let (started, begun) = (ms(900), ms(1_600));
+    let setup = Setup { map_ends: Some(ends), ..floor(seed) };
+    // Half of the days the handler dies before its map ends, and another starts when today's is there.
+    let (stopped, loaded) = match seed.is_multiple_of(2) {
+        true => (before, ms(850)),
+        false => (behind, ms(950)),
+    };
+    let mut plan = Plan::quiet("restart-in-old-session", setup, END).at(stopped, What::Stop);
+    for partition in 1..5 {
+        plan = plan.at(ms(800), What::Session(Some(partition)));
+    }
+    plan = plan
+        .at(loaded, What::Map(MapOf::Today))
+        .at(started, What::Start)
+        .at(begun, What::Session(Some(0)))
+        .expect(0, after(started, ms(200)), begun, stale(&[Reason::NotStarted]));
+    plan.all_live(after(begun, ms(700))).others_live(0, after(started, ms(700)))
+}
+
 /// Maps are taken again and again, right ones and wrong ones, as lanes stand still.
 pub(in crate::simulator) fn maps_follow_each_other(seed: u64) -> Plan {
     let mut plan = Plan::quiet("maps-follow-each-other", floor(seed), END);

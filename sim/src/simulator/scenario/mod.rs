@@ -14,7 +14,9 @@ use candor_core::{Nanos, Reason};
 use candor_engine::alerts::Place;
 
 #[cfg(canary)]
-pub(super) use maps::{map_late, maps_follow_each_other, yesterdays_session};
+pub(super) use maps::{
+    map_late, maps_follow_each_other, restart_in_old_session, yesterdays_session,
+};
 #[cfg(canary)]
 pub(super) use recovery::restart_before_start_is_had;
 #[cfg(canary)]
@@ -89,6 +91,7 @@ pub const ALL: &[(&str, Build)] = &[
     ("map-late", maps::map_late),
     ("map-missing", maps::map_missing),
     ("yesterdays-session", maps::yesterdays_session),
+    ("restart-in-old-session", maps::restart_in_old_session),
     ("maps-follow-each-other", maps::maps_follow_each_other),
     ("kill-9", handler::kill),
     ("stop", handler::stop),

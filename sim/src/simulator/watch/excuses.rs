@@ -10,7 +10,7 @@ impl Watch {
     /// is not asked for anything.
     pub(in crate::simulator) fn can_be_whole(&self, setup: &Setup) -> bool {
         // The venue has begun no session since the map ended.
-        if self.is_yesterdays() {
+        if self.is_yesterdays() || self.has_old_name() {
             return false;
         }
         // The whole ladder is there: everything can.
@@ -39,7 +39,8 @@ impl Watch {
         let known = match reason {
             Reason::Unsubscribed => !self.subscribed,
             Reason::NotStarted => {
-                self.run.is_none() || self.evidence == Mono::NEVER || self.is_yesterdays()
+                let old = self.is_yesterdays() || self.has_old_name();
+                self.run.is_none() || self.evidence == Mono::NEVER || old
             }
             Reason::Silent => {
                 // Copies, echoes and what is refused of a missing start or around a restart vouch for less.

@@ -62,6 +62,8 @@ pub(super) struct Watch {
     /// How late the last packet that shows where the venue is was looked at.
     pub(super) behind: Nanos,
     pub(super) status: Option<Status>,
+    /// The session by the handler's word.
+    pub(super) session: SessionId,
     /// Said with it, and what it was when a snapshot, a session or a restart began last.
     pub(super) epoch: u32,
     epoch_before: u32,
@@ -83,6 +85,8 @@ pub(super) struct Watch {
     pub(super) subscribed: bool,
     /// The run that was followed when the map ended: no session of today's.
     old_run: Option<u32>,
+    /// What handlers before this one followed before the date began.
+    before: Before,
     pub(super) said: Said,
     /// The first and last number applied in the call under way; empty when `first` is 0.
     pub(super) applied: (u64, u64),
@@ -129,6 +133,14 @@ pub(super) struct Watch {
     pub(super) joined: Option<Joined>,
 }
 
+/// What was followed before the trading date began: runs, none of which is ever Live under its map, and the names
+/// by which the handler knows them.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Before {
+    pub(super) runs: Vec<u32>,
+    pub(super) names: Vec<SessionId>,
+}
+
 /// Which is the newer, a run that was left or the one followed instead.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Doubt {
@@ -162,6 +174,7 @@ impl Watch {
             newer_since: None,
             behind: Nanos::ZERO,
             status: None,
+            session: SessionId::NONE,
             epoch: 1,
             epoch_before: 1,
             said_status: false,
@@ -174,6 +187,7 @@ impl Watch {
             end_heard: false,
             subscribed: true,
             old_run: None,
+            before: Before::default(),
             said: Said::default(),
             applied: (0, 0),
             last_applied: 0,
@@ -203,9 +217,27 @@ impl Watch {
         self.old_run = self.run;
     }
 
-    /// Whether the session followed is one from before the map's end.
+    /// What handlers before this one have followed before the date began.
+    pub(super) fn know(&mut self, before: Before) {
+        self.before = before;
+    }
+
+    /// Whether the session followed is one from before the map's end, whoever heard it then.
     pub(super) fn is_yesterdays(&self) -> bool {
-        self.run.is_some() && self.old_run == self.run
+        let old =
+            self.run.filter(|run| self.old_run == Some(*run) || self.before.runs.contains(run));
+        old.is_some()
+    }
+
+    /// Whether the handler may take it for one: it has the name of one of which handlers before this one heard
+    /// other numbers, and no line has shown that they began again.
+    fn has_old_name(&self) -> bool {
+        self.before.names.contains(&self.session)
+    }
+
+    /// The numbers of this session are seen to begin again: those heard before are another's.
+    pub(super) fn restarted(&mut self, session: SessionId) {
+        self.before.names.retain(|name| *name != session);
     }
 
     pub(super) fn blame(&mut self, wrong: impl FnOnce() -> String) {
@@ -268,7 +300,8 @@ impl Watch {
     pub(super) fn notice(&mut self, notice: &Notice, setup: &super::Setup, now: Mono) {
         match notice {
             Notice::SessionChanged { .. } => self.renew(),
-            Notice::Restarted { .. } => {
+            Notice::Restarted { session } => {
+                self.restarted(*session);
                 self.renew();
                 self.said.restarted = true;
                 // No line lags for longer: only what arrives from then on is surely of the new numbers.

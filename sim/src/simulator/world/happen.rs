@@ -26,6 +26,7 @@ impl World<'_> {
         if self.handler.is_some() {
             return;
         }
+        self.note_date();
         let mut traces = Traces { digest: &mut self.digest, journal: &mut self.journal };
         if let Some(Grave { handler, .. }) = &mut self.grave {
             handler.retire(self.now);
@@ -36,7 +37,7 @@ impl World<'_> {
             Errands::new(venue, &services, partitions, seed, self.connections)
         });
         let (setup, listed, map) = (self.setup, &self.listed, self.map);
-        let halts = &self.halts;
+        let halts = (&self.halts, self.past.read());
         let handler = Handler::start(setup, listed, map, errands, halts, self.now, &mut traces);
         self.handler = Some(handler);
     }
@@ -55,6 +56,7 @@ impl World<'_> {
         for lane in &mut handler.lanes {
             lane.queue.drain(..).for_each(|arrival| self.network.recycle(arrival.bytes));
         }
+        self.past = handler.past.clone();
         self.grave = Some(Grave { handler, leases });
     }
 
@@ -186,11 +188,21 @@ impl World<'_> {
 
     /// From now on this map is the one to have.
     fn give_map(&mut self, map: MapOf, until: Mono) {
+        self.note_date();
         self.map = (map, until);
         let now = self.now;
         if let Some(handler) = &mut self.handler {
             handler.suspect(now, Suspect::Map, Place::Venue(0));
-            handler.take_map(map, until);
+            handler.take_map(map, until, now);
+        }
+    }
+
+    /// A map that has ended ended with its date, and another began.
+    fn note_date(&mut self) {
+        let (_, ends) = self.map;
+        if ends <= self.now {
+            self.past.begin(ends);
+            self.handler.iter_mut().for_each(|handler| handler.past.begin(ends));
         }
     }
 

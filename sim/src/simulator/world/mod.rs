@@ -23,6 +23,7 @@ use crate::simulator::handler::{Halts, Handler, Traces};
 use crate::simulator::journal::{Journal, Told};
 use crate::simulator::maps::MapOf;
 use crate::simulator::network::{Network, Tag};
+use crate::simulator::past::Past;
 use crate::simulator::preopen::Morning;
 use crate::simulator::report::{Failure, Outcome};
 use crate::simulator::schedule::{Alarm, Plan, Setup};
@@ -103,6 +104,8 @@ struct World<'a> {
     map: (MapOf, Mono),
     /// What an operator has halted: whatever handler there is comes to know.
     halts: Halts,
+    /// What handlers that have died have left.
+    past: Past,
     started: bool,
     next_fault: usize,
     looks: u32,
@@ -230,6 +233,7 @@ impl<'a> World<'a> {
             listed,
             map: (setup.map, setup.map_ends.map_or(Mono::MAX, |at| START + at)),
             halts: Halts::default(),
+            past: Past::new(setup.partitions),
             started: false,
             next_fault: 0,
             looks: 0,

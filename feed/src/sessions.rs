@@ -1,0 +1,353 @@
+//! Which sessions the partitions of a handler have followed, and since when: a small file that outlives it.
+//!
+//! A handler that runs as a trading date begins knows which session is of before: the one it was following. One
+//! that starts later has not heard it begin, and finds it here (`docs/decisions/0014`). The file is `sessions.toml`
+//! in the handler's `state` folder, or `<region>.sessions` where none is configured.
+//!
+//! ```toml
+//! format = 1
+//!
+//! [[session]]
+//! partition = "XNAS/1"
+//! id = "44415930303030303031000000000000"
+//! since = "2026-11-23T07:14:02.000000000Z"
+//! reached = 812774
+//! seen = "2026-11-23T14:33:23.000000000Z"
+//! ```
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+
+use candor_core::symbol::Text;
+use candor_core::{Nanos, SeqNo, SessionId, Venue};
+use candor_engine::sessions::{Earlier, Followed, Sessions};
+use candor_journal::partition_name;
+use candor_maps::calendar::Wall;
+use candor_settings::{At, Context, Problems, Table};
+use candor_shm::Region;
+use toml::de::DeTable;
+
+use crate::clock::{self, timespec};
+use crate::config::Config;
+use crate::exit::Failure;
+use crate::kept::{Kept, Named, quoted};
+
+const NAMED: Named =
+    Named { name: "sessions.toml", ending: ".sessions", what: "record of sessions" };
+
+/// How often it is looked what is followed. A session that nobody wrote down, because the handler was killed
+/// before this was over, is one that the next handler hears for the first time.
+const LOOK_EVERY: Nanos = Nanos::from_millis(250);
+
+/// How often it is written how far the numbers of sessions have come.
+const WRITE_EVERY: u64 = 60_000_000_000;
+
+/// What was not heard for so long is forgotten: a partition that is no longer there.
+const FORGET_AFTER: u64 = 30 * 86_400_000_000_000;
+
+/// What was followed, by partition, and the file it is kept in.
+#[derive(Clone, Debug)]
+pub(crate) struct Record {
+    kept: Kept,
+    all: BTreeMap<String, Sessions>,
+}
+
+impl Record {
+    /// What the handlers before this one have kept.
+    ///
+    /// # Errors
+    /// Exit 78 where the file is there and can't be read whole: which sessions are of before is not known then,
+    /// and a handler that did not know would take any of them for today's.
+    pub(crate) fn read(config: &Config, wall: u64) -> Result<Record, Failure> {
+        let handler = &config.handler;
+        let kept = Kept::of(NAMED, handler.state.as_deref(), &handler.region);
+        let mut lists: BTreeMap<String, Vec<Followed>> = BTreeMap::new();
+        if let Some(text) = kept.read()? {
+            for (partition, followed) in parse(kept.path(), &text)? {
+                lists.entry(partition).or_default().push(followed);
+            }
+        }
+        lists
+            .retain(|_, list| list.iter().any(|one| one.seen.saturating_add(FORGET_AFTER) >= wall));
+        let all = lists.into_iter().map(|(name, list)| (name, Sessions::of(list))).collect();
+        Ok(Record { kept, all })
+    }
+
+    /// Nothing kept, and nowhere.
+    #[cfg(test)]
+    pub(crate) fn none() -> Record {
+        Record { kept: Kept::of(NAMED, None, Path::new("/nowhere")), all: BTreeMap::new() }
+    }
+
+    /// The sessions of a partition that are of before a trading date that began then.
+    pub(crate) fn earlier(
+        &self,
+        (venue, name): (Venue, Text<16>),
+        begins: Wall,
+        wall: u64,
+    ) -> Vec<Earlier> {
+        let own = self.all.get(&partition_name(venue.as_str(), name.as_str()));
+        let earlier = own.map_or_else(Vec::new, |sessions| sessions.earlier(begins.0, wall));
+        for Earlier { session, .. } in &earlier {
+            tracing::info!(%venue, partition = %name, %session, "of before this date: what is heard of it is Stale(NotStarted)");
+        }
+        earlier
+    }
+
+    /// Looks what is followed now. Whether it is another than last time.
+    fn look(&mut self, region: &Region, wall: u64) -> bool {
+        let mut other = false;
+        for info in region.partitions_when(candor_shm::clock::now) {
+            // Nothing was heard yet.
+            let Some((session, _, reached)) = info.numbers.filter(|it| it.0 != SessionId::NONE)
+            else {
+                continue;
+            };
+            let name = partition_name(info.spec.venue.as_str(), info.spec.name.as_str());
+            other |= self.all.entry(name).or_default().note(session, reached, wall);
+        }
+        other
+    }
+
+    fn write(&self) -> Result<(), Failure> {
+        let text = text(&self.all);
+        self.kept.replace((!self.all.is_empty()).then_some(text.as_str()))
+    }
+}
+
+/// Starts the thread that keeps the record. It waits for the disk, and nobody for it but the handler's end.
+///
+/// # Errors
+/// Where the host gives no thread.
+pub(crate) fn start(
+    mut record: Record,
+    region: Region,
+    stop: &Arc<AtomicBool>,
+) -> Result<JoinHandle<()>, Failure> {
+    let stop = Arc::clone(stop);
+    let keep = move || {
+        let (mut written, mut failed) = (0, false);
+        loop {
+            let last = stop.load(Ordering::Relaxed);
+            let wall = clock::wall();
+            let other = record.look(&region, wall);
+            if other || last || wall.saturating_sub(written) >= WRITE_EVERY {
+                match (record.write(), failed) {
+                    (Ok(()), _) => (written, failed) = (wall, false),
+                    (Err(why), false) => {
+                        failed = true;
+                        tracing::error!(
+                            "a start after this will not know which session is of before: {why}"
+                        );
+                    }
+                    // Said, and tried again as long as it lasts.
+                    (Err(_), true) => {}
+                }
+            }
+            if last {
+                return;
+            }
+            // An early return because of a signal only means an early look.
+            let _ = rustix::thread::nanosleep(&timespec(LOOK_EVERY));
+        }
+    };
+    let started = thread::Builder::new().name("sessions".to_owned()).spawn(keep);
+    started.map_err(|error| Failure::host(format!("can't start the sessions' thread: {error}")))
+}
+
+/// The file's text.
+fn text(all: &BTreeMap<String, Sessions>) -> String {
+    let mut text = String::from(
+        "# Which sessions were followed, and since when. Written by `candor run`: a handler that starts knows from \
+         it which are of before today.\nformat = 1\n",
+    );
+    for (partition, sessions) in all {
+        for one in sessions.list() {
+            let (since, seen) = (clock::display(one.since), clock::display(one.seen));
+            let _ = writeln!(
+                text,
+                "\n[[session]] # {}\npartition = {}\nid = \"{:032x}\"\nsince = \"{since}\"\nreached = {}\nseen = \
+                 \"{seen}\"",
+                one.session,
+                quoted(partition),
+                one.session.0,
+                one.reached.0,
+            );
+        }
+    }
+    text
+}
+
+fn parse(path: &Path, text: &str) -> Result<Vec<(String, Followed)>, Problems> {
+    let mut cx = Context::new(path, text);
+    let (root, errors) = DeTable::parse_recoverable(text);
+    if let Some(error) = errors.first() {
+        let line = error.span().map_or(0, |span| cx.line(span.start));
+        cx.problem(line, format!("is not TOML: {}", error.message().replace('\n', ", ")));
+    }
+    let mut root = Table::new("the file", 0, root.get_ref());
+    let mut list = Vec::new();
+    if cx.problems.is_empty() {
+        if root.integer(&mut cx, "format", 1..=1).is_none() && root.line_of(&cx, "format").is_none()
+        {
+            root.missing(&mut cx, "format", "format = 1");
+        }
+        for mut table in root.tables(&mut cx, "session", "[[session]]") {
+            list.extend(one(&mut cx, &mut table));
+            table.finish(&mut cx);
+        }
+        root.finish(&mut cx);
+    }
+    if cx.problems.is_empty() {
+        return Ok(list);
+    }
+    Err(Problems::new(NAMED.what, path, cx.problems))
+}
+
+/// One session; `None` after saying what is wrong with it.
+fn one(cx: &mut Context<'_>, table: &mut Table<'_>) -> Option<(String, Followed)> {
+    let partition = needed(cx, table, "partition", "partition = \"XNAS/1\"", Some);
+    let id = needed(cx, table, "id", "id = \"00000000000000000000000000000001\"", |text| {
+        u128::from_str_radix(text, 16).ok().filter(|_| text.len() == 32)
+    });
+    let since = needed(cx, table, "since", "since = \"2026-11-23T07:14:02Z\"", clock::parse);
+    let seen = needed(cx, table, "seen", "seen = \"2026-11-23T14:33:23Z\"", clock::parse);
+    let reached = table.integer(cx, "reached", 0..=u64::MAX);
+    if reached.is_none() && table.line_of(cx, "reached").is_none() {
+        table.missing(cx, "reached", "reached = 1");
+    }
+    let (session, reached) = (SessionId(id?), SeqNo(reached?.value));
+    Some((partition?.to_owned(), Followed { session, since: since?, reached, seen: seen? }))
+}
+
+fn needed<'t, T>(
+    cx: &mut Context<'_>,
+    table: &mut Table<'t>,
+    key: &'static str,
+    example: &str,
+    read: impl Fn(&'t str) -> Option<T>,
+) -> Option<T> {
+    let Some(At { value, line, .. }) = table.text(cx, key, "a text") else {
+        if table.line_of(cx, key).is_none() {
+            table.missing(cx, key, example);
+        }
+        return None;
+    };
+    let found = read(value);
+    if found.is_none() {
+        cx.problem(line, format!("`{key}` is not like `{example}`: {value:?}"));
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::PathBuf;
+
+    use super::*;
+    use crate::exit::Exit;
+
+    const HOUR: u64 = 3_600_000_000_000;
+    const NOW: u64 = 500_000 * HOUR;
+
+    /// A folder of the test's own, gone when dropped, and a record in it.
+    struct Folder(PathBuf);
+
+    impl Folder {
+        fn new(name: &str) -> Folder {
+            let folder =
+                std::env::temp_dir().join(format!("candor-sessions-{name}-{}", std::process::id()));
+            fs::create_dir_all(&folder).unwrap();
+            Folder(folder)
+        }
+
+        fn config(&self) -> Config {
+            let text = format!(
+                "[handler]\nname = \"h\"\nregion = \"{0}/region\"\nstate = \"{0}\"\n[source]\nkind = \"udp\"\n\
+                 interface = \"lo\"\n[[lane]]\nidle = \"block\"\n[[venue]]\nname = \"XNAS\"\nfeed = \
+                 \"nasdaq-itch50\"\n[[venue.partition]]\nname = \"1\"\nlane = 0\nlines.A = {{ group = \
+                 \"239.1.1.1\", port = 1 }}\n",
+                self.0.display()
+            );
+            crate::config::parse_text(Path::new("h.toml"), &text).expect("a sound configuration")
+        }
+
+        fn read(&self, wall: u64) -> Result<Record, Failure> {
+            Record::read(&self.config(), wall)
+        }
+
+        fn file(&self) -> PathBuf {
+            self.0.join("sessions.toml")
+        }
+    }
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    fn day(number: u8) -> SessionId {
+        SessionId::from_text([b'D', b'A', b'Y', b'0' + number])
+    }
+
+    fn of_partition(record: &Record, begins: u64, wall: u64) -> Vec<Earlier> {
+        let text = |text: &str| Text::from_wire(text.as_bytes()).unwrap();
+        let name = Text::from_wire(b"1").unwrap();
+        record.earlier((text("XNAS"), name), Wall(begins), wall)
+    }
+
+    #[test]
+    fn the_next_handler_knows_what_is_of_before() {
+        let folder = Folder::new("round");
+        let mut record = folder.read(NOW).unwrap();
+        assert_eq!(of_partition(&record, NOW, NOW), []);
+        let own = record.all.entry("XNAS/1".to_owned()).or_default();
+        own.note(day(1), SeqNo(1), NOW);
+        own.note(day(1), SeqNo(812_774), NOW + HOUR);
+        own.note(SessionId::from_number(7), SeqNo(3), NOW + 3 * HOUR);
+        record.all.entry("XNAS/two \"words\"".to_owned()).or_default().note(day(2), SeqNo(1), NOW);
+        record.write().unwrap();
+        let next = folder.read(NOW + 4 * HOUR).unwrap();
+        assert_eq!(text(&next.all), text(&record.all));
+        let first = Earlier { session: day(1), reached: Some(SeqNo(812_774)) };
+        assert_eq!(of_partition(&next, NOW + 2 * HOUR, NOW + 4 * HOUR), [first]);
+        assert_eq!(of_partition(&next, NOW, NOW + 4 * HOUR), [], "it began with the date");
+        // A month later nobody knows of them any more.
+        let later = folder.read(NOW + 4 * HOUR + FORGET_AFTER).unwrap();
+        assert!(later.all.is_empty());
+    }
+
+    #[test]
+    fn a_record_that_can_not_be_read_is_refused_whole() {
+        let folder = Folder::new("bad");
+        let mut record = folder.read(NOW).unwrap();
+        record.all.entry("XNAS/1".to_owned()).or_default().note(day(1), SeqNo(1), NOW);
+        record.write().unwrap();
+        let sound = fs::read_to_string(folder.file()).unwrap();
+        let cases = [
+            (sound.replace("format = 1", "format = 2"), "`format`"),
+            (sound.replace("reached = 0", ""), "has no `reached`"),
+            (sound.replace("id = \"4441", "id = \"xx41"), "`id` is not like"),
+            (sound.replace("id = \"4441", "id = \"41"), "`id` is not like"),
+            (sound.replace("seen = \"2", "seen = \"x"), "`seen` is not like"),
+            (sound.replace("since =", "sins ="), "has no `since`"),
+            (sound.clone() + "more = 1\n", "unknown key `more`"),
+            (sound.replace("[[session]]", "[[session"), "is not TOML"),
+        ];
+        for (text, says) in cases {
+            assert_ne!(text, sound, "{says}");
+            fs::write(folder.file(), &text).unwrap();
+            let refused = folder.read(NOW).unwrap_err();
+            assert_eq!(refused.exit, Exit::Config);
+            assert!(refused.message.contains(says), "{says}: {refused}");
+        }
+        fs::write(folder.file(), sound).unwrap();
+        assert_eq!(folder.read(NOW).unwrap().all.len(), 1);
+    }
+}
