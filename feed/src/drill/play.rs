@@ -285,8 +285,12 @@ impl Stage<'_> {
 
         // Live stays wrong, in the region that is over and in the new one, until the services answer.
         let begun = self.begin(&steps::RESTARTED, &|_| true);
+        // Or the first heartbeat may be there before a reader has looked.
+        self.speak("kill")?;
         self.start_handler()?;
         let bound = self.heartbeat() + self.heartbeat() + SLACK;
+        self.wait_given(&begun.only(&[Reason::NotStarted]), &|_| true, bound)?;
+        self.speak("revive")?;
         self.wait_given(&begun, &|_| true, bound)?;
         self.sleep(HOLD)?;
         let starting = [Reason::Unmapped, Reason::NoMap, Reason::Unsubscribed, Reason::Unproven];
@@ -295,6 +299,17 @@ impl Stage<'_> {
         self.tell(|venue| venue.has_services().then(|| "service off".to_owned()))?;
         self.tell(|_| Some("resume".to_owned()))?;
         self.heal(&[&steps::RESTARTED])
+    }
+
+    /// Silences every partition of the exchanges, or has them speak again.
+    fn speak(&mut self, verb: &str) -> Result<(), Failure> {
+        let most = self.shape.venues.iter().map(|venue| venue.partitions.len()).max();
+        for number in 1..=most.unwrap_or(0) {
+            self.tell(|venue| {
+                (number <= venue.partitions.len()).then(|| format!("{verb} partition {number}"))
+            })?;
+        }
+        Ok(())
     }
 
     /// From now on retransmission answers nothing, and each snapshot breaks off.
