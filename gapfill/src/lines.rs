@@ -44,6 +44,9 @@ pub(crate) enum Repeats {
 pub(crate) struct Fence {
     pub(crate) next: SeqNo,
     pub(crate) until: Mono,
+    /// Numbers began again twice before the line came to the first beginning: it may bring those of in between,
+    /// which begin as low as the new ones.
+    pub(crate) twice: bool,
     /// Whether it has been reported.
     pub(crate) said: bool,
 }
@@ -82,11 +85,12 @@ impl LineState {
     }
 
     /// Forgets everything but where the old numbering stood: a restart that another line showed.
-    pub(crate) fn reset_fenced(&mut self, until: Mono) {
+    pub(crate) fn reset_fenced(&mut self, now: Mono, until: Mono) {
         let before = self.next.filter(|next| *next > SeqNo::FIRST);
         let next = before.or(self.fence.map(|fence| fence.next));
+        let twice = self.fence.is_some_and(|fence| now < fence.until);
         self.reset();
-        self.fence = next.map(|next| Fence { next, until, said: false });
+        self.fence = next.map(|next| Fence { next, until, twice, said: false });
     }
 
     /// Forgets where the line stands. What it may still carry of a numbering left behind stays so.

@@ -291,9 +291,12 @@ impl Sequencer {
         let old = refuses_copies && sink.now < self.answers_from && self.is_old_copy(packet);
         let copy = (late || old) && !candor_core::canary!(FenceLowered);
         // A heartbeat carries nothing that could be compared: it may be older than the line's next number.
+        let twice = self.lines[line.index()].fence.is_some_and(|up| up.twice);
+        let known = twice && self.is_copy(packet);
         let fence = &mut self.lines[line.index()].fence;
+        let beyond = |next| packet.range.first >= next || packet.range.is_empty();
         match fence {
-            Some(up) if fenced && (packet.range.first >= up.next || packet.range.is_empty()) => {
+            Some(up) if fenced && (beyond(up.next) || (up.twice && !known)) => {
                 if !up.said {
                     up.said = true;
                     sink.notice(Notice::OldSession { session: packet.session, line });
@@ -315,6 +318,14 @@ impl Sequencer {
             prints.get(packet.range.first).is_some_and(|(_, print)| print == first)
         };
         was(&self.before) && !was(&self.stream.prints)
+    }
+
+    /// Whether the packet begins with the bytes that its number is known to have.
+    fn is_copy(&self, packet: &Packet<'_>) -> bool {
+        let mut messages = packet.messages;
+        let first = messages.next().map(print_of);
+        let known = self.stream.prints.get(packet.range.first).map(|(_, print)| print);
+        known.is_some() && known == first
     }
 
     /// Whether the packet is simply the next one: nothing missing, nothing ending.
@@ -481,7 +492,7 @@ impl Sequencer {
             if other == line {
                 state.reset();
             } else {
-                state.reset_fenced(until);
+                state.reset_fenced(sink.now, until);
             }
         }
     }

@@ -478,6 +478,39 @@ fn a_fence_holds_through_a_second_restart() {
     assert_eq!(bench.get(Counter::DiscardOldSession), 3);
 }
 
+/// A line that comes to the first beginning behind the second brings numbers as low as the new ones: they are
+/// refused, until it brings what the new ones are known to have, or no line can lag so far any more.
+#[test]
+fn a_line_that_lags_behind_two_restarts_is_not_taken_for_the_second() {
+    let lagging = || {
+        let mut bench = Bench::new();
+        bench.data(A, 1, 50);
+        bench.data(B, 1, 50);
+        for life in 1..3 {
+            bench.life = life;
+            bench.data(A, 1, 9);
+        }
+        bench.life = 1;
+        bench.data(B, 1, 12);
+        assert_eq!((bench.expected(), bench.get(Counter::Restarts)), (10, 2));
+        assert_eq!(bench.get(Counter::DiscardOldSession), 12, "of in between");
+        bench
+    };
+    let mut bench = lagging();
+    bench.life = 2;
+    bench.data(B, 1, 12);
+    assert_eq!(
+        (bench.expected(), bench.get(Counter::LinesDiffer)),
+        (13, 0),
+        "they are known, and more"
+    );
+    let mut bench = lagging();
+    bench.now = bench.now + SESSION_GRACE;
+    bench.life = 2;
+    bench.data(B, 10, 3);
+    assert_eq!((bench.expected(), bench.get(Counter::Restarts)), (13, 2), "none lags for so long");
+}
+
 #[test]
 fn a_line_heard_for_the_first_time_is_never_fenced() {
     let mut bench = Bench::new();

@@ -109,6 +109,7 @@ scenarios! {
     number_reset_healed = "number-reset-healed",
     restart_with_late_packets = "restart-with-late-packets",
     restart_among_copies = "restart-among-copies",
+    restarts_within_a_lag = "restarts-within-a-lag",
     restart_unheard = "restart-unheard",
     start_beside_old_publisher = "start-beside-old-publisher",
     start_beside_old_publisher_alone = "start-beside-old-publisher-alone",

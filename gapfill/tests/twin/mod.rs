@@ -91,7 +91,9 @@ struct Side {
     repeats: Option<(u64, Option<u32>)>,
     /// When a heartbeat or end below `next` came first since it last agreed with the numbering.
     below: Option<u64>,
-    fence: Option<(u64, u64)>,
+    /// Where the line stood before numbers began again, until when that tells old ones, and whether they began
+    /// again twice meanwhile.
+    fence: Option<(u64, u64, bool)>,
 }
 
 #[derive(Default)]
@@ -290,7 +292,8 @@ impl Twin {
                 let side = &mut self.sides[line];
                 let stood = side.next.filter(|next| *next > 1);
                 let stood = stood.or(side.fence.map(|fence| fence.0));
-                let fence = stood.map(|next| (next, self.now + self.session_grace));
+                let twice = side.fence.is_some_and(|(_, until, _)| self.now < until);
+                let fence = stood.map(|next| (next, self.now + self.session_grace, twice));
                 *side = Side::default();
                 side.fence = fence.filter(|_| line != given.line);
             }
@@ -410,12 +413,15 @@ impl Twin {
         let since = self.remembered(given.first).map(|(_, bytes)| bytes);
         let is = since.is_some() && given.messages.first().map(Vec::as_slice) == since;
         let side = &mut self.sides[given.line];
-        let fenced = side.fence.is_some_and(|(_, until)| self.now < until);
+        let fenced = side.fence.is_some_and(|(_, until, _)| self.now < until);
         let late = ahead && (fenced || self.now < self.before.1);
         let refuses = ahead || self.rested != Some(given.line);
         let copy = late || (refuses && was && !is && self.now < self.answers_from);
         match side.fence {
-            Some((next, _)) if fenced && (given.first >= next || given.messages.is_empty()) => true,
+            Some((next, ..)) if fenced && (given.first >= next || given.messages.is_empty()) => {
+                true
+            }
+            Some((.., true)) if fenced && !is => true,
             _ if copy => true,
             _ => {
                 side.fence = None;

@@ -65,6 +65,7 @@ pub const ALL: &[(&str, Build)] = &[
     ("number-reset-healed", sequence::number_reset_healed),
     ("restart-with-late-packets", sequence::restart_with_late_packets),
     ("restart-among-copies", sequence::restart_among_copies),
+    ("restarts-within-a-lag", sequence::restarts_within_a_lag),
     ("restart-unheard", sequence::restart_unheard),
     ("start-beside-old-publisher", sequence::start_beside_old_publisher),
     ("start-beside-old-publisher-alone", sequence::start_beside_old_publisher_alone),

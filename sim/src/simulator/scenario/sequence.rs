@@ -157,6 +157,21 @@ pub(in crate::simulator) fn restart_among_copies(seed: u64) -> Plan {
         .at(after(again, Nanos::from_micros(10)), What::Resume)
 }
 
+/// Line A lags, and numbers begin again twice before it comes to the first beginning: what it brings of in between
+/// is neither taken for the new ones, nor what follows for a third beginning.
+pub(super) fn restarts_within_a_lag(seed: u64) -> Plan {
+    let again = Nanos(ms(20).0 + seed % 7 * 10_000_000);
+    let rough = Link { jitter: Nanos::from_micros(800), loss: 20_000, ..Link::GOOD };
+    let setup = Setup { services: Some(ServiceSetup::BOTH), rate: 20_000, ..small(seed) };
+    let mut plan = Plan::quiet("restarts-within-a-lag", setup, ms(3_000))
+        .at(ms(300), What::Lag(0, Line::A, ms(200)))
+        .at(ms(700), What::Restart(0, true))
+        .at(after(ms(700), again), What::Restart(0, true))
+        .at(ms(1_700), What::Mend(0, Line::A));
+    plan.setup.links[1] = rough;
+    plan.expect(0, ms(2_000), ms(3_000), Must::BeLive)
+}
+
 /// A handler starts while a publisher of yesterday's session still sends on one line: which of the two
 /// is in force only the venue's services know.
 pub(super) fn start_beside_old_publisher(seed: u64) -> Plan {
