@@ -4,7 +4,7 @@ use candor_book::{Books, Fault};
 use candor_core::counters::{Counter, Counters};
 use candor_core::{
     BookView, Event, InstrumentKey, LossKind, Message, Mono, Origin, Reason, Reject, SeqNo,
-    SeqRange, SessionId, Side, Status, Symbol, SymbolIndex, TradingState,
+    SeqRange, SessionId, Side, Status, Symbol, SymbolIndex, SystemEvent, TradingState,
 };
 use candor_decoders::BookShape;
 use candor_gapfill::{Notice, Output};
@@ -127,6 +127,12 @@ impl Content {
                 return;
             }
         };
+        if message.event == Event::System(SystemEvent::EndOfMessages) {
+            self.end(seq, sink);
+        } else if self.evidence.over {
+            // It did not keep its word: the stream goes on.
+            self.evidence.over = false;
+        }
         if message.event == Event::Unknown {
             self.counters.add(Counter::UnknownType, 1);
         } else if self.config.format.layout_len(message.kind).is_some_and(|len| bytes.len() > len) {
@@ -137,6 +143,14 @@ impl Content {
             let _ = self.apply(index, seq, &message);
         }
         sink.event(index, seq, self.now, &message);
+    }
+
+    /// The venue says in a message that it was the last one. A transport may say so besides, and not every one
+    /// can.
+    #[cold]
+    fn end(&mut self, seq: SeqNo, sink: &mut impl Sink) {
+        self.evidence.over = true;
+        sink.notice(&Notice::Ended { last: seq }, self.now);
     }
 
     /// Understands a message of the partition's format.
@@ -339,10 +353,10 @@ impl Content {
                 }
             }
             // Said now and then; what follows from it follows each time (`Content::lines_differ`).
-            Notice::LinesDiffer { .. }
-            | Notice::GapOpened { .. }
-            | Notice::OldSession { .. }
-            | Notice::Ended { .. } => {}
+            Notice::LinesDiffer { .. } | Notice::GapOpened { .. } | Notice::OldSession { .. } => {}
+            // A message has said so.
+            Notice::Ended { .. } if self.evidence.over => return,
+            Notice::Ended { .. } => {}
         }
         sink.notice(notice, self.now);
     }

@@ -39,6 +39,8 @@ pub(crate) struct Evidence {
     /// Answers have filled some of the session's start. There is no known number before it that they could
     /// agree with: the numbers may have begun again since it was heard.
     pub(crate) start_answered: bool,
+    /// The last message says that no other follows in this session.
+    pub(crate) over: bool,
     /// The last packet was older than the bound when we came to it.
     pub(crate) behind: bool,
     /// Only packets that arrived since then prove anything: before, some may have been dropped
@@ -56,6 +58,7 @@ impl Evidence {
         lines_differ: false,
         unreadable: false,
         start_answered: false,
+        over: false,
         behind: false,
         fresh_since: None,
     };
@@ -67,6 +70,7 @@ impl Evidence {
         self.lines_differ = false;
         self.unreadable = false;
         self.start_answered = false;
+        self.over = false;
     }
 
     /// The numbers began again under the same name; from `until` on no line can lag so far that it
@@ -117,7 +121,7 @@ impl Evidence {
             .rule_out(Reason::Unsubscribed, self.subscribed)
             .rule_out(Reason::NotStarted, state != State::NotStarted && !self.yesterdays)
             .rule_out(Reason::Silent, true)
-            .rule_out(Reason::Ended, state != State::Ended)
+            .rule_out(Reason::Ended, state != State::Ended && !self.over)
             .rule_out(Reason::Gap, !gap)
             .rule_out(Reason::Recovering, whole != Wholeness::StartMissing && !rebuilding)
             .rule_out(Reason::SessionChanged, !changed)

@@ -5,7 +5,8 @@ mod common;
 use candor_core::counters::Counter;
 use candor_core::{Line, Mono, Nanos, Reason, SeqNo};
 use candor_decoders::nasdaq::moldudp64;
-use common::{Bench, GRACE, LATE, SESSION_GRACE, SILENCE, add, delete, directory, mold};
+use candor_engine::Notice;
+use common::{Bench, GRACE, LATE, SESSION_GRACE, SILENCE, add, delete, directory, mold, system};
 
 /// The lease, and when the stream was heard.
 fn words(bench: &Bench) -> (Mono, Mono) {
@@ -101,6 +102,38 @@ fn nothing_renews_after_the_end() {
         assert_eq!(bench.reason("AAPL"), Some(Reason::Ended));
     }
     assert_eq!(bench.count(Counter::DiscardAfterEnd), 3);
+}
+
+/// Not every transport has a word for it: the venue's last message says so (ITCH 5.0, *System Event Message*, `C`;
+/// IEX DEEP 1.0, *System Event Message*, `C`).
+#[test]
+fn the_last_message_of_a_session_ends_it() {
+    let mut bench = Bench::open();
+    bench.send(Line::A, 4, &[system(b'M'), system(b'E')]);
+    assert_eq!(bench.reason("AAPL"), None);
+    bench.send(Line::A, 6, &[system(b'C')]);
+    assert_eq!(bench.reason("AAPL"), Some(Reason::Ended));
+    let lease = bench.shown.lease;
+    bench.pass(Nanos::from_millis(500));
+    bench.heartbeat(Line::A, 7);
+    end(&mut bench, Line::A, 7);
+    assert_eq!((bench.shown.lease, bench.reason("AAPL")), (lease, Some(Reason::Ended)));
+    let ended = |notice: &&Notice| matches!(notice, Notice::Ended { last: SeqNo(6) });
+    assert_eq!(bench.shown.notices.iter().filter(ended).count(), 1, "said once");
+    bench.session = *b"DAY0000002";
+    bench.send(Line::A, 1, &opening());
+    bench.pass(SESSION_GRACE);
+    bench.heartbeat(Line::A, 4);
+    assert_eq!(bench.reason("AAPL"), None, "another begins");
+}
+
+#[test]
+fn a_message_behind_the_last_one_says_that_it_was_none() {
+    let mut bench = Bench::open();
+    bench.send(Line::A, 4, &[system(b'C')]);
+    assert_eq!(bench.reason("AAPL"), Some(Reason::Ended));
+    bench.send(Line::A, 5, &[delete(1, 11)]);
+    assert_eq!(bench.reason("AAPL"), None);
 }
 
 #[test]

@@ -311,6 +311,10 @@ pub fn add(locate: u16, order: u64, side: u8, size: u32, price: u32) -> Vec<u8> 
     message
 }
 
+pub fn system(event: u8) -> Vec<u8> {
+    [&prefix(b'S', 0)[..], &[event]].concat()
+}
+
 pub fn delete(locate: u16, order: u64) -> Vec<u8> {
     let mut message = prefix(b'D', locate);
     message.extend(order.to_be_bytes());

@@ -234,15 +234,6 @@ impl VenueShape {
         self.partitions.len() - 1
     }
 
-    /// Whether its packets say that a session has ended.
-    #[must_use]
-    pub(super) fn ends(&self) -> bool {
-        match self.feed {
-            Format::NasdaqItch50 => true,
-            Format::IexDeep | Format::IexTops => false,
-        }
-    }
-
     /// Whether any partition has a service.
     #[must_use]
     pub(super) fn has_services(&self) -> bool {

@@ -120,20 +120,12 @@ impl Stage<'_> {
         &mut self.outcomes[at]
     }
 
-    /// A step that is nothing to any feed of the configuration.
-    pub(super) fn not_applicable(&mut self, step: &'static Step, why: &str) {
-        let outcome = self.outcome(step);
-        outcome.verdict = Verdict::NotApplicable;
-        outcome.why.push(why.to_owned());
-    }
-
     /// A step that was left out although it is something to `some` feed of the configuration; where it isn't, it is
     /// nothing to any.
     pub(super) fn left_out(&mut self, step: &'static Step, some: bool, why: &str) {
-        self.not_applicable(step, why);
-        if some {
-            self.outcome(step).verdict = Verdict::NotPlayed;
-        }
+        let outcome = self.outcome(step);
+        outcome.verdict = if some { Verdict::NotPlayed } else { Verdict::NotApplicable };
+        outcome.why.push(why.to_owned());
     }
 
     /// Something that is wrong whatever was read, of the step begun last.

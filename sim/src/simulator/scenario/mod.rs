@@ -124,7 +124,6 @@ pub const ALL: &[(&str, Build)] = &[
 /// What differs at a venue of DEEP: scenarios that it alone has, and those in which something else
 /// must hold. Every other one is the same at both.
 pub const DEEP: &[(&str, Build)] = &[
-    ("session-ends", sequence::session_ends_unsaid),
     ("snapshot-older-than-gap", recovery::snapshot_older_refused),
     ("snapshot-broken", recovery::snapshot_broken_or_short),
     ("transaction-left-open", content::transaction_left_open),

@@ -87,26 +87,14 @@ pub(super) fn stuck_publisher(seed: u64) -> Plan {
         .others_live(2, OPEN_BY)
 }
 
-/// The venue ends the session: Ended, whatever else may be missing later.
+/// The venue ends the session, by the transport or, where that has no word for it, by its last message: Ended,
+/// whatever else may be missing later.
 pub(super) fn session_ends(seed: u64) -> Plan {
     let at = ms(800);
     Plan::quiet("session-ends", small(seed), END)
         .at(at, What::End(1))
         .expect(1, OPEN_BY, at, Must::BeLive)
         .expect(1, after(at, SOON), END, stale(&[Reason::Ended]))
-        .others_live(1, OPEN_BY)
-}
-
-/// IEX-TP has no word for the end of a session: heartbeats go on for a time, with everything Live by
-/// protocol, and then there is silence.
-pub(super) fn session_ends_unsaid(seed: u64) -> Plan {
-    let setup = small(seed);
-    // The exchange says ten more heartbeats.
-    let silent = after(ms(800), Nanos(setup.heartbeat.0 * 10 + setup.silence.0));
-    Plan::quiet("session-ends", setup, END)
-        .at(ms(800), What::End(1))
-        .expect(1, OPEN_BY, ms(1_500), Must::BeLive)
-        .expect(1, after(silent, SOON), END, stale(&[Reason::Silent]))
         .others_live(1, OPEN_BY)
 }
 
