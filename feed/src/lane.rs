@@ -11,6 +11,8 @@
 #[cfg(test)]
 mod days;
 mod map;
+#[cfg(test)]
+mod overrun;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

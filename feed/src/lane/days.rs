@@ -42,7 +42,13 @@ fn wall() -> u64 {
 
 /// Packets that the test gives.
 #[derive(Clone, Default)]
-struct Given(Arc<Mutex<Packets>>);
+pub(super) struct Given(Arc<Mutex<Packets>>);
+
+impl Given {
+    pub(super) fn give(&self, partition: u16, packet: Vec<u8>) {
+        self.0.lock().unwrap().push_back((partition, packet));
+    }
+}
 
 /// Each with its partition.
 type Packets = VecDeque<(u16, Vec<u8>)>;
@@ -125,7 +131,7 @@ impl Drop for Day {
     }
 }
 
-fn text<const N: usize>(text: &str) -> Text<N> {
+pub(super) fn text<const N: usize>(text: &str) -> Text<N> {
     Text::from_wire(text.as_bytes()).unwrap()
 }
 
@@ -260,18 +266,30 @@ impl Day {
 
     /// The message of this number names a symbol.
     fn name(&self, partition: u16, session: &str, number: u8, symbol: &str) {
-        let mut directory = vec![b'R', 0, number, 0, 0, 0, 0, 0, 0, 0, 1];
-        directory.extend(format!("{symbol:<8}").bytes());
-        directory.extend(*b"QN\x00\x00\x00\x64NCZ PN 1N\x00\x00\x00\x00N");
-        assert_eq!(directory.len(), 39);
-        // A MoldUDP64 packet of one message: session, number, count.
-        let mut packet = session.as_bytes().to_vec();
-        packet.extend(u64::from(number).to_be_bytes());
-        packet.extend(1u16.to_be_bytes());
-        packet.extend(39u16.to_be_bytes());
-        packet.extend(directory);
-        self.given.0.lock().unwrap().push_back((partition, packet));
+        let packet = packet(session, number, &[named(number, symbol)]);
+        self.given.give(partition, packet);
     }
+}
+
+/// A message that names a symbol.
+pub(super) fn named(locate: u8, symbol: &str) -> Vec<u8> {
+    let mut directory = vec![b'R', 0, locate, 0, 0, 0, 0, 0, 0, 0, 1];
+    directory.extend(format!("{symbol:<8}").bytes());
+    directory.extend(*b"QN\x00\x00\x00\x64NCZ PN 1N\x00\x00\x00\x00N");
+    assert_eq!(directory.len(), 39);
+    directory
+}
+
+/// A MoldUDP64 packet: session, number, count, and messages behind their length; without any a heartbeat.
+pub(super) fn packet(session: &str, number: u8, messages: &[Vec<u8>]) -> Vec<u8> {
+    let mut packet = session.as_bytes().to_vec();
+    packet.extend(u64::from(number).to_be_bytes());
+    packet.extend((messages.len() as u16).to_be_bytes());
+    for message in messages {
+        packet.extend((message.len() as u16).to_be_bytes());
+        packet.extend(message);
+    }
+    packet
 }
 
 fn said(alerts: &Raiser) -> Option<(bool, String)> {

@@ -15,6 +15,8 @@
 //! its sockets are not read until it gives some back.
 
 mod bell;
+#[cfg(test)]
+pub(crate) mod by_hand;
 mod lost;
 mod post;
 mod seat;

@@ -387,7 +387,7 @@ impl Thread {
     }
 
     /// Calls an agent, and hands over what it has gathered.
-    fn with(&mut self, venue: u16, call: impl FnOnce(&mut Agent, &mut Hands<'_>)) {
+    pub(super) fn with(&mut self, venue: u16, call: impl FnOnce(&mut Agent, &mut Hands<'_>)) {
         let Some(desk) = self.desks.get_mut(usize::from(venue)) else { return };
         self.unsaid = true;
         let Desk { agent, seats, lost, .. } = desk;
