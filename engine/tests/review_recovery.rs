@@ -222,6 +222,70 @@ fn losses_while_snapshots_load_are_no_reason_to_go_back() {
     assert!(!bench.shown.steps.iter().any(resynced), "the numbers were the venue's");
 }
 
+/// Pairs of messages that leave nothing behind, from this number on, in packets of twenty.
+fn come_and_go(bench: &mut Bench, numbers: core::ops::Range<u64>) {
+    for number in numbers.step_by(20) {
+        let pair = |_| [add(1, 500, b'B', 1, 990_000), delete(1, 500)];
+        bench.send(Line::A, number, &(0..10).flat_map(pair).collect::<Vec<_>>());
+    }
+}
+
+/// What was held back is applied part by part, and right between two parts a late packet brings all at once what
+/// waited behind it: more than there is room for. The part that is applied leads nowhere, then.
+#[test]
+fn a_holdback_that_overflows_while_it_is_replayed_makes_nothing_live() {
+    for some in [false, true] {
+        let snapshots = candor_snapshot::Config { holdback_bytes: 200_000, ..SNAPSHOTS };
+        let services = Services { retransmit: None, snapshot: Some(snapshots) };
+        let mut bench = opened(services, &["AAPL", "MSFT"]);
+        let first = if some { add(1, 12, b'S', 1, 1) } else { add(1, 15, b'B', 1, 990_000) };
+        bench.send(Line::A, 5, &[first]);
+        if !some {
+            bench.send(Line::B, 5, &[add(1, 15, b'B', 2, 990_000)]);
+        }
+        let ask = snapshot_asked(&mut bench);
+        begin(&mut bench, ask.cycle);
+        // The books as of 6: one of two orders that would be there has come since.
+        load(&mut bench, ask.cycle, &image());
+        come_and_go(&mut bench, 6..5_106);
+        come_and_go(&mut bench, 5_107..12_107);
+        assert_eq!(bench.count(Counter::HoldbackFull), 0, "what is held fits");
+        end(&mut bench, ask.cycle, 6);
+        // A part of it is applied, and the rest is due at once.
+        assert_eq!(bench.partition.deadline(), Some(bench.now));
+        let reason = if some { Reason::SymbolRecovering } else { Reason::Recovering };
+        assert_eq!(bench.reason("AAPL"), Some(reason));
+
+        bench.send(Line::B, 5_106, &[add(1, 17, b'B', 7, 995_000)]);
+        assert_eq!(bench.count(Counter::HoldbackFull), 1);
+        assert_eq!(bench.count(Counter::SnapshotsFailed), 1);
+        let why = candor_snapshot::Failure::HoldbackFull;
+        assert!(bench.shown.steps.contains(&Step::SnapshotFailed { why }));
+        // Neither the rest of what is held nor what the lines bring is the end of it.
+        for number in 12_107..12_112 {
+            bench.send(Line::A, number, &[delete(2, 999_999)]);
+            bench.pass(Nanos(1));
+            assert_eq!(bench.reason("AAPL"), Some(reason));
+        }
+        end(&mut bench, ask.cycle, 12_112);
+        assert_eq!(bench.reason("AAPL"), Some(reason), "nor a second end");
+        assert_eq!(bench.count(Counter::SnapshotsSpliced), 0);
+
+        bench.pass(SNAPSHOTS.retry);
+        let again = snapshot_asked(&mut bench);
+        begin(&mut bench, again.cycle);
+        let mut messages = image();
+        messages.push(add(1, 17, b'B', 7, 995_000));
+        load(&mut bench, again.cycle, &messages);
+        end(&mut bench, again.cycle, 12_112);
+        bench.heartbeat(Line::A, 12_112);
+        assert!(bench.status("AAPL").is_live());
+        let sizes =
+            bench.shown.view("AAPL").levels(Side::Bid).iter().map(|l| l.size).collect::<Vec<_>>();
+        assert_eq!(sizes, [100, 7]);
+    }
+}
+
 fn day(seed: u64, steps: u64) -> u64 {
     let mut world = World::new(seed);
     for step in 0..steps {
