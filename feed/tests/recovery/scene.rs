@@ -134,11 +134,21 @@ impl Scene {
         answer.unwrap_or_else(|error| panic!("{command}: {error}"));
     }
 
-    /// What the exchange says of a service of the first partition.
-    pub fn service(&self, service: &str, count: &str) -> u64 {
+    /// What the exchange says of its first partition.
+    fn first(&self) -> Value {
         let answer = candor_sim::cli::ask(&self.path("control"), "status").unwrap();
-        let status: Value = serde_json::from_str(&answer).unwrap();
-        status["partitions"][0]["services"][service][count].as_u64().unwrap()
+        let mut status: Value = serde_json::from_str(&answer).unwrap();
+        status["partitions"][0].take()
+    }
+
+    /// What it says of a service of that.
+    pub fn service(&self, service: &str, count: &str) -> u64 {
+        self.first()["services"][service][count].as_u64().unwrap()
+    }
+
+    /// The number of its next message.
+    pub fn next(&self) -> u64 {
+        self.first()["next"].as_u64().unwrap()
     }
 
     /// Writes the configuration of a handler of this name, with more keys of the venue.
@@ -261,11 +271,15 @@ impl Handler {
         self.region.symbols(index).collect()
     }
 
-    /// Whether all twenty symbols of a partition are live.
+    /// How many symbols of a partition are live.
+    pub fn live(&self, index: u16) -> usize {
+        let symbols = self.region.symbols(index);
+        symbols.filter(|(handle, _)| self.region.read(*handle).live().is_some()).count()
+    }
+
+    /// Whether all twenty are.
     pub fn is_live(&self, index: u16) -> bool {
-        let symbols = self.symbols(index);
-        symbols.len() == 20
-            && symbols.iter().all(|(handle, _)| self.region.read(*handle).live().is_some())
+        self.symbols(index).len() == 20 && self.live(index) == 20
     }
 
     /// Whether they stay live: a machine with other things to do may let its handler wait for a moment.

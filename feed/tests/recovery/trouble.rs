@@ -43,6 +43,39 @@ fn whatever_goes_wrong_with_snapshots_is_over_when_it_is_over() {
     println!("shown: 7 kinds of trouble with snapshots; {reads} live reads, none wrong");
 }
 
+/// An image from before the gap: refused, and the second in a row taken for a sign that our numbers are wrong, so that
+/// the stream goes on from it. Neither makes anything Live.
+#[test]
+fn an_image_from_before_the_gap_makes_nothing_live_however_often_it_comes() {
+    // Five seconds: what a reader saw of it Live would be judged to be old, and not only late.
+    const OLD: u64 = 5_000;
+    let mut scene = Scene::new("old", true);
+    scene.open(&["--command", "service retransmit hang"]);
+    scene.configure("mdh1", QUICK);
+    let handler = scene.handler("mdh1");
+    handler.until_live();
+    eventually("there is an image so old", || (scene.next() > OLD + 1_000).then_some(()));
+    let watch = Watch::start(&handler);
+    scene.tell(&format!("service 1 snapshot old-snapshot {OLD}"));
+    scene.tell("skip 1 20");
+    handler.until_reason(0, &[Reason::Gap, Reason::Recovering]);
+    let lost = scene.next();
+    eventually("it is refused, joined, and refused again", || {
+        assert_eq!(handler.live(0), 0, "of an image that lacks what is missing");
+        let log = handler.log();
+        let joined = log.find("ours were not the venue's");
+        joined.is_some_and(|at| log[at..].contains("too_old")).then_some(())
+    });
+    assert!(handler.count(0, Counter::SnapshotsUnusable) >= 2);
+    assert!(scene.next() < lost + OLD, "it came to contain what is missing: nothing is proven");
+    assert_eq!(handler.live(0), 0);
+    scene.tell("service 1 snapshot off");
+    eventually("it is live again", || handler.is_live(0).then_some(()));
+    assert!(handler.stays_live(1));
+    let reads = watch.judge(&mut scene);
+    println!("shown: images from before the gap; {reads} live reads, none wrong");
+}
+
 #[test]
 fn whatever_goes_wrong_with_retransmission_a_snapshot_heals() {
     let mut scene = Scene::new("retransmission", true);

@@ -1,14 +1,18 @@
 //! How tests wait for what another process or thread does.
 
-use candor_core::Nanos;
+use candor_core::{Mono, Nanos};
 use candor_shm::clock;
 
 /// How long anything is waited for: the machine may have other things to do.
-const PATIENCE: Nanos = Nanos::from_secs(30);
+pub const PATIENCE: Nanos = Nanos::from_secs(30);
 
 /// Tries until there is an answer.
-pub fn eventually<T>(what: &str, mut attempt: impl FnMut() -> Option<T>) -> T {
-    let until = clock::now() + PATIENCE;
+pub fn eventually<T>(what: &str, attempt: impl FnMut() -> Option<T>) -> T {
+    by(clock::now() + PATIENCE, what, attempt)
+}
+
+/// Tries until there is an answer, which is to be there by a time.
+pub fn by<T>(until: Mono, what: &str, mut attempt: impl FnMut() -> Option<T>) -> T {
     while clock::now() < until {
         if let Some(found) = attempt() {
             return found;

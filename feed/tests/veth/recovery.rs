@@ -37,6 +37,10 @@ fn load() -> Option<(u64, u64)> {
 fn loss_on_both_lines_is_healed_by_asking_and_nothing_false_is_live_meanwhile() {
     let given = load();
     let (rate, seconds) = given.unwrap_or((PLAN.rate, 6));
+    // Who asks for a load has the machine for it. Beside other tests of two cores a lane, the exchange and the
+    // kernel between them wait for each other: what is missing is asked for at once, and a request that was
+    // answered too late is followed by a snapshot, of which two may come to nothing within this.
+    let by = if given.is_some() { Nanos::from_secs(1) } else { Nanos::from_secs(3) };
     let plan = Plan { rate, ..PLAN };
     let Some(mut world) = World::running("loss on both lines over veth", plan) else { return };
     let region = world.region();
@@ -45,13 +49,18 @@ fn loss_on_both_lines_is_healed_by_asking_and_nothing_false_is_live_meanwhile() 
     world.tell("loss B 5%");
     pause(Nanos::from_secs(seconds));
     let healed = world.tell("clear");
-    world.until_live();
+    world.live_by(healed + by);
     let took = candor_shm::clock::now().since(healed);
     let gaps = sum(&region, Counter::GapsOutlived);
     let unsent = sum(&region, Counter::RetransmitOverBudget);
     let asked = sum(&region, Counter::RetransmitRequests) - unsent;
     let filled = sum(&region, Counter::RetransmitFilled);
     let snapshots = sum(&region, Counter::SnapshotsSpliced);
+    let fetches = sum(&region, Counter::SnapshotRequests);
+    let timeouts = sum(&region, Counter::RetransmitTimeouts);
+    // What the venue counts itself: more than the handler knows of would be requests that nobody made.
+    let received = world.service("retransmit", "requests");
+    let fetched = world.service("snapshot", "requests");
     let of = |counter: Counter| format!("{} {}", counter.label(), sum(&region, counter));
     let counted = [
         Counter::RetransmitTimeouts,
@@ -67,13 +76,18 @@ fn loss_on_both_lines_is_healed_by_asking_and_nothing_false_is_live_meanwhile() 
     assert!(gaps > 20, "{gaps} gaps: too few to show anything");
     assert!(filled > 0, "nothing was filled");
     assert!(asked <= 2 * gaps, "{asked} requests for {gaps} gaps");
+    assert!(received <= 2 * gaps, "the venue had {received} requests for {gaps} gaps");
+    let known = received <= asked && asked <= received + timeouts;
+    assert!(known, "{asked} requests made, {received} received, {timeouts} without an answer");
+    assert!(
+        fetched <= fetches,
+        "{fetches} snapshots asked for, {fetched} times by the venue's count"
+    );
     (0..4).for_each(|at| assert_sums(at, &partition(&region, at).counters));
     judge(&mut world, &watch.stop());
-    // Whoever asks for a load has the machine for it; beside other tests a second is nobody's to promise.
-    assert!(given.is_none() || took <= Nanos::from_secs(1), "all live {took} after the heal");
     println!(
         "shown: {rate} messages a second, 5% lost on both lines for {seconds} s: {gaps} gaps, {asked} \
-         requests, {filled} messages filled, {snapshots} snapshots; all live {took} after the heal"
+         requests, {received} of them at the venue, {filled} messages filled, {snapshots} snapshots; all live {took} after the heal"
     );
 }
 

@@ -18,7 +18,7 @@ use candor_sim::truth::Truth;
 use serde_json::Value;
 
 use crate::child;
-pub use crate::wait::{ONE_TEST, eventually, pause, within_a_day};
+pub use crate::wait::{ONE_TEST, PATIENCE, by, eventually, pause, within_a_day};
 use namespaces::Namespaces;
 pub use namespaces::{EXCHANGE_INTERFACE, HANDLER_INTERFACE, SENDER, inside};
 pub use process::{Halt, Process};
@@ -286,11 +286,23 @@ impl World {
         (0..region.partition_count()).flat_map(|p| region.symbols(p).collect::<Vec<_>>()).collect()
     }
 
+    /// What the exchange says that a service of all partitions has counted.
+    pub fn service(&self, service: &str, count: &str) -> u64 {
+        let status = self.status();
+        let partitions = status["partitions"].as_array().unwrap().iter();
+        partitions.map(|one| one["services"][service][count].as_u64().unwrap()).sum()
+    }
+
     /// Waits until every symbol of the exchange is live, none missing.
     pub fn until_live(&self) {
+        self.live_by(clock::now() + PATIENCE);
+    }
+
+    /// The same, which is to be so by a time.
+    pub fn live_by(&self, until: Mono) {
         let region = self.region();
         let all: Vec<Symbol> = self.plan.symbols().into_iter().flatten().collect();
-        eventually("every symbol is live", || {
+        by(until, "every symbol is live", || {
             let live = |symbol| {
                 let handle = region.find(&venue(), symbol);
                 handle.is_some_and(|handle| region.read(handle).live().is_some())
