@@ -1,7 +1,8 @@
 //! The simulator on every scenario by name, and on some seeds of the swarm.
 
-use candor_core::Nanos;
 use candor_core::counters::Counter;
+use candor_core::{Line, Nanos, Reject};
+use candor_engine::Notice;
 use candor_sim::market::Family;
 use candor_sim::simulator::network::Link;
 use candor_sim::simulator::shrink::shrink;
@@ -241,6 +242,87 @@ fn what_arbitration_counts_is_exact() {
         assert_eq!(count(Counter::Messages), count(Counter::Applied) + count(Counter::Duplicate));
         let of_both = 2 * outcome.published - count(Counter::LostOnA);
         assert_eq!(count(Counter::Messages), of_both, "what A lost is all that is missing");
+    }
+}
+
+/// What comes later than the grace was a gap, and its partition stale, until it came: then it is used, and
+/// what else comes late is a repetition.
+#[test]
+fn what_is_reordered_beyond_the_grace_is_a_gap_until_it_comes() {
+    for (venue, seed) in [(Family::Itch50, 1), (Family::Itch50, 2), (Family::Deep, 1)] {
+        let (outcome, count) = counted("reorder", seed, venue);
+        let [outlived, filled] = [Counter::GapsOutlived, Counter::GapsFilled].map(&count);
+        assert!(outlived > 10, "{outlived} of them were late on both lines");
+        assert!(filled >= outlived, "{filled} of {outlived} came after all");
+        assert_eq!([Counter::GapsLost, Counter::MessagesLost].map(&count), [0, 0]);
+        assert_eq!(count(Counter::Applied), outcome.published, "every number once");
+        assert_eq!(count(Counter::Duplicate), outcome.published, "and of the other line once more");
+        assert_eq!(outcome.healed, 3);
+        let plan = scenario::find("reorder", seed, venue).expect("a scenario of this name");
+        let (from, until) = (Nanos::from_millis(150), plan.length);
+        let failure = run(&plan.expect(1, from, until, Must::BeLive)).failure;
+        let what = failure.expect("the partition is not Live for a time").what;
+        assert!(what.contains("reads Gap"), "{what}");
+    }
+}
+
+/// What no document has is counted to the message, and nothing else comes of it.
+#[test]
+fn strange_messages_are_counted_each_once() {
+    for venue in [Family::Itch50, Family::Deep] {
+        let names =
+            [("unknown-type", Counter::UnknownType), ("longer-message", Counter::LongerMessage)];
+        for (name, own) in names {
+            let (outcome, count) = counted(name, 1, venue);
+            assert!(outcome.strange > 50, "{name}: {} of them", outcome.strange);
+            for (_, counter) in names {
+                let of_it = if counter == own { outcome.strange } else { 0 };
+                assert_eq!(count(counter), of_it, "{name}: {}", counter.label());
+            }
+            assert_eq!(count(Counter::Applied), outcome.published, "{name}: all are taken");
+            assert_eq!([Counter::GapsOpened, Counter::Quarantined].map(&count), [0, 0], "{name}");
+        }
+    }
+}
+
+/// Every broken frame is counted by what is wrong with it.
+#[test]
+fn broken_frames_are_counted_by_reason() {
+    let itch =
+        [Reject::ShortHeader, Reject::TruncatedMessage, Reject::BadSession, Reject::TrailingBytes];
+    let deep = [
+        Reject::ShortHeader,
+        Reject::TruncatedMessage,
+        Reject::BadSession,
+        Reject::BadSequence,
+        Reject::LengthMismatch,
+        Reject::BadVersion,
+        Reject::WrongProtocol,
+    ];
+    for (venue, reasons) in [(Family::Itch50, &itch[..]), (Family::Deep, &deep[..])] {
+        let (outcome, count) = counted("malformed", 1, venue);
+        let of = |reject: &Reject| outcome.counted.rejects(*reject);
+        assert!(outcome.malformed > 100, "{} of them", outcome.malformed);
+        assert_eq!(Reject::ALL.iter().map(of).sum::<u64>(), outcome.malformed);
+        for reason in reasons {
+            assert!(of(reason) > 0, "{venue:?}: {} never happened", reason.label());
+        }
+        assert_eq!(count(Counter::Packets), count(Counter::PacketsAccepted) + outcome.malformed);
+        assert!(count(Counter::GapsOutlived) > 0, "what they cost is a gap like any other");
+    }
+}
+
+/// The publisher that is left is named, with the line it sends on, once.
+#[test]
+fn a_publisher_that_is_left_is_named() {
+    for venue in [Family::Itch50, Family::Deep] {
+        let (outcome, count) = counted("two-publishers", 1, venue);
+        let [(0, Notice::SessionChanged { from, to }), (0, old)] = outcome.sessions[..] else {
+            panic!("{:?}", outcome.sessions)
+        };
+        assert_ne!(from, to);
+        assert_eq!(old, Notice::OldSession { session: from, line: Line::A });
+        assert_eq!(count(Counter::SessionChanges), 1);
     }
 }
 

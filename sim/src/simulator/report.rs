@@ -4,6 +4,7 @@ use core::fmt;
 
 use candor_core::Nanos;
 use candor_core::counters::Counters;
+use candor_engine::Notice;
 
 use super::schedule::{Fault, Plan, Setup};
 
@@ -39,6 +40,12 @@ pub struct Outcome {
     pub live: u64,
     /// Packets the network lost.
     pub lost: u64,
+    /// Packets that reached the host with broken bytes.
+    pub malformed: u64,
+    /// Messages of a type that nobody knows, or longer than documented, that the venue published.
+    pub strange: u64,
+    /// What the handler that ran last said of sessions, with the partition: each that was left or is refused.
+    pub sessions: Vec<(usize, Notice)>,
     /// Requests for missing numbers that were sent to the venue by datagram.
     pub asked: u64,
     /// Requests for missing numbers that the venue's retransmit services received, however they came.

@@ -90,6 +90,9 @@ impl Sink for Tap<'_> {
     fn notice(&mut self, notice: &Notice, now: Mono) {
         self.digest.words([8, now.0]);
         self.watch.notice(notice, self.setup, now);
+        if matches!(notice, Notice::SessionChanged { .. } | Notice::OldSession { .. }) {
+            thawed(|| self.watch.sessions.push(*notice));
+        }
         self.journal.note(self.now, self.partition, Told::Notice(*notice));
     }
 

@@ -46,6 +46,8 @@ struct Rule {
     /// Bytes added before each number of the run, for framings that count them.
     added: Vec<u64>,
     added_in: u32,
+    /// Messages changed, and the run and number of the last.
+    changed: (u64, (u32, u64)),
 }
 
 /// A symbol as messages spell it.
@@ -74,6 +76,7 @@ impl Tampering {
                 level: [0; 16],
                 added: vec![0],
                 added_in: 0,
+                changed: (0, (0, 0)),
             }
         };
         Tampering { venue, rules: tamper.iter().map(rule).collect(), differing: Vec::new() }
@@ -83,6 +86,12 @@ impl Tampering {
     #[must_use]
     pub fn is_none(&self) -> bool {
         self.rules.is_empty() && self.differing.is_empty()
+    }
+
+    /// How many messages are of a type that nobody knows, or longer than documented: each once for all lines.
+    #[must_use]
+    pub fn strange(&self) -> u64 {
+        self.rules.iter().map(|rule| rule.changed.0).sum()
     }
 
     /// Line B carries this number of a partition's run with other bytes than the others: DEEP alone,
@@ -160,6 +169,7 @@ impl Rule {
         match tamper {
             Tamper::UnknownType { partition: of } if of == partition && kind == b'P' => {
                 message[0] = b'z';
+                self.count(at);
             }
             Tamper::UnknownOrder { partition: of, from }
                 if of == partition && kind == b'D' && self.hits(at, from) =>
@@ -189,6 +199,7 @@ impl Rule {
         match tamper {
             Tamper::UnknownType { partition: of } if of == partition && kind == b'T' => {
                 message[0] = b'z';
+                self.count(at);
             }
             Tamper::LeftOpen { partition: of, from }
                 if of == partition && matches!(kind, b'8' | b'5') =>
@@ -242,6 +253,14 @@ impl Rule {
         }
     }
 
+    /// Every line goes through the numbers in order.
+    fn count(&mut self, at: (u32, u64)) {
+        let (changed, last) = self.changed;
+        if at > last {
+            self.changed = (changed + 1, at);
+        }
+    }
+
     fn hits(&mut self, at: (u32, u64), from: u64) -> bool {
         if self.hit.is_none() && at.1 >= from {
             self.hit = Some(at);
@@ -272,6 +291,9 @@ impl Rule {
             });
             longer.extend_from_slice(message);
             longer.extend_from_slice(tail);
+            if !tail.is_empty() {
+                self.count((run, seq));
+            }
             // Every line goes through the numbers in order.
             if seq == self.added.len() as u64 {
                 let before = self.added.last().copied().unwrap_or(0);

@@ -29,6 +29,8 @@ pub(super) struct Slot {
 pub(super) struct Watch {
     pub(super) slots: Vec<Slot>,
     pub(super) touched: Vec<u32>,
+    /// What was said of sessions that were left or are refused.
+    pub(super) sessions: Vec<Notice>,
     /// The run of numbers the handler follows, and what of it has been put before it.
     pub(super) run: Option<u32>,
     pub(super) followed: Followed,
@@ -158,6 +160,7 @@ impl Watch {
         Watch {
             slots: Vec::new(),
             touched: Vec::new(),
+            sessions: Vec::new(),
             run: None,
             followed: Followed::new(),
             reached: Reached::new(setup.grace),

@@ -493,6 +493,10 @@ impl<'a> World<'a> {
         let errand = errands.map(Errands::counts).unwrap_or_default();
         let seats = self.handler.iter().flat_map(|handler| &handler.seats);
         let counted = seats.fold(Counters::new(), |sum, seat| sum.plus(&seat.partition.counters()));
+        let seats = self.handler.iter().flat_map(|handler| &handler.seats).enumerate();
+        let sessions =
+            seats.flat_map(|(at, seat)| seat.watch.sessions.iter().map(move |told| (at, *told)));
+        let sessions = sessions.collect();
         let served = self.exchange.services().iter();
         let requests = served.map(|one| one.counts(ServiceKind::Retransmit).requests).sum();
         Outcome {
@@ -504,6 +508,9 @@ impl<'a> World<'a> {
             reads: self.reads,
             live: self.live,
             lost: self.network.carried.lost,
+            malformed: self.network.carried.malformed,
+            strange: self.tampering.strange(),
+            sessions,
             asked: self.errand.asked + errand.asked,
             requests,
             connected: self.errand.connected + errand.connected,
