@@ -162,6 +162,7 @@ scenarios! {
     restart_after_join = "restart-after-join",
     restart_before_start_is_had = "restart-before-start-is-had",
     recovery_storm = "recovery-storm",
+    day_used_up = "day-used-up",
     lines_differ_healed = "lines-differ-healed",
     unknown_order_healed = "unknown-order-healed",
     transaction_left_open = "transaction-left-open",
@@ -443,6 +444,22 @@ fn scenarios_of_recovery_are_what_they_are_called() {
         assert!(count(Counter::GapsOutlived) >= 12, "a gap a step");
         let [on_a, on_b] = [Counter::LostOnA, Counter::LostOnB].map(count);
         assert!(on_a > 0 && on_b > 0, "each line loses what the other carries");
+    }
+}
+
+/// What a day allows is used up, to the number, and what is asked for beyond it is counted and never leaves.
+#[test]
+fn a_day_that_is_used_up_is_counted_and_ends() {
+    for (venue, seed) in [(Family::Itch50, 1), (Family::Deep, 3)] {
+        let (outcome, count) = counted("day-used-up", seed, venue);
+        let [made, unsent] =
+            [Counter::RetransmitRequests, Counter::RetransmitOverBudget].map(&count);
+        assert!(unsent > 3, "asked for again while there was patience");
+        assert!(outcome.requests >= 3 && made - unsent == outcome.requests);
+        let [asked, failed] = [Counter::SnapshotRequests, Counter::SnapshotsFailed].map(&count);
+        let day = 24 * 60 * 60;
+        assert!((day / 4..day).contains(&failed), "refused {failed} times a day");
+        assert_eq!(count(Counter::SnapshotsSpliced), asked - failed);
     }
 }
 

@@ -181,7 +181,7 @@ impl Errands {
                 snapshot::Client::new(format, config)
             }),
         };
-        let budget = Budget { second: setup.budget, minute: setup.budget * 60, day: 1 << 14 };
+        let budget = Budget { second: setup.budget, minute: setup.budget * 60, day: setup.day };
         let budget = Budget { minute: budget.minute.min(budget.day), ..budget };
         let config = Config {
             retransmit: budget,

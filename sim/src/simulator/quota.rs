@@ -8,13 +8,14 @@ use candor_services::Budget;
 
 const SECOND: Nanos = Nanos::from_secs(1);
 const MINUTE: Nanos = Nanos::from_secs(60);
+const DAY: Nanos = Nanos::from_secs(24 * 60 * 60);
 
 /// Requests of one kind, of all partitions.
 #[derive(Clone, Debug)]
 pub(super) struct Quota {
     kind: &'static str,
     budget: Budget,
-    /// When those of the last minute left, in order.
+    /// When those of the last day left, in order.
     left: VecDeque<Mono>,
 }
 
@@ -24,16 +25,19 @@ impl Quota {
     }
 
     /// A request leaves, by datagram or over a connection. Says what is wrong where more have left within a
-    /// second or a minute than are allowed.
+    /// second, a minute or a day than are allowed.
     pub(super) fn spend(&mut self, now: Mono) -> Result<(), String> {
         self.left.push_back(now);
-        while self.left.front().is_some_and(|at| *at + MINUTE <= now) {
+        while self.left.front().is_some_and(|at| *at + DAY <= now) {
             self.left.pop_front();
         }
-        let second = self.left.iter().rev().take_while(|at| **at + SECOND > now).count();
-        let Budget { second: of_second, minute: of_minute, .. } = self.budget;
-        let windows = [(second, of_second, SECOND), (self.left.len(), of_minute, MINUTE)];
-        match windows.into_iter().find(|(count, allowed, _)| *count > *allowed as usize) {
+        let Budget { second, minute, day } = self.budget;
+        let windows = [(second, SECOND), (minute, MINUTE), (day, DAY)];
+        let counted = windows.map(|(allowed, window)| {
+            let within = self.left.iter().rev().take_while(|at| **at + window > now);
+            (within.count(), allowed, window)
+        });
+        match counted.into_iter().find(|(count, allowed, _)| *count > *allowed as usize) {
             None => Ok(()),
             Some((count, allowed, window)) => Err(format!(
                 "{count} requests of the {} service within {window}, {allowed} are allowed",
@@ -49,9 +53,10 @@ mod tests {
 
     #[test]
     fn a_window_is_left_by_what_is_as_old_as_it() {
-        for (second, minute, window) in [(2, 9, SECOND), (9, 2, MINUTE)] {
+        for (second, minute, day, window) in [(2, 9, 9, SECOND), (9, 2, 9, MINUTE), (9, 9, 2, DAY)]
+        {
             let start = Mono(5);
-            let mut quota = Quota::new("one", Budget { second, minute, day: 9 });
+            let mut quota = Quota::new("one", Budget { second, minute, day });
             for at in [start, start + Nanos(1), start + window] {
                 assert_eq!(quota.spend(at), Ok(()));
             }

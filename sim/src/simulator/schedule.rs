@@ -130,6 +130,8 @@ pub struct ServiceSetup {
     pub timeout: Nanos,
     /// Requests a second that the venue allows.
     pub budget: u32,
+    /// Requests a day that it allows, of either kind.
+    pub day: u32,
     /// Numbers a request asks for.
     pub piece: u32,
     /// Missing numbers beyond which a snapshot is fetched.
@@ -160,6 +162,7 @@ impl ServiceSetup {
         loss: 0,
         timeout: Nanos::from_millis(5),
         budget: 200,
+        day: 1 << 14,
         piece: 64,
         limit: 2_000,
         holdback: 4 << 20,

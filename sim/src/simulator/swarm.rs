@@ -158,6 +158,7 @@ fn services(rng: &mut Rng) -> ServiceSetup {
         loss: one_of(rng, &[0, 0, 20_000, 300_000]),
         timeout: Nanos(delay.0 * 10).max(Nanos::from_millis(2)),
         budget: one_of(rng, &[5, 50, 1_000]),
+        day: ServiceSetup::BOTH.day,
         piece: one_of(rng, &[5, 64, 1_000]),
         limit: one_of(rng, &[20, 2_000, 20_000]),
         holdback: one_of(rng, &[20_000, 1 << 20, 8 << 20]),

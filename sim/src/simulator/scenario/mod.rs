@@ -117,6 +117,7 @@ pub const ALL: &[(&str, Build)] = &[
     ("restart-after-join", recovery::restart_after_join),
     ("restart-before-start-is-had", recovery::restart_before_start_is_had),
     ("recovery-storm", recovery::recovery_storm),
+    ("day-used-up", recovery::day_used_up),
     ("lines-differ-healed", recovery::lines_differ),
     ("unknown-order-healed", recovery::unknown_order),
 ];

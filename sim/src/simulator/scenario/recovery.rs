@@ -216,6 +216,37 @@ pub(super) fn recovery_storm(seed: u64) -> Plan {
 /// Twenty requests a second for a hundred partitions, and some of them twice, in milliseconds.
 const STORM_ENDS: u64 = 12_000;
 
+/// Three requests a day, and three snapshots. When both are used up what is missing stays missing, and nothing is
+/// Live, until the first of them is a day old.
+pub(super) fn day_used_up(seed: u64) -> Plan {
+    const SECOND: u64 = 1_000_000_000;
+    let (first, every, day) = (2 * SECOND, 5 * SECOND, 24 * 60 * 60 * SECOND);
+    let services = ServiceSetup { day: 3, timeout: ms(200), ..ServiceSetup::BOTH };
+    let mut plan = served("day-used-up", seed, services);
+    // A day is long: what it consists of is done seldom.
+    plan.setup = Setup {
+        rate: 100,
+        heartbeat: Nanos(5 * SECOND),
+        silence: Nanos(15 * SECOND),
+        lease: Nanos(4 * SECOND),
+        alerts_every: Nanos(10 * SECOND),
+        ..plan.setup
+    };
+    let gap = |nth: u64| Nanos(first + nth * every);
+    for nth in 0..10 {
+        plan = plan.at(gap(nth), What::LoseNext(0, 4));
+    }
+    // Of the fourth a snapshot is fetched, once asking was refused for as long as there is patience.
+    let (opens, end) = (Nanos(gap(3).0 + day), Nanos(gap(3).0 + day + 24 * SECOND));
+    plan.length = end;
+    plan.at(gap(12), What::Pause)
+        .at(after(opens, Nanos(14 * SECOND)), What::Resume)
+        .expect(0, after(gap(3), Nanos(4 * SECOND)), gap(4), Must::BeLive)
+        .expect(0, after(gap(6), Nanos(SECOND)), opens, stale(&[Reason::Gap, Reason::Recovering]))
+        .expect(0, after(opens, Nanos(12 * SECOND)), end, Must::BeLive)
+        .others_live(0, OPEN_BY)
+}
+
 /// Lines that differ: nobody knows which is right, until a snapshot says it.
 pub(super) fn lines_differ(seed: u64) -> Plan {
     heals(served("lines-differ-healed", seed, ServiceSetup::BOTH).at(AT, What::Differ(0)), ms(500))
