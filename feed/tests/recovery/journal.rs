@@ -146,6 +146,43 @@ fn a_day_is_in_the_journal_and_the_journal_says_what_changed_and_why() {
     }
 }
 
+/// The venue begins another session, and the old primary still sends beside the new: one is followed, the other
+/// refused, and both are in the journal by name.
+#[test]
+fn a_session_that_changes_and_the_publisher_it_leaves_are_in_the_journal() {
+    let mut old = Scene::new("old-primary", false);
+    old.open(&["--session", "MORNING"]);
+    let mut scene = Scene::new("sessions", true);
+    scene.lines_of(&old);
+    scene.configure("mdh1", QUICK);
+    let folder = scene.path("mdh1.journal");
+    let handler = scene.handler("mdh1");
+    let has = |what: &str, fields: &[(&str, &str)]| {
+        let mut all = || records(&folder).into_iter().find(|record| says(record, "venue", fields));
+        eventually(what, &mut all)
+    };
+    let started = has("the session", &[("what", "session-started")]);
+    let own = ("partition", started.fields.text_of("partition").unwrap());
+    // No line lags for so long: which of two is the newer is known.
+    pause(Nanos::from_millis(2_500));
+    scene.open(&["--session", "NOON"]);
+    let changed = has("the change", &[own, ("what", "session-changed")]);
+    assert_eq!(changed.fields.text_of("text"), Some("session MORNING became NOON"));
+    let left = has("the old one", &[own, ("what", "old-session")]);
+    let text = left.fields.text_of("text").unwrap();
+    let named = |line| {
+        text == format!("line {line} still carries session MORNING, which was left behind; refused")
+    };
+    assert!(named("A") || named("B"), "{text}");
+    handler.until_live();
+    let at = handler.partition(0).numbers.unwrap().0;
+    assert_eq!(at.to_string(), "NOON");
+    for record in [&changed, &left] {
+        let log = handler.log();
+        assert!(log.contains(record.fields.text_of("text").unwrap()), "{log}");
+    }
+}
+
 #[test]
 fn a_handler_that_is_killed_leaves_its_journal_and_the_next_one_goes_on_with_it() {
     let mut scene = Scene::new("journal-kill", true);

@@ -97,6 +97,15 @@ impl Scene {
         self.shape = other.shape[..services].to_vec();
     }
 
+    /// The lines of this scene are from now on those of another, and its services its own.
+    pub fn lines_of(&mut self, other: &Scene) {
+        for flag in ["--group-base", "--port-base"] {
+            let at = |shape: &[String]| shape.iter().position(|own| own == flag).unwrap() + 1;
+            let own = at(&self.shape);
+            self.shape[own].clone_from(&other.shape[at(&other.shape)]);
+        }
+    }
+
     /// Another feed than Nasdaq's.
     pub fn feed(&mut self, feed: &str) {
         self.shape.extend(["--feed".to_owned(), feed.to_owned()]);
