@@ -103,13 +103,14 @@
 //!
 //! What is said, what is to be done off the lane (`Ask`, `Drop`), and the state after it; `·` is
 //! nothing and no change. In `Loaded` the snapshot ends before 15, 10 is needed, and 10 is the
-//! stream's next. A verdict that permits a splice is followed by it. A test reads this table and tries
-//! each cell.
+//! stream's next. In `Idle` no wait of a cycle that came to nothing runs, but in the row that says so. A
+//! verdict that permits a splice is followed by it. A test reads this table and tries each cell.
 //!
 //! | input | Idle | Waiting | Asked | Loading | Loaded |
 //! | --- | --- | --- | --- | --- | --- |
 //! | wanted | Ask → Asked | · | · | · | · |
 //! | wanted, a higher number | Ask → Asked | · | · | · | · |
+//! | wanted, and the wait runs still | → Waiting | · | · | · | · |
 //! | not wanted any more | · | → Idle | Drop → Idle | stays | stays |
 //! | not wanted any more, but holding | · | stays | stays | stays | stays |
 //! | begin | · | · | Begin → Loading | OutOfOrder, Drop → Waiting | · |

@@ -41,6 +41,16 @@ fn apply(bench: &mut Bench, input: &str) {
     match input {
         "wanted" => bench.want(10),
         "wanted, a higher number" => bench.want(12),
+        "wanted, and the wait runs still" => {
+            if bench.state() == State::Idle {
+                bench.want(10);
+                let _ = bench.part(bench.cycle(), &refused());
+                bench.unwant();
+                assert_eq!(bench.state(), State::Idle);
+                bench.take();
+            }
+            bench.want(10);
+        }
         "not wanted any more" => bench.unwant(),
         "not wanted any more, but holding" => {
             hold(bench);
@@ -208,7 +218,7 @@ fn every_cell_of_the_table_is_true() {
         .collect();
     let states = &rows[0][1..];
     assert_eq!(states, ["Idle", "Waiting", "Asked", "Loading", "Loaded"]);
-    assert_eq!(rows.len(), 26, "rows of the table");
+    assert_eq!(rows.len(), 27, "rows of the table");
     for failure in FAILURES {
         let row = rows.iter().find(|row| row[0] == row_of(failure)).expect("a row of this name");
         assert!(row[1..].iter().any(|cell| cell.contains(&word(&failure))), "{failure:?}");
