@@ -32,7 +32,7 @@ end [P]                   close the market and end the session
 service [P] [retransmit|snapshot] FAULT    what goes wrong with the venue's services:
   refuse, hang, partial, late 200ms, throttle 5 (requests a second),
   wrong-range, twice (retransmission), old-snapshot 500 (messages), broken-snapshot,
-  lost-part, lost-packet (snapshots), off (none any more)
+  lost-part, lost-packet (snapshots), late-session (from the next one on), off (none any more)
 status                    everything in JSON
 quit";
 
@@ -267,6 +267,7 @@ fn service(words: &mut Words<'_>) -> Result<Command, BadCommand> {
         "broken-snapshot" => ServiceFault::BrokenSnapshot,
         "lost-part" => ServiceFault::LostPart,
         "lost-packet" => ServiceFault::LostPacket,
+        "late-session" => ServiceFault::LateSession,
         "off" => ServiceFault::Off,
         other => return bad(format!("\"{other}\" is no fault of a service; see help")),
     };

@@ -121,6 +121,7 @@ scenarios! {
     restart_behind_splice = "restart-behind-splice",
     restart_contradicted = "restart-contradicted",
     failover_new_session = "failover-new-session",
+    late_service = "late-service",
     session_change_all = "session-change-all",
     two_publishers = "two-publishers",
     stuck_publisher = "stuck-publisher",

@@ -2,6 +2,7 @@
 
 use candor_core::{Line, Mono, SeqNo};
 
+use super::services::view;
 use super::{Exchange, ExchangeError, Source, Speed, session_id};
 use crate::control::{BadCommand, Command, Fault};
 use crate::publisher::{Framing, PublishError};
@@ -200,6 +201,10 @@ impl Exchange {
         partition: usize,
         framing: Framing,
     ) -> Result<(), ExchangeError> {
+        if session_id(&self.publishers[partition].framing()) != session_id(&framing) {
+            let view = view(&self.source, &self.publishers, partition);
+            self.services[partition].leave_session(now, &view);
+        }
         let publisher = &mut self.publishers[partition];
         publisher.new_session(now, framing);
         self.note_withheld(partition, now)?;

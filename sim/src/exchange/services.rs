@@ -85,7 +85,7 @@ impl Exchange {
 }
 
 /// One partition as it is right now.
-fn view<'a>(
+pub(super) fn view<'a>(
     source: &'a Source,
     publishers: &'a [crate::publisher::Publisher],
     partition: usize,

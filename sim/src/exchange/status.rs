@@ -93,6 +93,7 @@ fn service_faults(faults: &ServiceFaults) -> Value {
         "broken_snapshot": faults.broken_snapshot,
         "lost_part": faults.lost_part,
         "lost_packet": faults.lost_packet,
+        "late_session": faults.late_session,
     })
 }
 

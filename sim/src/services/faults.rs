@@ -32,6 +32,9 @@ pub struct ServiceFaults {
     pub lost_part: bool,
     /// A message in the middle of a snapshot is left out, and the snapshot goes on to its end.
     pub lost_packet: bool,
+    /// It comes late with a session: where that has changed since, it still has the one before, as that was in
+    /// the end, and knows nothing of the one in force.
+    pub late_session: bool,
 }
 
 /// One fault, as it is commanded.
@@ -59,6 +62,8 @@ pub enum ServiceFault {
     LostPart,
     /// [`ServiceFaults::lost_packet`].
     LostPacket,
+    /// [`ServiceFaults::late_session`].
+    LateSession,
     /// None any more.
     Off,
 }
@@ -78,6 +83,7 @@ impl ServiceFault {
             ServiceFault::BrokenSnapshot => faults.broken_snapshot = true,
             ServiceFault::LostPart => faults.lost_part = true,
             ServiceFault::LostPacket => faults.lost_packet = true,
+            ServiceFault::LateSession => faults.late_session = true,
             ServiceFault::Off => *faults = ServiceFaults::default(),
         }
     }

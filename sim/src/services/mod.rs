@@ -30,6 +30,7 @@
 mod faults;
 mod image;
 mod link;
+mod past;
 mod pending;
 mod requests;
 mod retransmit;
@@ -47,6 +48,7 @@ pub use faults::{ServiceFault, ServiceFaults};
 pub use image::Image;
 use image::Shelf;
 use link::{Link, State};
+use past::Past;
 use pending::Pending;
 
 /// Datagrams that wait to be sent later; more are dropped, counted as refused.
@@ -219,6 +221,7 @@ pub struct Services {
     turned_away: Vec<Connection>,
     pending: Pending,
     shelf: Shelf,
+    past: Option<Past>,
     snap_answers: u32,
 }
 
@@ -234,6 +237,7 @@ impl Services {
             turned_away: Vec::new(),
             pending: Pending::default(),
             shelf: Shelf::default(),
+            past: None,
             snap_answers: 0,
         }
     }
@@ -277,11 +281,13 @@ impl Services {
         payload: &[u8],
     ) {
         let publisher = partition.publisher;
+        // Nobody asks for numbers of the session before, and it answers no others.
+        let is_late = self.is_late(ServiceKind::Retransmit);
         let service = &mut self.services[ServiceKind::Retransmit as usize];
         let faults = service.faults;
         service.counts.requests += 1;
         let asked = retransmit::understand(&publisher.framing(), payload);
-        if asked == retransmit::Asked::Nonsense {
+        if is_late || asked == retransmit::Asked::Nonsense {
             service.counts.ignored += 1;
             return;
         }
@@ -342,7 +348,7 @@ impl Services {
     ) {
         let Some(mut link) = self.links.remove(&connection) else { return };
         if link.hear(now, bytes) {
-            match (link.door, partition.publisher.framing()) {
+            match (link.door, self.framing(link.door.service(), partition)) {
                 (Door::Retransmit, _) => self.hear_gap(now, partition, &mut link),
                 (Door::Snapshot, Framing::MoldUdp64(session)) => {
                     self.hear_glimpse(now, partition, &mut link, session);

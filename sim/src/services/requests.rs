@@ -29,6 +29,7 @@ impl Services {
             return;
         }
         let publisher = partition.publisher;
+        let is_late = self.is_late(ServiceKind::Retransmit);
         let service = &mut self.services[ServiceKind::Retransmit as usize];
         let faults = service.faults;
         service.counts.requests += 1;
@@ -36,7 +37,10 @@ impl Services {
         link.state = State::Closing;
         let asked = retransmit::understand(&publisher.framing(), &link.inbox[..len]);
         link.inbox.clear();
-        let Asked::Numbers(ranges) = asked else {
+        let Some(ranges) = (match asked {
+            Asked::Numbers(ranges) if !is_late => Some(ranges),
+            _ => None,
+        }) else {
             service.counts.ignored += 1;
             return;
         };
@@ -205,6 +209,9 @@ impl Services {
 
     /// The image to be served now, as the faults have it.
     fn image(&mut self, now: Mono, partition: &Partition<'_>) -> Option<Arc<Image>> {
+        if let Some(image) = self.past_image() {
+            return Some(image);
+        }
         match self.services[ServiceKind::Snapshot as usize].faults.old_snapshot {
             Some(back) => Image::back(partition, now, back).map(Arc::new),
             None => self.shelf.take(partition, now, self.config.image_age),

@@ -76,6 +76,7 @@ pub const ALL: &[(&str, Build)] = &[
     ("restart-behind-splice", sequence::restart_behind_splice),
     ("restart-contradicted", sequence::restart_contradicted),
     ("failover-new-session", sequence::failover),
+    ("late-service", sequence::late_service),
     ("session-change-all", sequence::session_change_all),
     ("two-publishers", sequence::two_publishers),
     ("stuck-publisher", sequence::stuck_publisher),

@@ -48,6 +48,41 @@ pub(super) fn failover(seed: u64) -> Plan {
         .others_live(1, OPEN_BY)
 }
 
+/// The session changes in the middle of the day, and the venue's services come late with it: they still have the
+/// one before. Of even seeds its beginning is heard, and Live until messages are missing; of odd ones by nobody.
+/// Nothing is Live by what the services have, and all is once they have the session.
+pub(super) fn late_service(seed: u64) -> Plan {
+    let (at, had) = (ms(700), ms(1_500));
+    let unheard = !seed.is_multiple_of(2);
+    let setup = Setup { services: Some(ServiceSetup::BOTH), ..small(seed) };
+    let mut plan = Plan::quiet("late-service", setup, END);
+    for kind in ServiceKind::ALL {
+        plan = plan
+            .at(ms(0), What::Serve(1, kind, ServiceFault::LateSession))
+            .at(had, What::Serve(1, kind, ServiceFault::Off));
+    }
+    for line in [Line::A, Line::B] {
+        plan = plan
+            .at(at, What::Cut(1, line, unheard))
+            .at(after(at, ms(50)), What::Cut(1, line, false));
+    }
+    let missing = if unheard { at } else { ms(900) };
+    if !unheard {
+        plan = plan.at(missing, What::LoseNext(1, 4)).expect(
+            1,
+            after(at, ms(150)),
+            missing,
+            Must::BeLive,
+        );
+    }
+    let reasons = [Reason::Recovering, Reason::Gap, Reason::SessionChanged];
+    plan.at(at, What::Session(Some(1)))
+        .expect(1, OPEN_BY, at, Must::BeLive)
+        .expect(1, after(missing, ms(100)), had, stale(&reasons))
+        .expect(1, after(had, ms(250)), END, Must::BeLive)
+        .others_live(1, OPEN_BY)
+}
+
 /// All partitions at once, and again.
 pub(super) fn session_change_all(seed: u64) -> Plan {
     Plan::quiet("session-change-all", small(seed), END)
