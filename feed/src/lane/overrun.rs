@@ -66,7 +66,7 @@ impl Scene {
         let inbox = Arc::new(ArrayQueue::new(64));
         let listed = Arc::new(shape::listed(&config.partitions, config.venues[0]));
         let (partition, recovery) = (&config.partitions[0], Some(&config.recovery[0]));
-        let engine = engine_config(0, partition, recovery, listed, Mono::MAX);
+        let engine = engine_config(0, partition, recovery, listed, (Mono::MAX, Vec::new()));
         let given = Given::default();
         let mut lane = Lane {
             index: 0,
