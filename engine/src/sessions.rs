@@ -52,8 +52,8 @@ pub struct Followed {
 pub struct Sessions {
     /// The latest last.
     list: Vec<Followed>,
-    /// The last of them was followed in this life of the handler.
-    own: bool,
+    /// What the last of them had reached in this life of the handler; `None` where it is of one before.
+    own: Option<SeqNo>,
 }
 
 impl Sessions {
@@ -61,7 +61,7 @@ impl Sessions {
     #[must_use]
     pub fn of(mut list: Vec<Followed>) -> Sessions {
         list.drain(..list.len().saturating_sub(SESSIONS_KEPT));
-        Sessions { list, own: false }
+        Sessions { list, own: None }
     }
 
     /// The sessions, the latest last.
@@ -76,16 +76,18 @@ impl Sessions {
         let new = Followed { session, since: wall, reached, seen: wall };
         match self.list.last_mut().filter(|last| last.session == session) {
             Some(last) => {
-                // What is lower soon after a start may be a line that lags. Later, and in what this life has
-                // followed itself, it is numbers that have begun anew.
-                let settled = self.own || wall > last.seen.saturating_add(SETTLED.0);
-                let anew = reached < last.reached && settled;
+                // What is lower soon after a start may be a line that lags. Where this life has followed more, or
+                // no line can lag so far, it is numbers that have begun anew.
+                let anew = match self.own {
+                    Some(own) => reached < own,
+                    None => reached < last.reached && wall > last.seen.saturating_add(SETTLED.0),
+                };
                 if anew {
                     *last = new;
                 } else {
                     (last.reached, last.seen) = (last.reached.max(reached), wall);
                 }
-                self.own = true;
+                self.own = Some(reached);
                 anew
             }
             None => {
@@ -97,7 +99,7 @@ impl Sessions {
                 }
                 // The number may still be that of the session before: it is read apart from the name.
                 self.list.push(Followed { since, reached: SeqNo(0), ..new });
-                self.own = true;
+                self.own = Some(SeqNo(0));
                 true
             }
         }
@@ -158,6 +160,7 @@ mod tests {
         // The next life hears a line that lags, a moment later.
         let mut next = Sessions::of(it.list().to_vec());
         assert!(!next.note(session(1), SeqNo(1), 2 * MINUTE + 1));
+        assert!(!next.note(session(1), SeqNo(1), 2 * MINUTE + 2), "and comes up slowly");
         assert_eq!((next.list()[0].since, next.list()[0].reached), (2 * MINUTE, SeqNo(2)));
         // Or the numbers of another day.
         let mut later = Sessions::of(it.list().to_vec());
