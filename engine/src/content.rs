@@ -129,9 +129,6 @@ impl Content {
         };
         if message.event == Event::System(SystemEvent::EndOfMessages) {
             self.end(seq, sink);
-        } else if self.evidence.over {
-            // It did not keep its word: the stream goes on.
-            self.evidence.over = false;
         }
         if message.event == Event::Unknown {
             self.counters.add(Counter::UnknownType, 1);
@@ -149,7 +146,7 @@ impl Content {
     /// can.
     #[cold]
     fn end(&mut self, seq: SeqNo, sink: &mut impl Sink) {
-        self.evidence.over = true;
+        self.evidence.over = Some(seq);
         sink.notice(&Notice::Ended { last: seq }, self.now);
     }
 
@@ -355,7 +352,7 @@ impl Content {
             // Said now and then; what follows from it follows each time (`Content::lines_differ`).
             Notice::LinesDiffer { .. } | Notice::GapOpened { .. } | Notice::OldSession { .. } => {}
             // A message has said so.
-            Notice::Ended { .. } if self.evidence.over => return,
+            Notice::Ended { last } if self.evidence.over == Some(*last) => return,
             Notice::Ended { .. } => {}
         }
         sink.notice(notice, self.now);

@@ -1,7 +1,7 @@
 //! What a partition knows about itself, and the proofs that follow from it.
 
 use candor_core::status::Scope;
-use candor_core::{Mono, Nanos, Proof, Reason, Status, promote};
+use candor_core::{Mono, Nanos, Proof, Reason, SeqNo, Status, promote};
 use candor_gapfill::{State, Wholeness};
 
 use crate::symbols::Known;
@@ -39,8 +39,8 @@ pub(crate) struct Evidence {
     /// Answers have filled some of the session's start. There is no known number before it that they could
     /// agree with: the numbers may have begun again since it was heard.
     pub(crate) start_answered: bool,
-    /// The last message says that no other follows in this session.
-    pub(crate) over: bool,
+    /// The number of a message that says that no other follows in this session.
+    pub(crate) over: Option<SeqNo>,
     /// The last packet was older than the bound when we came to it.
     pub(crate) behind: bool,
     /// Only packets that arrived since then prove anything: before, some may have been dropped
@@ -58,7 +58,7 @@ impl Evidence {
         lines_differ: false,
         unreadable: false,
         start_answered: false,
-        over: false,
+        over: None,
         behind: false,
         fresh_since: None,
     };
@@ -70,7 +70,7 @@ impl Evidence {
         self.lines_differ = false;
         self.unreadable = false;
         self.start_answered = false;
-        self.over = false;
+        self.over = None;
     }
 
     /// The numbers began again under the same name; from `until` on no line can lag so far that it
@@ -99,15 +99,22 @@ impl Evidence {
         }
     }
 
+    /// Whether the venue has said that the last message known to exist is the last of the session.
+    pub(crate) fn is_over(&self, known_end: SeqNo) -> bool {
+        self.over.is_some_and(|last| last.next() == known_end)
+    }
+
     /// The partition's verdict. Silence is left to the lease, which needs no code to run out.
     /// `rebuilding` says that there are no books until a snapshot is spliced in: whatever else is
-    /// missing, that is what is waited for. `contested` says that another session may be the one in force.
+    /// missing, that is what is waited for. `contested` says that another session may be the one in force, `over` that
+    /// the venue has said its last message.
     pub(crate) fn status(
         &self,
         state: State,
         whole: Wholeness,
         rebuilding: bool,
         contested: bool,
+        over: bool,
     ) -> Status {
         let late = self.behind || self.fresh_since.is_some();
         let missing = state == State::GapOutlived || whole == Wholeness::LostInside;
@@ -121,7 +128,7 @@ impl Evidence {
             .rule_out(Reason::Unsubscribed, self.subscribed)
             .rule_out(Reason::NotStarted, state != State::NotStarted && !self.yesterdays)
             .rule_out(Reason::Silent, true)
-            .rule_out(Reason::Ended, state != State::Ended && !self.over)
+            .rule_out(Reason::Ended, state != State::Ended && !over)
             .rule_out(Reason::Gap, !gap)
             .rule_out(Reason::Recovering, whole != Wholeness::StartMissing && !rebuilding)
             .rule_out(Reason::SessionChanged, !changed)

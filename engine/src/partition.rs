@@ -331,7 +331,8 @@ impl Partition {
             false => (state, whole),
         };
         let contested = self.sequencer.contested_until(content.now).is_some();
-        let status = content.evidence.status(state, whole, rebuilding, contested);
+        let over = content.evidence.is_over(self.sequencer.known_end());
+        let status = content.evidence.status(state, whole, rebuilding, contested, over);
         let session = self.sequencer.session();
         let changed = status != content.status || session != content.session;
         if status != content.status {

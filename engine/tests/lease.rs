@@ -134,6 +134,10 @@ fn a_message_behind_the_last_one_says_that_it_was_none() {
     assert_eq!(bench.reason("AAPL"), Some(Reason::Ended));
     bench.send(Line::A, 5, &[delete(1, 11)]);
     assert_eq!(bench.reason("AAPL"), None);
+    bench.send(Line::A, 6, &[system(b'C')]);
+    bench.heartbeat(Line::A, 9);
+    bench.pass(GRACE + Nanos(1));
+    assert_eq!(bench.reason("AAPL"), Some(Reason::Gap), "others exist");
 }
 
 #[test]

@@ -381,7 +381,7 @@ impl Case<'_> {
             return Err("I1: Live on a partition that is not its own by the map".to_owned());
         }
         self.session(run)?;
-        if watch.said.ended {
+        if watch.said.ended && watch.ended_run == watch.run {
             return Err("I2: Live after the venue ended the session".to_owned());
         }
         if watch.said.differs {

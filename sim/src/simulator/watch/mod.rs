@@ -87,6 +87,8 @@ pub(super) struct Watch {
     pub(super) subscribed: bool,
     /// The run that was followed when the map ended: no session of today's.
     old_run: Option<u32>,
+    /// The run that the venue has ended.
+    pub(super) ended_run: Option<u32>,
     /// What handlers before this one followed before the date began.
     before: Before,
     pub(super) said: Said,
@@ -190,6 +192,7 @@ impl Watch {
             end_heard: false,
             subscribed: true,
             old_run: None,
+            ended_run: None,
             before: Before::default(),
             said: Said::default(),
             applied: (0, 0),
@@ -312,6 +315,7 @@ impl Watch {
             }
             Notice::LinesDiffer { .. } => self.said.differs = true,
             Notice::Ended { .. } => {
+                self.ended_run = self.run;
                 self.said.ended = true;
                 // Nothing of it is Live any more, and all of the next session is newer than what was missed.
                 self.said.stalled = self.said.stalled.filter(|since| now < *since);
