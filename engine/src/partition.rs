@@ -214,7 +214,7 @@ impl Partition {
     pub fn deadline(&self) -> Option<Mono> {
         // One past: a transaction is torn when it has been open for longer than the grace.
         let torn = self.content.torn_at.map(|at| at + Nanos(1));
-        let contested = self.sequencer.contested_until(self.content.now);
+        let contested = self.sequencer.contest_deadline(self.content.now);
         let ends = Some(self.content.mapped_until).filter(|at| *at != Mono::NEVER);
         let own = self.sequencer.deadline().into_iter().chain(torn).chain(contested).chain(ends);
         if self.quiet || candor_core::canary!(RetryOnTraffic) {

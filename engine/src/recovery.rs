@@ -100,9 +100,9 @@ impl Partition {
         let Some(snapshots) = &mut content.rebuild.snapshots else { return };
         let next = snapshots.on_part(now, cycle, part, session, &mut content.counters);
         match next {
-            snapshot::Step::Begin => self.sequencer.on_session_accepted(),
+            snapshot::Step::Begin => self.sequencer.on_session_accepted(now),
             snapshot::Step::Failed(why) if why.is_of_another_session() => {
-                self.sequencer.on_session_refused();
+                self.sequencer.on_session_refused(now);
             }
             _ => {}
         }
@@ -250,7 +250,7 @@ impl Partition {
         let followed = !matches!(state, State::NotStarted | State::Ended);
         let asks = followed && self.content.evidence.subscribed;
         // Which of two sessions is in force a snapshot shows, if nothing is missing otherwise.
-        let contested = self.sequencer.contested_until(self.content.now).map(|_| SeqNo::FIRST);
+        let contested = self.sequencer.is_to_be_settled(self.content.now).then_some(SeqNo::FIRST);
         let lost = self.beyond_asking().max(contested);
         let content = &mut self.content;
         let now = content.now;

@@ -36,7 +36,7 @@ const TABLE: &str = "
 | it is refused | · | · | Failed(busy) | Failed(busy) | Failed(busy) | · | · | Failed(busy) | Failed(busy) | · |
 | an answer contradicts | Contradicted Asked → LinesDiffer | Contradicted GivenUp Asked | Contradicted | Contradicted | Contradicted | Contradicted | Contradicted Failed(abandoned) | Contradicted Failed(abandoned) → LinesDiffer | Contradicted | · |
 | the numbers begin again | → SessionChanged | → SessionChanged | → SessionChanged | · | → SessionChanged | → SessionChanged | Spliced → SessionChanged | → SessionChanged | → SessionChanged | · |
-| a new session | · | → Live | → Live | Asked → SessionChanged | → Live | → Live | → Live | → Live | → Live | · |
+| a new session | · | → Live | → Live | → SessionChanged | → Live | → Live | → Live | → Live | → Live | · |
 | the groups are left | → Unsubscribed | → Unsubscribed | → Unsubscribed | → Unsubscribed | → Unsubscribed | → Unsubscribed | → Unsubscribed | → Unsubscribed | → Unsubscribed | → Unsubscribed |
 | time passes | · | GivenUp Asked Failed(no_begin) | Failed(no_begin) Asked | Failed(no_begin) Asked | Failed(hung) Asked | · | Spliced → Live | Failed(hung) AskedAlone | · | · |
 | a heartbeat, seconds later | · | GivenUp Asked Failed(no_begin) Asked Failed(no_begin) Asked Failed(no_begin) | Failed(no_begin) Asked Failed(no_begin) Asked Failed(no_begin) | Failed(no_begin) Asked Failed(no_begin) Asked Failed(no_begin) | Failed(hung) Asked Failed(no_begin) Asked Failed(no_begin) Asked | Failed(unconfirmed) Asked | Spliced → Live | Failed(hung) AskedAlone Failed(no_begin) AskedAlone Failed(no_begin) AskedAlone | Failed(hung) Asked Failed(no_begin) Asked Failed(no_begin) | → Live |

@@ -389,6 +389,7 @@ fn a_session_that_changes_while_a_snapshot_loads() {
 #[test]
 fn failover_new_session() {
     let mut bench = open(only_snapshots());
+    bench.pass(SESSION_GRACE);
     bench.session = *b"DAY0000002";
     bench.send(Line::A, 500, &[delete(1, 11)]);
     assert!(!bench.status("AAPL").is_live());

@@ -90,6 +90,41 @@ fn the_venues_service_brings_back_the_session_in_force() {
     }
 }
 
+/// A venue's service may come late with a session, as a line may: right behind a change nobody asks it which is in
+/// force, and what it says of another request decides nothing.
+#[test]
+fn a_service_that_comes_late_with_a_session_does_not_bring_the_one_before_back() {
+    let services = Services { retransmit: None, snapshot: Some(SNAPSHOTS) };
+    let mut bench = opened(services);
+    begin(&mut bench, 1, Line::A);
+    go_on(&mut bench, 1, Line::B, 4);
+    bench.pass(ms(500));
+    begin(&mut bench, 2, Line::A);
+    for number in 5..24 {
+        go_on(&mut bench, 1, Line::B, number);
+        go_on(&mut bench, 2, Line::A, number - 1);
+        assert_eq!(actions(&mut bench), [], "its word would say nothing");
+        assert!(!is_live(&bench), "beside one that may be the newer");
+        bench.pass(ms(100));
+    }
+    // No line lags for longer. From now on it is asked, and has the one before still.
+    let mut asked = 0;
+    for number in 23..63 {
+        bench.pass(ms(100));
+        for action in actions(&mut bench) {
+            let Action::Snapshot(ask) = action else { continue };
+            assert_eq!(ask.session, session(2));
+            let part = SnapshotPart::Begin { session: session(1) };
+            bench.partition.on_snapshot(bench.now, ask.cycle, &part, &mut bench.shown);
+            asked += 1;
+        }
+        go_on(&mut bench, 2, Line::A, number);
+        assert_eq!(bench.partition.session(), session(2));
+    }
+    assert!(asked > 2, "asked {asked} times");
+    assert!(is_live(&bench), "the one before is silent: {:?}", bench.reason("AAPL"));
+}
+
 /// The venue knows of the session in force alone.
 fn refuse(bench: &mut Bench, action: Action) {
     let why = Refusal::WrongSession;

@@ -97,7 +97,8 @@
 //!   gone back to, once, unless one line brought both behind a change, when the venue's own service knows
 //!   nothing of the other ([`Sequencer::on_session_refused`]) and a line brings it. Until then, and for as long as it is heard, the session followed is contested
 //!   ([`Sequencer::contested_until`]); the same service ends that where it has the session followed
-//!   ([`Sequencer::on_session_accepted`]).
+//!   ([`Sequencer::on_session_accepted`]). It may come late with a session itself: within a
+//!   [`Config::session_grace`] of the last change its word says nothing.
 //! - **Restart.** The numbers start over under the same name when a line comes back to number 1 with
 //!   other bytes; carries other bytes under a number it delivered itself; is quiet for more than
 //!   the grace and then heartbeats, or ends, twice and more than a grace apart below its own next

@@ -60,14 +60,21 @@ impl Sequencer {
     /// The venue's own service knows nothing of the session followed. Where another was left for it when
     /// nothing told which of the two is the newer, that is followed again from its next packet on, unless one
     /// line had brought both. What is known stays until then.
-    pub fn on_session_refused(&mut self) {
-        self.old.on_refused();
+    ///
+    /// A service may come late with a session, as a line may: within a [`Config::session_grace`] of a change its
+    /// word says nothing, and neither does that of [`Sequencer::on_session_accepted`].
+    pub fn on_session_refused(&mut self, now: Mono) {
+        if self.is_settled(now) {
+            self.old.on_refused();
+        }
     }
 
     /// The venue's own service has the session followed: whatever was left for it is older.
-    pub fn on_session_accepted(&mut self) {
-        self.old.on_accepted();
-        self.contested_until = Mono::NEVER;
+    pub fn on_session_accepted(&mut self, now: Mono) {
+        if self.is_settled(now) {
+            self.old.on_accepted();
+            self.contested_until = Mono::NEVER;
+        }
     }
 
     /// Whether no answer is believed: one has contradicted what is known, and nothing has settled since what is

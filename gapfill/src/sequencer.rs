@@ -153,6 +153,26 @@ impl Sequencer {
         contested.then_some(self.contested_until)
     }
 
+    /// Whether the venue's service is to be asked which session is in force: the one followed is contested, and what
+    /// the service says would count.
+    #[must_use]
+    pub fn is_to_be_settled(&self, now: Mono) -> bool {
+        self.contested_until(now).is_some() && self.is_settled(now)
+    }
+
+    /// When the service is to be asked which session is in force, or nothing contests the one followed any more;
+    /// `None` where nothing does.
+    #[must_use]
+    pub fn contest_deadline(&self, now: Mono) -> Option<Mono> {
+        let until = self.contested_until(now)?;
+        Some(if self.is_settled(now) { until } else { until.min(self.doubted_until) })
+    }
+
+    /// No line, and no service, is so late that it does not know yet of the last change.
+    pub(crate) fn is_settled(&self, now: Mono) -> bool {
+        now >= self.doubted_until
+    }
+
     /// The session; [`SessionId::NONE`] until the first packet.
     #[must_use]
     pub fn session(&self) -> SessionId {

@@ -100,14 +100,24 @@ fn of_two_sessions_at_the_start_the_venue_knows_one() {
     bench.session = NEXT;
     bench.data(A, 41, 1);
     assert_eq!(bench.sequencer.session(), DAY, "nothing says that it is the newer");
-    bench.sequencer.on_session_refused();
+    // The service may come late with a session, as the line may.
+    bench.wait(Nanos(SESSION_GRACE.0 - 1));
+    assert!(!bench.sequencer.is_to_be_settled(bench.now));
+    bench.sequencer.on_session_refused(bench.now);
+    bench.data(A, 42, 1);
+    assert_eq!(bench.sequencer.session(), DAY, "its word says nothing yet");
+    assert_eq!(bench.sequencer.contest_deadline(bench.now), Some(bench.now + Nanos(1)));
+    bench.wait(Nanos(1));
+    assert!(bench.sequencer.is_to_be_settled(bench.now));
+    bench.sequencer.on_session_refused(bench.now);
     assert_eq!(bench.sequencer.session(), DAY, "until a line brings it");
-    let back = bench.data(A, 42, 1);
+    let back = bench.data(A, 43, 1);
     let changed = Notice::SessionChanged { from: DAY, to: NEXT };
     assert_eq!(notices(&back)[0], changed);
     // Once: a service that knows neither is no help.
     bench.session = DAY;
-    bench.sequencer.on_session_refused();
+    bench.wait(SESSION_GRACE);
+    bench.sequencer.on_session_refused(bench.now);
     assert_eq!(notices(&bench.data(B, 901, 1)), [Notice::OldSession { session: DAY, line: B }]);
     assert_eq!(bench.sequencer.session(), NEXT);
     assert_eq!(bench.get(Counter::SessionChanges), 2);
@@ -121,7 +131,8 @@ fn a_session_that_ended_for_another_is_never_gone_back_to() {
     bench.wait(SESSION_GRACE);
     bench.session = NEXT;
     bench.data(A, 1, 5);
-    bench.sequencer.on_session_refused();
+    bench.wait(SESSION_GRACE);
+    bench.sequencer.on_session_refused(bench.now);
     bench.session = DAY;
     assert_eq!(notices(&bench.data(B, 6, 1)), [Notice::OldSession { session: DAY, line: B }]);
     assert_eq!(bench.sequencer.session(), NEXT);

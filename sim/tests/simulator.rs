@@ -122,6 +122,7 @@ scenarios! {
     restart_contradicted = "restart-contradicted",
     failover_new_session = "failover-new-session",
     late_service = "late-service",
+    start_beside_late_service = "start-beside-late-service",
     session_change_all = "session-change-all",
     two_publishers = "two-publishers",
     stuck_publisher = "stuck-publisher",

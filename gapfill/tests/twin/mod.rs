@@ -193,11 +193,15 @@ impl Twin {
         (self.run.expected, self.run.known_end, self.run.held.len() as u64, self.session)
     }
 
-    pub fn session_refused(&mut self) {
-        self.refused = true;
+    /// A service that comes late with a session says nothing right behind a change.
+    pub fn session_refused(&mut self, at: u64) {
+        self.refused |= at >= self.doubted;
     }
 
-    pub fn session_accepted(&mut self) {
+    pub fn session_accepted(&mut self, at: u64) {
+        if at < self.doubted {
+            return;
+        }
         self.unordered.clear();
         self.disputed.clear();
         self.contested = 0;

@@ -77,6 +77,7 @@ pub const ALL: &[(&str, Build)] = &[
     ("restart-contradicted", sequence::restart_contradicted),
     ("failover-new-session", sequence::failover),
     ("late-service", sequence::late_service),
+    ("start-beside-late-service", sequence::start_beside_late_service),
     ("session-change-all", sequence::session_change_all),
     ("two-publishers", sequence::two_publishers),
     ("stuck-publisher", sequence::stuck_publisher),

@@ -83,6 +83,23 @@ pub(super) fn late_service(seed: u64) -> Plan {
         .others_live(1, OPEN_BY)
 }
 
+/// The same right behind a start, while a line lags: it brings the session before, and the services have that one.
+/// They are not believed before no line can lag so far, and then nothing brings it any more.
+pub(super) fn start_beside_late_service(seed: u64) -> Plan {
+    let services = Some(ServiceSetup::BOTH);
+    let setup = Setup { services, handler_at: ms(600), ..small(seed) };
+    let mut plan = Plan::quiet("start-beside-late-service", setup, END);
+    for kind in ServiceKind::ALL {
+        plan = plan
+            .at(ms(0), What::Serve(0, kind, ServiceFault::LateSession))
+            .at(ms(1_500), What::Serve(0, kind, ServiceFault::Off));
+    }
+    plan.at(ms(500), What::Lag(0, Line::B, ms(200)))
+        .at(ms(700), What::Session(Some(0)))
+        .expect(0, ms(710), ms(1_300), stale(&[Reason::SessionChanged, Reason::Recovering]))
+        .expect(0, ms(2_000), END, Must::BeLive)
+}
+
 /// All partitions at once, and again.
 pub(super) fn session_change_all(seed: u64) -> Plan {
     Plan::quiet("session-change-all", small(seed), END)

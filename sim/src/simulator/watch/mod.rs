@@ -339,9 +339,11 @@ impl Watch {
     pub(super) fn step(&mut self, step: &Step, setup: &super::Setup, now: Mono) {
         match *step {
             Step::SnapshotBegun => {
-                // The venue has the session followed: any other is older.
-                self.left.iter_mut().for_each(|(_, doubt)| *doubt = Doubt::None);
-                self.rival = None;
+                // The venue has the session followed: any other is older, unless it has come late with one.
+                if now >= self.doubted_until {
+                    self.left.iter_mut().for_each(|(_, doubt)| *doubt = Doubt::None);
+                    self.rival = None;
+                }
                 // Where all books are emptied a new epoch takes what was shown of them away.
                 let before = core::mem::replace(&mut self.epoch_before, self.epoch);
                 let only_some = before == self.epoch;
@@ -360,7 +362,9 @@ impl Watch {
                 }
             }
             Step::Resynced { next } => self.splice(next.0, Some(now + setup.session_grace)),
-            Step::SnapshotFailed { why } => self.session_refused |= why.is_of_another_session(),
+            Step::SnapshotFailed { why } => {
+                self.session_refused |= why.is_of_another_session() && now >= self.doubted_until;
+            }
             Step::RetransmitGivenUp { end } => self.given_up = end.0,
             Step::RetransmitContradicted { .. } => {
                 self.contradicted = self.known_end;
