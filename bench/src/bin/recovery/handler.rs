@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use candor_bench::live::{self, Heap, Publish};
+use candor_bench::stopwatch::Stopwatch;
 use candor_core::limits::{
     LINES, RECOVERY_BUFFER_BYTES, RECOVERY_BUFFERS, RECOVERY_REPLIES_A_CYCLE, TRADES,
 };
@@ -21,7 +22,6 @@ use candor_shm::Handle;
 use candor_sim::services::Connection;
 
 use crate::post::{Hands, Reply, What, Wire};
-use crate::stopwatch::Stopwatch;
 use crate::terms;
 use crate::venue::{Arrival, START, Venue};
 

@@ -13,23 +13,22 @@ mod loss;
 mod post;
 mod report;
 mod rows;
-mod stopwatch;
 mod terms;
 mod venue;
 mod world;
 
 use std::fmt::Write as _;
-use std::fs;
 use std::io::Write as _;
 use std::process::ExitCode;
 
+use candor_bench::machine::machine;
+use candor_bench::stopwatch::Stopwatch;
 use candor_decoders::Format;
 use clap::{Parser, ValueEnum};
 use serde_json::{Value, json};
 
 use crate::report::Row;
 use crate::rows::{Extent, Part};
-use crate::stopwatch::Stopwatch;
 use crate::world::{Task, World};
 
 #[derive(Parser)]
@@ -216,19 +215,6 @@ fn as_json(machine: &str, stopwatch: Stopwatch, sections: &[Section]) -> Value {
     })
 }
 
-/// Who measures: processor, cores, kernel, load.
-fn machine() -> String {
-    let read = |path| fs::read_to_string(path).unwrap_or_default();
-    let info = read("/proc/cpuinfo");
-    let model = info.lines().find_map(|line| line.strip_prefix("model name"));
-    let model = model.map_or("unknown processor", |text| text.trim_start_matches([' ', '\t', ':']));
-    let count = info.lines().filter(|line| line.starts_with("processor")).count();
-    let kernel = read("/proc/sys/kernel/osrelease");
-    let load = read("/proc/loadavg");
-    let load = load.split(' ').next().unwrap_or("?");
-    format!("machine: {model}, {count} cores, kernel {}, load {load} before the run", kernel.trim())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -244,7 +230,7 @@ mod tests {
         }
         if std::env::var_os("CANDOR_BLESS").is_some() {
             let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/bin/recovery/golden.txt");
-            fs::write(path, &text).unwrap();
+            std::fs::write(path, &text).unwrap();
         }
         assert_eq!(text, include_str!("golden.txt"), "CANDOR_BLESS=1 writes what is true now");
     }

@@ -1,12 +1,12 @@
 //! The world moved from event to event, and what is lost in it timed until everything is Live again.
 
+use candor_bench::stopwatch::Stopwatch;
 use candor_core::{Mono, Nanos};
 use candor_decoders::Format;
 use candor_sim::rng::Rng;
 
 use crate::handler::{Handler, Seen};
 use crate::loss::{Losing, Loss};
-use crate::stopwatch::Stopwatch;
 use crate::venue::{Delays, START, Size, TICK, Venue};
 
 /// How long is waited for Live before that counts as never.

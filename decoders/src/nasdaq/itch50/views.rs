@@ -1,6 +1,6 @@
 //! The layouts of TotalView-ITCH 5.0 messages, in the order of the specification.
 
-use candor_core::WireTime;
+use candor_core::{Reject, WireTime};
 use zerocopy::byteorder::big_endian::{U16, U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
@@ -56,6 +56,15 @@ const _: () = {
 };
 
 impl Prefix {
+    /// The prefix of any message: all there is to look at where only type, instrument and time are wanted.
+    ///
+    /// # Errors
+    /// [`Reject::ShortMessage`] where the message is shorter.
+    #[inline]
+    pub fn peek(message: &[u8]) -> Result<&Prefix, Reject> {
+        Prefix::ref_from_prefix(message).map(|(prefix, _)| prefix).map_err(|_| Reject::ShortMessage)
+    }
+
     /// The prefix of a message of layout `T`, tracking number 0.
     #[must_use]
     pub fn of<T: View>(locate: u16, time: WireTime) -> Prefix {

@@ -1,23 +1,22 @@
-//! What the handler's own work costs: each call is measured, and the time it took passes in the
-//! world it happens in.
+//! How long a piece of work takes, by the clock of the caller's choice.
 
 use candor_core::Nanos;
 use rustix::time::{ClockId, clock_gettime};
 
-/// By which clock the handler's calls are measured.
+/// By which clock work is measured.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Stopwatch {
+pub enum Stopwatch {
     /// The monotonic clock.
     Monotonic,
     /// The thread's processor time: what others of the machine do is left out.
     Thread,
-    /// None: calls take no time, and the same seed gives the same numbers.
+    /// None: work takes no time, and the same seed gives the same numbers.
     None,
 }
 
 impl Stopwatch {
     /// Does the work and says how long it took.
-    pub(crate) fn time<T>(self, work: impl FnOnce() -> T) -> (T, Nanos) {
+    pub fn time<T>(self, work: impl FnOnce() -> T) -> (T, Nanos) {
         let started = self.read();
         let result = work();
         (result, Nanos(self.read().saturating_sub(started)))
@@ -34,7 +33,8 @@ impl Stopwatch {
     }
 
     /// Its name in output.
-    pub(crate) const fn label(self) -> &'static str {
+    #[must_use]
+    pub const fn label(self) -> &'static str {
         match self {
             Stopwatch::Monotonic => "monotonic clock",
             Stopwatch::Thread => "the thread's processor time",

@@ -1,0 +1,116 @@
+//! Makes a day of ITCH to measure with, and measures what each stage of the way to a published book costs
+//! for one message, with the least that could be done beside it.
+#![forbid(unsafe_code)]
+
+mod books;
+mod day_file;
+mod floor;
+mod itch;
+mod report;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use candor_bench::day::Plan;
+use candor_bench::stopwatch::Stopwatch;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+#[derive(Parser)]
+#[command(name = "candor-bench", about = "Measures Candor beside the machine's floors")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Writes a day of TotalView-ITCH 5.0: each message behind its length, two bytes, big-endian.
+    Gen {
+        /// The same seed makes the same file.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// Messages in all.
+        #[arg(long)]
+        messages: u64,
+        /// Symbols, at most 65,535.
+        #[arg(long, default_value_t = 8_906)]
+        symbols: u32,
+        /// The file to write.
+        #[arg(long)]
+        out: PathBuf,
+    },
+    /// Framing, decoding, books and publication of such a file, for one message.
+    Itch(ItchArguments),
+}
+
+#[derive(Args)]
+struct ItchArguments {
+    /// Messages of TotalView-ITCH 5.0, each behind its length: of `gen`, or a day that Nasdaq published.
+    file: PathBuf,
+    /// How often each stage is measured; the middle is reported.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+    rounds: u32,
+    /// Only stages whose name contains this.
+    #[arg(long, default_value = "")]
+    only: String,
+    /// Orders the books have room for.
+    #[arg(long, default_value_t = candor_core::limits::ORDERS)]
+    orders: usize,
+    /// Price levels the books have room for.
+    #[arg(long, default_value_t = candor_core::limits::LEVELS)]
+    levels: usize,
+    /// By which clock.
+    #[arg(long, default_value = "thread")]
+    clock: Clock,
+    /// How results are printed.
+    #[arg(short, long, default_value = "table")]
+    output: Output,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Clock {
+    /// The thread's processor time: what others of the machine do at the time is left out.
+    Thread,
+    /// The monotonic clock.
+    Monotonic,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Output {
+    Table,
+    Json,
+}
+
+fn main() -> ExitCode {
+    let outcome = match Arguments::parse().command {
+        Command::Gen { seed, messages, symbols, out } => {
+            day_file::write(Plan { seed, messages, symbols }, &out)
+        }
+        Command::Itch(arguments) => itch(&arguments),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problem) => {
+            eprintln!("candor-bench: {problem}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn itch(arguments: &ItchArguments) -> Result<(), String> {
+    let stopwatch = match arguments.clock {
+        Clock::Thread => Stopwatch::Thread,
+        Clock::Monotonic => Stopwatch::Monotonic,
+    };
+    let room = books::Room { orders: arguments.orders, levels: arguments.levels };
+    let machine = candor_bench::machine::machine();
+    let input = itch::Input::read(&arguments.file)?;
+    let results = itch::measure(&input, room, arguments.rounds, &arguments.only, stopwatch)?;
+    match arguments.output {
+        Output::Table => print!("{machine}\n{}", report::table(&input, &results)),
+        Output::Json => {
+            println!("{:#}", report::json(&machine, stopwatch.label(), &input, &results));
+        }
+    }
+    Ok(())
+}

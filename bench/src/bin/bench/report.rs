@@ -1,0 +1,98 @@
+//! What a run found, as a table and as JSON.
+
+use std::fmt::Write as _;
+
+use serde_json::{Value, json};
+
+use crate::itch::{Input, Results, Row, median};
+
+/// Lowest and highest.
+fn spread(figures: &[f64]) -> (f64, f64) {
+    let low = figures.iter().copied().fold(f64::INFINITY, f64::min);
+    (low, figures.iter().copied().fold(0.0, f64::max))
+}
+
+/// Bytes for each order that rests at once, all tables of the books included.
+fn bytes_an_order(results: &Results) -> Option<f64> {
+    let peak = results.tally?.peak_orders;
+    (peak > 0).then(|| results.books_bytes as f64 / peak as f64)
+}
+
+pub(crate) fn table(input: &Input, results: &Results) -> String {
+    let mut text = String::new();
+    let _ = writeln!(
+        text,
+        "file: {} messages, {} symbols, {:.1} bytes a message",
+        input.messages,
+        input.symbols,
+        input.bytes.len() as f64 / input.messages as f64
+    );
+    if let Some(tally) = results.tally {
+        let _ = writeln!(
+            text,
+            "books: {} live orders at most, {:.0} MB of tables, {:.0} bytes a live order; best prices {:016x}",
+            tally.peak_orders,
+            results.books_bytes as f64 / 1e6,
+            bytes_an_order(results).unwrap_or(f64::NAN),
+            tally.prices ^ tally.views,
+        );
+    }
+    let _ = writeln!(text, "memory: {:.0} MB at most\n", results.peak_resident as f64 / 1e6);
+    let _ = writeln!(text, "| stage | ns a message | rounds | million/s | floor ns | ratio |");
+    let _ = writeln!(text, "| --- | --- | --- | --- | --- | --- |");
+    for row in &results.rows {
+        let Row { stage, rounds, floor_rounds, .. } = row;
+        let (middle, floor) = (median(rounds), median(floor_rounds));
+        let (low, high) = spread(rounds);
+        let _ = writeln!(
+            text,
+            "| {} | {middle:.1} | {low:.1}-{high:.1} | {:.1} | {floor:.1} | {:.2} |",
+            stage.name(),
+            1_000.0 / middle,
+            middle / floor,
+        );
+    }
+    let _ = writeln!(text);
+    for row in &results.rows {
+        let _ = writeln!(
+            text,
+            "{}: {}; floor: {}",
+            row.stage.name(),
+            row.stage.about(),
+            row.floor.about()
+        );
+    }
+    text
+}
+
+pub(crate) fn json(machine: &str, clock: &str, input: &Input, results: &Results) -> Value {
+    let row = |row: &Row| {
+        let (middle, floor) = (median(&row.rounds), median(&row.floor_rounds));
+        let (low, high) = spread(&row.rounds);
+        json!({
+            "stage": row.stage.name(),
+            "about": row.stage.about(),
+            "ns_per_message": middle,
+            "low": low,
+            "high": high,
+            "rounds": row.rounds,
+            "messages_per_second": 1e9 / middle,
+            "floor": row.floor.about(),
+            "floor_ns_per_message": floor,
+            "ratio": middle / floor,
+        })
+    };
+    json!({
+        "machine": machine,
+        "clock": clock,
+        "messages": input.messages,
+        "symbols": input.symbols,
+        "file_bytes": input.bytes.len(),
+        "live_orders_peak": results.tally.map(|tally| tally.peak_orders),
+        "best_prices": results.tally.map(|tally| format!("{:016x}", tally.prices ^ tally.views)),
+        "books_bytes": results.books_bytes,
+        "bytes_per_live_order": bytes_an_order(results),
+        "resident_bytes_peak": results.peak_resident,
+        "rows": results.rows.iter().map(row).collect::<Vec<_>>(),
+    })
+}
