@@ -17,7 +17,7 @@ use candor_core::counters::LaneCounter;
 use candor_core::{Line, Mono, Nanos, Reason, Status, Venue};
 use candor_engine::alerts::Suspect;
 use candor_maps::calendar::Wall;
-use candor_shm::{Endpoint, HandlerWriter, InForce, Region, Unmapped};
+use candor_shm::{HandlerWriter, InForce, Region};
 use serde_json::{Map, Value, json};
 
 use crate::alert::{About, Desk};
@@ -250,31 +250,8 @@ impl Keeper<'_> {
                 alerts.end(Code::Interface, About::Interface(interface));
             }
         }
-        match watch.unmapped() {
-            Ok(unmapped) => {
-                let entry = |entry: &candor_ebpf::Traffic| Unmapped {
-                    endpoint: Endpoint { group: entry.group, port: entry.port },
-                    packets: entry.packets,
-                    bytes: entry.bytes,
-                    last: Mono(entry.last_ns),
-                };
-                // Configured and not subscribed is not unmapped.
-                let config = &self.config;
-                let named = |seen: &Unmapped| {
-                    config.partitions.iter().flat_map(|partition| partition.lines()).any(
-                        |(_, at)| {
-                            at.group.octets() == seen.endpoint.group
-                                && at.port == seen.endpoint.port
-                        },
-                    )
-                };
-                let table: Vec<Unmapped> =
-                    unmapped.iter().map(entry).filter(|seen| !named(seen)).collect();
-                self.handler.set_unmapped(&table);
-                self.unmapped.tell(&table, self.follow.journal().alerts());
-            }
-            Err(error) => tracing::warn!(%error, "can't read what multicast is unmapped"),
-        }
+        let Keeper { unmapped, config, handler, follow, .. } = self;
+        unmapped.look(watch, config, handler, follow.journal().alerts());
     }
 
     /// Says which partitions have fallen silent, and which no longer are; joins the lines of silent

@@ -30,6 +30,7 @@ use candor_shm::{Endpoint, Region};
 pub use report::{Check, Outcome, Report, Verdict};
 pub use sample::Sample;
 pub use symbols::stands;
+pub use wire::UNMAPPED_READ_WITHIN;
 
 /// A partition as the day's map has it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -86,7 +87,7 @@ pub fn examine(region: &Region, now: &dyn Fn() -> Mono, asked: &Asked<'_>) -> Ve
         checks.extend(wire::statuses(venue, &pairs, now()));
         checks.extend(symbols::named(venue, region, &pairs, asked.unproven_ppm));
     }
-    checks.extend(wire::unmapped(region, asked));
+    checks.extend(wire::unmapped(region, now, asked));
     checks.extend(wire::halts(region));
     checks
 }

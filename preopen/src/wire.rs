@@ -12,6 +12,10 @@ const EXAMPLES: usize = 8;
 /// How long before listening began multicast that no map names counts: longer than any heartbeat's interval.
 const UNMAPPED_WITHIN: Nanos = Nanos::from_secs(60);
 
+/// How old the table of multicast that no map names may be: some ten of the handler's looks. One that is older is
+/// empty because nobody looks, and not because nothing comes.
+pub const UNMAPPED_READ_WITHIN: Nanos = Nanos::from_secs(5);
+
 /// A partition of the map, and what the region has of it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pair<'a> {
@@ -169,7 +173,7 @@ pub(crate) fn statuses(venue: Venue, pairs: &[Pair<'_>], now: Mono) -> Vec<Check
 }
 
 /// Multicast that was seen lately and that no map names.
-pub(crate) fn unmapped(region: &Region, asked: &Asked<'_>) -> Vec<Check> {
+pub(crate) fn unmapped(region: &Region, now: &dyn Fn() -> Mono, asked: &Asked<'_>) -> Vec<Check> {
     const NAME: &str = "unmapped";
     let Some(table) = region.unmapped() else {
         let evidence = "the table could not be read";
@@ -182,7 +186,18 @@ pub(crate) fn unmapped(region: &Region, asked: &Asked<'_>) -> Vec<Check> {
         .filter(|entry| entry.last >= since && !asked.ignore.contains(&entry.endpoint))
         .filter(|entry| !entry.endpoint.is_link_local())
         .collect();
-    let known = table.entries.len() as u64;
+    let (known, now) = (table.entries.len() as u64, now());
+    // What was seen was seen, however long ago it was looked; that nothing was is only as good as the look.
+    if seen.is_empty() && now.since(table.read) > UNMAPPED_READ_WITHIN {
+        let last = match table.read {
+            Mono::NEVER => "never".to_owned(),
+            read => format!("{} ago", now.since(read)),
+        };
+        let evidence =
+            format!("what comes that no map names was last looked at: {last}: nobody knows");
+        let to_do = "why the program's table can't be read: the handler's log; candor doctor; candor run again";
+        return vec![Check::not(Verdict::Unknown, NAME, "", evidence, to_do)];
+    }
     if seen.is_empty() && table.total > known {
         let evidence =
             format!("{} groups and ports came, and of {known} it is known which", table.total);

@@ -60,6 +60,7 @@ impl Scene {
         let (mut handler, mut lanes, region) = heap(&spec).unwrap();
         let mut lane = lanes.remove(0);
         handler.set_status(live(), Mono(1));
+        handler.set_unmapped(&[], NOW);
         lane.renew(NOW + Nanos::from_secs(60));
         let wanted = |number: u8| Wanted {
             venue: text("XTST"),
@@ -251,23 +252,44 @@ fn multicast_that_no_map_names_fails_while_it_comes_and_unless_it_is_ignored() {
     let mut scene = heard_scene();
     let endpoint = Endpoint { group: [239, 9, 9, 9], port: 9 };
     let seen = |last| [Unmapped { endpoint, packets: 5, bytes: 500, last }];
-    scene.handler.set_unmapped(&seen(NOW - Nanos::from_secs(59)));
+    scene.handler.set_unmapped(&seen(NOW - Nanos::from_secs(59)), NOW);
     scene.fails("unmapped", "", "239.9.9.9:9 (5 packets)");
     scene.ignore.push(endpoint);
     assert_eq!(scene.wrong(), []);
     scene.ignore.clear();
-    scene.handler.set_unmapped(&seen(NOW - Nanos::from_secs(61)));
+    scene.handler.set_unmapped(&seen(NOW - Nanos::from_secs(61)), NOW);
     assert_eq!(scene.wrong(), [], "that was long ago");
     let local = Endpoint { group: [224, 0, 0, 251], port: 5353 };
-    scene.handler.set_unmapped(&[Unmapped { endpoint: local, packets: 5, bytes: 500, last: NOW }]);
+    let talk = [Unmapped { endpoint: local, packets: 5, bytes: 500, last: NOW }];
+    scene.handler.set_unmapped(&talk, NOW);
     assert_eq!(scene.wrong(), [], "the hosts' own talk");
     // More than the table has room for: what found none is not known.
     let endpoint = |n: u16| Endpoint { group: [239, 8, (n >> 8) as u8, n as u8], port: 1 };
     let many: Vec<Unmapped> = (0..300)
         .map(|n| Unmapped { endpoint: endpoint(n), packets: 1, bytes: 1, last: Mono(1) })
         .collect();
-    scene.handler.set_unmapped(&many);
+    scene.handler.set_unmapped(&many, NOW);
     assert_eq!(scene.only().2, Verdict::Unknown);
+}
+
+#[test]
+fn that_nothing_came_which_no_map_names_is_unknown_where_nobody_has_looked_lately() {
+    let mut scene = heard_scene();
+    for (read, last) in [(Mono::NEVER, "at: never"), (NOW - Nanos::from_secs(6), "at: 6000 ms ago")]
+    {
+        scene.handler.set_unmapped(&[], read);
+        let (name, _, verdict, evidence) = scene.only();
+        assert_eq!((name, verdict), ("unmapped", Verdict::Unknown), "{evidence}");
+        assert!(evidence.contains(last), "{evidence}");
+        assert_eq!(scene.report().outcome(), Outcome::Unknown);
+    }
+    scene.handler.set_unmapped(&[], NOW - Nanos::from_secs(5));
+    assert_eq!(scene.wrong(), []);
+    // What was seen counts, however old the look is.
+    let endpoint = Endpoint { group: [239, 9, 9, 9], port: 9 };
+    let seen = [Unmapped { endpoint, packets: 5, bytes: 500, last: NOW - Nanos::from_secs(59) }];
+    scene.handler.set_unmapped(&seen, NOW - Nanos::from_secs(59));
+    scene.fails("unmapped", "", "239.9.9.9:9 (5 packets)");
 }
 
 #[test]

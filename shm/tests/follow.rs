@@ -155,7 +155,8 @@ fn what_the_configuration_says_comes_back() {
 #[test]
 fn unmapped_multicast_is_listed_and_counted_beyond_the_list() {
     let (mut handler, _lanes, region) = heap(&spec()).unwrap();
-    assert_eq!(region.unmapped().unwrap().entries, []);
+    let read = region.unmapped().unwrap();
+    assert_eq!((&read.entries[..], read.read), (&[][..], Mono::NEVER), "nobody has looked");
     let entry = |n: u16| Unmapped {
         endpoint: Endpoint { group: [239, 0, (n >> 8) as u8, n as u8], port: 5_000 + n },
         packets: u64::from(n),
@@ -163,12 +164,12 @@ fn unmapped_multicast_is_listed_and_counted_beyond_the_list() {
         last: Mono(u64::from(n) + 7),
     };
     let all: Vec<_> = (0..300).map(entry).collect();
-    handler.set_unmapped(&all);
+    handler.set_unmapped(&all, Mono(400));
     let read = region.unmapped().unwrap();
-    assert_eq!((&read.entries[..], read.total), (&all[..256], 300));
-    handler.set_unmapped(&all[..1]);
+    assert_eq!((&read.entries[..], read.total, read.read), (&all[..256], 300, Mono(400)));
+    handler.set_unmapped(&all[..1], Mono(500));
     let read = region.unmapped().unwrap();
-    assert_eq!((&read.entries[..], read.total), (&all[..1], 1));
+    assert_eq!((&read.entries[..], read.total, read.read), (&all[..1], 1, Mono(500)));
 }
 
 #[test]

@@ -127,6 +127,7 @@ fn judge(
         checks.iter_mut().filter(|check| check.name == "unmapped").for_each(|check| {
             check.verdict = Verdict::Warns;
             "ordinary sockets don't see what nobody joins".clone_into(&mut check.evidence);
+            check.to_do.clear();
         });
     }
     Report { checks }

@@ -1,9 +1,12 @@
 //! What is said of multicast that reaches the host and that no partition takes.
 
+use candor_core::Mono;
 use candor_core::alert::Code;
-use candor_shm::Unmapped;
+use candor_shm::{Endpoint, HandlerWriter, Unmapped};
 
 use crate::alert::{About, Raiser};
+use crate::config::Config;
+use crate::source::Watch;
 
 /// Groups and ports named.
 const NAMED: usize = 3;
@@ -12,12 +15,52 @@ const NAMED: usize = 3;
 #[derive(Default)]
 pub(crate) struct Strays {
     packets: u64,
+    /// The last look failed, and that was said.
+    blind: bool,
 }
 
 impl Strays {
+    /// Publishes what comes that no partition takes, and when that was looked at: where it can't be read, the table
+    /// grows old for its readers.
+    pub(super) fn look(
+        &mut self,
+        watch: &Watch,
+        config: &Config,
+        handler: &mut HandlerWriter,
+        alerts: &Raiser,
+    ) {
+        let read = candor_shm::clock::now();
+        let seen = match watch.unmapped() {
+            Ok(seen) => seen,
+            Err(error) => {
+                if !std::mem::replace(&mut self.blind, true) {
+                    tracing::error!(%error, "can't read what multicast no partition takes: nobody knows");
+                }
+                return;
+            }
+        };
+        if std::mem::take(&mut self.blind) {
+            tracing::info!("what multicast no partition takes can be read again");
+        }
+        let named = |group: [u8; 4], port: u16| {
+            let mut lines = config.partitions.iter().flat_map(|partition| partition.lines());
+            lines.any(|(_, at)| at.group.octets() == group && at.port == port)
+        };
+        let strays = seen.iter().filter(|entry| !named(entry.group, entry.port));
+        let entry = |entry: &candor_ebpf::Traffic| Unmapped {
+            endpoint: Endpoint { group: entry.group, port: entry.port },
+            packets: entry.packets,
+            bytes: entry.bytes,
+            last: Mono(entry.last_ns),
+        };
+        let table: Vec<Unmapped> = strays.map(entry).collect();
+        handler.set_unmapped(&table, read);
+        self.tell(&table, alerts);
+    }
+
     /// Says so where there is more of it than was said. A host's own link-local talk (224.0.0.0/24) is nobody's
     /// partition.
-    pub(super) fn tell(&mut self, table: &[Unmapped], alerts: &Raiser) {
+    fn tell(&mut self, table: &[Unmapped], alerts: &Raiser) {
         let foreign = |seen: &&Unmapped| !seen.endpoint.is_link_local();
         let mut seen: Vec<&Unmapped> = table.iter().filter(foreign).collect();
         let packets = seen.iter().map(|seen| seen.packets).sum();
@@ -44,9 +87,6 @@ impl Strays {
 
 #[cfg(test)]
 mod tests {
-    use candor_core::Mono;
-    use candor_shm::Endpoint;
-
     use super::*;
     use crate::alert::Word;
 

@@ -12,7 +12,7 @@ use candor_core::alert::Code;
 use candor_core::counters::LaneCounter;
 use candor_core::symbol::Text;
 use candor_core::{
-    Line, Loss, LossKind, Nanos, Origin, Reason, SeqNo, SeqRange, SessionId, Status,
+    Line, Loss, LossKind, Mono, Nanos, Origin, Reason, SeqNo, SeqRange, SessionId, Status,
 };
 use candor_journal::Fields;
 use candor_shm::{AlertEntry, AlertsInfo, Endpoint, HaltName, Unmapped};
@@ -172,7 +172,9 @@ fn some_losses(world: &mut World) {
 
 fn some_unmapped(world: &mut World) {
     let endpoint = Endpoint { group: [239, 9, 9, 9], port: 30_001 };
-    world.handler.set_unmapped(&[Unmapped { endpoint, packets: 6, bytes: 600, last: now() }]);
+    world
+        .handler
+        .set_unmapped(&[Unmapped { endpoint, packets: 6, bytes: 600, last: now() }], now());
 }
 
 /// One that runs, and one that is over.
@@ -480,6 +482,19 @@ fn losses_and_unmapped_multicast_are_listed() {
     let unmapped = world.run(&["unmapped", "-o", "json"]);
     assert_eq!(unmapped.code(), 1, "multicast that nobody takes is a symptom");
     assert_eq!(unmapped.json()["unmapped"][0]["endpoint"], "239.9.9.9:30001");
+    assert!(unmapped.json()["total"]["looked_ns"].as_u64().unwrap() < 5_000_000_000);
+    // That nothing came is not known from a table that nobody has read, or not lately.
+    for read in [Mono::NEVER, now() - Nanos::from_secs(6)] {
+        world.handler.set_unmapped(&[], read);
+        let unmapped = world.run(&["unmapped"]);
+        assert_eq!(unmapped.code(), 3, "{}", unmapped.out());
+        assert!(unmapped.err().contains("nobody has looked lately"), "{}", unmapped.err());
+    }
+    // What came is.
+    let endpoint = Endpoint { group: [239, 9, 9, 9], port: 30_001 };
+    let seen = Unmapped { endpoint, packets: 6, bytes: 600, last: now() };
+    world.handler.set_unmapped(&[seen], now() - Nanos::from_secs(6));
+    assert_eq!(world.run(&["unmapped"]).code(), 1);
 }
 
 #[test]

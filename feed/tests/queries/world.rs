@@ -89,6 +89,8 @@ impl World {
         let lane = idle.remove(0);
         handler.set_status(live(), now());
         handler.set_mode(0, "native copy");
+        // As if it went on looking.
+        handler.set_unmapped(&[], now() + LONG);
         for lane in &mut idle {
             lane.renew(now() + LONG);
         }

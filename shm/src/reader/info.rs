@@ -150,6 +150,9 @@ pub struct UnmappedInfo {
     pub entries: Vec<Unmapped>,
     /// Groups and ports seen in all.
     pub total: u64,
+    /// When it was last looked what comes; [`Mono::NEVER`] where nobody has, or can. An empty table says nothing of
+    /// what came since.
+    pub read: Mono,
 }
 
 fn get(word: &AtomicU64) -> u64 {
@@ -290,7 +293,11 @@ impl Region {
                 bytes: get(&words[2]),
                 last: Mono(get(&words[3])),
             });
-            UnmappedInfo { entries: entries.collect(), total: get(&table.total) }
+            UnmappedInfo {
+                entries: entries.collect(),
+                total: get(&table.total),
+                read: Mono(get(&table.read)),
+            }
         });
         copy.map(|(table, _)| table)
     }

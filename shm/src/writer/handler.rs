@@ -117,14 +117,15 @@ impl HandlerWriter {
         seqlock::write(&record.mode_lock, || store_all(&record.mode, words));
     }
 
-    /// Replaces the table of multicast that no partition takes. Beyond 256 entries only the number
-    /// of them is kept.
-    pub fn set_unmapped(&mut self, unmapped: &[Unmapped]) {
+    /// Replaces the table of multicast that no partition takes by what was seen there at `read`. Beyond 256
+    /// entries only the number of them is kept.
+    pub fn set_unmapped(&mut self, unmapped: &[Unmapped], read: Mono) {
         let table: &UnmappedTable = self.shared.map.at(self.shared.plan.unmapped_at);
         seqlock::write(&table.lock, || {
             let kept = unmapped.len().min(UNMAPPED_MAX);
             table.count.store(kept as u64, Ordering::Relaxed);
             table.total.store(unmapped.len() as u64, Ordering::Relaxed);
+            table.read.store(read.0, Ordering::Relaxed);
             for (words, entry) in table.entries.chunks_exact(4).zip(unmapped) {
                 words[0].store(entry.endpoint.word(), Ordering::Relaxed);
                 words[1].store(entry.packets, Ordering::Relaxed);

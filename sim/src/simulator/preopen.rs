@@ -46,6 +46,7 @@ impl Morning {
             return Ok(());
         }
         handler.publish_counters();
+        handler.look_for_strays(now);
         let before = self.before.get_or_insert_with(|| Sample::take(&handler.region, &clock));
         if now < ends {
             return Ok(());

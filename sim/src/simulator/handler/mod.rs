@@ -245,6 +245,11 @@ impl Handler {
         }
     }
 
+    /// As the handler's own thread looks: nothing comes here that no map names.
+    pub(super) fn look_for_strays(&mut self, now: Mono) {
+        self.writer.set_unmapped(&[], now);
+    }
+
     /// Once a second, as the handler's own thread does it: what has begun to look odd.
     pub(super) fn look_at_the_world(&mut self, now: Mono) -> Vec<Remark> {
         self.next_odd = now + ODD_EVERY;
