@@ -3,6 +3,7 @@
 //! ```toml
 //! timeout_ms = 10000                    # for each host; this is the default
 //! ssh_program = "/usr/bin/ssh"          # this is the default
+//! max_age_s = 3600                      # of an answer in a file; this is the default
 //!
 //! [[host]]
 //! name = "mdh1"
@@ -32,6 +33,9 @@ const HOSTS: usize = 4_096;
 /// How long a host may take that is asked without a time.
 const TIMEOUT_MS: u64 = 10_000;
 
+/// How old the answer in a file may be where nothing is configured.
+const MAX_AGE_S: u64 = 3_600;
+
 /// The program that reaches hosts.
 const SSH: &str = "/usr/bin/ssh";
 
@@ -43,6 +47,8 @@ const COMMAND: [&str; 6] = ["candor", "status", "-c", "/etc/candor/candor.toml",
 pub struct Hosts {
     /// How long each may take.
     pub timeout: Nanos,
+    /// How old the answer in a file may be.
+    pub max_age: Nanos,
     /// The program that reaches them.
     pub ssh_program: String,
     /// In the file's order.
@@ -92,6 +98,8 @@ fn parse(path: &Path, text: &str) -> Result<Hosts, Problems> {
     let mut root = Table::new("the file", 0, root.get_ref());
     let timeout =
         root.integer(&mut cx, "timeout_ms", 1..=600_000).map_or(TIMEOUT_MS, |at| at.value);
+    let max_age =
+        root.integer(&mut cx, "max_age_s", 1..=31_536_000).map_or(MAX_AGE_S, |at| at.value);
     let ssh = root.text(&mut cx, "ssh_program", "a program's absolute name");
     if let Some(at) = ssh.filter(|at| !Path::new(at.value).is_absolute()) {
         cx.problem(at.line, format!("`ssh_program` must be absolute, not {:?}", at.value));
@@ -119,7 +127,8 @@ fn parse(path: &Path, text: &str) -> Result<Hosts, Problems> {
         return Err(Problems::new("list of hosts", path, cx.problems));
     }
     let ssh_program = ssh.map_or(SSH, |at| at.value).to_owned();
-    Ok(Hosts { timeout: Nanos::from_millis(timeout), ssh_program, hosts })
+    let (timeout, max_age) = (Nanos::from_millis(timeout), Nanos::from_secs(max_age));
+    Ok(Hosts { timeout, max_age, ssh_program, hosts })
 }
 
 fn host(cx: &mut Context<'_>, mut table: Table<'_>, folder: &Path) -> Option<Host> {

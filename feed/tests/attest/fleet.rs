@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 
@@ -68,6 +69,21 @@ fn answer() -> Value {
         "lanes": [{ "lane": 0, "mode": "native zero-copy" }],
         "venues": [{ "venue": "XNAS", "trading_date": "2026-11-23", "map_digest": "d".repeat(64) }],
     })
+}
+
+/// Answers of yesterday compare well with each other, and say nothing of today.
+#[test]
+fn an_answer_that_is_too_old_is_none() {
+    let hosts = Hosts::new("old", &[answer(), answer()]);
+    hosts.verify(0);
+    let old = fs::File::options().write(true).open(hosts.path("mdh2.json")).unwrap();
+    old.set_modified(SystemTime::now() - Duration::from_secs(3_700)).unwrap();
+    let (found, table) = hosts.verify(3);
+    assert!(table.contains("mdh2") && table.contains("old; at most 3600 s may be"), "{table}");
+    assert!(words(&found)[0].contains("could not be asked"), "{found}");
+    let list = fs::read_to_string(hosts.path("hosts.toml")).unwrap();
+    hosts.list(&format!("max_age_s = 7200\n{list}"));
+    hosts.verify(0);
 }
 
 /// One host of eight runs another binary: it says so, none of its symbols is Live, and the comparison names it.
