@@ -217,6 +217,9 @@ codes! {
     /// What is known of a venue's calendar ends soon, or has ended.
     CalendarEnds = 49, "calendar-ends", Event, Operations, Notice,
         "test feed/src/morning/tests.rs a_calendar_that_ends_in_sixty_days_is_an_alert_every_morning_until_it_is_renewed";
+    /// It can't be written down which sessions are followed.
+    SessionsUnwritten = 50, "sessions-unwritten", Event, Host, Page,
+        "test feed/tests/recovery/join.rs a_record_of_sessions_that_can_not_be_written_is_an_alert_until_it_can";
 }
 
 impl Code {
@@ -286,7 +289,7 @@ mod tests {
             numbers,
             [
                 1, 2, 3, 4, 5, 6, 7, 8, 9, 16, 17, 18, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42,
-                43, 44, 45, 46, 47, 48, 49
+                43, 44, 45, 46, 47, 48, 49, 50
             ]
         );
         for code in Code::ALL {

@@ -10,6 +10,7 @@ use candor_decoders::BookShape;
 use candor_gapfill::{Notice, Output};
 
 use crate::evidence::Evidence;
+use crate::past::Past;
 use crate::rebuild::{Hold, Rebuild};
 use crate::symbols::{Bound, Symbols};
 use crate::{Config, Sink};
@@ -25,10 +26,8 @@ pub(crate) struct Content {
     pub(crate) status: Status,
     pub(crate) since: Mono,
     pub(crate) session: SessionId,
-    /// The same, as soon as it is heard; `None` before any is.
-    pub(crate) followed: Option<SessionId>,
-    /// The one that was followed when the map ended last.
-    pub(crate) ended: Option<SessionId>,
+    /// Which sessions were followed, and which of them are of before the date.
+    pub(crate) past: Past,
     /// When a packet was heard last that shows the stream followed to be alive.
     pub(crate) heard: Mono,
     /// When one came last that shows where the venue is: nothing higher was known.
@@ -80,8 +79,7 @@ impl Content {
             status: Status::stale(Reason::Unsubscribed),
             since: Mono::NEVER,
             session: SessionId::NONE,
-            followed: None,
-            ended: None,
+            past: Past::new(&config.earlier),
             heard: Mono::NEVER,
             newest: Mono::NEVER,
             named_by_any_message: false,
@@ -326,17 +324,15 @@ impl Content {
 
     pub(crate) fn on_notice(&mut self, notice: &Notice, sink: &mut impl Sink) {
         match notice {
-            Notice::Started { session, first } => self.follow(*session, Some(*first)),
+            Notice::Started { session, .. } => self.follow(*session),
             Notice::SessionChanged { to, .. } => {
                 self.new_session(*to, sink);
-                self.follow(*to, None);
+                self.follow(*to);
             }
             Notice::Restarted { session, .. } => {
                 self.new_session(*session, sink);
-                // Whatever was heard under that name, this is another.
-                self.ended = self.ended.filter(|ended| ended != session);
-                self.config.earlier.retain(|one| one.session != *session);
-                self.follow(*session, None);
+                self.past.begins_anew(*session);
+                self.follow(*session);
                 if !candor_core::canary!(RestartBelieved) {
                     let until = self.now + self.config.session_grace;
                     self.evidence.restarted(until, self.rebuild.snapshots.is_some());
@@ -363,6 +359,10 @@ impl Content {
     pub(crate) fn lines_differ(&mut self, range: SeqRange) {
         self.evidence.lines_differ = true;
         self.rebuild.lacks(range.first, range.end, self.now);
+    }
+
+    fn follow(&mut self, session: SessionId) {
+        self.evidence.yesterdays = self.past.follow(session);
     }
 
     /// Everything earned in the old session is gone. The new epoch is published before anything

@@ -40,6 +40,7 @@ mod evidence;
 mod map;
 pub mod odd;
 mod partition;
+mod past;
 mod rebuild;
 mod recovery;
 pub mod sessions;

@@ -13,7 +13,7 @@
 use std::sync::Arc;
 
 use candor_core::counters::Counter;
-use candor_core::{Mono, SeqNo, SessionId, Symbol, SymbolIndex};
+use candor_core::{Mono, Symbol, SymbolIndex};
 
 use crate::content::Content;
 use crate::{Partition, Sink, VenueSymbols};
@@ -131,19 +131,10 @@ impl Content {
         if self.evidence.mapped && over {
             (self.mapped_until, self.evidence.mapped) = (Mono::NEVER, false);
             if !candor_core::canary!(YesterdayBelieved) {
-                self.ended = self.followed;
-                self.evidence.yesterdays = self.followed.is_some();
+                self.past.end();
+                self.evidence.yesterdays = self.past.is_following();
             }
         }
-    }
-
-    /// A session is followed from here on, which shows itself by this number where it is the first of all.
-    pub(crate) fn follow(&mut self, session: SessionId, first: Option<SeqNo>) {
-        self.followed = Some(session);
-        let mut earlier = self.config.earlier.iter();
-        let before = earlier.any(|one| one.is(session, first));
-        let believed = candor_core::canary!(EarlierBelieved);
-        self.evidence.yesterdays = self.ended == Some(session) || (before && !believed);
     }
 
     fn unmap(&mut self, index: SymbolIndex, sink: &mut impl Sink) {

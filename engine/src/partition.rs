@@ -13,7 +13,6 @@ use candor_gapfill::retransmit::Retransmit;
 use candor_gapfill::{Heard, Sequencer, State, Wholeness};
 
 use crate::content::{Apply, Content};
-use crate::sessions::Earlier;
 use crate::{Sink, VenueSymbols};
 
 /// What a partition is made from.
@@ -44,7 +43,7 @@ pub struct Config {
     pub mapped_until: Mono,
     /// Sessions that handlers before this one have followed before the trading date began: what is heard of
     /// them is `Stale(NotStarted)`, as what was heard before the end of a map is.
-    pub earlier: Vec<Earlier>,
+    pub earlier: Vec<SessionId>,
     /// What the venue does for those who miss messages.
     pub services: Services,
 }

@@ -5,10 +5,9 @@ mod common;
 use std::sync::Arc;
 
 use candor_core::counters::Counter;
-use candor_core::{Line, Mono, Nanos, Reason, SeqNo, SessionId, Symbol};
-use candor_engine::sessions::Earlier;
+use candor_core::{Action, Line, Mono, Nanos, Reason, SessionId, Symbol};
 use candor_engine::{Config, NewMap, Services, VenueSymbols};
-use common::services::{SNAPSHOTS, begin, end, load, snapshot_asked};
+use common::services::{SNAPSHOTS, actions, begin, end, load, snapshot_asked};
 use common::{Bench, SESSION, SESSION_GRACE, SILENCE, add, config, delete, directory};
 
 const HOUR: Nanos = Nanos::from_secs(3_600);
@@ -422,7 +421,7 @@ fn whatever_maps_follow_each_other_no_symbol_is_live_twice_or_where_it_should_no
 #[test]
 fn a_session_of_before_the_start_is_not_todays() {
     let day = |name: &[u8; 10]| SessionId::from_text(*name);
-    let earlier = vec![Earlier { session: day(b"DAY0000001"), reached: None }];
+    let earlier = vec![day(b"DAY0000001")];
     let mut bench = Bench::with(Config { earlier, ..config(&[("AAPL", 0)]) });
     bench.subscribe(true);
     bench.send(Line::A, 1, &[directory(1, "AAPL")]);
@@ -434,10 +433,8 @@ fn a_session_of_before_the_start_is_not_todays() {
     bench.heartbeat(Line::A, 2);
     assert_eq!(bench.reason("AAPL"), None, "one that nobody has heard before");
     // Whoever brings the one of before again: it is what it was.
-    let mut back = Bench::with(Config {
-        earlier: vec![Earlier { session: day(b"DAY0000002"), reached: Some(SeqNo(900)) }],
-        ..config(&[("AAPL", 0)])
-    });
+    let earlier = vec![day(b"DAY0000002")];
+    let mut back = Bench::with(Config { earlier, ..config(&[("AAPL", 0)]) });
     back.subscribe(true);
     back.send(Line::A, 1, &[directory(1, "AAPL")]);
     assert_eq!(back.reason("AAPL"), None);
@@ -448,30 +445,50 @@ fn a_session_of_before_the_start_is_not_todays() {
     assert_eq!(back.reason("AAPL"), Some(Reason::NotStarted), "behind another");
 }
 
+/// A publisher that has died behind the others has lower numbers than those that were followed: what they are says
+/// nothing. That they are heard to begin anew does.
 #[test]
-fn a_session_of_before_the_start_that_begins_anew_is_todays() {
-    let of = |reached| {
-        let earlier = vec![Earlier { session: SessionId::from_text(SESSION), reached }];
-        let mut bench = Bench::with(Config { earlier, ..config(&[("AAPL", 0)]) });
-        bench.subscribe(true);
-        bench
-    };
-    for (reached, reason) in [
-        (Some(SeqNo(2)), None),
-        (Some(SeqNo(1)), Some(Reason::NotStarted)),
-        (None, Some(Reason::NotStarted)),
-    ] {
-        let mut bench = of(reached);
-        bench.send(Line::A, 1, &[directory(1, "AAPL")]);
-        assert_eq!(bench.reason("AAPL"), reason, "{reached:?}");
-    }
-    // Its numbers begin anew as it is listened to.
-    let mut bench = of(None);
+fn a_session_of_before_the_start_is_todays_where_it_is_heard_to_begin_anew() {
+    let earlier = vec![SessionId::from_text(SESSION)];
+    let mut bench = Bench::with(Config { earlier, ..config(&[("AAPL", 0)]) });
+    bench.subscribe(true);
     for first in 1..200 {
         bench.send(Line::A, first, &[directory(1, "AAPL")]);
+        assert_eq!(bench.reason("AAPL"), Some(Reason::NotStarted));
     }
-    assert_eq!(bench.reason("AAPL"), Some(Reason::NotStarted));
     bench.send(Line::A, 1, &[directory(1, "MSFT")]);
     assert_eq!(bench.count(Counter::Restarts), 1);
     assert_ne!(bench.reason("AAPL"), Some(Reason::NotStarted));
+}
+
+/// All that was followed by then is of before, not the last of it alone: the venue's service may lead back.
+#[test]
+fn every_session_followed_before_a_map_ends_is_of_before() {
+    let services = Services { retransmit: None, snapshot: Some(SNAPSHOTS) };
+    let mut bench = Bench::with(Config { services, ..config(&[("AAPL", 0)]) });
+    bench.subscribe(true);
+    bench.send(Line::A, 1, &[directory(1, "AAPL")]);
+    bench.pass(Nanos::from_millis(100));
+    bench.session = *b"DAY0000002";
+    bench.send(Line::B, 1, &[directory(1, "AAPL")]);
+    let mut floor = Floor { benches: vec![bench], map: map(&[("AAPL", 0)]) };
+    floor.take(&[("AAPL", 0)], Mono(1));
+    floor.take(&[("AAPL", 0)], Mono::MAX);
+    let bench = &mut floor.benches[0];
+    bench.session = SESSION;
+    for number in 2..120 {
+        bench.pass(Nanos::from_millis(100));
+        bench.send(Line::A, number, &[directory(1, "AAPL")]);
+        for action in actions(bench) {
+            let Action::Snapshot(ask) = action else { continue };
+            begin(bench, ask.cycle);
+            if ask.session == SessionId::from_text(SESSION) {
+                load(bench, ask.cycle, &[directory(1, "AAPL")]);
+                end(bench, ask.cycle, number + 1);
+            }
+        }
+        assert_ne!(bench.reason("AAPL"), None, "Live in the session before the date, at {number}");
+    }
+    assert_eq!(bench.partition.session(), SessionId::from_text(SESSION), "it is gone back to");
+    assert_eq!(bench.reason("AAPL"), Some(Reason::NotStarted));
 }

@@ -17,18 +17,17 @@ use rustix::process::{getegid, geteuid};
 
 use crate::exit::Failure;
 
-/// Larger is none of ours.
-pub(crate) const BYTES: u64 = 1 << 20;
-
-/// What a kept file is called.
+/// What a kept file is called, and how large it may be.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Named {
+pub(crate) struct Named<'a> {
     /// In a state folder.
-    pub(crate) name: &'static str,
+    pub(crate) name: &'a str,
     /// What a region's path is followed by where no folder is configured.
-    pub(crate) ending: &'static str,
+    pub(crate) ending: &'a str,
     /// What it is a record of, for who is told that it is wrong.
     pub(crate) what: &'static str,
+    /// Larger is none of ours, in bytes.
+    pub(crate) bytes: u64,
 }
 
 /// Where such a file is.
@@ -36,6 +35,7 @@ pub(crate) struct Named {
 pub(crate) struct Kept {
     path: PathBuf,
     what: &'static str,
+    bytes: u64,
     /// Whether its folder must be there: one that was configured.
     needed: bool,
     /// Whose the file is to be, so that the handler can read it whoever writes.
@@ -44,7 +44,7 @@ pub(crate) struct Kept {
 
 impl Kept {
     /// The file of a region's handler with this state folder, if any.
-    pub(crate) fn of(named: Named, state: Option<&Path>, region: &Path) -> Kept {
+    pub(crate) fn of(named: Named<'_>, state: Option<&Path>, region: &Path) -> Kept {
         let (path, whose) = match state {
             Some(folder) => (folder.join(named.name), folder),
             None => (beside(region, named.ending), region),
@@ -52,7 +52,8 @@ impl Kept {
         // Of a region that is not made yet: its handler is this process.
         let own = (geteuid().as_raw(), getegid().as_raw());
         let owner = rustix::fs::stat(whose).map_or(own, |stat| (stat.st_uid, stat.st_gid));
-        Kept { path, what: named.what, needed: state.is_some(), owner }
+        let Named { what, bytes, .. } = named;
+        Kept { path, what, bytes, needed: state.is_some(), owner }
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -72,10 +73,10 @@ impl Kept {
             return self.no_file().map(|()| None).map_err(refused);
         };
         let mut text = String::new();
-        File::take(file, BYTES + 1)
+        File::take(file, self.bytes + 1)
             .read_to_string(&mut text)
             .map_err(|error| refused(format!("can't be read: {error}")))?;
-        if text.len() as u64 > BYTES {
+        if text.len() as u64 > self.bytes {
             return Err(refused("is longer than any of its kind".to_owned()));
         }
         Ok(Some(text))

@@ -14,8 +14,9 @@ use std::thread::{self, JoinHandle};
 use candor_core::limits::LINES;
 use candor_core::status::Scope;
 use candor_core::symbol::Text;
-use candor_core::{Mono, Nanos, Proof, Reason, Status, Symbol, TradingDate, Venue, promote};
-use candor_engine::sessions::Earlier;
+use candor_core::{
+    Mono, Nanos, Proof, Reason, SessionId, Status, Symbol, TradingDate, Venue, promote,
+};
 use candor_engine::{Capacity, Partition, VenueSymbols};
 use candor_journal::Fields;
 use candor_maps::calendar::Wall;
@@ -75,7 +76,7 @@ pub fn run(config: &Config, lines: Option<&Lines>) -> Result<Exit, Failure> {
     let halts = Place::of(config.handler.state.as_deref(), &config.handler.region);
     halts.read()?;
     // So is what was heard before the date began.
-    let sessions = Record::read(config, clock::wall())?;
+    let sessions = Record::read(config)?;
     let claim = candor_shm::claim(&config.handler.region).map_err(refuse_region)?;
     let opened = source::open(config)?;
     for refused in &opened.refused {
@@ -169,7 +170,7 @@ fn work(resolved: &Resolved, made: Made<'_>, stop: &Arc<AtomicBool>) -> Result<E
     // Before any lane runs, so that none is left behind where it can't be had.
     maps_thread.map(start_maps).transpose()?;
     let recovery = recovery.map(recovery::Opened::start).transpose()?;
-    let recording = sessions::start(sessions, region.clone(), stop)?;
+    let recording = sessions::start(sessions, region.clone(), recorder.alerts().clone(), stop)?;
     let started = start(config, lanes, stop, &failed);
     let kept = started.and_then(|threads| {
         let standing = attest.declare(handler, clock.now(), recorder);
@@ -434,9 +435,7 @@ fn lanes(
             let listed = listed.map_or_else(Arc::default, |(_, listed)| Arc::clone(listed));
             let own = days.iter().find(|day| day.venue() == partition.venue).map(Day::begins);
             let begins = resolved.begins(partition.venue).or(own);
-            let earlier = begins.map_or_else(Vec::new, |begins| {
-                sessions.earlier((partition.venue, partition.name), begins, clock::wall())
-            });
+            let earlier = sessions.earlier((partition.venue, partition.name), begins);
             let map = (ends.of_venue(partition.venue), earlier);
             let engine = engine_config(number as u16, partition, recovery, listed, map);
             partitions.push((number as u16, Partition::new(engine)));
@@ -486,7 +485,7 @@ pub(crate) fn engine_config(
     partition: &config::Partition,
     recovery: Option<&config::Recovery>,
     venue: Arc<VenueSymbols>,
-    (mapped_until, earlier): (Mono, Vec<Earlier>),
+    (mapped_until, earlier): (Mono, Vec<SessionId>),
 ) -> candor_engine::Config {
     let capacity = partition.capacity;
     candor_engine::Config {

@@ -1,8 +1,8 @@
 //! Which sessions the partitions of a handler have followed, and since when: a small file that outlives it.
 //!
-//! A handler that runs as a trading date begins knows which session is of before: the one it was following. One
-//! that starts later has not heard it begin, and finds it here (`docs/decisions/0014`). The file is `sessions.toml`
-//! in the handler's `state` folder, or `<region>.sessions` where none is configured.
+//! A handler that runs as a trading date begins knows which sessions are of before: those it has followed. One that
+//! starts later has not heard them begin, and finds them here (`docs/decisions/0014`). The file is `NAME.sessions.toml` in
+//! the handler's `state` folder, by its name, or `<region>.sessions` where none is configured.
 //!
 //! ```toml
 //! format = 1
@@ -11,8 +11,6 @@
 //! partition = "XNAS/1"
 //! id = "44415930303030303031000000000000"
 //! since = "2026-11-23T07:14:02.000000000Z"
-//! reached = 812774
-//! seen = "2026-11-23T14:33:23.000000000Z"
 //! ```
 
 use std::collections::BTreeMap;
@@ -22,32 +20,35 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 
+use candor_core::alert::Code;
+use candor_core::counters::Counter;
 use candor_core::symbol::Text;
-use candor_core::{Nanos, SeqNo, SessionId, Venue};
-use candor_engine::sessions::{Earlier, Followed, Sessions};
+use candor_core::{Nanos, SessionId, Venue};
+use candor_engine::sessions::{Followed, Sessions};
 use candor_journal::partition_name;
 use candor_maps::calendar::Wall;
 use candor_settings::{At, Context, Problems, Table};
 use candor_shm::Region;
 use toml::de::DeTable;
 
+use crate::alert::{About, Raiser};
 use crate::clock::{self, timespec};
 use crate::config::Config;
 use crate::exit::Failure;
 use crate::kept::{Kept, Named, quoted};
 
-const NAMED: Named =
-    Named { name: "sessions.toml", ending: ".sessions", what: "record of sessions" };
+/// What it is a record of.
+const WHAT: &str = "record of sessions";
+
+/// Sixteen sessions of as many partitions as are remembered have room.
+const BYTES: u64 = 16 << 20;
+
+/// Partitions that are remembered, also those that are no longer there.
+const PARTITIONS: usize = 4_096;
 
 /// How often it is looked what is followed. A session that nobody wrote down, because the handler was killed
 /// before this was over, is one that the next handler hears for the first time.
 const LOOK_EVERY: Nanos = Nanos::from_millis(250);
-
-/// How often it is written how far the numbers of sessions have come.
-const WRITE_EVERY: u64 = 60_000_000_000;
-
-/// What was not heard for so long is forgotten: a partition that is no longer there.
-const FORGET_AFTER: u64 = 30 * 86_400_000_000_000;
 
 /// What was followed, by partition, and the file it is kept in.
 #[derive(Clone, Debug)]
@@ -62,53 +63,74 @@ impl Record {
     /// # Errors
     /// Exit 78 where the file is there and can't be read whole: which sessions are of before is not known then,
     /// and a handler that did not know would take any of them for today's.
-    pub(crate) fn read(config: &Config, wall: u64) -> Result<Record, Failure> {
+    pub(crate) fn read(config: &Config) -> Result<Record, Failure> {
         let handler = &config.handler;
-        let kept = Kept::of(NAMED, handler.state.as_deref(), &handler.region);
+        let name = format!("{}.sessions.toml", handler.name);
+        let named = Named { name: &name, ending: ".sessions", what: WHAT, bytes: BYTES };
+        let kept = Kept::of(named, handler.state.as_deref(), &handler.region);
         let mut lists: BTreeMap<String, Vec<Followed>> = BTreeMap::new();
         if let Some(text) = kept.read()? {
             for (partition, followed) in parse(kept.path(), &text)? {
                 lists.entry(partition).or_default().push(followed);
             }
         }
-        lists
-            .retain(|_, list| list.iter().any(|one| one.seen.saturating_add(FORGET_AFTER) >= wall));
         let all = lists.into_iter().map(|(name, list)| (name, Sessions::of(list))).collect();
         Ok(Record { kept, all })
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.kept.path()
+    }
+
+    /// Whether it could be written; why not otherwise. Nothing is changed.
+    ///
+    /// # Errors
+    /// In words.
+    pub(crate) fn writable(&self) -> Result<(), String> {
+        self.kept.writable()
     }
 
     /// Nothing kept, and nowhere.
     #[cfg(test)]
     pub(crate) fn none() -> Record {
-        Record { kept: Kept::of(NAMED, None, Path::new("/nowhere")), all: BTreeMap::new() }
+        let named = Named { name: "", ending: ".sessions", what: WHAT, bytes: BYTES };
+        Record { kept: Kept::of(named, None, Path::new("/nowhere")), all: BTreeMap::new() }
     }
 
-    /// The sessions of a partition that are of before a trading date that began then.
+    /// The sessions of a partition that are of before the trading date under way, which began then; `None` between two
+    /// dates: all are of before the next.
     pub(crate) fn earlier(
         &self,
         (venue, name): (Venue, Text<16>),
-        begins: Wall,
-        wall: u64,
-    ) -> Vec<Earlier> {
+        begins: Option<Wall>,
+    ) -> Vec<SessionId> {
         let own = self.all.get(&partition_name(venue.as_str(), name.as_str()));
-        let earlier = own.map_or_else(Vec::new, |sessions| sessions.earlier(begins.0, wall));
-        for Earlier { session, .. } in &earlier {
+        let begins = begins.map_or(u64::MAX, |begins| begins.0);
+        let earlier = own.map_or_else(Vec::new, |sessions| sessions.earlier(begins));
+        for session in &earlier {
             tracing::info!(%venue, partition = %name, %session, "of before this date: what is heard of it is Stale(NotStarted)");
         }
         earlier
     }
 
-    /// Looks what is followed now. Whether it is another than last time.
+    /// Looks what is followed now. Whether there is anything to write down.
     fn look(&mut self, region: &Region, wall: u64) -> bool {
         let mut other = false;
         for info in region.partitions_when(candor_shm::clock::now) {
             // Nothing was heard yet.
-            let Some((session, _, reached)) = info.numbers.filter(|it| it.0 != SessionId::NONE)
-            else {
+            let Some((session, ..)) = info.numbers.filter(|it| it.0 != SessionId::NONE) else {
                 continue;
             };
             let name = partition_name(info.spec.venue.as_str(), info.spec.name.as_str());
-            other |= self.all.entry(name).or_default().note(session, reached, wall);
+            let restarts = info.counters.get(Counter::Restarts);
+            other |= self.all.entry(name).or_default().note(session, restarts, wall);
+        }
+        // Those that nobody has heard anything new of for the longest are those that are no longer there.
+        while self.all.len() > PARTITIONS {
+            let latest = |sessions: &Sessions| sessions.list().last().map_or(0, |one| one.since);
+            let oldest = self.all.iter().min_by_key(|(_, sessions)| latest(sessions));
+            let Some(oldest) = oldest.map(|(name, _)| name.clone()) else { break };
+            self.all.remove(&oldest);
         }
         other
     }
@@ -126,26 +148,32 @@ impl Record {
 pub(crate) fn start(
     mut record: Record,
     region: Region,
+    alerts: Raiser,
     stop: &Arc<AtomicBool>,
 ) -> Result<JoinHandle<()>, Failure> {
     let stop = Arc::clone(stop);
     let keep = move || {
-        let (mut written, mut failed) = (0, false);
+        // What is in the file is what was read; what could not be written is tried again with each look.
+        let (mut wanted, mut failed) = (false, false);
+        // BOUND: until told to stop.
         loop {
             let last = stop.load(Ordering::Relaxed);
-            let wall = clock::wall();
-            let other = record.look(&region, wall);
-            if other || last || wall.saturating_sub(written) >= WRITE_EVERY {
-                match (record.write(), failed) {
-                    (Ok(()), _) => (written, failed) = (wall, false),
-                    (Err(why), false) => {
-                        failed = true;
-                        tracing::error!(
+            wanted |= record.look(&region, clock::wall());
+            if wanted {
+                match record.write() {
+                    Ok(()) => {
+                        wanted = false;
+                        if std::mem::take(&mut failed) {
+                            alerts.end(Code::SessionsUnwritten, About::Handler);
+                        }
+                    }
+                    Err(why) if !std::mem::replace(&mut failed, true) => {
+                        let text = format!(
                             "a start after this will not know which session is of before: {why}"
                         );
+                        alerts.raise(Code::SessionsUnwritten, About::Handler, text);
                     }
-                    // Said, and tried again as long as it lasts.
-                    (Err(_), true) => {}
+                    Err(_) => {}
                 }
             }
             if last {
@@ -166,16 +194,13 @@ fn text(all: &BTreeMap<String, Sessions>) -> String {
          it which are of before today.\nformat = 1\n",
     );
     for (partition, sessions) in all {
-        for one in sessions.list() {
-            let (since, seen) = (clock::display(one.since), clock::display(one.seen));
+        for Followed { session, since } in sessions.list() {
+            let since = clock::display(*since);
             let _ = writeln!(
                 text,
-                "\n[[session]] # {}\npartition = {}\nid = \"{:032x}\"\nsince = \"{since}\"\nreached = {}\nseen = \
-                 \"{seen}\"",
-                one.session,
+                "\n[[session]] # {session}\npartition = {}\nid = \"{:032x}\"\nsince = \"{since}\"",
                 quoted(partition),
-                one.session.0,
-                one.reached.0,
+                session.0,
             );
         }
     }
@@ -205,7 +230,7 @@ fn parse(path: &Path, text: &str) -> Result<Vec<(String, Followed)>, Problems> {
     if cx.problems.is_empty() {
         return Ok(list);
     }
-    Err(Problems::new(NAMED.what, path, cx.problems))
+    Err(Problems::new(WHAT, path, cx.problems))
 }
 
 /// One session; `None` after saying what is wrong with it.
@@ -215,13 +240,7 @@ fn one(cx: &mut Context<'_>, table: &mut Table<'_>) -> Option<(String, Followed)
         u128::from_str_radix(text, 16).ok().filter(|_| text.len() == 32)
     });
     let since = needed(cx, table, "since", "since = \"2026-11-23T07:14:02Z\"", clock::parse);
-    let seen = needed(cx, table, "seen", "seen = \"2026-11-23T14:33:23Z\"", clock::parse);
-    let reached = table.integer(cx, "reached", 0..=u64::MAX);
-    if reached.is_none() && table.line_of(cx, "reached").is_none() {
-        table.missing(cx, "reached", "reached = 1");
-    }
-    let (session, reached) = (SessionId(id?), SeqNo(reached?.value));
-    Some((partition?.to_owned(), Followed { session, since: since?, reached, seen: seen? }))
+    Some((partition?.to_owned(), Followed { session: SessionId(id?), since: since? }))
 }
 
 fn needed<'t, T>(
@@ -277,12 +296,12 @@ mod tests {
             crate::config::parse_text(Path::new("h.toml"), &text).expect("a sound configuration")
         }
 
-        fn read(&self, wall: u64) -> Result<Record, Failure> {
-            Record::read(&self.config(), wall)
+        fn read(&self) -> Result<Record, Failure> {
+            Record::read(&self.config())
         }
 
         fn file(&self) -> PathBuf {
-            self.0.join("sessions.toml")
+            self.0.join("h.sessions.toml")
         }
     }
 
@@ -296,58 +315,69 @@ mod tests {
         SessionId::from_text([b'D', b'A', b'Y', b'0' + number])
     }
 
-    fn of_partition(record: &Record, begins: u64, wall: u64) -> Vec<Earlier> {
-        let text = |text: &str| Text::from_wire(text.as_bytes()).unwrap();
-        let name = Text::from_wire(b"1").unwrap();
-        record.earlier((text("XNAS"), name), Wall(begins), wall)
+    fn of_partition(record: &Record, begins: Option<u64>) -> Vec<SessionId> {
+        let venue = Text::from_wire(b"XNAS").unwrap();
+        record.earlier((venue, Text::from_wire(b"1").unwrap()), begins.map(Wall))
     }
 
     #[test]
     fn the_next_handler_knows_what_is_of_before() {
         let folder = Folder::new("round");
-        let mut record = folder.read(NOW).unwrap();
-        assert_eq!(of_partition(&record, NOW, NOW), []);
+        let mut record = folder.read().unwrap();
+        assert_eq!(of_partition(&record, None), []);
         let own = record.all.entry("XNAS/1".to_owned()).or_default();
-        own.note(day(1), SeqNo(1), NOW);
-        own.note(day(1), SeqNo(812_774), NOW + HOUR);
-        own.note(SessionId::from_number(7), SeqNo(3), NOW + 3 * HOUR);
-        record.all.entry("XNAS/two \"words\"".to_owned()).or_default().note(day(2), SeqNo(1), NOW);
+        own.note(day(1), 0, NOW);
+        own.note(SessionId::from_number(7), 0, NOW + 3 * HOUR);
+        record.all.entry("XNAS/two \"words\"".to_owned()).or_default().note(day(2), 0, NOW);
         record.write().unwrap();
-        let next = folder.read(NOW + 4 * HOUR).unwrap();
+        let next = folder.read().unwrap();
         assert_eq!(text(&next.all), text(&record.all));
-        let first = Earlier { session: day(1), reached: Some(SeqNo(812_774)) };
-        assert_eq!(of_partition(&next, NOW + 2 * HOUR, NOW + 4 * HOUR), [first]);
-        assert_eq!(of_partition(&next, NOW, NOW + 4 * HOUR), [], "it began with the date");
-        // A month later nobody knows of them any more.
-        let later = folder.read(NOW + 4 * HOUR + FORGET_AFTER).unwrap();
-        assert!(later.all.is_empty());
+        assert_eq!(of_partition(&next, Some(NOW + 2 * HOUR)), [day(1)]);
+        assert_eq!(of_partition(&next, Some(NOW)), [], "it began with the date");
+        let all = [day(1), SessionId::from_number(7)];
+        assert_eq!(of_partition(&next, None), all, "between two dates");
+    }
+
+    /// Its room is enough for what it may hold, so that none is written that no start would read.
+    #[test]
+    fn the_longest_record_can_be_read() {
+        let folder = Folder::new("long");
+        let mut record = folder.read().unwrap();
+        for partition in 0..PARTITIONS {
+            let own = record.all.entry(format!("VENUEXYZ/{partition:016}")).or_default();
+            for number in 0..=candor_engine::sessions::SESSIONS_KEPT as u64 {
+                own.note(SessionId(u128::MAX - u128::from(number)), 0, NOW + number);
+            }
+        }
+        record.write().unwrap();
+        assert_eq!(text(&folder.read().unwrap().all), text(&record.all));
     }
 
     #[test]
     fn a_record_that_can_not_be_read_is_refused_whole() {
         let folder = Folder::new("bad");
-        let mut record = folder.read(NOW).unwrap();
-        record.all.entry("XNAS/1".to_owned()).or_default().note(day(1), SeqNo(1), NOW);
+        let mut record = folder.read().unwrap();
+        record.all.entry("XNAS/1".to_owned()).or_default().note(day(1), 0, NOW);
         record.write().unwrap();
         let sound = fs::read_to_string(folder.file()).unwrap();
         let cases = [
             (sound.replace("format = 1", "format = 2"), "`format`"),
-            (sound.replace("reached = 0", ""), "has no `reached`"),
             (sound.replace("id = \"4441", "id = \"xx41"), "`id` is not like"),
             (sound.replace("id = \"4441", "id = \"41"), "`id` is not like"),
-            (sound.replace("seen = \"2", "seen = \"x"), "`seen` is not like"),
+            (sound.replace("since = \"2", "since = \"x"), "`since` is not like"),
             (sound.replace("since =", "sins ="), "has no `since`"),
             (sound.clone() + "more = 1\n", "unknown key `more`"),
             (sound.replace("[[session]]", "[[session"), "is not TOML"),
+            (format!("{sound}#{}", "x".repeat(BYTES as usize)), "is longer"),
         ];
         for (text, says) in cases {
             assert_ne!(text, sound, "{says}");
             fs::write(folder.file(), &text).unwrap();
-            let refused = folder.read(NOW).unwrap_err();
+            let refused = folder.read().unwrap_err();
             assert_eq!(refused.exit, Exit::Config);
             assert!(refused.message.contains(says), "{says}: {refused}");
         }
         fs::write(folder.file(), sound).unwrap();
-        assert_eq!(folder.read(NOW).unwrap().all.len(), 1);
+        assert_eq!(folder.read().unwrap().all.len(), 1);
     }
 }

@@ -29,6 +29,7 @@ rate N                    messages a second over all partitions
 session NAME [P]          another session from number 1, books empty
 restart [P]               numbers from 1 under the same session, books empty
 end [P]                   close the market and end the session
+cease [P]                 end the session without its last message, by the transport alone
 service [P] [retransmit|snapshot] FAULT    what goes wrong with the venue's services:
   refuse, hang, partial, late 200ms, throttle 5 (requests a second),
   wrong-range, twice (retransmission), old-snapshot 500 (messages), broken-snapshot,
@@ -122,6 +123,11 @@ pub enum Command {
         /// Counted from 0; `None` for all.
         partition: Option<usize>,
     },
+    /// End the session without its last message.
+    Cease {
+        /// Counted from 0; `None` for all.
+        partition: Option<usize>,
+    },
     /// Say everything in JSON.
     Status,
     /// Stop the exchange.
@@ -202,6 +208,7 @@ pub fn parse(text: &str) -> Result<Command, BadCommand> {
         }
         "restart" => Command::Restart { partition: words.maybe_partition()? },
         "end" => Command::End { partition: words.maybe_partition()? },
+        "cease" => Command::Cease { partition: words.maybe_partition()? },
         "status" => Command::Status,
         "quit" => Command::Quit,
         other => return bad(format!("no command \"{other}\"; commands are:\n{USAGE}")),
@@ -435,6 +442,7 @@ mod tests {
             ("rate 50_000", Ok(Command::Rate(50_000))),
             ("session DAY2", Ok(Command::Session { name: "DAY2".into(), partition: None })),
             ("end 4", Ok(Command::End { partition: Some(3) })),
+            ("cease", Ok(Command::Cease { partition: None })),
         ];
         for (text, expected) in cases {
             assert_eq!(parse(text), expected, "{text}");

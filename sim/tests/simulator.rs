@@ -127,6 +127,7 @@ scenarios! {
     two_publishers = "two-publishers",
     stuck_publisher = "stuck-publisher",
     session_ends = "session-ends",
+    session_ceases = "session-ceases",
     late_join = "late-join",
     unknown_type = "unknown-type",
     longer_message = "longer-message",

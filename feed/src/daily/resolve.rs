@@ -57,7 +57,7 @@ pub struct Start {
     pub digest: String,
     /// The date that readers are told: of the map in force, or the next to come.
     pub date: TradingDate,
-    /// When the date under way began; `None` between two: what is heard then is forgotten when the next begins.
+    /// When the date under way began; `None` between two: whatever was heard by then is of before the next.
     pub begins: Option<Wall>,
     /// When the map ends; `None` where it is not in force.
     pub until: Option<Wall>,

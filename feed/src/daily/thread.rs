@@ -424,7 +424,7 @@ impl Thread {
                 let recovery = self.config.recovery_of(one);
                 let before = Arc::clone(&of.listed);
                 let earlier = news.today.map_or_else(Vec::new, |today| {
-                    self.sessions.earlier((one.venue, one.name), today.begins, (self.wall)())
+                    self.sessions.earlier((one.venue, one.name), Some(today.begins))
                 });
                 let made = engine_config(number, one, recovery, before, (Mono::NEVER, earlier));
                 (partition_spec(one), candor_engine::Partition::new(made))

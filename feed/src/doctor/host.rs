@@ -9,6 +9,7 @@ use super::{Finding, Level, read};
 use crate::config::{Config, HugePages, SourceKind};
 use crate::exit::{Exit, Failure};
 use crate::halt::record::{self, Place};
+use crate::sessions::Record;
 use crate::{privilege, run};
 
 pub(super) fn examine(config: &Config, findings: &mut Vec<Finding>) {
@@ -29,6 +30,7 @@ pub(super) fn examine(config: &Config, findings: &mut Vec<Finding>) {
     kernel(config, findings);
     region(config, findings);
     state(config, findings);
+    sessions(config, findings);
     group(config, findings);
 }
 
@@ -140,6 +142,30 @@ fn group(config: &Config, findings: &mut Vec<Finding>) {
             refused.message,
             format!("groupadd {name}, or name a group of this host"),
         ),
+    });
+}
+
+/// Where it is recorded which sessions were followed.
+fn sessions(config: &Config, findings: &mut Vec<Finding>) {
+    let (check, has) = ("sessions", "let the handler's user write it, or name another folder");
+    findings.push(match Record::read(config) {
+        Err(refused) => Finding::fail(
+            check,
+            "",
+            format!("can't be read, and `run` refuses to start: {refused}"),
+            "see to the file: which sessions are of before today must be known",
+        ),
+        Ok(record) => {
+            let subject = record.path().display().to_string();
+            match (record.writable(), &config.handler.state) {
+                (Err(refused), Some(_)) => {
+                    Finding::fail(check, &subject, format!("its folder {refused}"), has)
+                        .of_privilege()
+                }
+                // Whether that folder can be used is said of the region.
+                _ => Finding::ok(check, &subject, "can be read".to_owned()),
+            }
+        }
     });
 }
 

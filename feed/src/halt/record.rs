@@ -31,10 +31,17 @@ use super::users::User;
 use super::{REASON_BYTES, Target};
 use crate::clock::{self, Clock, timespec};
 use crate::exit::Failure;
-use crate::kept::{BYTES, Kept, Named, beside, errno, flush, quoted};
+use crate::kept::{Kept, Named, beside, errno, flush, quoted};
 
-const NAMED: Named =
-    Named { name: "halted.toml", ending: ".halted", what: "record of what is halted" };
+const NAMED: Named<'static> = Named {
+    name: "halted.toml",
+    ending: ".halted",
+    what: "record of what is halted",
+    bytes: BYTES,
+};
+
+/// Some thousand halts.
+const BYTES: u64 = 1 << 20;
 
 /// What the file's name is followed by in that of the journal.
 const JOURNAL: &str = ".log";

@@ -2,8 +2,9 @@
 
 use std::fs;
 
+use candor_core::alert::Code;
 use candor_core::counters::Counter;
-use candor_core::{Nanos, Reason};
+use candor_core::{Mono, Nanos, Reason};
 
 use crate::scene::{QUICK, Scene, Watch, eventually, pause};
 
@@ -98,4 +99,28 @@ fn a_session_that_was_followed_before_the_date_began_is_not_todays_after_a_start
         "the old one is as old as it was"
     );
     watch.judge(&mut scene);
+}
+
+/// A handler that can't write down what it follows says so, and writes it as soon as it can.
+#[test]
+fn a_record_of_sessions_that_can_not_be_written_is_an_alert_until_it_can() {
+    let mut scene = Scene::new("unwritten", true);
+    scene.configure("mdh1", QUICK);
+    let record = scene.path("mdh1.sessions");
+    // What is written beside it has no room: there is a folder, which nobody removes.
+    let beside = scene.path("mdh1.sessions.new");
+    fs::create_dir_all(beside.join("in-the-way")).unwrap();
+    let handler = scene.handler("mdh1");
+    scene.open(&[]);
+    handler.until_live();
+    let active = || {
+        let alerts = handler.region.alerts().unwrap();
+        let mut own = alerts.entries.into_iter().filter(|it| it.code == Code::SessionsUnwritten);
+        own.any(|alert| alert.over == Mono::NEVER)
+    };
+    eventually("an alert", || active().then_some(()));
+    assert!(!record.exists());
+    fs::remove_dir_all(&beside).unwrap();
+    eventually("it is written", || record.exists().then_some(()));
+    eventually("the alert is over", || (!active()).then_some(()));
 }

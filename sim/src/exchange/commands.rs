@@ -82,7 +82,8 @@ impl Exchange {
                 }
                 format!("numbers begin again at 1 on {}", amount(chosen.len()))
             }
-            Command::End { partition } => self.end(now, *partition)?,
+            Command::End { partition } => self.end(now, *partition, true)?,
+            Command::Cease { partition } => self.end(now, *partition, false)?,
             Command::Status => self.status().to_string(),
             Command::Quit => {
                 self.quit = true;
@@ -219,13 +220,18 @@ impl Exchange {
         Ok(())
     }
 
-    fn end(&mut self, now: Mono, partition: Option<usize>) -> Result<String, BadCommand> {
+    fn end(
+        &mut self,
+        now: Mono,
+        partition: Option<usize>,
+        said: bool,
+    ) -> Result<String, BadCommand> {
         let chosen = self.chosen(partition)?;
         for index in chosen.clone() {
             if !self.publishers[index].is_alive() || self.publishers[index].is_ended() {
                 continue;
             }
-            if let Source::Market { market, .. } = &mut self.source {
+            if let (Source::Market { market, .. }, true) = (&mut self.source, said) {
                 market.partitions[index].close();
                 while market_is_closing(&self.source, index) {
                     self.publish_next(index, now)?;

@@ -1,8 +1,8 @@
 //! What outlives a handler: which sessions its partitions followed, as it writes them down, and beside that which
 //! runs of numbers these were, as only the simulator knows.
 
-use candor_core::{Mono, SeqNo, SessionId};
-use candor_engine::sessions::{Earlier, Sessions};
+use candor_core::{Mono, SessionId};
+use candor_engine::sessions::Sessions;
 
 use super::watch::Before;
 
@@ -11,8 +11,8 @@ use super::watch::Before;
 #[derive(Clone, Debug)]
 pub(super) struct Past {
     sessions: Vec<Sessions>,
-    /// Runs, and when each was followed first.
-    runs: Vec<Vec<(u32, Mono)>>,
+    /// Runs, each with the name it had and when it was followed first.
+    runs: Vec<Vec<(u32, SessionId, Mono)>>,
     /// When the trading date under way began.
     began: Mono,
 }
@@ -36,33 +36,34 @@ impl Past {
         self.began = at;
     }
 
-    /// What a partition follows now.
+    /// What a partition follows now, by the handler's word, and which run that is.
     pub(super) fn note(
         &mut self,
         index: usize,
         session: SessionId,
-        reached: u64,
+        restarts: u64,
         run: Option<u32>,
         now: Mono,
     ) {
-        if session != SessionId::NONE {
-            self.sessions[index].note(session, SeqNo(reached), now.0);
+        if session == SessionId::NONE {
+            return;
         }
-        if let Some(run) = run.filter(|run| self.runs[index].iter().all(|(known, _)| known != run))
-        {
-            self.runs[index].push((run, now));
+        self.sessions[index].note(session, restarts, now.0);
+        let runs = &mut self.runs[index];
+        if let Some(run) = run.filter(|run| runs.iter().all(|(known, ..)| known != run)) {
+            runs.push((run, session, now));
         }
     }
 
     /// As a handler that starts is configured.
-    pub(super) fn earlier(&self, index: usize, now: Mono) -> Vec<Earlier> {
-        self.sessions[index].earlier(self.began.0, now.0)
+    pub(super) fn earlier(&self, index: usize) -> Vec<SessionId> {
+        self.sessions[index].earlier(self.began.0)
     }
 
     /// The same, as the simulator knows it.
-    pub(super) fn before(&self, index: usize, now: Mono) -> Before {
-        let runs = self.runs[index].iter().filter(|(_, since)| *since < self.began);
-        let names = self.earlier(index, now).into_iter().map(|one| one.session);
-        Before { runs: runs.map(|(run, _)| *run).collect(), names: names.collect() }
+    pub(super) fn before(&self, index: usize) -> Before {
+        let before = self.runs[index].iter().filter(|(.., since)| *since < self.began);
+        let runs = before.clone().map(|(run, ..)| *run).collect();
+        Before { runs, names: before.map(|(_, name, _)| *name).collect() }
     }
 }

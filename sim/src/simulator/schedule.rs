@@ -315,6 +315,8 @@ pub enum What {
     Restart(usize, bool),
     /// The venue ends the session.
     End(usize),
+    /// It does so without a last message, by the transport alone.
+    Cease(usize),
     /// The next message has other bytes on line B.
     Differ(usize),
     /// Messages a second over all partitions.
@@ -385,6 +387,7 @@ impl fmt::Display for What {
                 write!(f, "P{} restarts at number 1, old packets still under way", p + 1)
             }
             What::End(p) => write!(f, "P{} ends its session", p + 1),
+            What::Cease(p) => write!(f, "P{} ends its session without a last message", p + 1),
             What::Differ(p) => write!(f, "P{} line B differs in its next message", p + 1),
             What::Rate(rate) => write!(f, "{rate} messages a second"),
             What::Pause => write!(f, "no messages, heartbeats only"),

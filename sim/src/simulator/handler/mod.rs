@@ -124,12 +124,12 @@ impl Handler {
         };
         let seat = |index| Seat {
             partition: {
-                let map = (until, past.earlier(index, now));
+                let map = (until, past.earlier(index));
                 Partition::new(config(setup, index, symbols, maps.venue(), map))
             },
             watch: {
                 let mut watch = Watch::new(setup);
-                watch.know(past.before(index, now));
+                watch.know(past.before(index));
                 watch
             },
             open: false,
@@ -207,8 +207,7 @@ impl Handler {
             setup,
         };
         let done = call(partition, &mut tap);
-        let Watch { session, known_end, run, .. } = *watch;
-        past.note(index, session, known_end, run, now);
+        past.note(index, watch.session, watch.restarts, watch.run, now);
         done
     }
 

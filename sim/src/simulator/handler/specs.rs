@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use candor_core::limits::{LINES, TRADES};
 use candor_core::symbol::Text;
-use candor_core::{Decimals, Mono, TradingDate, Venue};
+use candor_core::{Decimals, Mono, SessionId, TradingDate, Venue};
 use candor_decoders::Format;
-use candor_engine::sessions::Earlier;
 use candor_engine::{Capacity, Config, Services, VenueSymbols};
 use candor_shm::{Endpoint, PartitionSpec, RegionSpec};
 
@@ -81,7 +80,7 @@ pub(super) fn config(
     index: usize,
     symbols: usize,
     venue: &Arc<VenueSymbols>,
-    (mapped_until, earlier): (Mono, Vec<Earlier>),
+    (mapped_until, earlier): (Mono, Vec<SessionId>),
 ) -> Config {
     let lines: [bool; LINES] = core::array::from_fn(|line| setup.packings[line].is_some());
     Config {

@@ -13,7 +13,7 @@ use crate::simulator::maps::Phase;
 
 impl Handler {
     /// Takes a map that holds until `until`, as soon as none is being taken.
-    pub(in crate::simulator) fn take_map(&mut self, map: MapOf, until: Mono, now: Mono) {
+    pub(in crate::simulator) fn take_map(&mut self, map: MapOf, until: Mono) {
         if self.maps.is_taking() {
             self.wanted = Some((map, until));
             return;
@@ -22,11 +22,11 @@ impl Handler {
         self.maps.take(map, until, self.lanes.len());
         for (index, seat) in self.seats.iter_mut().enumerate().filter(|(_, seat)| !seat.open) {
             // Made by the handler's own thread, to be given to the lane. It takes the map like any other.
-            let earlier = self.past.earlier(index, now);
+            let earlier = self.past.earlier(index);
             let made =
                 config(&self.setup, index, self.symbols, &before, (seat.mapped_until, earlier));
             seat.partition = Partition::new(made);
-            seat.watch.know(self.past.before(index, now));
+            seat.watch.know(self.past.before(index));
         }
     }
 

@@ -82,6 +82,7 @@ pub const ALL: &[(&str, Build)] = &[
     ("two-publishers", sequence::two_publishers),
     ("stuck-publisher", sequence::stuck_publisher),
     ("session-ends", sequence::session_ends),
+    ("session-ceases", sequence::session_ceases),
     ("late-join", sequence::late_join),
     ("unknown-type", content::unknown_type),
     ("longer-message", content::longer_message),
@@ -135,8 +136,8 @@ pub const DEEP: &[(&str, Build)] = &[
     ("gap-filled-mid-transaction", recovery::gap_filled_mid_transaction),
 ];
 
-/// What a venue of DEEP can't do: it has no orders.
-const ITCH_ONLY: [&str; 2] = ["unknown-order", "unknown-order-healed"];
+/// What a venue of DEEP can't do: it has no orders, and its transport no word for the end of a session.
+const ITCH_ONLY: [&str; 3] = ["unknown-order", "unknown-order-healed", "session-ceases"];
 
 /// The scenarios of a venue by name.
 pub fn names(venue: Family) -> impl Iterator<Item = &'static str> {

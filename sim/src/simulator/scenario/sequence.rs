@@ -150,6 +150,16 @@ pub(super) fn session_ends(seed: u64) -> Plan {
         .others_live(1, OPEN_BY)
 }
 
+/// The same by the transport alone: its last message never came, or there is none.
+pub(super) fn session_ceases(seed: u64) -> Plan {
+    let at = ms(800);
+    Plan::quiet("session-ceases", small(seed), END)
+        .at(at, What::Cease(1))
+        .expect(1, OPEN_BY, at, Must::BeLive)
+        .expect(1, after(at, SOON), END, stale(&[Reason::Ended]))
+        .others_live(1, OPEN_BY)
+}
+
 /// Started at noon: never Live from increments alone.
 pub(super) fn late_join(seed: u64) -> Plan {
     let setup = Setup { handler_at: ms(700), ..small(seed) };

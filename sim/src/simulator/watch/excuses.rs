@@ -48,7 +48,7 @@ impl Watch {
                 let less = refuses || now >= self.vouched + setup.silence;
                 now >= self.evidence + setup.silence || (less && self.lease <= now)
             }
-            Reason::Ended => self.said.ended,
+            Reason::Ended => self.said.ended && self.ended_run == self.run,
             Reason::Gap => {
                 // Numbers that began again unheard, and have passed those known, look like a gap.
                 let known = self.followed.known_end();

@@ -87,6 +87,8 @@ pub(super) struct Watch {
     pub(super) subscribed: bool,
     /// The run that was followed when the map ended: no session of today's.
     old_run: Option<u32>,
+    /// How often numbers were seen to begin again under one name.
+    pub(super) restarts: u64,
     /// The run that the venue has ended.
     pub(super) ended_run: Option<u32>,
     /// What handlers before this one followed before the date began.
@@ -192,6 +194,7 @@ impl Watch {
             end_heard: false,
             subscribed: true,
             old_run: None,
+            restarts: 0,
             ended_run: None,
             before: Before::default(),
             said: Said::default(),
@@ -243,6 +246,7 @@ impl Watch {
 
     /// The numbers of this session are seen to begin again: those heard before are another's.
     pub(super) fn restarted(&mut self, session: SessionId) {
+        self.restarts += 1;
         self.before.names.retain(|name| *name != session);
     }
 

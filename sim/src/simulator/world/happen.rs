@@ -128,6 +128,7 @@ impl World<'_> {
                 self.begin_run(partition, &command);
             }
             What::End(partition) => self.command(&Command::End { partition: Some(partition) }),
+            What::Cease(partition) => self.command(&Command::Cease { partition: Some(partition) }),
             // A first message that differs is how a restart looks.
             What::Differ(partition)
                 if self.truths[partition].next() > 1
@@ -193,7 +194,7 @@ impl World<'_> {
         let now = self.now;
         if let Some(handler) = &mut self.handler {
             handler.suspect(now, Suspect::Map, Place::Venue(0));
-            handler.take_map(map, until, now);
+            handler.take_map(map, until);
         }
     }
 
