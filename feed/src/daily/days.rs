@@ -83,9 +83,15 @@ impl Days {
     #[must_use]
     pub fn ending(&self, now: Wall) -> Option<(TradingDate, i32)> {
         const SOON: i32 = 60;
+        self.known(now).filter(|(_, left)| *left < SOON)
+    }
+
+    /// The last date that anything is known of, by the calendar, and how many days are left to it; `None` where
+    /// there is no end.
+    pub(super) fn known(&self, now: Wall) -> Option<(TradingDate, i32)> {
         let Days::Venue { calendar, .. } = self else { return None };
         let left = calendar.days_left(clock::date(now.0, calendar.zone())?);
-        (left < SOON).then(|| (calendar.ends(), left))
+        Some((calendar.ends(), left))
     }
 
     /// What is planned for the morning of a date; `None` where it is no trading date, or nothing is known of

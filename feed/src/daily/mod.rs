@@ -19,6 +19,7 @@
 //! | file | what |
 //! | --- | --- |
 //! | `days.rs` | which trading date it is at a venue |
+//! | `ending.rs` | how long the calendars still know that |
 //! | `timer.rs` | when a map is wanted and when it ends: pure |
 //! | `shape.rs` | from a map to partitions, and what another one changes: pure |
 //! | `resolve.rs` | what a handler starts with |
@@ -29,6 +30,7 @@
 #[cfg(test)]
 mod clocks;
 pub mod days;
+pub(crate) mod ending;
 pub(crate) mod handover;
 pub mod resolve;
 pub mod shape;

@@ -3,6 +3,7 @@
 //! resetting their queues.
 
 mod attest;
+mod calendar;
 mod cpu;
 mod host;
 mod network;
@@ -98,6 +99,7 @@ pub fn examine(config: &Config, try_it: bool) -> Vec<Finding> {
     let mut findings = Vec::new();
     host::examine(config, &mut findings);
     attest::examine(config, &mut findings);
+    calendar::examine(config, &mut findings);
     network::examine(config, try_it, &mut findings);
     services::examine(config, &mut findings);
     cpu::examine(config, &mut findings);

@@ -32,7 +32,7 @@ use candor_shm::{HandlerWriter, MILESTONES_MAX, Milestone, Morning, Region};
 
 use crate::alert::About;
 use crate::config::{Config, overlay_from};
-use crate::daily::days::Days;
+use crate::daily::{days::Days, ending};
 use crate::join::Joins;
 use crate::journal::Journal;
 use ask::Asker;
@@ -191,12 +191,7 @@ impl Of {
         match ending {
             None => journal.alerts().end(Code::CalendarEnds, About::Venue(venue)),
             Some((last, left)) => {
-                let text = match left {
-                    0.. => format!(
-                        "{venue}: the last trading date that is known is {last}, in {left} days"
-                    ),
-                    _ => format!("{venue}: nothing is known of any date after {last}"),
-                };
+                let text = format!("{venue}: {}", ending::words(last, left));
                 journal.alerts().raise(Code::CalendarEnds, About::Venue(venue), text);
             }
         }

@@ -9,6 +9,7 @@ use candor_shm::Region;
 
 use crate::clock;
 use crate::config::{Config, Mapped, overlay_from};
+use crate::daily::ending::{self, Known, Left};
 use crate::daily::{days::Days, resolve};
 use crate::day;
 use crate::store::{Compared, Pointer, Store};
@@ -76,6 +77,17 @@ fn configuration(config: &Config, own: [u8; 32]) -> Check {
     Check::not(Verdict::Fails, name, "", evidence, to_do)
 }
 
+/// How long the calendars still know the venues' dates: the day after the last one no map is due.
+pub(super) fn calendars(config: &Config, now: Wall) -> Vec<Check> {
+    const NAME: &str = "calendar";
+    let one = |Known { venue, left, words }: Known| match left {
+        Left::Enough => Check::holds(NAME, venue.as_str(), words),
+        Left::Little => Check::not(Verdict::Warns, NAME, venue.as_str(), words, ending::TO_DO),
+        Left::Nothing => Check::not(Verdict::Fails, NAME, venue.as_str(), words, ending::TO_DO),
+    };
+    ending::look(config, now).into_iter().map(one).collect()
+}
+
 /// A partition by its venue and name.
 pub(super) type Name = (Venue, Text<16>);
 
@@ -132,12 +144,14 @@ fn of_configuration(config: &Config) -> Day {
 
 /// The maps of today. `config` may be the handler's own, with the partitions of the maps it started with.
 pub(super) fn of_store(config: &Config) -> Day {
+    let wall = clock::wall();
+    let calendars = calendars(config, Wall(wall));
     let mut bare = config.clone();
     let mapped = |venue| config.mapped.iter().any(|mapped| mapped.venue == venue);
     bare.partitions.retain(|partition| !partition.is_spare() && !mapped(partition.venue));
     let config = &bare;
-    let wall = clock::wall();
     let Day { mut checks, mut dates, mut maps, .. } = of_configuration(config);
+    checks.extend(calendars);
     for mapped in &config.mapped {
         let OfVenue { check, date, digest } = of_venue(config, mapped, Wall(wall));
         checks.push(check);

@@ -140,8 +140,10 @@ fn concerns(check: &Check, of: Of<'_>, wanted: &[Wanted], halted: &[maps::Name])
     };
     match (of, check.name) {
         (Of::All, _) => true,
-        (Of::Halted(_), "halts" | "unmapped") => false,
-        (Of::Venue(venue), "map") => check.about.is_empty() || check.about == venue.as_str(),
+        (Of::Halted(_), "halts" | "unmapped" | "calendar") => false,
+        (Of::Venue(venue), "map" | "calendar") => {
+            check.about.is_empty() || check.about == venue.as_str()
+        }
         (Of::Halted(_), "map") => {
             let of_one = |(venue, _): &maps::Name| check.about == venue.as_str();
             check.about.is_empty() || halted.iter().any(of_one)
