@@ -70,7 +70,7 @@ pub(super) struct Source {
 }
 
 impl Source {
-    fn open(path: &Path) -> Result<Source, Failure> {
+    pub(super) fn open(path: &Path) -> Result<Source, Failure> {
         let region = Region::open(path).map_err(refuse)?;
         let refused = String::new();
         Ok(Source { region, path: path.to_owned(), clock: Clock::new(), refused })

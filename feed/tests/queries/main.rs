@@ -4,6 +4,7 @@
 mod counters;
 mod follow;
 mod timeline;
+mod wire;
 mod world;
 
 use std::collections::BTreeSet;

@@ -41,7 +41,7 @@ pub fn today() -> TradingDate {
     candor::clock::date(candor::clock::wall(), "America/New_York").unwrap()
 }
 
-fn day_before(date: TradingDate) -> TradingDate {
+pub fn day_before(date: TradingDate) -> TradingDate {
     let wall = candor::clock::wall() - 24 * 3_600_000_000_000;
     let before = candor::clock::date(wall, "America/New_York").unwrap();
     assert!(before < date);
@@ -50,7 +50,7 @@ fn day_before(date: TradingDate) -> TradingDate {
 
 /// The maps of a world: as it is, and as it was before the last partition was added.
 pub struct Maps {
-    store: Store,
+    pub store: Store,
     text: String,
     symbols: Vec<Vec<Symbol>>,
 }
@@ -86,7 +86,13 @@ impl Maps {
     }
 
     /// The map for a date: as it is, or without the last partition, whose symbols are among the others'.
-    fn map(&self, date: TradingDate, whole: bool) -> Loaded {
+    pub fn map(&self, date: TradingDate, whole: bool) -> Loaded {
+        let none = &mut |_: &Path| Err(String::new());
+        file::load(Path::new("m.toml"), &self.text_of(date, whole), &Wanted::default(), none)
+            .unwrap_or_else(|problems| panic!("{problems}"))
+    }
+
+    fn text_of(&self, date: TradingDate, whole: bool) -> String {
         let last = self.symbols.len() - 1;
         let mut lists = self.symbols.clone();
         if !whole {
@@ -102,9 +108,7 @@ impl Maps {
             let names: Vec<String> = list.iter().map(|symbol| format!("\"{symbol}\"")).collect();
             text += &part.replace("symbols = []", &format!("symbols = [{}]", names.join(", ")));
         }
-        let none = &mut |_: &Path| Err(String::new());
-        file::load(Path::new("m.toml"), &text, &Wanted::default(), none)
-            .unwrap_or_else(|problems| panic!("{problems}"))
+        text
     }
 
     fn load_this(&self, date: TradingDate, map: Loaded) -> Outcome {
@@ -178,7 +182,7 @@ fn found(region: &Region, symbols: &[Symbol]) -> Vec<(Handle, Symbol)> {
     symbols.iter().filter_map(of).collect()
 }
 
-fn live(region: &Region, symbols: &[Symbol]) -> usize {
+pub fn live(region: &Region, symbols: &[Symbol]) -> usize {
     let all = found(region, symbols).into_iter();
     all.filter(|(handle, _)| region.read(*handle).live().is_some()).count()
 }
@@ -230,6 +234,7 @@ fn take(test: &str, plan: Plan) {
     // What is at their old places never becomes Live.
     let old = Watch::start(&region, found(&region, &moved));
 
+    let candidates = [true, false].map(|whole| maps.text_of(today(), whole));
     let loaded = clock::now();
     maps.put(today(), true);
     eventually("the partition is there", || (partition_count(&region) == 5).then_some(()));
@@ -283,6 +288,26 @@ fn take(test: &str, plan: Plan) {
     assert!(warns.eq(wanted) || stalls > 0, "{checks:#?}");
     let map = checks.iter().find(|[name, about, ..]| name == "map" && about == "XNAS").unwrap();
     assert!(map[3].contains("acknowledged by ann: the venue has said so"), "{map:?}");
+    // Today's map is what the venue sends by; yesterday's is not, and the wire says where the fifth is.
+    let wanted = [(true, "0 []"), (false, "2 [\"elsewhere 5\"]")];
+    for (candidate, (whole, wanted)) in candidates.iter().zip(wanted) {
+        let map = world.path("candidate.toml");
+        fs::write(&map, candidate).unwrap();
+        let map = map.display().to_string();
+        let asked = ["map", "check", &map, "--wire", "-r", &path, "-o", "json"];
+        let (text, exit) = finished(candor(&world, &asked));
+        let answer: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let kinds: BTreeSet<String> = answer["differences"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|row| row["kind"] != "unknown")
+            .map(|row| format!("{} {}", row["kind"], row["named_on"]).replace('"', ""))
+            .collect();
+        assert_eq!(format!("{exit} {:?}", Vec::from_iter(kinds)), wanted, "{text}");
+        let elsewhere = if whole { 0 } else { moved.len() };
+        assert_eq!(answer["wire"]["elsewhere"], elsewhere, "{text}");
+    }
     let truth = judge(&mut world, &log);
     let bound = Nanos::from_secs(1);
     new.assert_true(&truth, crate::watch::Bound { known: bound, unknowable: bound });

@@ -10,6 +10,7 @@ mod load;
 mod outcome;
 mod show;
 mod stored;
+mod wire;
 
 use std::path::Path;
 
@@ -25,7 +26,8 @@ use crate::exit::{Exit, Failure};
 /// Check, compare, show, take, load and list partition maps.
 #[derive(Debug, Subcommand)]
 pub(super) enum MapCommand {
-    /// Check a map: refused with file and line (exit 78), or accepted, with what looks wrong (exit 1).
+    /// Check a map: refused with file and line (exit 78), or accepted, with what looks wrong (exit 1); with --wire
+    /// against what a running handler hears (exit 2 where that says otherwise).
     Check(check::Check),
     /// Say what differs between two maps of a venue; exit 1 where more symbols move or go than the bound.
     Diff(diff::Diff),

@@ -33,6 +33,11 @@ pub(super) struct Place {
 }
 
 impl StoreArg {
+    /// The configuration, where one is named.
+    pub(super) fn config(&self) -> Option<&Path> {
+        self.config.as_deref()
+    }
+
     /// The store, where one is named.
     pub(super) fn find(&self) -> Result<Option<Place>, Failure> {
         match (&self.store, &self.config) {
@@ -156,6 +161,11 @@ impl Reference {
                 path.display()
             ))),
         }
+    }
+
+    /// Whether it is none of a store's.
+    pub(super) fn is_file(&self) -> bool {
+        matches!(self, Reference::File(_))
     }
 
     /// Where the map comes from, in words.
