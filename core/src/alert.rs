@@ -183,7 +183,7 @@ codes! {
         "test feed/src/alert/tests.rs what_finds_no_room_on_its_way_is_said";
     /// A line of a map could not be joined.
     LineNotJoined = 38, "line-not-joined", Event, Network, Page,
-        "test feed/src/alert/tests.rs every_event_is_said_once_and_counted";
+        "test feed/tests/veth/alerts.rs a_line_of_a_map_that_can_not_be_joined_is_one_alert_and_the_partition_goes_on";
     /// No map is in force for the date under way.
     NoMap = 39, "no-map", Event, Operations, Page,
         "test feed/tests/veth/maps.rs without_a_map_of_the_day_nothing_is_live_until_there_is_one";

@@ -5,10 +5,12 @@ use std::net::{Ipv4Addr, UdpSocket};
 
 use candor_core::Nanos;
 use candor_core::alert::Code;
+use candor_core::counters::Counter;
 use candor_journal::{Item, Reader, Value};
 use libbpf_rs::libbpf_sys;
 
-use crate::world::{Plan, SENDER, World, candor, eventually, finished, inside, pause};
+use crate::maps::{Maps, today};
+use crate::world::{Plan, SENDER, World, candor, eventually, finished, inside, partition, pause};
 
 /// With a command that keeps what it is given, each in a file of its own, beside the region.
 fn passed_on(text: String) -> String {
@@ -213,4 +215,32 @@ fn an_interface_that_loses_its_program_is_one_alert() {
     for code in [Code::PartitionGap, Code::PartitionLate, Code::PartitionSilent] {
         assert_eq!(lines(&world, code), Vec::<serde_json::Value>::new());
     }
+}
+
+/// A map puts line B of a partition on an interface that had no program when the handler started.
+#[test]
+fn a_line_of_a_map_that_can_not_be_joined_is_one_alert_and_the_partition_goes_on() {
+    let Some(mut world) = World::new("a line that is not joined over veth", PLAN) else { return };
+    let maps = Maps::of(&world);
+    // The command was behind the partitions, which are the store's now.
+    let path = world.path("handler.toml");
+    fs::write(&path, passed_on(fs::read_to_string(&path).unwrap())).unwrap();
+    let right = maps.map(today(), true);
+    maps.put_this(today(), &right);
+    let region = world.start_handler();
+    world.start_exchange();
+    world.until_live();
+    let mut wrong = right;
+    let line = wrong.map.partitions[0].lines[1].as_mut().unwrap();
+    line.interface = Some("lo".to_owned());
+    maps.put_this(today(), &wrong);
+    let row = begun(&world, Code::LineNotJoined);
+    assert_eq!((&row["where"], &row["severity"]), (&"line B of XNAS/1".into(), &"page".into()));
+    let text = row["text"].as_str().unwrap();
+    assert!(text.contains("line B of the map can't be joined: nothing on lo"), "{text}");
+    // It is received where it was.
+    let on_b = |_: ()| partition(&region, 0).counters.get(Counter::PacketsB);
+    let before = on_b(());
+    eventually("line B goes on", || (on_b(()) > before + 10).then_some(()));
+    assert!(partition(&region, 0).status.is_live());
 }
