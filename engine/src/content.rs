@@ -42,6 +42,8 @@ pub(crate) struct Content {
     pub(crate) missing_since: Option<Mono>,
     /// Until when the map holds; [`Mono::NEVER`] without one.
     pub(crate) mapped_until: Mono,
+    /// Another one is being taken, the first of a date.
+    pub(crate) taking: bool,
     pub(crate) rebuild: Rebuild,
     pub(crate) view: BookView,
 }
@@ -88,6 +90,7 @@ impl Content {
             torn_at: None,
             missing_since: None,
             mapped_until: Mono::NEVER,
+            taking: false,
             rebuild: Rebuild::new(&config),
             view: BookView::EMPTY,
             config,
@@ -196,6 +199,7 @@ impl Content {
         let bound = self.symbols.bind(message.key, index);
         if bound != Bound::Same && self.symbols.get(index).unmapped {
             self.misplace(index, sink);
+            self.give_unlisted(index, sink);
         }
         match bound {
             Bound::Same => {}

@@ -31,6 +31,10 @@ pub struct NewMap {
     /// Symbols that it gives to another partition, and that the map before gave to this one or to none,
     /// ascending.
     pub lost: Vec<Symbol>,
+    /// Symbols of no list that several partitions have defined, this one among them: whichever names one in its
+    /// session has it, and no other, until another names it too. For the first map of a date: who named one before
+    /// says nothing of today.
+    pub unlisted: Vec<Symbol>,
 }
 
 impl NewMap {
@@ -51,7 +55,7 @@ impl NewMap {
                 lost.push(symbol);
             }
         }
-        NewMap { venue: Arc::clone(after), until, gained, lost }
+        NewMap { venue: Arc::clone(after), until, gained, lost, unlisted: Vec::new() }
     }
 }
 
@@ -64,6 +68,18 @@ impl Partition {
         content.advance(now);
         core::mem::swap(&mut content.config.venue, &mut map.venue);
         content.hold_map(map.until);
+        content.taking = !map.unlisted.is_empty();
+        for symbol in &map.unlisted {
+            let Some(index) = content.symbols.by_name(symbol) else { continue };
+            content.symbols.get_mut(index).misplaced = false;
+            if content.named_today(symbol).is_none() {
+                content.unmap(index, sink);
+            } else {
+                // It has not moved from here: who else names it from now on contests it at once.
+                content.symbols.get_mut(index).unmapped = true;
+                content.touch(index);
+            }
+        }
         for symbol in &map.lost {
             if let Some(index) = content.symbols.by_name(symbol) {
                 content.unmap(index, sink);
@@ -90,14 +106,16 @@ impl Partition {
             return;
         }
         for symbol in &map.lost {
-            let named = |index: &SymbolIndex| {
-                let known = content.symbols.get(*index);
-                // One that is rebuilt alone was named in this session, and keeps its key.
-                known.named || known.recovering
-            };
-            let Some(index) = content.symbols.by_name(symbol).filter(named) else { continue };
+            let Some(index) = content.named_today(symbol) else { continue };
             content.misplace(index, sink);
             content.touch(index);
+        }
+        for symbol in &map.unlisted {
+            if let Some(index) = content.named_today(symbol) {
+                // Contested by those alone that have named it too, and Stale(Unmapped) still: of two, each finds
+                // the other before either is Live.
+                sink.moved(index, false);
+            }
         }
         self.settle(sink);
     }
@@ -113,11 +131,48 @@ impl Partition {
                 self.content.touch(index);
             }
         }
+        let content = &mut self.content;
+        content.taking = false;
+        for symbol in &map.unlisted {
+            if let Some(index) = content.named_today(symbol) {
+                content.symbols.get_mut(index).unmapped = false;
+                content.touch(index);
+            }
+        }
         self.settle(sink);
     }
 }
 
 impl Content {
+    /// A symbol that was named here in the session that is followed, where that is today's.
+    fn named_today(&self, symbol: &Symbol) -> Option<SymbolIndex> {
+        if self.evidence.yesterdays {
+            return None;
+        }
+        let named = |index: &SymbolIndex| {
+            let known = self.symbols.get(*index);
+            // One that is rebuilt alone was named in this session, and keeps its key.
+            known.named || known.recovering
+        };
+        self.symbols.by_name(symbol).filter(named)
+    }
+
+    /// A symbol that maps have taken from here is named here, and none lists it: it is here again. Where another
+    /// partition has it as well, whoever comes second finds the first, and both are contested.
+    pub(crate) fn give_unlisted(&mut self, index: SymbolIndex, sink: &mut impl Sink) {
+        let listed = self.config.venue.home(&self.symbols.get(index).symbol).is_some();
+        // Yesterday's session says nothing of today.
+        if listed || self.evidence.yesterdays {
+            return;
+        }
+        sink.moved(index, false);
+        // While a map is taken another may yet say that it has named it too: `finish_map` gives it.
+        if !self.taking {
+            self.symbols.get_mut(index).unmapped = false;
+            self.touch(index);
+        }
+    }
+
     /// A map is in force until then; where that is past already, it has ended.
     pub(crate) fn hold_map(&mut self, until: Mono) {
         self.mapped_until = until;

@@ -215,6 +215,7 @@ fn change(numbers: &[u16]) -> Option<Box<Change>> {
     let seat = |number: &u16| Seat {
         number: *number,
         new: NewMap {
+            unlisted: Vec::new(),
             venue: Arc::clone(&venue),
             until: Mono(9),
             gained: Vec::new(),

@@ -480,7 +480,8 @@ fn again(new: &mut NewMap, number: u16, twice: &BTreeMap<Symbol, Vec<u16>>) {
         match new.venue.home(symbol) {
             Some(home) if home == number => new.gained.push(*symbol),
             Some(_) => new.lost.push(*symbol),
-            None => {}
+            // Nobody lists it: it is where the wire names it today.
+            None => new.unlisted.push(*symbol),
         }
     }
     for list in [&mut new.gained, &mut new.lost] {

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
 
 use candor_core::alert::Code;
@@ -28,13 +28,16 @@ use crate::log::Log;
 use crate::run::{engine_config, handler_status, partition_spec};
 use crate::sessions::Record;
 use crate::source::{Arrival, Polled, udp};
-use crate::store::{Outcome, Request, Store, load};
+use crate::store::{Accept, Outcome, Request, Store, Why, accept, load};
 
 /// 07:29 in New York on Monday, 2026-11-23.
 const MORNING: u64 = 1_795_436_940_000_000_000;
 const HOUR: u64 = 3_600_000_000_000;
 
 static WALL: AtomicU64 = AtomicU64::new(MORNING);
+
+/// Whose clock it is.
+static ONE: Mutex<()> = Mutex::new(());
 
 fn wall() -> u64 {
     WALL.load(Ordering::Relaxed)
@@ -149,6 +152,20 @@ fn put(folder: &Path, date: u32, two: bool) {
     } else {
         part("1", "\"A\", \"B\", \"C\"")
     };
+    put_parts(folder, date, &parts);
+}
+
+/// Puts a map in force that leaves the symbols of these partitions to the wire.
+fn put_in_band(folder: &Path, date: u32, names: &[&str]) {
+    let part = |name: &&str| {
+        format!(
+            "[[partition]]\nname = \"{name}\"\nlines.A = {{ group = \"239.1.1.{name}\", port = 1 }}\n"
+        )
+    };
+    put_parts(folder, TradingDate(date), &names.iter().map(part).collect::<String>());
+}
+
+fn put_parts(folder: &Path, date: TradingDate, parts: &str) {
     let toml = format!(
         "format = 1\nvenue = \"XNAS\"\ndate = \"{date}\"\nprotocol = \"nasdaq-itch50\"\n{parts}"
     );
@@ -165,15 +182,33 @@ fn put(folder: &Path, date: u32, two: bool) {
         from: "t",
         now: Wall(0),
     };
-    let outcome = load(&Store::open(folder).unwrap(), loaded, &request).unwrap();
+    let store = Store::open(folder).unwrap();
+    let mut outcome = load(&store, loaded.clone(), &request).unwrap();
+    // Of what the venue names on the wire nobody can know how much moves: somebody answers for it.
+    if let Outcome::Refused(Why::Difference { digest, .. }) = &outcome {
+        let by_name = Accept {
+            date,
+            bound_ppm: 1_000_000,
+            symbols: &[],
+            name: "t",
+            because: "t",
+            by: "t",
+            now: Wall(0),
+        };
+        accept(&store, digest, &by_name).unwrap();
+        outcome = load(&store, loaded, &request).unwrap();
+    }
     assert!(matches!(outcome, Outcome::Loaded(_)), "{outcome:?}");
 }
 
 impl Day {
-    fn new() -> Day {
-        let folder = std::env::temp_dir().join(format!("candor-days-{}", std::process::id()));
+    /// A handler that starts on Monday with Friday's map.
+    fn new(name: &str, friday: impl FnOnce(&Path)) -> Day {
+        WALL.store(MORNING, Ordering::Relaxed);
+        let folder = format!("candor-days-{}-{name}", std::process::id());
+        let folder = std::env::temp_dir().join(folder);
         std::fs::create_dir_all(&folder).unwrap();
-        put(&folder, 20_261_120, false);
+        friday(&folder);
         let toml = format!(
             "[handler]\nname = \"t\"\nregion = \"/dev/shm/t\"\n[source]\nkind = \"udp\"\n\
              interface = \"lo\"\n[[lane]]\n[maps]\nstore = \"{}\"\n[[venue]]\nname = \"XNAS\"\n\
@@ -247,8 +282,20 @@ impl Day {
 
     /// Goes on until something is so; each turn is one of the lane and one of the handler's own thread.
     fn until(&mut self, what: &str, so: impl Fn(&Region) -> bool) {
+        self.each(what, |_| (), so);
+    }
+
+    /// Goes on until the maps' thread has looked what time it is.
+    fn look_around(&mut self, what: &str) {
+        let enough = candor_shm::clock::now() + Nanos::from_secs(3);
+        self.until(what, |_| candor_shm::clock::now() >= enough);
+    }
+
+    /// As `until`, with a look at each turn.
+    fn each(&mut self, what: &str, look: impl Fn(&Region), so: impl Fn(&Region) -> bool) {
         for _ in 0..10_000 {
             self.lane.cycle(&mut self.progress).unwrap();
+            look(&self.region);
             let now = candor_shm::clock::now();
             self.taker.tick(now, &mut self.joiner);
             if self.taker.under_way.is_none() && so(&self.region) {
@@ -312,7 +359,8 @@ fn date(region: &Region, partition: u16) -> u32 {
 
 #[test]
 fn a_handler_goes_from_one_trading_date_to_the_next() {
-    let mut day = Day::new();
+    let _alone = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut day = Day::new("listed", |folder| put(folder, 20_261_120, false));
     day.begin(0, "MONDAY0001", "A");
     // Friday's map names it, and is not in force.
     day.until("it is heard", |region| reason(region, "A") == Some(Reason::NoMap));
@@ -379,4 +427,80 @@ fn a_handler_goes_from_one_trading_date_to_the_next() {
     let tuesday = day.region.clone().for_date(TradingDate(20_261_124));
     let monday = day.region.clone().for_date(TradingDate(20_261_123));
     assert_eq!((reason(&tuesday, "A"), reason(&monday, "A")), (None, Some(Reason::NoMap)));
+}
+
+/// Partitions whose symbols come in band: what two have named over the days is the one's that names it today, once
+/// the first map of the date is taken.
+#[test]
+fn a_symbol_of_no_list_that_changes_its_partition_overnight_is_where_it_is_named_today() {
+    let _alone = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut day = Day::new("unlisted", |folder| put_in_band(folder, 20_261_120, &["1"]));
+    put_in_band(&day.folder, 20_261_123, &["1", "2"]);
+    let there =
+        |region: &Region, index| region.partition(index, candor_shm::clock::now()).is_some();
+    day.until("Monday's map is taken", |region| there(region, 1));
+    for (number, symbol) in (1..).zip(["A", "B", "C", "D"]) {
+        day.name(0, "MONDAY0001", number, symbol);
+    }
+    day.begin(1, "MONDAY0002", "E");
+    let live = |region: &Region, symbol: &str| {
+        let found = region.find_all(&text("XNAS"), &text(symbol)).into_iter();
+        let live = found.filter(|handle| region.read(*handle).live().is_some());
+        live.map(|handle| handle.partition()).collect::<Vec<_>>()
+    };
+    day.until("all are named", |region| live(region, "D") == [0] && live(region, "E") == [1]);
+
+    // The venue's sessions of Tuesday begin before its map: A and B have moved; B is named at its old place as well.
+    WALL.store(MORNING + 13 * HOUR, Ordering::Relaxed);
+    day.look_around("the night is seen");
+    WALL.store(MORNING + 24 * HOUR, Ordering::Relaxed);
+    day.look_around("the date begins");
+    day.begin(0, "TUESDAY001", "B");
+    day.begin(1, "TUESDAY002", "A");
+    day.name(1, "TUESDAY002", 2, "B");
+    let next = |region: &Region, partition, number| {
+        let info = region.partition(partition, candor_shm::clock::now()).unwrap();
+        info.numbers.unwrap().1.0 == number
+    };
+    day.until("they are heard", |region| next(region, 0, 2) && next(region, 1, 3));
+    put_in_band(&day.folder, 20_261_124, &["1", "2"]);
+    day.each(
+        "Tuesday's map is taken",
+        |region| {
+            assert!(live(region, "B").is_empty(), "the wire contradicts itself");
+            assert!(!live(region, "A").contains(&0), "it was named on the other alone");
+            assert!(live(region, "C").is_empty() && live(region, "D").is_empty());
+        },
+        |region| date(region, 0) == 20_261_124,
+    );
+    day.until("A is where it is named", |region| live(region, "A") == [1]);
+    assert_eq!(reason(&day.region, "A"), None, "and is found there");
+    assert_eq!(reason(&day.region, "B"), Some(Reason::WrongPartition));
+    // One that nobody has named since is free for both, and the first to name it has it.
+    day.name(1, "TUESDAY002", 3, "D");
+    day.until("D has moved", |region| next(region, 1, 4));
+    day.name(0, "TUESDAY001", 2, "C");
+    day.until("C is where it was", |region| live(region, "C") == [0]);
+    // Named where it was before as well, it is nobody's.
+    day.name(0, "TUESDAY001", 3, "A");
+    day.until("A is contradicted", |region| live(region, "A").is_empty());
+    assert_eq!(reason(&day.region, "A"), Some(Reason::WrongPartition));
+
+    // On Wednesday the map comes first.
+    WALL.store(MORNING + 37 * HOUR, Ordering::Relaxed);
+    day.look_around("the night is seen");
+    WALL.store(MORNING + 48 * HOUR, Ordering::Relaxed);
+    put_in_band(&day.folder, 20_261_125, &["1", "2"]);
+    day.until("Wednesday's map is taken", |region| date(region, 0) == 20_261_125);
+    for symbol in ["A", "B", "C", "D"] {
+        assert!(live(&day.region, symbol).is_empty(), "{symbol}");
+    }
+    day.begin(0, "WEDNESDAY1", "A");
+    day.begin(1, "WEDNESDAY2", "B");
+    day.until("each is where it is named", |region| {
+        live(region, "A") == [0] && live(region, "B") == [1]
+    });
+    assert_eq!((reason(&day.region, "A"), reason(&day.region, "B")), (None, None));
+    day.name(1, "WEDNESDAY2", 2, "A");
+    day.until("and nowhere where both name it", |region| live(region, "A").is_empty());
 }
