@@ -164,6 +164,33 @@ fn what_is_held_by_name_is_halted_when_it_is_defined() {
 }
 
 #[test]
+fn what_was_held_by_name_and_resumed_is_not_halted_anew_where_a_map_defines_it() {
+    let mut spec = spec();
+    spec.partitions.push(partition("XNAS", "2", 0));
+    let names = ["AAPL", "MSFT", "TSLA", "AMZN"].map(symbol);
+    let held = names.map(|name| (HaltName::Symbol(venue("XNAS"), name), Mono(7)));
+    let (handler, mut lanes, region) = heap(&spec).unwrap();
+    lanes[0].hold(&held);
+    for (index, name) in (0..).zip(&names[..3]) {
+        lanes[0].define(0, SymbolIndex(index), name);
+    }
+    let at = |partition: u16, name: usize| {
+        let all = region.find_all(&venue("XNAS"), &names[name]);
+        Halt::Symbol(all.into_iter().find(|handle| handle.partition() == partition).unwrap())
+    };
+    // AAPL is resumed; MSFT is resumed and halted again; TSLA stays so; AMZN is nowhere yet.
+    assert_eq!(handler.resume(at(0, 0)), Some(true));
+    assert_eq!(handler.resume(at(0, 1)), Some(true));
+    assert_eq!(handler.halt(at(0, 1), Mono(9)), Some(true));
+    for (index, name) in (0..).zip(&names) {
+        lanes[0].define(1, SymbolIndex(index), name);
+    }
+    let halted = [0, 1, 2, 3].map(|name| region.halted(at(1, name)));
+    // Since when is the list's to say.
+    assert_eq!(halted, [None, Some(Mono(7)), Some(Mono(7)), Some(Mono(7))]);
+}
+
+#[test]
 fn only_the_owner_and_root_may_write_it() {
     let folder = Folder::new();
     let (_handler, _lane, region) = start(&folder, true);

@@ -166,8 +166,9 @@ impl LaneWriter {
         of_venue.min_by_key(|since| (*since != 0, *since)).filter(|since| *since != 0)
     }
 
-    /// Halts the partitions and symbols among these as they are opened and defined, from here on. Before
-    /// the lane begins.
+    /// Halts the partitions and symbols among these as they are opened and defined, from here on; not a symbol
+    /// that is in another partition and was resumed there. Before the lane begins, and behind
+    /// [`HandlerWriter::halt_names`](crate::HandlerWriter::halt_names).
     pub fn hold(&mut self, halted: &[Halted]) {
         self.held.add(halted);
     }
@@ -251,7 +252,8 @@ impl LaneWriter {
         assert_eq!(u64::from(index.0), defined, "symbols are defined in order of their index");
         assert!(index.0 < place.capacity, "a symbol index beyond the partition's slots");
         let venue = text_of(load_all(std::array::from_ref(&record.venue)));
-        if let Some(since) = self.held.since(&HaltName::Symbol(venue, *symbol)) {
+        let held = self.held.since(&HaltName::Symbol(venue, *symbol));
+        if let Some(since) = held.filter(|_| !self.is_resumed(partition, symbol)) {
             // ORDER: before the name by which it is found: no reader finds it without.
             self.slot(&place, index).halted.store(since.0.max(1), Ordering::Relaxed);
         }
@@ -326,6 +328,22 @@ impl LaneWriter {
             }
         }
         contested
+    }
+
+    /// Whether a symbol that is held was resumed since: another partition of the venue has the name, and it is not
+    /// halted there. What is held was halted there before it could be found, so that only who resumes it has
+    /// cleared that; who halts it again meanwhile is met where we look at the others behind our name.
+    fn is_resumed(&self, partition: u16, symbol: &Symbol) -> bool {
+        let venue = self.record(partition).venue.load(Ordering::Relaxed);
+        self.siblings[usize::from(partition)].iter().any(|other| {
+            let place = &self.shared.plan.partitions[usize::from(*other)];
+            let there: &Partition = self.shared.map.at(place.record_at);
+            // ORDER: as in `look_at_siblings`; the name before the word that was set before it.
+            let found = (there.venue.load(Ordering::Acquire) == venue)
+                .then(|| self.names(place).find(symbol))
+                .flatten();
+            found.is_some_and(|at| self.slot(place, at).halted.load(Ordering::Acquire) == 0)
+        })
     }
 
     /// Marks a slot, of whichever lane: the one word that any of them may set.
