@@ -7,7 +7,7 @@ use candor_core::Nanos;
 use candor_preopen::{Check, Verdict};
 use candor_shm::{Attested, Region, clock};
 
-use crate::config::{Config, SourceKind, WallClock, XdpMode};
+use crate::config::{Config, Maps, SourceKind, WallClock, XdpMode};
 use crate::doctor::{self, Finding, Level};
 use crate::source::af_xdp::mode_text;
 
@@ -171,7 +171,9 @@ fn links(config: &Config) -> Vec<Check> {
 /// Room for what must be written during the day.
 fn disk(config: &Config) -> Vec<Check> {
     const NAME: &str = "disk";
-    let store = config.maps.as_ref().map(|maps| maps.store.as_path());
+    // A store that nothing is fetched to is only read here: who puts maps there may be another host.
+    let fetches = |maps: &&Maps| maps.venues.iter().any(|one| one.fetch.is_some());
+    let store = config.maps.as_ref().filter(fetches).map(|maps| maps.store.as_path());
     let beside = config.handler.region.parent();
     let state = config.handler.state.as_deref().or(beside);
     let least = config.preopen.disk_mb;

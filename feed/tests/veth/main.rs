@@ -22,6 +22,7 @@ mod senders;
 mod sessions;
 mod silence;
 mod states;
+mod store;
 mod syscalls;
 mod udp;
 #[path = "../support/wait.rs"]
