@@ -47,9 +47,25 @@ impl Scattered {
     #[inline]
     #[must_use]
     pub fn two_loads(&self, seed: u64) -> u64 {
-        let line = |word: u64| ((u128::from(word) * self.0.len() as u128) >> 64) as usize;
-        let first = self.0[line(mix(seed))][0];
-        self.0[line(first)][1]
+        self.second_load(self.first_load(seed))
+    }
+
+    /// The first of the two.
+    #[inline]
+    #[must_use]
+    pub fn first_load(&self, seed: u64) -> u64 {
+        self.line(mix(seed))[0]
+    }
+
+    /// The second, from where the first said.
+    #[inline]
+    #[must_use]
+    pub fn second_load(&self, first: u64) -> u64 {
+        self.line(first)[1]
+    }
+
+    fn line(&self, word: u64) -> &[u64; 8] {
+        &self.0[((u128::from(word) * self.0.len() as u128) >> 64) as usize]
     }
 }
 

@@ -6,6 +6,7 @@
 use candor_core::{Price, Side, SymbolIndex};
 
 use crate::levels::price_of;
+use crate::near::near;
 
 /// Slots swept with each insertion while dead entries are left.
 const SWEEP: usize = 16;
@@ -22,13 +23,14 @@ pub(crate) struct Order {
     /// Its side, as the levels count sides: twice the symbol, plus one for asks.
     pub(crate) side: u32,
     epoch: u32,
-    reserved: u32,
+    /// The leaf of levels that its level was in when it came.
+    pub(crate) leaf: u32,
 }
 
 const _: () = assert!(size_of::<Order>() == 32);
 
 impl Order {
-    const EMPTY: Order = Order { id: 0, key: 0, size: 0, side: 0, epoch: 0, reserved: 0 };
+    const EMPTY: Order = Order { id: 0, key: 0, size: 0, side: 0, epoch: 0, leaf: 0 };
 
     pub(crate) fn symbol(&self) -> SymbolIndex {
         SymbolIndex(self.side / 2)
@@ -107,7 +109,7 @@ impl Orders {
         x = x.wrapping_mul(0x9e37_79b9_7f4a_7c15);
         x ^= x >> 29;
         x = x.wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        (x >> self.shift) as usize
+        (x >> self.shift) as usize & !1
     }
 
     #[inline]
@@ -138,6 +140,19 @@ impl Orders {
         }
     }
 
+    /// Asks for the line where an id's probing begins.
+    #[inline]
+    pub(crate) fn near(&self, id: u64) {
+        near(&self.slots[self.home(id)]);
+    }
+
+    /// The order of an id, if it lies in the first line probed; it may be dead.
+    #[inline]
+    pub(crate) fn glance(&self, id: u64) -> Option<&Order> {
+        let home = self.home(id);
+        self.slots[home..].iter().take(2).find(|order| order.id == id && order.size > 0)
+    }
+
     /// The order in a slot that [`Orders::find`] found.
     #[inline]
     pub(crate) fn at(&self, slot: usize) -> &Order {
@@ -154,7 +169,15 @@ impl Orders {
 
     /// Puts a new order in the slot that [`Orders::find`] named vacant for its id.
     #[inline]
-    pub(crate) fn insert(&mut self, slot: usize, id: u64, side: u32, key: i64, size: u32) {
+    pub(crate) fn insert(
+        &mut self,
+        slot: usize,
+        id: u64,
+        side: u32,
+        key: i64,
+        size: u32,
+        leaf: u32,
+    ) {
         assert!(size > 0, "a resting order is never empty");
         assert!(self.live < self.capacity, "insertion into a full table");
         let owner = &mut self.owners[side as usize / 2];
@@ -164,7 +187,7 @@ impl Orders {
             // A dead entry of the same id.
             self.dead -= 1;
         }
-        self.slots[slot] = Order { id, key, size, side, epoch: owner.epoch, reserved: 0 };
+        self.slots[slot] = Order { id, key, size, side, epoch: owner.epoch, leaf };
     }
 
     /// Removes the live order in this slot.
@@ -277,7 +300,7 @@ mod tests {
     fn add(orders: &mut Orders, id: u64, side: u32) {
         orders.sweep();
         match orders.find(id) {
-            Slot::Vacant(slot) => orders.insert(slot, id, side, 5, 1),
+            Slot::Vacant(slot) => orders.insert(slot, id, side, 5, 1, 0),
             Slot::Found(_) => panic!("{id} is there"),
         }
     }

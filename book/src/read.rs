@@ -1,9 +1,9 @@
 //! What can be read of the books, and the rules they must obey.
 
-use candor_core::{BookView, Level, Side, SymbolIndex, TradingState};
+use candor_core::{BookView, Level, Price, Side, SymbolIndex, TradingState};
 
 use crate::books::{Books, NO_LEVEL, Store};
-use crate::levels::{self, Levels, key_of, side_of};
+use crate::levels::{self, Levels, key_of, price_of, side_of};
 use crate::orders::Orders;
 use crate::summary::Summary;
 
@@ -51,6 +51,25 @@ impl Books {
         }
     }
 
+    /// The best price of a side, which is known without its level; `None` when it is empty.
+    ///
+    /// # Panics
+    /// When the symbol was not given out by [`Books::add_symbol`].
+    #[inline]
+    #[must_use]
+    pub fn best_price(&self, symbol: SymbolIndex, side: Side) -> Option<Price> {
+        assert!(symbol.0 < self.symbols, "a symbol that was never added");
+        let side = side_of(symbol.0, side);
+        match &self.store {
+            Store::ByOrder { levels, .. } | Store::ByLevel { levels } => {
+                levels.best_key(side).map(|key| price_of(key, side as usize))
+            }
+            Store::Quotes { quotes } => {
+                Some(quotes[side as usize]).filter(|quote| quote.size > 0).map(|quote| quote.price)
+            }
+        }
+    }
+
     /// Whether the venue lets the symbol trade; what its view shows.
     ///
     /// # Panics
@@ -66,8 +85,8 @@ impl Books {
     #[inline]
     #[must_use]
     pub fn is_crossed(&self, symbol: SymbolIndex) -> bool {
-        match (self.best(symbol, Side::Bid), self.best(symbol, Side::Ask)) {
-            (Some(bid), Some(ask)) => bid.price > ask.price,
+        match (self.best_price(symbol, Side::Bid), self.best_price(symbol, Side::Ask)) {
+            (Some(bid), Some(ask)) => bid > ask,
             _ => false,
         }
     }
@@ -76,8 +95,8 @@ impl Books {
     #[inline]
     #[must_use]
     pub fn is_locked(&self, symbol: SymbolIndex) -> bool {
-        match (self.best(symbol, Side::Bid), self.best(symbol, Side::Ask)) {
-            (Some(bid), Some(ask)) => bid.price == ask.price,
+        match (self.best_price(symbol, Side::Bid), self.best_price(symbol, Side::Ask)) {
+            (Some(bid), Some(ask)) => bid == ask,
             _ => false,
         }
     }

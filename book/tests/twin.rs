@@ -166,6 +166,120 @@ fn deep_books() {
     }
 }
 
+/// Prices that walk away, jump, come back, end on cents and between them; sizes that no cell of a window holds;
+/// the highest and lowest prices there are. What a window does, and what it leaves to the tree, must not show.
+#[test]
+fn windows_slide_and_spill_unseen() {
+    for (seed, shape) in [(1, Shape::ByOrder), (2, Shape::ByLevel), (3, Shape::ByOrder)] {
+        // Windows for two sides of the four, one of them of the second symbol in one of the runs.
+        let levels = if seed == 3 { 24 } else { 400 };
+        let capacity = Capacity { symbols: 2, orders: 600, levels, trades: 8 };
+        let mut random = Random(seed);
+        let mut pair = Pair::with_symbols(shape, capacity, 2);
+        let (mut ids, mut next) = (Vec::new(), 0);
+        let mut anchor = 1_000_000_i64;
+        for step in 0..30_000_u64 {
+            let phase = step / 3_000;
+            let tick = if phase % 3 == 1 { 1 } else { 100 };
+            anchor = match random.below(2_000) {
+                0 => 1_000_000 + random.below(50) as i64 * 100_000,
+                1 => i64::MAX - random.below(30_000) as i64,
+                2 => random.below(5_000) as i64,
+                3..300 => anchor.saturating_add(tick),
+                300..597 => anchor.saturating_sub(tick),
+                _ => anchor,
+            };
+            let off = match random.below(20) {
+                0 => random.below(100_000) as i64,
+                1 => 100 * random.below(1_000) as i64,
+                2 => random.below(300) as i64,
+                _ => tick * random.below(70) as i64,
+            };
+            let near = if random.chance(50) {
+                anchor.saturating_add(off)
+            } else {
+                anchor.saturating_sub(off)
+            };
+            let near = if random.chance(90) { near / tick * tick } else { near };
+            let price = Price(near.max(0));
+            let size = if random.chance(4) { u32::MAX } else { 1 + random.below(500) as u32 };
+            let symbol = random.below(2) as u32;
+            let filling = if phase % 2 == 0 { 70 } else { 35 };
+            let event = match shape {
+                Shape::ByLevel => {
+                    let side = random.side();
+                    let levels = pair.twin.levels(candor_core::SymbolIndex(symbol), side);
+                    match levels.len() {
+                        n if n > 0 && !random.chance(filling) => {
+                            let at = random.below(n.min(30) as u64) as usize;
+                            let price = levels[at].price;
+                            Event::SetLevel { side, price, size: 0, complete: true }
+                        }
+                        _ => Event::SetLevel { side, price, size, complete: true },
+                    }
+                }
+                _ if ids.is_empty() || random.chance(filling) => {
+                    next += 1;
+                    ids.push((symbol, next));
+                    Event::Add { order: next, side: random.side(), price, size }
+                }
+                _ => {
+                    let at = random.below(ids.len() as u64) as usize;
+                    let (owner, order) = ids[at];
+                    let gone = match random.below(4) {
+                        0 => Event::Reduce { order, size: 1 + random.below(200) as u32 },
+                        1 => {
+                            next += 1;
+                            ids.push((owner, next));
+                            Event::Replace { order, new_order: next, price, size }
+                        }
+                        _ => Event::Delete { order },
+                    };
+                    if !matches!(gone, Event::Reduce { .. }) {
+                        ids.swap_remove(at);
+                    }
+                    let _ = pair.apply(owner, gone);
+                    pair.compare_symbol(owner);
+                    Event::Notice
+                }
+            };
+            let _ = pair.apply(symbol, event);
+            pair.compare_symbol(symbol);
+            if step % 200 == 0 {
+                pair.compare();
+            }
+            if random.below(4_000) == 0 {
+                pair.step(if random.chance(50) { Op::Reset } else { Op::ClearSymbol(symbol) });
+                pair.compare();
+            }
+        }
+        pair.compare();
+    }
+}
+
+/// Hints about anything at all, asked for before anything: no outcome, no panic.
+#[test]
+fn looking_ahead_changes_nothing() {
+    for (seed, shape) in [(1, Shape::ByOrder), (2, Shape::ByLevel), (3, Shape::Quotes)] {
+        let mut random = Random(seed);
+        let mut pair = Pair::with_symbols(shape, ROOMY, 2);
+        for _ in 0..3_000 {
+            for _ in 0..random.below(4) {
+                let event = match random.below(4) {
+                    0 => order_event(&mut random, u64::MAX, 1 << 40),
+                    1 => level_event(&mut random, 1 << 40),
+                    _ => order_event(&mut random, 60, 40),
+                };
+                let symbol = candor_core::SymbolIndex(random.below(7) as u32);
+                pair.real.foresee(symbol, &event);
+                pair.real.approach(symbol, &event);
+            }
+            pair.step(op(&mut random, shape, 5, 40));
+            pair.compare();
+        }
+    }
+}
+
 fn ops(shape: Shape) -> impl Strategy<Value = Vec<Op>> {
     // An operation from its own seed: a failing list shrinks by dropping operations.
     let one = any::<u64>().prop_map(move |seed| op(&mut Random(seed), shape, 4, 12));

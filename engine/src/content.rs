@@ -3,7 +3,7 @@
 use candor_book::{Books, Fault};
 use candor_core::counters::{Counter, Counters};
 use candor_core::{
-    BookView, Event, InstrumentKey, LossKind, Message, Mono, Origin, Reason, Reject, SeqNo,
+    BookView, Event, InstrumentKey, LossKind, Message, Mono, Origin, Packet, Reason, Reject, SeqNo,
     SeqRange, SessionId, Side, Status, Symbol, SymbolIndex, SystemEvent, TradingState,
 };
 use candor_decoders::BookShape;
@@ -46,7 +46,12 @@ pub(crate) struct Content {
     pub(crate) taking: bool,
     pub(crate) rebuild: Rebuild,
     pub(crate) view: BookView,
+    /// What the packet under way is about, as far as it was looked ahead.
+    ahead: Vec<(SymbolIndex, Event)>,
 }
+
+/// Messages of one packet that are looked ahead over, at most: as many as fit a packet of 1,400 bytes.
+const LOOKAHEAD: usize = 64;
 
 pub(crate) struct Apply<'a, S> {
     pub(crate) content: &'a mut Content,
@@ -93,6 +98,7 @@ impl Content {
             taking: false,
             rebuild: Rebuild::new(&config),
             view: BookView::EMPTY,
+            ahead: Vec::with_capacity(LOOKAHEAD),
             config,
         }
     }
@@ -149,6 +155,26 @@ impl Content {
     fn end(&mut self, seq: SeqNo, sink: &mut impl Sink) {
         self.evidence.over = Some(seq);
         sink.notice(&Notice::Ended { last: seq }, self.now);
+    }
+
+    /// Asks for what the messages of a packet will look up, where there are several and they are new: their
+    /// misses then overlap. Nothing follows from it but time.
+    #[inline]
+    pub(crate) fn look_ahead(&mut self, packet: &Packet<'_>) {
+        if packet.range.len() < 2 {
+            return;
+        }
+        self.ahead.clear();
+        for bytes in packet.messages.take(LOOKAHEAD) {
+            // Not the canaries' decoder: it counts, and each message is decoded in earnest later.
+            let Ok(message) = self.config.format.decode(bytes) else { continue };
+            let Some(index) = self.symbols.by_key(message.key) else { continue };
+            self.books.foresee(index, &message.event);
+            self.ahead.push((index, message.event));
+        }
+        for (index, event) in &self.ahead {
+            self.books.approach(*index, event);
+        }
     }
 
     /// Understands a message of the partition's format.

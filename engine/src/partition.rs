@@ -166,6 +166,9 @@ impl Partition {
         content.missing_since = self.sequencer.gaps().first().map(|gap| gap.opened);
         let heard = content.heard;
         let silent = heard != Mono::NEVER && at >= heard + content.config.silence;
+        if ahead {
+            content.look_ahead(&packet);
+        }
         let mut apply = Apply { content, sink };
         let heard = self.sequencer.on_packet(now, line, &packet, &mut self.sequencing, &mut apply);
         let current = heard == Heard::Current || candor_core::canary!(LeaseOnAnyPacket);

@@ -38,6 +38,7 @@ pub mod store;
 
 mod lane;
 pub mod log;
+pub mod memory;
 pub mod publish;
 mod recovery;
 pub mod run;

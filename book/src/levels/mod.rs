@@ -1,20 +1,27 @@
-//! Price levels of every symbol and side, in one pool of nodes.
+//! Price levels of every symbol and side.
 //!
-//! Each side is a B+ tree whose leaves hold fifteen levels in price order, best first, linked to the next.
-//! A side of up to fifteen levels is one leaf. The leaf of the best prices never changes its place
-//! while the side has levels, so that what happens near the best, which is most, goes straight to it.
+//! Each side has a window, sixty-four cells side by side for the steps of the price near the best (`window.rs`), and
+//! a B+ tree for all other levels (`tree.rs`), whose leaves hold fifteen levels in price order, best first, linked to the
+//! next, and come from one pool. Where there are more sides than an eighth of the levels there can be, the last sides
+//! have no window.
 //!
 //! Keys make both sides alike: a smaller key is a better price.
 
 mod node;
 mod tree;
+mod window;
 
 use candor_core::{Level, Price, Side};
 
+use crate::near::near;
 use node::{Inner, LEAF, Leaf, Node, Pool};
+use window::{Head, Place, WINDOW, Window};
 
 /// No node.
-const NONE: u32 = u32::MAX;
+pub(crate) const NONE: u32 = u32::MAX;
+
+/// One window for so many levels there can be, or one for each side where that is less.
+const WINDOW_SHARE: usize = 8;
 
 /// Levels of at least this many a leaf, unless it is a side's only one.
 const LEAF_MIN: usize = 4;
@@ -50,23 +57,6 @@ pub(crate) fn side_of(symbol: u32, side: Side) -> u32 {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Full;
 
-/// One side's tree.
-#[derive(Clone, Copy, Debug)]
-struct Root {
-    /// Its root, a leaf when `height` is zero; [`NONE`] when the side is empty.
-    node: u32,
-    /// The leaf of the best prices.
-    first: u32,
-    /// Inner nodes between the root and a leaf, the root included.
-    height: u32,
-    /// Levels.
-    len: u32,
-}
-
-impl Root {
-    const EMPTY: Root = Root { node: NONE, first: NONE, height: 0, len: 0 };
-}
-
 /// Where a key is, or would go, within a leaf.
 #[derive(Clone, Copy)]
 struct Spot {
@@ -77,7 +67,9 @@ struct Spot {
 
 #[derive(Debug)]
 pub(crate) struct Levels {
-    roots: Box<[Root]>,
+    heads: Box<[Head]>,
+    /// Of the first sides; the rest have only trees.
+    windows: Box<[Window]>,
     leaves: Pool<Leaf>,
     inners: Pool<Inner>,
     capacity: u32,
@@ -86,6 +78,11 @@ pub(crate) struct Levels {
 
 impl Levels {
     pub(crate) fn new(capacity: usize, symbols: usize) -> Levels {
+        let windows = (symbols * 2).min(capacity.div_ceil(WINDOW_SHARE));
+        Levels::with_windows(windows, capacity, symbols)
+    }
+
+    fn with_windows(windows: usize, capacity: usize, symbols: usize) -> Levels {
         assert!(capacity <= 1 << 30, "capacity: at most 2^30 levels");
         let sides = symbols * 2;
         // Most leaves: as many sides as can be have one leaf of one level, the rest is in leaves as
@@ -96,11 +93,33 @@ impl Levels {
         let leaves = lone + (capacity - lone) / LEAF_MIN;
         let inners = paired / (INNER_MIN - 1) + sides.min(paired / 2);
         Levels {
-            roots: vec![Root::EMPTY; sides].into(),
+            heads: vec![Head::EMPTY; sides].into(),
+            windows: vec![Window::EMPTY; windows].into(),
             leaves: Pool::new(leaves),
             inners: Pool::new(inners),
             capacity: capacity as u32,
             count: 0,
+        }
+    }
+
+    /// Asks for a symbol's heads.
+    #[inline]
+    pub(crate) fn near_heads(&self, symbol: u32) {
+        near(&self.heads[symbol as usize * 2]);
+    }
+
+    /// Asks for the cell or the leaf where a key's level is or would go. A level of the tree may lie in the
+    /// leaf `hint`; where there is none the tree's inner nodes are read.
+    #[inline]
+    pub(crate) fn near_key(&self, side: u32, key: i64, hint: u32) {
+        let head = &self.heads[side as usize];
+        let bit = head.step(side, key).and_then(|step| head.within(step));
+        if let (Some(bit), Some(window)) = (bit, self.windows.get(side as usize)) {
+            near(&window.0[bit as usize]);
+        } else if hint != NONE {
+            self.leaves.get(hint).near();
+        } else if head.node != NONE {
+            self.leaves.get(self.descend(head, key)).near();
         }
     }
 
@@ -109,44 +128,91 @@ impl Levels {
         self.count as usize
     }
 
-    /// The key's place on a side that is not empty.
+    /// The key's place in the tree; `None` when the tree is empty.
     #[inline]
-    fn spot(&self, root: &Root, key: i64) -> Spot {
-        let first = self.leaves.get(root.first);
-        let leaf = if root.height == 0 || key <= first.last_key() {
-            root.first
+    fn spot(&self, head: &Head, key: i64) -> Option<Spot> {
+        if head.node == NONE {
+            return None;
+        }
+        let first = self.leaves.get(head.first);
+        let leaf = if head.height == 0 || key <= first.last_key() {
+            head.first
         } else {
-            self.descend(root, key)
+            self.descend(head, key)
         };
         let (at, found) = self.leaves.get(leaf).position(key);
-        Spot { leaf, at, found }
+        Some(Spot { leaf, at, found })
     }
 
-    /// Adds an order of this size to its level, which is made if it isn't there.
+    /// Adds an order of this size to its level, which is made if it isn't there. The leaf that the level is in
+    /// now, for [`Levels::take`] to look into first; [`NONE`] in a window.
     #[inline]
-    pub(crate) fn join(&mut self, side: u32, key: i64, size: u32) -> Result<(), Full> {
-        let root = self.roots[side as usize];
-        if root.node != NONE {
-            let spot = self.spot(&root, key);
-            if spot.found {
+    pub(crate) fn join(&mut self, side: u32, key: i64, size: u32) -> Result<u32, Full> {
+        match self.place_for(side, key) {
+            Place::Cell(bit) => {
+                let cell = &mut self.windows[side as usize].0[bit];
+                let Some(sum) = cell.size.checked_add(size) else {
+                    let (sum, orders) = (u64::from(cell.size) + u64::from(size), cell.orders + 1);
+                    return Ok(self.spill(side, key, bit, sum, orders));
+                };
+                cell.size = sum;
+                cell.orders += 1;
+                Ok(NONE)
+            }
+            Place::Vacant(bit) => self.fill(side, bit, size, 1).map(|()| NONE),
+            Place::Tree => self.join_tree(side, key, size),
+        }
+    }
+
+    fn join_tree(&mut self, side: u32, key: i64, size: u32) -> Result<u32, Full> {
+        match self.spot(&self.heads[side as usize], key) {
+            Some(spot) if spot.found => {
                 let leaf = self.leaves.get_mut(spot.leaf);
                 leaf.sizes[spot.at] += u64::from(size);
                 leaf.orders[spot.at] += 1;
-                return Ok(());
+                Ok(spot.leaf)
             }
-            return self.insert(side, spot, key, u64::from(size), 1);
+            _ => self.grow(side, key, u64::from(size), 1),
         }
-        self.insert_first(side, key, u64::from(size), 1)
+    }
+
+    /// Adds a level to the tree.
+    fn grow(&mut self, side: u32, key: i64, size: u64, orders: u32) -> Result<u32, Full> {
+        if self.count == self.capacity {
+            return Err(Full);
+        }
+        self.count += 1;
+        Ok(self.plant(side, key, size, orders))
+    }
+
+    /// Takes a level off the tree.
+    fn remove(&mut self, side: u32, spot: Spot, key: i64) {
+        self.count -= 1;
+        self.uproot(side, spot, key);
+        if self.heads[side as usize].mixed {
+            self.look(side);
+        }
     }
 
     /// Takes size off a level, and with `leaves` set the order it belonged to. The level goes with
-    /// its last order. The level must be there: an order that rests has one.
+    /// its last order. The level must be there: an order that rests has one. `hint` is the leaf it was in
+    /// once, or [`NONE`].
     #[inline]
-    pub(crate) fn take(&mut self, side: u32, key: i64, size: u32, leaves: bool) {
-        let root = self.roots[side as usize];
-        assert!(root.node != NONE, "a resting order's side is empty");
-        let spot = self.spot(&root, key);
-        assert!(spot.found, "a resting order's level is missing");
+    pub(crate) fn take(&mut self, side: u32, key: i64, size: u32, leaves: bool, hint: u32) {
+        let Some(bit) = self.heads[side as usize].cell(side, key) else {
+            return self.take_tree(side, key, size, leaves, hint);
+        };
+        let cell = &mut self.windows[side as usize].0[bit];
+        cell.size -= size;
+        cell.orders -= u32::from(leaves);
+        if cell.orders == 0 {
+            assert_eq!(cell.size, 0, "a level without orders has size");
+            self.vacate(side, bit);
+        }
+    }
+
+    fn take_tree(&mut self, side: u32, key: i64, size: u32, leaves: bool, hint: u32) {
+        let spot = self.spot_from(hint, side, key);
         let leaf = self.leaves.get_mut(spot.leaf);
         leaf.sizes[spot.at] -= u64::from(size);
         leaf.orders[spot.at] -= u32::from(leaves);
@@ -156,81 +222,110 @@ impl Levels {
         }
     }
 
+    /// The place of a level that is in the tree. The hint is a guess that is always checked: a leaf of this
+    /// side that has the key is the one, since a tree has each key once; levels move, and then the tree tells.
+    #[inline]
+    fn spot_from(&self, hint: u32, side: u32, key: i64) -> Spot {
+        if hint != NONE {
+            let leaf = self.leaves.get(hint);
+            let (at, found) = leaf.position(key);
+            if found && leaf.side == side {
+                return Spot { leaf: hint, at, found };
+            }
+        }
+        match self.spot(&self.heads[side as usize], key) {
+            Some(spot) if spot.found => spot,
+            _ => panic!("a resting order's level is missing"),
+        }
+    }
+
     /// Sets a level's total size, zero removing it; whether that changed anything.
     pub(crate) fn set(&mut self, side: u32, key: i64, size: u32) -> Result<bool, Full> {
-        let size = u64::from(size);
-        let root = self.roots[side as usize];
-        if root.node == NONE {
-            if size == 0 {
-                return Ok(false);
+        let place = if size == 0 { self.place(side, key) } else { self.place_for(side, key) };
+        match (place, size) {
+            (Place::Vacant(_), 0) => Ok(false),
+            (Place::Vacant(bit), size) => self.fill(side, bit, size, 0).map(|()| true),
+            (Place::Cell(bit), 0) => {
+                self.vacate(side, bit);
+                Ok(true)
             }
-            return self.insert_first(side, key, size, 0).map(|()| true);
-        }
-        let spot = self.spot(&root, key);
-        if !spot.found {
-            if size == 0 {
-                return Ok(false);
+            (Place::Cell(bit), size) => {
+                let old = std::mem::replace(&mut self.windows[side as usize].0[bit].size, size);
+                Ok(old != size)
             }
-            return self.insert(side, spot, key, size, 0).map(|()| true);
+            (Place::Tree, size) => self.set_tree(side, key, u64::from(size)),
         }
-        if size == 0 {
-            self.remove(side, spot, key);
-            return Ok(true);
+    }
+
+    fn set_tree(&mut self, side: u32, key: i64, size: u64) -> Result<bool, Full> {
+        match (self.spot(&self.heads[side as usize], key), size) {
+            (Some(spot), 0) if spot.found => {
+                self.remove(side, spot, key);
+                Ok(true)
+            }
+            (Some(spot), size) if spot.found => {
+                let old = &mut self.leaves.get_mut(spot.leaf).sizes[spot.at];
+                Ok(std::mem::replace(old, size) != size)
+            }
+            (_, 0) => Ok(false),
+            (_, size) => self.grow(side, key, size, 0).map(|_| true),
         }
-        let old = &mut self.leaves.get_mut(spot.leaf).sizes[spot.at];
-        let changed = *old != size;
-        *old = size;
-        Ok(changed)
+    }
+
+    /// The key of the best level.
+    #[inline]
+    pub(crate) fn best_key(&self, side: u32) -> Option<i64> {
+        let head = &self.heads[side as usize];
+        let front = || head.key(side, head.base + i64::from(head.from_front().trailing_zeros()));
+        match head.bits {
+            0 => (head.node != NONE).then(|| self.leaves.get(head.first).keys[0]),
+            _ if !head.mixed => Some(front()),
+            _ => Some(front().min(self.leaves.get(head.first).keys[0])),
+        }
     }
 
     /// The best level.
     #[inline]
     pub(crate) fn best(&self, side: u32) -> Option<Level> {
-        let root = &self.roots[side as usize];
-        if root.node == NONE {
-            return None;
-        }
-        Some(self.leaves.get(root.first).level(0, side as usize))
+        self.iter(side).next()
     }
 
     /// Every level, best first.
     #[inline]
     pub(crate) fn iter(&self, side: u32) -> Iter<'_> {
-        let root = &self.roots[side as usize];
-        Iter { levels: self, side: side as usize, leaf: root.first, at: 0 }
+        let head = &self.heads[side as usize];
+        let (bits, step) = (head.from_front(), head.base);
+        Iter { levels: self, side, bits, step, leaf: head.first, at: 0 }
     }
 
     /// Writes the best levels, as many as there are and fit; how many.
     #[inline]
     pub(crate) fn write(&self, side: u32, out: &mut [Level]) -> usize {
         let mut written = 0;
-        let mut next = self.roots[side as usize].first;
-        while next != NONE && written < out.len() {
-            let leaf = self.leaves.get(next);
-            let take = leaf.len().min(out.len() - written);
-            for (at, level) in out[written..written + take].iter_mut().enumerate() {
-                *level = leaf.level(at, side as usize);
-            }
-            written += take;
-            next = leaf.next();
+        for (level, place) in self.iter(side).zip(out) {
+            *place = level;
+            written += 1;
         }
         written
     }
 
     /// Drops every side. O(sides).
     pub(crate) fn reset(&mut self) {
-        self.roots.fill(Root::EMPTY);
+        self.heads.fill(Head::EMPTY);
         self.leaves.reset();
         self.inners.reset();
         self.count = 0;
     }
 }
 
-/// The levels of one side, best first.
+/// The levels of one side, best first: those of the window and those of the tree, merged.
 #[derive(Clone, Debug)]
 pub(crate) struct Iter<'a> {
     levels: &'a Levels,
-    side: usize,
+    side: u32,
+    /// Cells of the window still to come, and the step of the first bit.
+    bits: u64,
+    step: i64,
     leaf: u32,
     at: usize,
 }
@@ -238,12 +333,36 @@ pub(crate) struct Iter<'a> {
 impl Iterator for Iter<'_> {
     type Item = Level;
 
+    #[inline]
     fn next(&mut self) -> Option<Level> {
+        let head = &self.levels.heads[self.side as usize];
+        if self.bits == 0 {
+            return self.next_of_tree();
+        }
+        let step = self.step + i64::from(self.bits.trailing_zeros());
+        let key = head.key(self.side, step);
+        if head.mixed && self.leaf != NONE && self.levels.leaves.get(self.leaf).keys[self.at] < key
+        {
+            return self.next_of_tree();
+        }
+        self.bits &= self.bits - 1;
+        let cell = &self.levels.windows[self.side as usize].0[step as usize % WINDOW as usize];
+        Some(Level {
+            price: price_of(key, self.side as usize),
+            size: cell.size.into(),
+            orders: cell.orders,
+            reserved: 0,
+        })
+    }
+}
+
+impl Iter<'_> {
+    fn next_of_tree(&mut self) -> Option<Level> {
         if self.leaf == NONE {
             return None;
         }
         let leaf = self.levels.leaves.get(self.leaf);
-        let level = leaf.level(self.at, self.side);
+        let level = leaf.level(self.at, self.side as usize);
         self.at += 1;
         if self.at == leaf.len() {
             self.leaf = leaf.next();

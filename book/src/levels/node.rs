@@ -3,6 +3,7 @@
 use candor_core::Level;
 
 use super::{NONE, price_of};
+use crate::near::near;
 
 /// Levels a leaf holds: with its header five cache lines, keys first.
 pub(super) const LEAF: usize = 15;
@@ -16,6 +17,8 @@ pub(super) trait Node: Clone {
     /// The next node of the same height, of worse prices; in the pool's free list the next free node.
     fn next(&self) -> u32;
     fn set_next(&mut self, next: u32);
+    /// It goes to the free list: nothing is to be found in it any more.
+    fn retire(&mut self);
     /// The first key. Of an inner node that is a bound: no key below it is smaller.
     fn first_key(&self) -> i64;
     /// Moves the last `n` entries of `left` to the front of `right`.
@@ -30,10 +33,16 @@ pub(super) trait Node: Clone {
 pub(super) struct Leaf {
     len: u32,
     next: u32,
+    /// [`NO_KEY`] behind the last.
     pub(super) keys: [i64; LEAF],
     pub(super) sizes: [u64; LEAF],
     pub(super) orders: [u32; LEAF],
+    /// Whose it is; of no meaning in the free list.
+    pub(super) side: u32,
 }
+
+/// Stands where a leaf has no level, so that a search needs not look how many there are.
+const NO_KEY: i64 = i64::MAX;
 
 /// Children in order of their keys. `keys[i]` is a lower bound of the keys below child `i` and above all
 /// below the children before it.
@@ -75,6 +84,16 @@ fn pull<T: Copy>(left: &mut [T], left_len: usize, right: &mut [T], right_len: us
 }
 
 impl Leaf {
+    /// Asks for all of its cache lines.
+    #[inline]
+    pub(super) fn near(&self) {
+        near(&self.keys[0]);
+        near(&self.keys[8]);
+        near(&self.sizes[1]);
+        near(&self.sizes[9]);
+        near(&self.orders[14]);
+    }
+
     /// The worst key it holds.
     #[inline]
     pub(super) fn last_key(&self) -> i64 {
@@ -84,10 +103,10 @@ impl Leaf {
     /// Where the key is or would go, and whether it is there.
     #[inline]
     pub(super) fn position(&self, key: i64) -> (usize, bool) {
-        let keys = &self.keys[..self.len as usize];
-        // From the best: most of what happens, happens there.
-        let at = keys.iter().position(|k| *k >= key).unwrap_or(keys.len());
-        (at, keys.get(at) == Some(&key))
+        // All of them and no branch: where a level is can't be foreseen, and a wrong guess costs more.
+        let at = self.keys.iter().map(|k| usize::from(*k < key)).sum::<usize>();
+        let at = at.min(self.len as usize);
+        (at, at < self.len as usize && self.keys[at] == key)
     }
 
     #[inline]
@@ -122,6 +141,7 @@ impl Leaf {
         close(&mut self.sizes, len, at);
         close(&mut self.orders, len, at);
         self.len -= 1;
+        self.keys[len - 1] = NO_KEY;
     }
 }
 
@@ -153,8 +173,14 @@ impl Inner {
 }
 
 impl Node for Leaf {
-    const EMPTY: Leaf =
-        Leaf { len: 0, next: NONE, keys: [0; LEAF], sizes: [0; LEAF], orders: [0; LEAF] };
+    const EMPTY: Leaf = Leaf {
+        len: 0,
+        next: NONE,
+        keys: [NO_KEY; LEAF],
+        sizes: [0; LEAF],
+        orders: [0; LEAF],
+        side: NONE,
+    };
 
     #[inline]
     fn len(&self) -> usize {
@@ -170,6 +196,10 @@ impl Node for Leaf {
         self.next = next;
     }
 
+    fn retire(&mut self) {
+        self.side = NONE;
+    }
+
     fn first_key(&self) -> i64 {
         self.keys[0]
     }
@@ -181,6 +211,8 @@ impl Node for Leaf {
         push(&left.orders, l, &mut right.orders, r, n);
         left.len -= n as u32;
         right.len += n as u32;
+        left.keys[l - n..l].fill(NO_KEY);
+        right.side = left.side;
     }
 
     fn pull_left(left: &mut Leaf, right: &mut Leaf, n: usize) {
@@ -190,6 +222,7 @@ impl Node for Leaf {
         pull(&mut left.orders, l, &mut right.orders, r, n);
         left.len += n as u32;
         right.len -= n as u32;
+        right.keys[r - n..r].fill(NO_KEY);
     }
 }
 
@@ -207,6 +240,8 @@ impl Node for Inner {
     fn set_next(&mut self, next: u32) {
         self.next = next;
     }
+
+    fn retire(&mut self) {}
 
     fn first_key(&self) -> i64 {
         self.keys[0]
@@ -283,7 +318,9 @@ impl<N: Node> Pool<N> {
     }
 
     pub(super) fn release(&mut self, node: u32) {
-        self.nodes[node as usize].set_next(self.free);
+        let retired = &mut self.nodes[node as usize];
+        retired.retire();
+        retired.set_next(self.free);
         self.free = node;
         self.used -= 1;
     }

@@ -1,9 +1,7 @@
 //! How a side's tree grows and shrinks. What needs no change of shape is in the parent module.
 
 use super::node::{Inner, Node, Pool};
-use super::{
-    Full, INNER_MERGE, INNER_MIN, LEAF_MERGE, LEAF_MIN, Levels, NONE, Root, Spot, price_of,
-};
+use super::{Head, INNER_MERGE, INNER_MIN, LEAF_MERGE, LEAF_MIN, Levels, NONE, Spot, price_of};
 
 /// Inner nodes above a leaf, at most: with 2^30 levels there are 2^28 leaves at most, and each
 /// height divides by five at least, but for the root.
@@ -14,7 +12,7 @@ type Path = [(u32, usize); HEIGHT];
 
 impl Levels {
     /// The leaf that has the key or would get it.
-    pub(super) fn descend(&self, root: &Root, key: i64) -> u32 {
+    pub(super) fn descend(&self, root: &Head, key: i64) -> u32 {
         let mut node = root.node;
         for _ in 0..root.height {
             let inner = self.inners.get(node);
@@ -24,10 +22,10 @@ impl Levels {
     }
 
     /// [`Levels::descend`] with the way there.
-    fn path(&self, root: &Root, key: i64) -> (Path, u32) {
+    fn path(&self, root: &Head, key: i64) -> (Path, u32) {
         let mut path = [(NONE, 0); HEIGHT];
         let mut node = root.node;
-        for step in path[..root.height as usize].iter_mut().rev() {
+        for step in path[..usize::from(root.height)].iter_mut().rev() {
             let inner = self.inners.get(node);
             let at = inner.child_for(key);
             *step = (node, at);
@@ -36,63 +34,58 @@ impl Levels {
         (path, node)
     }
 
-    /// Adds the first level of an empty side.
-    pub(super) fn insert_first(
-        &mut self,
-        side: u32,
-        key: i64,
-        size: u64,
-        orders: u32,
-    ) -> Result<(), Full> {
-        if self.count == self.capacity {
-            return Err(Full);
-        }
-        let node = self.leaves.alloc();
-        self.leaves.get_mut(node).insert(0, key, size, orders);
-        self.roots[side as usize] = Root { node, first: node, height: 0, len: 1 };
-        self.count += 1;
-        Ok(())
-    }
-
-    /// Adds a level that isn't there, at its spot.
-    pub(super) fn insert(
-        &mut self,
-        side: u32,
-        spot: Spot,
-        key: i64,
-        size: u64,
-        orders: u32,
-    ) -> Result<(), Full> {
+    /// Puts a level into the tree that isn't there; the leaf it is in then.
+    pub(super) fn plant(&mut self, side: u32, key: i64, size: u64, orders: u32) -> u32 {
+        self.note(side, key);
+        self.heads[side as usize].len += 1;
+        let head = self.heads[side as usize];
+        let Some(spot) = self.spot(&head, key) else {
+            let node = self.leaves.alloc();
+            let leaf = self.leaves.get_mut(node);
+            leaf.side = side;
+            leaf.insert(0, key, size, orders);
+            let head = &mut self.heads[side as usize];
+            (head.node, head.first, head.height) = (node, node, 0);
+            return node;
+        };
         debug_assert!(!spot.found);
-        if self.count == self.capacity {
-            return Err(Full);
-        }
-        self.count += 1;
-        self.roots[side as usize].len += 1;
         let leaf = self.leaves.get_mut(spot.leaf);
         if leaf.is_full() {
-            self.insert_and_split(side, key, size, orders);
-        } else {
-            leaf.insert(spot.at, key, size, orders);
+            return self.insert_and_split(side, key, size, orders);
         }
-        Ok(())
+        leaf.insert(spot.at, key, size, orders);
+        spot.leaf
     }
 
-    /// Adds a level to a leaf that is full: it splits, and so may those above it.
-    fn insert_and_split(&mut self, side: u32, key: i64, size: u64, orders: u32) {
-        let root = self.roots[side as usize];
+    /// The tree's first level at a key or behind it: its place, key, size and orders.
+    pub(super) fn next_from(&self, side: u32, key: i64) -> Option<(Spot, i64, u64, u32)> {
+        let spot = self.spot(&self.heads[side as usize], key)?;
+        let leaf = self.leaves.get(spot.leaf);
+        let (node, at) = if spot.at < leaf.len() { (spot.leaf, spot.at) } else { (leaf.next(), 0) };
+        if node == NONE {
+            return None;
+        }
+        let leaf = self.leaves.get(node);
+        let spot = Spot { leaf: node, at, found: true };
+        Some((spot, leaf.keys[at], leaf.sizes[at], leaf.orders[at]))
+    }
+
+    /// Adds a level to a leaf that is full: it splits, and so may those above it. The leaf it is in then.
+    fn insert_and_split(&mut self, side: u32, key: i64, size: u64, orders: u32) -> u32 {
+        let root = self.heads[side as usize];
         let (path, leaf) = self.path(&root, key);
         let (mut bound, mut child) = split(&mut self.leaves, leaf);
-        let half = self.leaves.get_mut(if key < bound { leaf } else { child });
+        let into = if key < bound { leaf } else { child };
+        let half = self.leaves.get_mut(into);
         let (at, found) = half.position(key);
         assert!(!found, "a level inserted twice");
         half.insert(at, key, size, orders);
 
-        for &(node, at) in &path[..root.height as usize] {
+        for &(node, at) in &path[..usize::from(root.height)] {
             let inner = self.inners.get_mut(node);
             if !inner.is_full() {
                 inner.insert(at + 1, bound, child);
-                return;
+                return into;
             }
             let (upper, right) = split(&mut self.inners, node);
             let left_len = self.inners.get(node).len();
@@ -109,17 +102,17 @@ impl Levels {
         let inner = self.inners.get_mut(node);
         inner.insert(0, i64::MIN, root.node);
         inner.insert(1, bound, child);
-        let root = &mut self.roots[side as usize];
+        let root = &mut self.heads[side as usize];
         root.node = node;
         root.height += 1;
-        assert!(root.height as usize <= HEIGHT, "a tree of impossible height");
+        assert!(usize::from(root.height) <= HEIGHT, "a tree of impossible height");
+        into
     }
 
-    /// Removes the level at its spot.
-    pub(super) fn remove(&mut self, side: u32, spot: Spot, key: i64) {
+    /// Takes the level at its spot out of the tree.
+    pub(super) fn uproot(&mut self, side: u32, spot: Spot, key: i64) {
         debug_assert!(spot.found);
-        self.count -= 1;
-        let root = &mut self.roots[side as usize];
+        let root = &mut self.heads[side as usize];
         root.len -= 1;
         let leaf = self.leaves.get_mut(spot.leaf);
         leaf.remove(spot.at);
@@ -129,16 +122,16 @@ impl Levels {
         if root.height > 0 {
             self.refill(side, key);
         } else if leaf.len() == 0 {
-            *root = Root::EMPTY;
+            (root.node, root.first, root.mixed) = (NONE, NONE, false);
             self.leaves.release(spot.leaf);
         }
     }
 
     /// Restores the minimum of the leaf the key was in, and of those above it.
     fn refill(&mut self, side: u32, key: i64) {
-        let root = self.roots[side as usize];
+        let root = self.heads[side as usize];
         let (path, leaf) = self.path(&root, key);
-        let height = root.height as usize;
+        let height = usize::from(root.height);
         debug_assert!(self.leaves.get(leaf).len() < LEAF_MIN);
         let (parent, at) = path[0];
         if !settle(&mut self.leaves, self.inners.get_mut(parent), at, LEAF_MERGE) {
@@ -159,7 +152,7 @@ impl Levels {
         }
         let top = self.inners.get(root.node);
         if top.len() == 1 {
-            let root_now = &mut self.roots[side as usize];
+            let root_now = &mut self.heads[side as usize];
             root_now.node = top.children[0];
             root_now.height -= 1;
             self.inners.release(root.node);
@@ -168,8 +161,8 @@ impl Levels {
 
     /// Drops all levels of a side. O(nodes).
     pub(crate) fn clear(&mut self, side: u32) {
-        let root = std::mem::replace(&mut self.roots[side as usize], Root::EMPTY);
-        self.count -= root.len;
+        let root = std::mem::replace(&mut self.heads[side as usize], Head::EMPTY);
+        self.count -= root.count();
         let mut leftmost = root.node;
         for _ in 0..root.height {
             let below = self.inners.get(leftmost).children[0];
@@ -182,9 +175,12 @@ impl Levels {
     /// Asserts every rule of every tree and of the pools.
     pub(crate) fn check(&self) {
         let (mut count, mut leaves, mut inners) = (0, 0, 0);
-        for (side, root) in self.roots.iter().enumerate() {
+        for (side, root) in self.heads.iter().enumerate() {
+            self.check_window(side as u32);
+            count += root.bits.count_ones();
             if root.node == NONE {
                 assert_eq!((root.first, root.height, root.len), (NONE, 0, 0));
+                assert!(!root.mixed);
                 continue;
             }
             let (mut nodes, mut height) = (vec![(root.node, i64::MIN, None)], root.height);
@@ -217,7 +213,7 @@ impl Levels {
         }
     }
 
-    fn check_inner(&self, root: &Root, (node, low, high): Bounded) -> Vec<Bounded> {
+    fn check_inner(&self, root: &Head, (node, low, high): Bounded) -> Vec<Bounded> {
         let inner = self.inners.get(node);
         let least = if node == root.node { 2 } else { INNER_MIN };
         assert!(inner.len() >= least, "an inner node below its minimum");
@@ -229,12 +225,13 @@ impl Levels {
         (0..keys.len()).map(bounded).collect()
     }
 
-    fn check_leaf(&self, root: &Root, side: usize, (node, low, high): Bounded) -> u32 {
+    fn check_leaf(&self, root: &Head, side: usize, (node, low, high): Bounded) -> u32 {
         let leaf = self.leaves.get(node);
         let least = if node == root.node { 1 } else { LEAF_MIN };
         assert!(leaf.len() >= least, "a leaf below its minimum");
         let keys = &leaf.keys[..leaf.len()];
         assert!(keys.windows(2).all(|pair| pair[0] < pair[1]));
+        assert_eq!(leaf.side as usize, side, "a leaf of another side");
         assert!(keys[0] >= low);
         assert!(high.is_none_or(|high| keys[keys.len() - 1] < high));
         assert!(keys.iter().all(|key| price_of(*key, side).0 >= 0));
@@ -295,6 +292,7 @@ fn release_chain<N: Node>(pool: &mut Pool<N>, first: u32) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Full;
     use super::*;
 
     fn keys(levels: &Levels, side: u32) -> Vec<i64> {
@@ -304,7 +302,7 @@ mod tests {
 
     /// Thins every leaf of a side down to its minimum, from keys that leave it at once.
     fn thin(levels: &mut Levels, side: u32) {
-        let mut leaf = levels.roots[side as usize].first;
+        let mut leaf = levels.heads[side as usize].first;
         while leaf != NONE {
             while levels.leaves.get(leaf).len() > LEAF_MIN {
                 let key = levels.leaves.get(leaf).keys[0];
@@ -320,7 +318,7 @@ mod tests {
     #[test]
     fn the_pools_hold_the_worst_case_and_no_leaf_more() {
         for (capacity, symbols) in [(40, 3), (200, 9), (2_000, 5), (2_000, 600), (5_000, 1)] {
-            let mut levels = Levels::new(capacity, symbols);
+            let mut levels = Levels::with_windows(0, capacity, symbols);
             let sides = symbols as u32 * 2;
             let mut next = 0;
             // One side takes everything, as thin as can be; each thinning makes room for more.
@@ -352,7 +350,7 @@ mod tests {
     #[test]
     fn the_leaf_bound_is_reached() {
         let (capacity, symbols) = (2_000, 5);
-        let mut levels = Levels::new(capacity, symbols);
+        let mut levels = Levels::with_windows(0, capacity, symbols);
         let mut next = 0;
         for _ in 0..60 {
             while levels.count() + 9 < capacity {
@@ -379,20 +377,20 @@ mod tests {
             Box::new(|i| i * 1_009 % N),
             Box::new(|i| if i % 2 == 0 { i / 2 } else { N - 1 - i / 2 }),
         ];
-        let mut levels = Levels::new(N as usize, 2);
+        let mut levels = Levels::with_windows(0, N as usize, 2);
         for insert in &orders {
             for remove in &orders {
                 for i in 0..N {
-                    assert_eq!(levels.join(3, insert(i), 5), Ok(()));
+                    assert!(levels.join(3, insert(i), 5).is_ok());
                     if i % 250 == 0 {
                         levels.check();
                     }
                 }
-                assert!(levels.roots[3].height >= 2);
+                assert!(levels.heads[3].height >= 2);
                 assert_eq!(keys(&levels, 3), rising);
                 assert_eq!(levels.join(3, N, 5), Err(Full));
                 for i in 0..N {
-                    levels.take(3, remove(i), 5, true);
+                    levels.take(3, remove(i), 5, true, NONE);
                     if i % 250 == 0 {
                         levels.check();
                     }
@@ -405,7 +403,7 @@ mod tests {
 
     #[test]
     fn clearing_gives_every_node_back() {
-        let mut levels = Levels::new(3_000, 2);
+        let mut levels = Levels::with_windows(0, 3_000, 2);
         for _ in 0..3 {
             for key in 0..1_000 {
                 assert_eq!(levels.set(1, key, 1), Ok(true));

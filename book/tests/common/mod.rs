@@ -98,7 +98,9 @@ impl Pair {
         for side in SIDES {
             let levels: Vec<Level> = self.real.levels(index, side).collect();
             assert_eq!(levels, self.twin.levels(index, side), "{side:?} levels of {symbol}");
-            assert_eq!(self.real.best(index, side), self.twin.best(index, side));
+            let best = self.twin.best(index, side);
+            assert_eq!(self.real.best(index, side), best);
+            assert_eq!(self.real.best_price(index, side), best.map(|level| level.price));
         }
         let best = SIDES.map(|side| self.twin.best(index, side).map(|level| level.price));
         let crossed = matches!(best, [Some(bid), Some(ask)] if bid > ask);

@@ -32,6 +32,9 @@ pub(crate) struct Tally {
 /// No symbol has this locate.
 const NOBODY: u32 = u32::MAX;
 
+/// Messages that are looked ahead over where they are there to be: of a file, of a long burst.
+pub(crate) const BLOCK: usize = 64;
+
 /// Messages between two looks at how many orders rest.
 const LOOK: u64 = 64;
 
@@ -41,6 +44,7 @@ pub(crate) struct Market {
     locates: Vec<u32>,
     tally: Tally,
     number: u64,
+    block: Vec<(Option<SymbolIndex>, Message)>,
 }
 
 impl Market {
@@ -52,6 +56,7 @@ impl Market {
             locates: vec![NOBODY; 1 << 16],
             tally: Tally::default(),
             number: 0,
+            block: Vec::with_capacity(BLOCK),
         }
     }
 
@@ -73,7 +78,7 @@ impl Market {
     fn apply(&mut self, symbol: SymbolIndex, message: &Message) -> bool {
         let change = self.books.apply(symbol, SeqNo(self.number), message);
         self.tally.faults += u64::from(change.is_err());
-        let price = |side| self.books.best(symbol, side).map_or(0, |level| level.price.0 as u64);
+        let price = |side| self.books.best_price(symbol, side).map_or(0, |price| price.0 as u64);
         let prices = price(Side::Bid) ^ price(Side::Ask).rotate_left(32);
         self.tally.prices = self.tally.prices.rotate_left(1) ^ prices;
         change.is_ok_and(|change| change.any())
@@ -98,6 +103,49 @@ impl Market {
             if let Some(symbol) = self.symbol(&message) {
                 self.apply(symbol, &message);
             }
+        }
+    }
+
+    /// Takes up to so many messages, and asks for what they need; whether there were any.
+    #[inline]
+    fn gather<'a>(&mut self, messages: &mut impl Iterator<Item = &'a [u8]>, each: usize) -> bool {
+        self.block.clear();
+        for bytes in messages.take(each) {
+            let Ok(message) = Format::NasdaqItch50.decode(bytes) else {
+                self.tally.faults += 1;
+                continue;
+            };
+            let symbol = self.symbol(&message);
+            if let Some(symbol) = symbol
+                && each > 1
+            {
+                self.books.foresee(symbol, &message.event);
+            }
+            self.block.push((symbol, message));
+        }
+        if each > 1 {
+            for (symbol, message) in &self.block {
+                if let Some(symbol) = symbol {
+                    self.books.approach(*symbol, &message.event);
+                }
+            }
+        }
+        !self.block.is_empty()
+    }
+
+    /// Takes so many messages at a time, all of which are there before the first is applied.
+    pub(crate) fn ahead(&mut self, file: &[u8], each: usize) {
+        let mut messages = messages(file);
+        while self.gather(&mut messages, each) {
+            let mut block = std::mem::take(&mut self.block);
+            for (symbol, message) in &block {
+                self.count();
+                if let Some(symbol) = symbol {
+                    self.apply(*symbol, message);
+                }
+            }
+            block.clear();
+            self.block = block;
         }
     }
 
@@ -156,30 +204,24 @@ impl Published {
     /// Takes packets of so many messages: an event for each message, and behind each packet a book for each
     /// symbol that changed.
     pub(crate) fn packets(&mut self, file: &[u8], each: usize) {
-        let mut in_packet = 0;
-        for bytes in messages(file) {
-            let Ok(message) = Format::NasdaqItch50.decode(bytes) else {
-                self.market.tally.faults += 1;
-                continue;
-            };
-            self.market.count();
-            let symbol = self.market.symbol(&message);
-            if let Some(symbol) = symbol
-                && self.market.apply(symbol, &message)
-                && !self.is_dirty[symbol.0 as usize]
-            {
-                self.is_dirty[symbol.0 as usize] = true;
-                self.dirty.push(symbol);
+        let mut messages = messages(file);
+        while self.market.gather(&mut messages, each) {
+            let block = std::mem::take(&mut self.market.block);
+            for (symbol, message) in &block {
+                self.market.count();
+                if let Some(symbol) = symbol
+                    && self.market.apply(*symbol, message)
+                    && !self.is_dirty[symbol.0 as usize]
+                {
+                    self.is_dirty[symbol.0 as usize] = true;
+                    self.dirty.push(*symbol);
+                }
+                let number = self.market.number;
+                self.heap.lane.event(0, *symbol, SeqNo(number), Mono(number), message);
             }
-            let number = self.market.number;
-            self.heap.lane.event(0, symbol, SeqNo(number), Mono(number), &message);
-            in_packet += 1;
-            if in_packet == each {
-                in_packet = 0;
-                self.show();
-            }
+            self.market.block = block;
+            self.show();
         }
-        self.show();
     }
 
     fn show(&mut self) {

@@ -5,6 +5,8 @@ use std::hint::black_box;
 use candor_bench::floors::{BOOK_WORDS, BareRecord, BareSlot, Scattered, bare_push, bare_ring};
 use candor_core::limits::EVENTS;
 
+use crate::books::BLOCK;
+
 /// Two dependent loads for each message, one message after the other.
 pub(crate) fn loads(memory: &Scattered, messages: u64) {
     let mut last = 0;
@@ -13,6 +15,21 @@ pub(crate) fn loads(memory: &Scattered, messages: u64) {
         last = memory.two_loads(number ^ (last & 1));
     }
     black_box(last);
+}
+
+/// The same for blocks of messages: the first loads of a block overlap, then the second.
+pub(crate) fn overlapped_loads(memory: &Scattered, messages: u64) {
+    let mut found = [0; BLOCK];
+    let mut sum = 0;
+    for block in 0..messages.div_ceil(BLOCK as u64) {
+        for (number, found) in (block * BLOCK as u64..).zip(&mut found) {
+            *found = memory.first_load(number);
+        }
+        for found in found {
+            sum ^= memory.second_load(found);
+        }
+    }
+    black_box(sum);
 }
 
 /// Bare slots and a bare ring, as many as a region has.

@@ -12,7 +12,7 @@ use candor_decoders::Format;
 use candor_decoders::nasdaq::itch50::Prefix;
 use candor_decoders::stream::Framing;
 
-use crate::books::{Market, Published, Room, Tally};
+use crate::books::{BLOCK, Market, Published, Room, Tally};
 use crate::floor::{self, Bare};
 
 /// How the file marks its messages off.
@@ -64,6 +64,8 @@ pub(crate) enum Stage {
     Framing,
     Decode,
     DecodeLazy,
+    Books,
+    BooksInPackets,
     BooksOneByOne,
     Publish,
     PublishOneByOne,
@@ -73,15 +75,18 @@ pub(crate) enum Stage {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Floor {
     Walk,
+    Overlapped,
     Loads,
     Publication,
 }
 
 impl Stage {
-    pub(crate) const ALL: [Stage; 6] = [
+    pub(crate) const ALL: [Stage; 8] = [
         Stage::Framing,
         Stage::Decode,
         Stage::DecodeLazy,
+        Stage::Books,
+        Stage::BooksInPackets,
         Stage::BooksOneByOne,
         Stage::Publish,
         Stage::PublishOneByOne,
@@ -92,6 +97,8 @@ impl Stage {
             Stage::Framing => "framing",
             Stage::Decode => "decode",
             Stage::DecodeLazy => "decode-lazy",
+            Stage::Books => "books",
+            Stage::BooksInPackets => "books-in-packets",
             Stage::BooksOneByOne => "books-one-by-one",
             Stage::Publish => "publish",
             Stage::PublishOneByOne => "publish-one-by-one",
@@ -103,6 +110,10 @@ impl Stage {
             Stage::Framing => "each message found by its length",
             Stage::Decode => "each message normalised",
             Stage::DecodeLazy => "type, symbol and time of each",
+            Stage::Books => {
+                "decoded, applied to its book, best prices read; 64 messages known ahead"
+            }
+            Stage::BooksInPackets => "the same, 20 messages known ahead",
             Stage::BooksOneByOne => {
                 "decoded, applied to its book, best prices read; nothing known of the next"
             }
@@ -114,6 +125,7 @@ impl Stage {
     const fn floor(self) -> Floor {
         match self {
             Stage::Framing | Stage::Decode | Stage::DecodeLazy => Floor::Walk,
+            Stage::Books | Stage::BooksInPackets => Floor::Overlapped,
             Stage::BooksOneByOne => Floor::Loads,
             Stage::Publish | Stage::PublishOneByOne => Floor::Publication,
         }
@@ -124,6 +136,9 @@ impl Floor {
     pub(crate) const fn about(self) -> &'static str {
         match self {
             Floor::Walk => "a loop over lengths and type bytes",
+            Floor::Overlapped => {
+                "that loop and two dependent loads, 64 messages asking for theirs at once"
+            }
             Floor::Loads => "that loop and two dependent loads from as much memory",
             Floor::Publication => "all that, a bare record each and a bare lock over each book",
         }
@@ -242,6 +257,8 @@ impl Bench<'_> {
                 };
                 self.whole(work)
             }
+            Stage::Books => self.ahead(stage, BLOCK),
+            Stage::BooksInPackets => self.ahead(stage, PACKET),
             Stage::BooksOneByOne => {
                 let mut market = Market::new(self.room, self.input.symbols);
                 let ((), took) = self.time(|| market.one_by_one(file));
@@ -251,6 +268,14 @@ impl Bench<'_> {
             Stage::Publish => self.publish(stage, PACKET),
             Stage::PublishOneByOne => self.publish(stage, 1),
         }
+    }
+
+    fn ahead(&mut self, stage: Stage, each: usize) -> Result<(f64, u64), String> {
+        let mut market = Market::new(self.room, self.input.symbols);
+        let file = black_box(&self.input.bytes[..]);
+        let ((), took) = self.time(|| market.ahead(file, each));
+        self.agree(stage, market.tally())?;
+        Ok((took, 0))
     }
 
     fn whole(&self, work: impl FnOnce() -> usize) -> Result<(f64, u64), String> {
@@ -291,8 +316,11 @@ impl Bench<'_> {
         }
         let count = self.input.messages;
         let memory = Scattered::new(self.books_bytes as usize);
-        let (work, took) = self.time(|| floor::loads(&memory, count));
-        let () = work;
+        if floor == Floor::Overlapped {
+            let ((), took) = self.time(|| floor::overlapped_loads(&memory, count));
+            return walked + took;
+        }
+        let ((), took) = self.time(|| floor::loads(&memory, count));
         if floor == Floor::Loads {
             return walked + took;
         }

@@ -15,6 +15,10 @@ use candor_bench::day::Plan;
 use candor_bench::stopwatch::Stopwatch;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+/// As in the handler.
+#[global_allocator]
+static MEMORY: candor::memory::LargePages = candor::memory::LargePages;
+
 #[derive(Parser)]
 #[command(name = "candor-bench", about = "Measures Candor beside the machine's floors")]
 struct Arguments {
