@@ -19,7 +19,7 @@ impl Books {
         };
         let order = match *event {
             Event::Replace { order, new_order, .. } => {
-                orders.near(new_order);
+                orders.near(new_order, symbol.0);
                 order
             }
             Event::Add { order, .. }
@@ -28,7 +28,7 @@ impl Books {
             | Event::Delete { order } => order,
             _ => return,
         };
-        orders.near(order);
+        orders.near(order, symbol.0);
         self.near_symbol(levels, symbol);
     }
 

@@ -41,8 +41,8 @@ pub(crate) const NO_LEVEL: Level = Level { price: Price(0), size: 0, orders: 0, 
 impl Books {
     /// Empty books for no symbol yet. Allocates everything, and writes it, so that no page is first
     /// touched during the day: 32 bytes a slot of the order table (a power of two, at least twice the
-    /// orders), 160 bytes a level, at most 2,400 a symbol, 24 a trade.
-    /// With the limits of `candor_core` and 16,384 symbols that is 222 MB.
+    /// orders) and half as much as a slot for each order in its ring, 16 MiB at most; 160 bytes a level, at
+    /// most 2,400 a symbol, 24 a trade. With the limits of `candor_core` and 16,384 symbols that is 239 MB.
     ///
     /// # Panics
     /// When a capacity is beyond what [`Capacity`] says.
@@ -215,12 +215,13 @@ impl Books {
         price.map_or(Ok(()), not_negative)?;
         not_zero(size)?;
         let slot = resting(orders, symbol, order)?;
-        let own = orders.at(slot).price();
-        if size > orders.at(slot).size {
+        let resting = orders.at(slot, order);
+        let own = resting.price();
+        if size > resting.size {
             return Err(Fault::BadSize);
         }
         self.summaries[symbol.0 as usize].can_count(size.into(), counts)?;
-        shrink(orders, levels, slot, size);
+        shrink(orders, levels, slot, order, size);
         Ok(price.unwrap_or(own))
     }
 
@@ -229,10 +230,10 @@ impl Books {
         let (orders, levels) = by_order(&mut self.store)?;
         not_zero(size)?;
         let slot = resting(orders, symbol, order)?;
-        if size > orders.at(slot).size {
+        if size > orders.at(slot, order).size {
             return Err(Fault::BadSize);
         }
-        shrink(orders, levels, slot, size);
+        shrink(orders, levels, slot, order, size);
         Ok(())
     }
 
@@ -240,8 +241,8 @@ impl Books {
     fn delete(&mut self, symbol: SymbolIndex, order: u64) -> Result<(), Fault> {
         let (orders, levels) = by_order(&mut self.store)?;
         let slot = resting(orders, symbol, order)?;
-        let size = orders.at(slot).size;
-        shrink(orders, levels, slot, size);
+        let size = orders.at(slot, order).size;
+        shrink(orders, levels, slot, order, size);
         Ok(())
     }
 
@@ -261,7 +262,7 @@ impl Books {
         if new_order != order {
             vacant(orders, new_order)?;
         }
-        let old = *orders.at(slot);
+        let old = orders.at(slot, order);
         let key = key_of(price, old.book_side());
         // The old order goes first: it may be the one that makes room for the new level. If there is no
         // room its own level is still there, as its going made none, and takes it back.
@@ -400,7 +401,7 @@ impl Books {
         self.trades.reset();
         match &mut self.store {
             Store::ByOrder { orders, levels } => {
-                (0..self.symbols).for_each(|symbol| orders.clear(symbol));
+                orders.reset(self.symbols);
                 levels.reset();
             }
             Store::ByLevel { levels } => levels.reset(),
@@ -432,7 +433,7 @@ fn not_zero(size: u32) -> Result<(), Fault> {
 fn vacant(orders: &Orders, order: u64) -> Result<usize, Fault> {
     match orders.find(order) {
         Slot::Vacant(slot) => Ok(slot),
-        Slot::Found(slot) => Err(Fault::DuplicateOrder { owner: orders.at(slot).symbol() }),
+        Slot::Found(slot) => Err(Fault::DuplicateOrder { owner: orders.at(slot, order).symbol() }),
     }
 }
 
@@ -442,14 +443,14 @@ fn resting(orders: &Orders, symbol: SymbolIndex, order: u64) -> Result<usize, Fa
     let Slot::Found(slot) = orders.find(order) else {
         return Err(Fault::UnknownOrder);
     };
-    let owner = orders.at(slot).symbol();
+    let owner = orders.at(slot, order).symbol();
     if owner == symbol { Ok(slot) } else { Err(Fault::WrongSymbol { owner }) }
 }
 
 /// Takes size off an order and its level; the order goes with the last of it.
 #[inline]
-fn shrink(orders: &mut Orders, levels: &mut Levels, slot: usize, size: u32) {
-    let order = *orders.at(slot);
+fn shrink(orders: &mut Orders, levels: &mut Levels, slot: usize, id: u64, size: u32) {
+    let order = orders.at(slot, id);
     let whole = order.size == size;
     levels.take(order.side, order.key, size, whole, order.leaf);
     if whole {

@@ -59,7 +59,9 @@
 //!
 //! # Cost
 //!
-//! An order is found in expected O(1), in one cache line, at most half of the table's slots being live. A level
+//! An order is found in expected O(1), in one cache line: the last million ids by themselves, older ones by their
+//! hash, at most half of the table's slots being live. An id that leaps ahead of the last one by up to 1,024 moves as many
+//! places of the ring on, and what rests there to the table: 50 µs at worst, never in a row of close ids. A level
 //! within sixty-four steps of where the best price is, or was, is found by arithmetic, in one cache line; others
 //! in O(log n) of the side's n levels. `view` reads two to eight cache lines a side where prices lie close
 //! together. A window that slides moves at most 64 levels out and looks at 128 to move in: some microseconds,

@@ -1,11 +1,13 @@
-//! Resting orders by id: open addressing, linear probing, deletion by shifting back.
+//! Resting orders by id. The youngest lie in a ring by their ids, which venues count up: no hashing, and neighbours in
+//! time are neighbours in memory. Those that outlive the ring, and those whose ids don't count up, are in a table: open
+//! addressing, linear probing, deletion by shifting back.
 //!
 //! An order of a cleared symbol isn't searched for: the symbol's epoch moves on, its entries are dead
 //! from then on, and each insertion sweeps a few slots until no dead entry is left.
 
 use candor_core::{Price, Side, SymbolIndex};
 
-use crate::levels::price_of;
+use crate::levels::{NONE, price_of};
 use crate::near::near;
 
 /// Slots swept with each insertion while dead entries are left.
@@ -45,13 +47,53 @@ impl Order {
     }
 }
 
-/// A symbol's part of the table.
+/// An order in the ring, where its place says its id. Four to a cache line.
+#[derive(Clone, Copy, Debug)]
+#[repr(C, align(16))]
+struct Young {
+    key: i64,
+    /// Zero where nothing rests.
+    size: u32,
+    side: u32,
+}
+
+const _: () = assert!(size_of::<Young>() == 16);
+
+impl Young {
+    const EMPTY: Young = Young { key: 0, size: 0, side: 0 };
+
+    fn order(self, id: u64) -> Order {
+        let Young { key, size, side } = self;
+        Order { id, key, size, side, epoch: 0, leaf: NONE }
+    }
+}
+
+/// Ids the ring spans, at most: 16 MiB. Of the orders that go on a busy feed, most are no older.
+const RING: usize = 1 << 20;
+
+/// Ids the ring's head goes over with one order, at most. One that is further ahead goes to the table.
+const JUMP: u64 = 1_024;
+
+/// Places of the ring that are emptied with each order that is too far ahead for it.
+const DRAIN: u64 = 4;
+
+/// How far ahead of the ring's head a survivor's place in the table is asked for.
+const OUTLOOK: u64 = 64;
+
+/// Marks a slot as one of the ring.
+const YOUNG: usize = 1 << (usize::BITS - 1);
+
+/// A symbol's part of both.
 #[derive(Clone, Copy, Debug)]
 struct Owner {
-    /// Entries with another epoch than this are dead.
+    /// Entries of the table with another epoch than this are dead.
     epoch: u32,
     /// Its live orders.
     live: u32,
+    /// Those of them in the table.
+    old: u32,
+    /// Entries of the ring under lower ids than this are dead.
+    since: u64,
 }
 
 /// Where an id is, or would go.
@@ -67,10 +109,19 @@ pub(crate) enum Slot {
 pub(crate) struct Orders {
     /// A power of two, at least twice the capacity.
     slots: Box<[Order]>,
+    /// By the low bits of their ids: those from `floor` to before `head`. A power of two.
+    young: Box<[Young]>,
+    floor: u64,
+    head: u64,
+    /// Behind the highest id that went to the table without having been in the ring.
+    strays: u64,
     owners: Box<[Owner]>,
     shift: u32,
     capacity: u32,
+    /// Of both.
     live: u32,
+    /// Those of the table.
+    old: u32,
     /// Entries of cleared symbols that still lie in slots.
     dead: u32,
     /// Where the sweep goes on.
@@ -84,10 +135,15 @@ impl Orders {
         Orders {
             // Written, not merely reserved, so that no page is first touched during the day.
             slots: vec![Order::EMPTY; slots].into(),
-            owners: vec![Owner { epoch: 1, live: 0 }; symbols].into(),
+            young: vec![Young::EMPTY; (slots / 4).clamp(1, RING)].into(),
+            floor: 0,
+            head: 0,
+            strays: 0,
+            owners: vec![Owner { epoch: 1, live: 0, old: 0, since: 0 }; symbols].into(),
             shift: u64::BITS - slots.trailing_zeros(),
             capacity: capacity as u32,
             live: 0,
+            old: 0,
             dead: 0,
             cursor: 0,
         }
@@ -122,9 +178,49 @@ impl Orders {
         order.epoch != self.owners[order.side as usize / 2].epoch
     }
 
+    /// The ring's place of an id.
+    #[inline]
+    fn ring(&self, id: u64) -> usize {
+        id as usize & (self.young.len() - 1)
+    }
+
+    /// Where in the ring a live order of this id rests.
+    #[inline]
+    fn in_ring(&self, id: u64) -> Option<usize> {
+        if !(self.floor..self.head).contains(&id) {
+            return None;
+        }
+        let at = self.ring(id);
+        let young = &self.young[at];
+        // The side of an empty place is that of whoever was there, or the first symbol's.
+        (young.size > 0 && id >= self.owners[young.side as usize / 2].since).then_some(at)
+    }
+
+    /// Whether a new order of this id goes into the ring: it is the next, or not far ahead.
+    #[inline]
+    fn is_next(&self, id: u64) -> bool {
+        id >= self.head && id - self.head < JUMP && self.head != 0
+    }
+
     /// Finds an id. The answer holds until the next insertion or removal.
     #[inline]
     pub(crate) fn find(&self, id: u64) -> Slot {
+        if let Some(at) = self.in_ring(id) {
+            return Slot::Found(at | YOUNG);
+        }
+        let next = self.is_next(id);
+        if next && id >= self.strays {
+            return Slot::Vacant(YOUNG);
+        }
+        match self.find_old(id) {
+            Slot::Vacant(_) if next => Slot::Vacant(YOUNG),
+            found => found,
+        }
+    }
+
+    /// Finds an id in the table.
+    #[inline]
+    fn find_old(&self, id: u64) -> Slot {
         let mask = self.mask();
         let mut at = self.home(id);
         // BOUND: `sweep` keeps an eighth of the slots empty, so probing meets one.
@@ -140,31 +236,49 @@ impl Orders {
         }
     }
 
-    /// Asks for the line where an id's probing begins.
+    /// Asks for the line where an id is, or would go, and for its symbol's part.
     #[inline]
-    pub(crate) fn near(&self, id: u64) {
-        near(&self.slots[self.home(id)]);
+    pub(crate) fn near(&self, id: u64, symbol: u32) {
+        if id >= self.floor && (id < self.head || self.is_next(id)) {
+            near(&self.young[self.ring(id)]);
+        }
+        if id < self.floor || id < self.strays {
+            near(&self.slots[self.home(id)]);
+        }
+        if let Some(owner) = self.owners.get(symbol as usize) {
+            near(owner);
+        }
     }
 
-    /// The order of an id, if it lies in the first line probed; it may be dead.
+    /// What lies under an id in the first line looked at; it may be dead.
     #[inline]
-    pub(crate) fn glance(&self, id: u64) -> Option<&Order> {
+    pub(crate) fn glance(&self, id: u64) -> Option<Order> {
+        if (self.floor..self.head).contains(&id) {
+            let young = self.young[self.ring(id)];
+            if young.size > 0 {
+                return Some(young.order(id));
+            }
+        }
         let home = self.home(id);
-        self.slots[home..].iter().take(2).find(|order| order.id == id && order.size > 0)
+        let mut line = self.slots[home..].iter().take(2);
+        line.find(|order| order.id == id && order.size > 0).copied()
     }
 
-    /// The order in a slot that [`Orders::find`] found.
+    /// The order of this id in the slot that [`Orders::find`] found for it.
     #[inline]
-    pub(crate) fn at(&self, slot: usize) -> &Order {
-        &self.slots[slot]
+    pub(crate) fn at(&self, slot: usize, id: u64) -> Order {
+        if slot & YOUNG == 0 { self.slots[slot] } else { self.young[slot ^ YOUNG].order(id) }
     }
 
     /// Takes size off a resting order; some must be left.
     #[inline]
     pub(crate) fn reduce(&mut self, slot: usize, size: u32) {
-        let order = &mut self.slots[slot];
-        assert!(order.size > size, "a reduction must leave something");
-        order.size -= size;
+        let left = match slot & YOUNG {
+            0 => &mut self.slots[slot].size,
+            _ => &mut self.young[slot ^ YOUNG].size,
+        };
+        assert!(*left > size, "a reduction must leave something");
+        *left -= size;
     }
 
     /// Puts a new order in the slot that [`Orders::find`] named vacant for its id.
@@ -180,22 +294,98 @@ impl Orders {
     ) {
         assert!(size > 0, "a resting order is never empty");
         assert!(self.live < self.capacity, "insertion into a full table");
-        let owner = &mut self.owners[side as usize / 2];
-        owner.live += 1;
+        self.owners[side as usize / 2].live += 1;
         self.live += 1;
+        if slot & YOUNG != 0 {
+            self.advance(id);
+            let at = self.ring(id);
+            self.young[at] = Young { key, size, side };
+            return;
+        }
+        self.insert_old(slot, Order { id, key, size, side, epoch: 0, leaf });
+        self.strays = self.strays.max(id.saturating_add(1));
+        if id >= self.head {
+            self.far(id);
+        }
+    }
+
+    /// Puts an order into the table.
+    fn insert_old(&mut self, slot: usize, order: Order) {
+        let owner = &mut self.owners[order.side as usize / 2];
+        owner.old += 1;
+        self.old += 1;
         if self.slots[slot].size > 0 {
             // A dead entry of the same id.
             self.dead -= 1;
         }
-        self.slots[slot] = Order { id, key, size, side, epoch: owner.epoch, leaf };
+        self.slots[slot] = Order { epoch: owner.epoch, ..order };
+    }
+
+    /// Moves the ring's head behind this id. What it comes over that still rests goes to the table.
+    #[inline]
+    fn advance(&mut self, id: u64) {
+        let span = self.young.len() as u64;
+        // BOUND: [`JUMP`].
+        while self.head <= id {
+            if self.head - self.floor >= span {
+                self.retire();
+            }
+            let at = self.ring(self.head);
+            self.young[at].size = 0;
+            self.head += 1;
+        }
+    }
+
+    /// Moves the ring's floor behind its lowest id.
+    #[inline]
+    fn retire(&mut self) {
+        let soon = self.floor + OUTLOOK;
+        if self.young[self.ring(soon)].size > 0 {
+            near(&self.slots[self.home(soon)]);
+        }
+        let id = self.floor;
+        if let Some(at) = self.in_ring(id) {
+            let order = self.young[at].order(id);
+            self.sweep();
+            let Slot::Vacant(slot) = self.find_old(id) else {
+                panic!("an order in two places");
+            };
+            self.insert_old(slot, order);
+        }
+        self.floor = id + 1;
+    }
+
+    /// An order went to the table because it is too far ahead: if the venue's numbers have gone there for good,
+    /// the ring is empty after a while and begins there anew.
+    #[cold]
+    fn far(&mut self, id: u64) {
+        for _ in 0..DRAIN {
+            if self.floor == self.head {
+                // The highest ids are left to the table, so that the head is always a number.
+                if id < u64::MAX / 2 {
+                    (self.floor, self.head) = (id + 1, id + 1);
+                }
+                return;
+            }
+            self.retire();
+        }
     }
 
     /// Removes the live order in this slot.
     #[inline]
     pub(crate) fn remove(&mut self, slot: usize) {
-        self.owners[self.slots[slot].side as usize / 2].live -= 1;
         self.live -= 1;
-        self.erase(slot);
+        if slot & YOUNG == 0 {
+            let owner = &mut self.owners[self.slots[slot].side as usize / 2];
+            owner.live -= 1;
+            owner.old -= 1;
+            self.old -= 1;
+            self.erase(slot);
+        } else {
+            let young = &mut self.young[slot ^ YOUNG];
+            young.size = 0;
+            self.owners[young.side as usize / 2].live -= 1;
+        }
     }
 
     /// Empties a slot and closes the hole, so that probing needs no tombstones.
@@ -236,7 +426,7 @@ impl Orders {
 
     #[cold]
     fn sweep_some(&mut self) {
-        let crowded = self.live as usize + self.dead as usize >= self.slots.len() / 8 * 7;
+        let crowded = self.old as usize + self.dead as usize >= self.slots.len() / 8 * 7;
         let mut steps = if crowded { 2 * self.slots.len() } else { SWEEP };
         while self.dead > 0 && steps > 0 {
             steps -= 1;
@@ -255,37 +445,63 @@ impl Orders {
     /// old value has been swept out.
     pub(crate) fn clear(&mut self, symbol: u32) {
         let owner = &mut self.owners[symbol as usize];
-        if owner.live > 0 {
+        owner.since = self.head;
+        self.live -= owner.live;
+        owner.live = 0;
+        if owner.old > 0 {
             owner.epoch = owner.epoch.wrapping_add(1);
-            self.live -= owner.live;
-            self.dead += owner.live;
-            owner.live = 0;
+            self.old -= owner.old;
+            self.dead += owner.old;
+            owner.old = 0;
         }
     }
 
+    /// Drops all orders of the first so many symbols, which are all that have any: ids may begin again.
+    pub(crate) fn reset(&mut self, symbols: u32) {
+        for symbol in 0..symbols {
+            self.clear(symbol);
+            self.owners[symbol as usize].since = 0;
+        }
+        (self.floor, self.head, self.strays) = (0, 0, 0);
+    }
+
     /// Every live order, in no order that means anything.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Order> {
-        self.slots.iter().filter(|order| order.size > 0 && !self.is_dead(order))
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Order> + '_ {
+        let old = self.slots.iter().filter(|order| order.size > 0 && !self.is_dead(order)).copied();
+        let young = (self.floor..self.head).filter_map(|id| {
+            let at = self.in_ring(id)?;
+            Some(self.young[at].order(id))
+        });
+        old.chain(young)
     }
 
     pub(crate) fn check(&self) {
         assert!(self.live <= self.capacity);
-        let mut live = vec![0; self.owners.len()];
+        assert!(self.head - self.floor <= self.young.len() as u64);
+        let (mut live, mut old) = (vec![0; self.owners.len()], vec![0; self.owners.len()]);
         for order in self.iter() {
             live[order.side as usize / 2] += 1;
+            let found = self.find(order.id);
+            assert!(matches!(found, Slot::Found(_)), "an order that isn't found");
+            let Slot::Found(slot) = found else { continue };
+            old[order.side as usize / 2] += u32::from(slot & YOUNG == 0);
+            if slot & YOUNG != 0 {
+                assert!(matches!(self.find_old(order.id), Slot::Vacant(_)), "an order twice");
+            }
         }
-        for (owner, live) in self.owners.iter().zip(&live) {
-            assert_eq!(owner.live, *live, "a symbol's count of orders");
+        for (owner, (live, old)) in self.owners.iter().zip(live.iter().zip(&old)) {
+            assert_eq!((owner.live, owner.old), (*live, *old), "a symbol's count of orders");
         }
         assert_eq!(self.live, live.iter().sum::<u32>());
+        assert_eq!(self.old, old.iter().sum::<u32>());
         let used = self.slots.iter().filter(|order| order.size > 0).count();
-        assert_eq!(self.live as usize + self.dead as usize, used);
+        assert_eq!(self.old as usize + self.dead as usize, used);
         assert!(used < self.slots.len(), "probing must meet an empty slot");
         for (at, order) in self.slots.iter().enumerate() {
             if order.size == 0 {
                 continue;
             }
-            let found = match self.find(order.id) {
+            let found = match self.find_old(order.id) {
                 Slot::Found(slot) | Slot::Vacant(slot) => slot,
             };
             assert_eq!(found, at, "an entry must be found where it lies, and only there");
@@ -326,6 +542,34 @@ mod tests {
             let longest = longest_probe(&orders);
             assert!(longest < 100, "stride {stride}: {longest}");
         }
+    }
+
+    #[test]
+    fn the_young_are_in_the_ring_and_survivors_in_the_table() {
+        let mut orders = Orders::new(64, 2);
+        assert_eq!(orders.young.len(), 32);
+        // The first shows where the venue's numbers are.
+        (10..=40).for_each(|id| add(&mut orders, id, 0));
+        assert_eq!((orders.live, orders.old), (31, 1));
+        (41..=60).for_each(|id| add(&mut orders, id, 2));
+        assert_eq!((orders.live, orders.old), (51, 19));
+        orders.check();
+        // What is cleared is forgotten in both, and doesn't move on.
+        orders.clear(0);
+        assert_eq!((orders.live, orders.old, orders.dead), (20, 0, 19));
+        add(&mut orders, 90, 0);
+        orders.check();
+        assert_eq!((orders.live, orders.old), (21, 18), "the ring begins at 59 now");
+        // Far ahead: to the table, until the ring has emptied and goes there.
+        let far = 1 << 40;
+        (far..far + 20).for_each(|id| add(&mut orders, id, 0));
+        orders.check();
+        assert!(orders.floor > far, "{}", orders.floor);
+        orders.reset(2);
+        assert_eq!((orders.live, orders.old), (0, 0));
+        (1..9).for_each(|id| add(&mut orders, id, 0));
+        orders.check();
+        assert_eq!((orders.live, orders.old), (8, 1));
     }
 
     /// However symbols are cleared while others fill up, dead entries never crowd the table.

@@ -257,6 +257,80 @@ fn windows_slide_and_spill_unseen() {
     }
 }
 
+/// Ids that count up closely and by leaps, fall back, begin somewhere else for good, come from anywhere, and begin
+/// again after a reset; orders that stay while thousands come and go. Where an order lies must not show.
+#[test]
+fn orders_are_found_whatever_their_ids() {
+    let capacity = Capacity { symbols: 3, orders: 300, levels: 200, trades: 4 };
+    for seed in 0..4 {
+        let mut random = Random(seed);
+        let mut pair = Pair::with_symbols(Shape::ByOrder, capacity, 3);
+        let (mut resting, mut id) = (Vec::<(u32, u64)>::new(), 0_u64);
+        for step in 0..24_000_u64 {
+            let fresh = match step / 2_000 % 6 {
+                // As venues number, with an outlier now and then.
+                0 | 2 => id + 1 + random.below(3),
+                1 => id + 1 + random.below(1_500),
+                3 if random.chance(20) => random.next(),
+                3 => id + 1,
+                4 => id.wrapping_sub(random.below(400)),
+                _ => id + random.below(2),
+            };
+            if step % 5_000 == 4_999 {
+                id = [u64::MAX / 2 - 700, 1 << 40, u64::MAX - 4_000_000][(seed % 3) as usize];
+            } else if fresh.abs_diff(id) < 2_000 {
+                id = fresh;
+            }
+            let symbol = random.below(3) as u32;
+            let (side, price) = (random.side(), Price(500 + random.below(40) as i64));
+            let add = Event::Add { order: fresh, side, price, size: 1 + random.below(9) as u32 };
+            if pair.apply(symbol, add).is_ok() {
+                resting.push((symbol, fresh));
+            }
+            // The first forty stay for long, whoever else goes.
+            let from = if resting.len() > 60 { 40 } else { 0 };
+            if !resting.is_empty() && (resting.len() > 200 || random.chance(45)) {
+                let at = from + random.below((resting.len() - from) as u64) as usize;
+                let (owner, order) = resting.swap_remove(at);
+                let event = match random.below(4) {
+                    0 => Event::Execute { order, size: 2, trade: 1, price: None, printable: true },
+                    1 => {
+                        id += 1;
+                        Event::Replace { order, new_order: id, price, size: 3 }
+                    }
+                    _ => Event::Delete { order },
+                };
+                let changed = pair.apply(owner, event);
+                match event {
+                    Event::Replace { new_order, .. } if changed.is_ok() => {
+                        resting.push((owner, new_order));
+                    }
+                    Event::Execute { .. } => resting.push((owner, order)),
+                    _ => {}
+                }
+                // And what isn't there is not found.
+                let _ = pair.apply(owner, Event::Delete { order: order ^ 1 });
+            }
+            if step % 100 == 0 {
+                pair.compare();
+            }
+            match random.below(6_000) {
+                0 => {
+                    pair.step(Op::Reset);
+                    resting.clear();
+                    id = random.below(1_000);
+                }
+                1 | 2 => {
+                    pair.step(Op::ClearSymbol(symbol));
+                    resting.retain(|(owner, _)| *owner != symbol);
+                }
+                _ => {}
+            }
+        }
+        pair.compare();
+    }
+}
+
 /// Hints about anything at all, asked for before anything: no outcome, no panic.
 #[test]
 fn looking_ahead_changes_nothing() {
