@@ -37,7 +37,7 @@ impl Framing {
     /// The whole packets at the front of `bytes`.
     #[must_use]
     pub const fn split(self, bytes: &[u8]) -> Frames<'_> {
-        Frames { framing: self, bytes, consumed: 0 }
+        Frames { framing: self, rest: bytes, whole: bytes.len() }
     }
 
     /// Whether `packet` is one packet and nothing else.
@@ -87,26 +87,28 @@ impl Framing {
 #[derive(Clone, Copy, Debug)]
 pub struct Frames<'a> {
     framing: Framing,
-    bytes: &'a [u8],
-    consumed: usize,
+    /// Behind the packets handed out so far.
+    rest: &'a [u8],
+    /// Bytes in all.
+    whole: usize,
 }
 
 impl<'a> Frames<'a> {
     /// Bytes of the packets handed out so far.
     #[must_use]
     pub const fn consumed(&self) -> usize {
-        self.consumed
+        self.whole - self.rest.len()
     }
 
     /// The next whole packet; `None` where the rest is not a whole one yet.
     ///
     /// # Errors
     /// What [`Framing::packet_len`] refuses.
+    #[inline]
     pub fn take_next(&mut self) -> Result<Option<&'a [u8]>, Reject> {
-        let Some(rest) = self.bytes.get(self.consumed..) else { return Ok(None) };
-        let Some(len) = self.framing.packet_len(rest)? else { return Ok(None) };
-        let Some(packet) = rest.get(..len) else { return Ok(None) };
-        self.consumed += len;
+        let Some(len) = self.framing.packet_len(self.rest)? else { return Ok(None) };
+        let Some((packet, rest)) = self.rest.split_at_checked(len) else { return Ok(None) };
+        self.rest = rest;
         Ok(Some(packet))
     }
 }

@@ -276,7 +276,7 @@ impl Levels {
     #[inline]
     pub(crate) fn best_key(&self, side: u32) -> Option<i64> {
         let head = &self.heads[side as usize];
-        let front = || head.key(side, head.base + i64::from(head.from_front().trailing_zeros()));
+        let front = || head.key(side, head.base + i64::from(head.in_order().trailing_zeros()));
         match head.bits {
             0 => (head.node != NONE).then(|| self.leaves.get(head.first).keys[0]),
             _ if !head.mixed => Some(front()),
@@ -294,7 +294,7 @@ impl Levels {
     #[inline]
     pub(crate) fn iter(&self, side: u32) -> Iter<'_> {
         let head = &self.heads[side as usize];
-        let (bits, step) = (head.from_front(), head.base);
+        let (bits, step) = (head.in_order(), head.base);
         Iter { levels: self, side, bits, step, leaf: head.first, at: 0 }
     }
 

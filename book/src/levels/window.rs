@@ -122,7 +122,7 @@ impl Head {
 
     /// The cells with levels, the front's in bit 0.
     #[inline]
-    pub(super) fn from_front(&self) -> u64 {
+    pub(super) fn in_order(&self) -> u64 {
         self.bits.rotate_right(self.base as u32 % WINDOW as u32)
     }
 
@@ -226,7 +226,7 @@ impl Levels {
         self.count -= 1;
         let head = &mut self.heads[side as usize];
         head.bits &= !(1 << bit);
-        if head.node != NONE && i64::from(head.from_front().trailing_zeros()) > TRAIL {
+        if head.node != NONE && i64::from(head.in_order().trailing_zeros()) > TRAIL {
             self.follow(side);
         }
     }
@@ -244,7 +244,7 @@ impl Levels {
         let head = self.heads[side as usize];
         let best = match head.bits {
             0 => head.step(side, self.leaves.get(head.first).keys[0]),
-            _ => Some(head.base + i64::from(head.from_front().trailing_zeros())),
+            _ => Some(head.base + i64::from(head.in_order().trailing_zeros())),
         };
         // No level is before it, so that none falls out at the front.
         if let Some(base) = best.map(|best| best.saturating_sub(LEAD)) {
@@ -259,7 +259,7 @@ impl Levels {
         let base = base.min(i64::MAX - 2 * WINDOW);
         let old = self.heads[side as usize];
         let was = if old.bits == 0 { base } else { old.base + WINDOW };
-        let mut bits = old.from_front();
+        let mut bits = old.in_order();
         // BOUND: as many as the window has cells.
         while bits != 0 {
             let step = old.base + i64::from(bits.trailing_zeros());
@@ -326,7 +326,7 @@ impl Levels {
         if let Some(first) = first {
             assert!(head.mixed || first >= head.end(side), "a level in the tree nobody looks for");
         }
-        let mut bits = head.from_front();
+        let mut bits = head.in_order();
         while bits != 0 {
             let key = head.key(side, head.base + i64::from(bits.trailing_zeros()));
             bits &= bits - 1;
