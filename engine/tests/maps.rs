@@ -313,6 +313,64 @@ fn a_symbol_named_where_it_has_moved_from_is_found_there_too() {
     }
 }
 
+/// X is on no list. Both partitions have it; which of them has named it in today's session is told by the first map of
+/// the date, and none of its calls leaves it Live or found where another may still say that it has named it too.
+#[test]
+fn a_symbol_of_no_list_is_given_to_who_has_named_it_today() {
+    let listed = [("AAPL", 0), ("MSFT", 1)];
+    let named_by = [[false, false], [true, false], [true, true]];
+    for (named, late) in named_by.into_iter().flat_map(|named| [(named, false), (named, true)]) {
+        let mut floor = Floor::new(2, &listed, Mono::MAX);
+        floor.name(0, 1, &["AAPL", "X"]);
+        floor.name(1, 1, &["MSFT", "X"]);
+        for (bench, named) in floor.benches.iter_mut().zip(named) {
+            bench.pass(SESSION_GRACE);
+            bench.session = *b"DAY0000002";
+            let first = if named { "X" } else { "OTHER" };
+            bench.send(Line::A, 1, &[directory(1, first)]);
+        }
+        let mut maps = floor.begin(&listed, Mono::MAX);
+        assert!(
+            maps.iter().all(|map| map.unlisted.is_empty()),
+            "whose these are only the feed knows"
+        );
+        maps.iter_mut().for_each(|map| map.unlisted.push(symbol("X")));
+        for (bench, map) in floor.benches.iter_mut().zip(&mut maps) {
+            bench.partition.begin_map(bench.now, map, &mut bench.shown);
+        }
+        let away = |floor: &Floor, at: usize| {
+            let shown = &floor.benches[at].shown;
+            shown.moved.get(&shown.names[&symbol("X")]).copied().unwrap_or(false)
+        };
+        let none_is_live = |floor: &Floor| {
+            let stale = |at| floor.reason(at, "X") == Some(Reason::Unmapped);
+            assert!(stale(0) && stale(1), "{named:?} {late}");
+        };
+        none_is_live(&floor);
+        assert_eq!([away(&floor, 0), away(&floor, 1)], named.map(|named| !named));
+        // Between the calls the second partition names it.
+        let mut named = named;
+        if late && !named[1] {
+            floor.name(1, 2, &["X"]);
+            named[1] = true;
+            none_is_live(&floor);
+            assert!(!away(&floor, 1), "it is found there, and so contested by who has it");
+        }
+        floor.claim(&maps);
+        none_is_live(&floor);
+        floor.finish(&maps);
+        for (at, named) in named.into_iter().enumerate() {
+            let wanted = (!named).then_some(Reason::Unmapped);
+            assert_eq!((floor.reason(at, "X"), away(&floor, at)), (wanted, !named), "{late}");
+        }
+        // Whoever names it then has it.
+        if !named[0] {
+            floor.name(0, 2, &["X"]);
+            assert_eq!((floor.reason(0, "X"), away(&floor, 0)), (None, false));
+        }
+    }
+}
+
 #[test]
 fn a_map_that_is_over_as_it_comes_gives_nothing() {
     let mut floor = two();
