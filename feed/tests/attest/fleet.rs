@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
+use candor::clock;
 use serde_json::{Value, json};
 
 use crate::signed::{Signed, candor, json as json_of, program, text, until_all_are_not_attested};
@@ -77,7 +78,8 @@ fn an_answer_that_is_too_old_is_none() {
     let hosts = Hosts::new("old", &[answer(), answer()]);
     hosts.verify(0);
     let old = fs::File::options().write(true).open(hosts.path("mdh2.json")).unwrap();
-    old.set_modified(SystemTime::now() - Duration::from_secs(3_700)).unwrap();
+    let written = Duration::from_nanos(clock::wall()) - Duration::from_secs(3_700);
+    old.set_modified(SystemTime::UNIX_EPOCH + written).unwrap();
     let (found, table) = hosts.verify(3);
     assert!(table.contains("mdh2") && table.contains("old; at most 3600 s may be"), "{table}");
     assert!(words(&found)[0].contains("could not be asked"), "{found}");
