@@ -31,9 +31,9 @@ pub struct NewMap {
     /// Symbols that it gives to another partition, and that the map before gave to this one or to none,
     /// ascending.
     pub lost: Vec<Symbol>,
-    /// Symbols of no list that several partitions have defined, this one among them: whichever names one in its
-    /// session has it, and no other, until another names it too. For the first map of a date: who named one before
-    /// says nothing of today.
+    /// Symbols of no list that this partition has defined: whichever partition names one in its session has it, and
+    /// no other, until another names it too. For the first map of a date: who named one before says nothing of
+    /// today.
     pub unlisted: Vec<Symbol>,
 }
 

@@ -415,11 +415,14 @@ impl Thread {
     ) -> Vec<Option<Box<Change>>> {
         let of = &self.venues[news.at];
         let mut seats: Vec<Vec<Seat>> = self.config.lanes.iter().map(|_| Vec::new()).collect();
-        let twice = if news.anew { self.twice(after, of.mapped.venue) } else { BTreeMap::new() };
+        let places = match news.anew {
+            true => self.placed_anew(after, of.mapped.venue, news.listed),
+            false => BTreeMap::new(),
+        };
         let own = (0u16..).zip(after).filter(|(_, one)| one.venue == of.mapped.venue);
         for (number, one) in own {
             let mut new = NewMap::between(&of.listed, news.listed, number, news.until);
-            again(&mut new, number, &twice);
+            again(&mut new, number, &places);
             let open = steps.added.contains(&number).then(|| {
                 let recovery = self.config.recovery_of(one);
                 let before = Arc::clone(&of.listed);
@@ -444,9 +447,15 @@ impl Thread {
         seats.into_iter().map(change).collect()
     }
 
-    /// Symbols that more than one partition of a venue has defined, with which: a map has moved them, or wire and
-    /// map have contradicted each other.
-    fn twice(&self, partitions: &[Partition], venue: Venue) -> BTreeMap<Symbol, Vec<u16>> {
+    /// Symbols of a venue whose places begin anew with a date, with the partitions that have defined them: those of
+    /// more than one, because a map has moved them or wire and map have contradicted each other, and those of no
+    /// list, which are wherever the wire names them.
+    fn placed_anew(
+        &self,
+        partitions: &[Partition],
+        venue: Venue,
+        listed: &VenueSymbols,
+    ) -> BTreeMap<Symbol, Vec<u16>> {
         let mut there: BTreeMap<Symbol, Vec<u16>> = BTreeMap::new();
         let own = (0u16..).zip(partitions).filter(|(_, one)| one.venue == venue);
         for (number, _) in own {
@@ -454,7 +463,7 @@ impl Thread {
                 there.entry(symbol).or_default().push(number);
             }
         }
-        there.retain(|_, numbers| numbers.len() > 1);
+        there.retain(|symbol, numbers| numbers.len() > 1 || listed.home(symbol).is_none());
         there
     }
 
@@ -473,10 +482,10 @@ impl Thread {
     }
 }
 
-/// Has a map begin anew for symbols that are at several places: what contradicted a map of a date that is over
-/// says nothing of today's.
-fn again(new: &mut NewMap, number: u16, twice: &BTreeMap<Symbol, Vec<u16>>) {
-    for (symbol, _) in twice.iter().filter(|(_, numbers)| numbers.contains(&number)) {
+/// Has a map begin anew for these symbols: where they were by the map and the wire of a date that is over says
+/// nothing of today.
+fn again(new: &mut NewMap, number: u16, places: &BTreeMap<Symbol, Vec<u16>>) {
+    for (symbol, _) in places.iter().filter(|(_, numbers)| numbers.contains(&number)) {
         match new.venue.home(symbol) {
             Some(home) if home == number => new.gained.push(*symbol),
             Some(_) => new.lost.push(*symbol),

@@ -478,7 +478,8 @@ fn a_symbol_of_no_list_that_changes_its_partition_overnight_is_where_it_is_named
     assert_eq!(reason(&day.region, "B"), Some(Reason::WrongPartition));
     // One that nobody has named since is free for both, and the first to name it has it.
     day.name(1, "TUESDAY002", 3, "D");
-    day.until("D has moved", |region| next(region, 1, 4));
+    day.until("D has moved", |region| live(region, "D") == [1]);
+    assert_eq!(reason(&day.region, "D"), None, "and is found there");
     day.name(0, "TUESDAY001", 2, "C");
     day.until("C is where it was", |region| live(region, "C") == [0]);
     // Named where it was before as well, it is nobody's.
