@@ -135,7 +135,12 @@ impl Watch {
                 self.vouched = self.vouched.max(at);
             }
             let before = self.unspliced.as_ref().unwrap_or(&self.followed);
-            let next = before.next().max(self.expected_before);
+            // After a restart a line may be refused that is ahead of the others: what those bring then is the newest
+            // that the handler has.
+            let next = match self.said.restarted {
+                true => self.expected_before,
+                false => before.next().max(self.expected_before),
+            };
             let shows =
                 if tag.count == 0 { tag.first >= next } else { tag.first + tag.count > next };
             self.followed.packet(tag.first, tag.count, tag.end, now);
