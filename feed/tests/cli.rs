@@ -394,7 +394,7 @@ fn doctor_prints_the_same_findings_in_both_forms() {
     assert!(findings.len() >= 5);
     let table = text(&table.stdout);
     for finding in findings {
-        assert!(table.contains(finding["found"].as_str().unwrap()));
+        assert!(table.contains(finding["found"].as_str().unwrap()), "{finding}\n{table}");
         assert!(["ok", "warn", "fail"].contains(&finding["level"].as_str().unwrap()));
         let advised = !finding["advice"].as_str().unwrap().is_empty();
         assert!(advised || finding["level"] == "ok", "{finding}");
