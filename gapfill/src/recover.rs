@@ -61,7 +61,7 @@ impl Sequencer {
     /// nothing told which of the two is the newer, that is followed again from its next packet on, unless one
     /// line had brought both. What is known stays until then.
     ///
-    /// A service may come late with a session, as a line may: within a [`Config::session_grace`] of a change its
+    /// A service may come late with a session, as a line may: within a [`crate::Config::session_grace`] of a change its
     /// word says nothing, and neither does that of [`Sequencer::on_session_accepted`].
     pub fn on_session_refused(&mut self, now: Mono) {
         if self.is_settled(now) {
