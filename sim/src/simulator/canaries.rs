@@ -16,7 +16,7 @@ const EVENTS: u64 = 30_000;
 const AGAIN_EVERY: u64 = 5;
 
 /// What the swarm comes upon too seldom, tried on the first odd seeds.
-const RARE: [fn(u64) -> Plan; 19] = [
+const RARE: [fn(u64) -> Plan; 22] = [
     session_changes_in_gap,
     session_unheard,
     holdback_too_short,
@@ -37,6 +37,10 @@ const RARE: [fn(u64) -> Plan; 19] = [
     // Of an odd seed and of an even one.
     scenario::restart_contradicted,
     scenario::restart_contradicted,
+    scenario::session_ceases,
+    // Not every seed has a lane that takes the map before the others.
+    scenario::missed_new_partition,
+    scenario::missed_new_partition,
 ];
 
 /// Runs plans with the canary in force until a check fails: how many it took, and which failed.

@@ -18,7 +18,7 @@ fn floor(seed: u64) -> Setup {
 /// yesterday's: they are Live nowhere, the rest is. Then the right map is loaded, and all is Live, without a
 /// restart, and with nobody else noticing. Preopen is no-go before that and names every symbol that is elsewhere,
 /// and go behind it.
-pub(super) fn missed_new_partition(seed: u64) -> Plan {
+pub(in crate::simulator) fn missed_new_partition(seed: u64) -> Plan {
     let setup = Setup { map: MapOf::Yesterday, ..floor(seed) };
     let loaded = ms(1_200);
     let mut plan = Plan::quiet("missed-new-partition", setup, END)

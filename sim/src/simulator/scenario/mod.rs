@@ -15,14 +15,15 @@ use candor_engine::alerts::Place;
 
 #[cfg(canary)]
 pub(super) use maps::{
-    map_late, maps_follow_each_other, restart_in_old_session, yesterdays_session,
+    map_late, maps_follow_each_other, missed_new_partition, restart_in_old_session,
+    yesterdays_session,
 };
 #[cfg(canary)]
 pub(super) use recovery::restart_before_start_is_had;
 #[cfg(canary)]
 pub(super) use sequence::{
     join_as_sessions_change_twice, restart_among_copies, restart_behind_splice,
-    restart_contradicted, restart_just_passed, sessions_change_while_dark,
+    restart_contradicted, restart_just_passed, session_ceases, sessions_change_while_dark,
     start_as_sessions_change_twice,
 };
 

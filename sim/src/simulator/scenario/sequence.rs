@@ -151,7 +151,7 @@ pub(super) fn session_ends(seed: u64) -> Plan {
 }
 
 /// The same by the transport alone: its last message never came, or there is none.
-pub(super) fn session_ceases(seed: u64) -> Plan {
+pub(in crate::simulator) fn session_ceases(seed: u64) -> Plan {
     let at = ms(800);
     Plan::quiet("session-ceases", small(seed), END)
         .at(at, What::Cease(1))
