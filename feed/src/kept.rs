@@ -7,13 +7,14 @@ use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
-use candor_settings::{Problem, Problems};
+use candor_settings::{At, Context, Problem, Problems, Table};
 use rustix::fs::{
     FileType, Gid, Mode, OFlags, Stat, Uid, fchmod, fchown, fstat, fsync, lstat, open, rename,
     unlink,
 };
 use rustix::io::Errno;
 use rustix::process::{getegid, geteuid};
+use toml::de::DeTable;
 
 use crate::exit::Failure;
 
@@ -191,6 +192,56 @@ impl Kept {
             Err(error) => Err(format!("can't be looked at: {error}")),
         }
     }
+}
+
+/// What a kept file of format 1 says: its tables of this name, each read by `one`, which says what is wrong with
+/// it where it gives nothing.
+///
+/// # Errors
+/// Every problem by file and line: such a file is taken whole or not at all.
+pub(crate) fn records<T>(
+    what: &'static str,
+    (path, text): (&Path, &str),
+    key: &'static str,
+    one: impl Fn(&mut Context<'_>, &mut Table<'_>) -> Option<T>,
+) -> Result<Vec<T>, Problems> {
+    let mut cx = Context::new(path, text);
+    let (root, errors) = DeTable::parse_recoverable(text);
+    if let Some(error) = errors.first() {
+        let line = error.span().map_or(0, |span| cx.line(span.start));
+        cx.problem(line, format!("is not TOML: {}", error.message().replace('\n', ", ")));
+    }
+    let mut root = Table::new("the file", 0, root.get_ref());
+    let mut records = Vec::new();
+    if cx.problems.is_empty() {
+        if root.integer(&mut cx, "format", 1..=1).is_none() && root.line_of(&cx, "format").is_none()
+        {
+            root.missing(&mut cx, "format", "format = 1");
+        }
+        for mut table in root.tables(&mut cx, key, &format!("[[{key}]]")) {
+            records.extend(one(&mut cx, &mut table));
+            table.finish(&mut cx);
+        }
+        root.finish(&mut cx);
+    }
+    if cx.problems.is_empty() {
+        return Ok(records);
+    }
+    Err(Problems::new(what, path, cx.problems))
+}
+
+/// A text that a record must have.
+pub(crate) fn needed<'t>(
+    cx: &mut Context<'_>,
+    table: &mut Table<'t>,
+    key: &'static str,
+    example: &str,
+) -> Option<At<&'t str>> {
+    let found = table.text(cx, key, "a text");
+    if found.is_none() && table.line_of(cx, key).is_none() {
+        table.missing(cx, key, example);
+    }
+    found
 }
 
 /// That a file is there, or no longer, is on the disk.

@@ -75,9 +75,9 @@ pub fn run(config: &Config, lines: Option<&Lines>) -> Result<Exit, Failure> {
     // What is halted is known, or nothing starts.
     let halts = Place::of(config.handler.state.as_deref(), &config.handler.region);
     halts.read()?;
-    // So is what was heard before the date began.
-    let sessions = Record::read(config)?;
     let claim = candor_shm::claim(&config.handler.region).map_err(refuse_region)?;
+    // So is what was heard before the date began; of a handler that was still ending, with the last of it.
+    let sessions = Record::read(config)?;
     let opened = source::open(config)?;
     for refused in &opened.refused {
         tracing::warn!("{refused}");

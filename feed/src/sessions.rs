@@ -29,13 +29,12 @@ use candor_journal::partition_name;
 use candor_maps::calendar::Wall;
 use candor_settings::{At, Context, Problems, Table};
 use candor_shm::Region;
-use toml::de::DeTable;
 
 use crate::alert::{About, Raiser};
 use crate::clock::{self, timespec};
 use crate::config::Config;
 use crate::exit::Failure;
-use crate::kept::{Kept, Named, quoted};
+use crate::kept::{Kept, Named, needed, quoted, records};
 
 /// What it is a record of.
 const WHAT: &str = "record of sessions";
@@ -208,59 +207,29 @@ fn text(all: &BTreeMap<String, Sessions>) -> String {
 }
 
 fn parse(path: &Path, text: &str) -> Result<Vec<(String, Followed)>, Problems> {
-    let mut cx = Context::new(path, text);
-    let (root, errors) = DeTable::parse_recoverable(text);
-    if let Some(error) = errors.first() {
-        let line = error.span().map_or(0, |span| cx.line(span.start));
-        cx.problem(line, format!("is not TOML: {}", error.message().replace('\n', ", ")));
-    }
-    let mut root = Table::new("the file", 0, root.get_ref());
-    let mut list = Vec::new();
-    if cx.problems.is_empty() {
-        if root.integer(&mut cx, "format", 1..=1).is_none() && root.line_of(&cx, "format").is_none()
-        {
-            root.missing(&mut cx, "format", "format = 1");
-        }
-        for mut table in root.tables(&mut cx, "session", "[[session]]") {
-            list.extend(one(&mut cx, &mut table));
-            table.finish(&mut cx);
-        }
-        root.finish(&mut cx);
-    }
-    if cx.problems.is_empty() {
-        return Ok(list);
-    }
-    Err(Problems::new(WHAT, path, cx.problems))
+    records(WHAT, (path, text), "session", one)
 }
 
 /// One session; `None` after saying what is wrong with it.
 fn one(cx: &mut Context<'_>, table: &mut Table<'_>) -> Option<(String, Followed)> {
-    let partition = needed(cx, table, "partition", "partition = \"XNAS/1\"", Some);
-    let id = needed(cx, table, "id", "id = \"00000000000000000000000000000001\"", |text| {
-        u128::from_str_radix(text, 16).ok().filter(|_| text.len() == 32)
-    });
-    let since = needed(cx, table, "since", "since = \"2026-11-23T07:14:02Z\"", clock::parse);
-    Some((partition?.to_owned(), Followed { session: SessionId(id?), since: since? }))
+    const ID: &str = "id = \"00000000000000000000000000000001\"";
+    const SINCE: &str = "since = \"2026-11-23T07:14:02Z\"";
+    let partition = needed(cx, table, "partition", "partition = \"XNAS/1\"");
+    let id = needed(cx, table, "id", ID);
+    let since = needed(cx, table, "since", SINCE);
+    let hex = |text: &str| u128::from_str_radix(text, 16).ok().filter(|_| text.len() == 32);
+    let session = id.and_then(|at| like(cx, &at, hex(at.value), ID));
+    let since = since.and_then(|at| like(cx, &at, clock::parse(at.value), SINCE));
+    let followed = Followed { session: SessionId(session?), since: since? };
+    Some((partition?.value.to_owned(), followed))
 }
 
-fn needed<'t, T>(
-    cx: &mut Context<'_>,
-    table: &mut Table<'t>,
-    key: &'static str,
-    example: &str,
-    read: impl Fn(&'t str) -> Option<T>,
-) -> Option<T> {
-    let Some(At { value, line, .. }) = table.text(cx, key, "a text") else {
-        if table.line_of(cx, key).is_none() {
-            table.missing(cx, key, example);
-        }
-        return None;
-    };
-    let found = read(value);
-    if found.is_none() {
-        cx.problem(line, format!("`{key}` is not like `{example}`: {value:?}"));
+/// What a text means; `None` after saying that it means nothing.
+fn like<T>(cx: &mut Context<'_>, at: &At<&str>, means: Option<T>, example: &str) -> Option<T> {
+    if means.is_none() {
+        cx.problem(at.line, format!("{:?} is not like `{example}`", at.value));
     }
-    found
+    means
 }
 
 #[cfg(test)]
@@ -362,9 +331,9 @@ mod tests {
         let sound = fs::read_to_string(folder.file()).unwrap();
         let cases = [
             (sound.replace("format = 1", "format = 2"), "`format`"),
-            (sound.replace("id = \"4441", "id = \"xx41"), "`id` is not like"),
-            (sound.replace("id = \"4441", "id = \"41"), "`id` is not like"),
-            (sound.replace("since = \"2", "since = \"x"), "`since` is not like"),
+            (sound.replace("id = \"4441", "id = \"xx41"), "is not like `id ="),
+            (sound.replace("id = \"4441", "id = \"41"), "is not like `id ="),
+            (sound.replace("since = \"2", "since = \"x"), "is not like `since ="),
             (sound.replace("since =", "sins ="), "has no `since`"),
             (sound.clone() + "more = 1\n", "unknown key `more`"),
             (sound.replace("[[session]]", "[[session"), "is not TOML"),

@@ -163,6 +163,7 @@ use candor_core::{Line, Loss, Mono, Nanos, Origin, SeqNo, SeqRange, SessionId, l
 #[cfg(doc)]
 use candor_core::{LossKind, limits};
 
+mod fence;
 mod fingerprints;
 pub mod gaps;
 mod inspect;

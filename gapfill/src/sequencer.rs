@@ -5,7 +5,7 @@ use candor_core::counters::{Counter, Counters};
 use candor_core::limits::LINES;
 use candor_core::{Content, Line, Loss, LossKind, Mono, Nanos, Packet, SeqNo, SeqRange, SessionId};
 
-use crate::fingerprints::{Fingerprints, print_of};
+use crate::fingerprints::Fingerprints;
 use crate::inspect::{Finding, Known, inspect};
 use crate::lines::{LineState, Old};
 use crate::sessions::{Doubt, OldSessions, Past};
@@ -37,11 +37,11 @@ pub struct Sequencer {
     pub(crate) stream: Stream,
     pub(crate) lines: [LineState; LINES],
     /// What the numbering before the last restart carried.
-    before: Fingerprints,
+    pub(crate) before: Fingerprints,
     /// Until then a packet of it that nobody has seen may be on its way on the line that has restarted.
-    before_until: Mono,
+    pub(crate) before_until: Mono,
     /// The line that has restarted, where it was quiet before: it may go on with bytes of before.
-    rested: Option<Line>,
+    pub(crate) rested: Option<Line>,
     /// Until then an answer may be of it, and so may copies of its packets.
     pub(crate) answers_from: Mono,
 }
@@ -294,58 +294,6 @@ impl Sequencer {
         for line in &mut self.lines {
             line.reset();
         }
-    }
-
-    /// Whether the packet is of the present numbering: after a restart a line may go on with the old
-    /// one for a time, and copies of it may still be on their way.
-    fn is_past_fence<O: Output>(
-        &mut self,
-        line: Line,
-        packet: &Packet<'_>,
-        sink: &mut Sink<'_, O>,
-    ) -> bool {
-        let fenced = self.lines[line.index()].fence.is_some_and(|up| sink.now < up.until);
-        let ahead = packet.range.first > self.stream.known_end;
-        let refuses_copies = ahead || self.rested != Some(line);
-        let late = ahead && (fenced || sink.now < self.before_until);
-        let old = refuses_copies && sink.now < self.answers_from && self.is_old_copy(packet);
-        let copy = (late || old) && !candor_core::canary!(FenceLowered);
-        // A heartbeat carries nothing that could be compared: it may be older than the line's next number.
-        let twice = self.lines[line.index()].fence.is_some_and(|up| up.twice);
-        let known = twice && self.is_copy(packet);
-        let fence = &mut self.lines[line.index()].fence;
-        let beyond = |next| packet.range.first >= next || packet.range.is_empty();
-        match fence {
-            Some(up) if fenced && (beyond(up.next) || (up.twice && !known)) => {
-                if !up.said {
-                    up.said = true;
-                    sink.notice(Notice::OldSession { session: packet.session, line });
-                }
-                return false;
-            }
-            Some(_) if !copy => *fence = None,
-            _ => {}
-        }
-        !copy
-    }
-
-    /// Whether the packet begins with the bytes that its number had in the numbering before the restart,
-    /// and not with those it is known to have since.
-    fn is_old_copy(&self, packet: &Packet<'_>) -> bool {
-        let mut messages = packet.messages;
-        let Some(first) = messages.next().map(print_of) else { return false };
-        let was = |prints: &Fingerprints| {
-            prints.get(packet.range.first).is_some_and(|(_, print)| print == first)
-        };
-        was(&self.before) && !was(&self.stream.prints)
-    }
-
-    /// Whether the packet begins with the bytes that its number is known to have.
-    fn is_copy(&self, packet: &Packet<'_>) -> bool {
-        let mut messages = packet.messages;
-        let first = messages.next().map(print_of);
-        let known = self.stream.prints.get(packet.range.first).map(|(_, print)| print);
-        known.is_some() && known == first
     }
 
     /// Whether the packet is simply the next one: nothing missing, nothing ending.

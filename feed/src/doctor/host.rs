@@ -25,6 +25,7 @@ pub(super) fn examine(config: &Config, findings: &mut Vec<Finding>) {
             "mount /proc",
         )),
     }
+    findings.push(large_tables(read::text(TABLES).as_deref()));
     files(config, findings);
     receive_buffers(config, findings);
     kernel(config, findings);
@@ -69,6 +70,22 @@ fn huge_pages(config: &Config, host: &Host, findings: &mut Vec<Finding>) {
         HugePages::Require => Finding::fail("huge pages", "", found, advice),
         _ => Finding::warn("huge pages", "", found, advice),
     });
+}
+
+/// Whether memory that is asked for in huge pages is given in them.
+const TABLES: &str = "/sys/kernel/mm/transparent_hugepage/enabled";
+
+/// Books lie in huge pages where the kernel gives them, and nothing else says where it doesn't.
+fn large_tables(enabled: Option<&str>) -> Finding {
+    const CHECK: &str = "large tables";
+    let advice = format!("echo madvise > {TABLES}: a lookup in a large book is a quarter quicker");
+    match enabled {
+        Some(text) if text.contains("[madvise]") || text.contains("[always]") => {
+            Finding::ok(CHECK, "", "in huge pages, as far as the kernel has them")
+        }
+        Some(text) => Finding::warn(CHECK, "", format!("in small pages: {text}"), advice),
+        None => Finding::warn(CHECK, "", "in small pages: the kernel has no others", advice),
+    }
 }
 
 fn files(config: &Config, findings: &mut Vec<Finding>) {
@@ -263,4 +280,21 @@ fn region_there(subject: &str, looked: Result<Option<Replaced>, CreateError>) ->
         false => Finding::fail(check, subject, found, advice),
     };
     Some(if exit == Exit::Privilege { finding.of_privilege() } else { finding })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn small_pages_under_large_tables_are_said() {
+        for (enabled, level) in [
+            (Some("always [madvise] never"), Level::Ok),
+            (Some("[always] madvise never"), Level::Ok),
+            (Some("always madvise [never]"), Level::Warn),
+            (None, Level::Warn),
+        ] {
+            assert_eq!(large_tables(enabled).level, level, "{enabled:?}");
+        }
+    }
 }

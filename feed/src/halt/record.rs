@@ -22,16 +22,15 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use candor_core::Nanos;
-use candor_settings::{At, Context, Problems, Table};
+use candor_settings::{Context, Problems, Table};
 use rustix::fs::{FlockOperation, Mode, OFlags, fchmod, flock, fstat, fsync, open};
 use rustix::io::Errno;
-use toml::de::DeTable;
 
 use super::users::User;
 use super::{REASON_BYTES, Target};
 use crate::clock::{self, Clock, timespec};
 use crate::exit::Failure;
-use crate::kept::{Kept, Named, beside, errno, flush, quoted};
+use crate::kept::{Kept, Named, beside, errno, flush, needed, quoted, records};
 
 const NAMED: Named<'static> = Named {
     name: "halted.toml",
@@ -240,29 +239,7 @@ fn text(records: &[Record]) -> String {
 }
 
 fn parse(path: &Path, text: &str) -> Result<Vec<Record>, Problems> {
-    let mut cx = Context::new(path, text);
-    let (root, errors) = DeTable::parse_recoverable(text);
-    if let Some(error) = errors.first() {
-        let line = error.span().map_or(0, |span| cx.line(span.start));
-        cx.problem(line, format!("is not TOML: {}", error.message().replace('\n', ", ")));
-    }
-    let mut root = Table::new("the file", 0, root.get_ref());
-    let mut records = Vec::new();
-    if cx.problems.is_empty() {
-        if root.integer(&mut cx, "format", 1..=1).is_none() && root.line_of(&cx, "format").is_none()
-        {
-            root.missing(&mut cx, "format", "format = 1");
-        }
-        for mut table in root.tables(&mut cx, "halt", "[[halt]]") {
-            records.extend(one(&mut cx, &mut table));
-            table.finish(&mut cx);
-        }
-        root.finish(&mut cx);
-    }
-    if cx.problems.is_empty() {
-        return Ok(records);
-    }
-    Err(Problems::new(NAMED.what, path, cx.problems))
+    records(NAMED.what, (path, text), "halt", one)
 }
 
 /// One record; `None` after saying what is wrong with it.
@@ -293,19 +270,6 @@ fn one(cx: &mut Context<'_>, table: &mut Table<'_>) -> Option<Record> {
         Some(User { uid: u32::try_from(user.value).ok()?, name: by.value.to_owned() })
     });
     Some(Record { target: target?, since: since?, by, reason: reason?.value.to_owned() })
-}
-
-fn needed<'t>(
-    cx: &mut Context<'_>,
-    table: &mut Table<'t>,
-    key: &'static str,
-    example: &str,
-) -> Option<At<&'t str>> {
-    let found = table.text(cx, key, "a text");
-    if found.is_none() && table.line_of(cx, key).is_none() {
-        table.missing(cx, key, example);
-    }
-    found
 }
 
 /// Whether this process could write records there; why not otherwise. Nothing is changed.
