@@ -7,7 +7,7 @@ use candor_core::{
     BookView, Decimals, Loss, Message, Mono, Nanos, Proof, SeqNo, SessionId, Status, Symbol,
     SymbolIndex, Venue, promote,
 };
-use candor_engine::{Notice, Sink};
+use candor_engine::{Claim, Notice, Sink};
 use candor_shm::{CreateError, HandlerWriter, LaneWriter, PartitionSpec, Region, RegionSpec, heap};
 
 /// A writer's live verdict: what the scopes of others say is left to the reader.
@@ -90,7 +90,9 @@ impl Sink for Drop {
     fn loss(&mut self, _: &Loss) {}
     fn notice(&mut self, _: &Notice, _: Mono) {}
     fn moved(&mut self, _: SymbolIndex, _: bool) {}
-    fn foreign(&mut self, _: &Symbol, _: u16) {}
+    fn foreign(&mut self, _: &Symbol, _: u16, _: Claim) -> bool {
+        true
+    }
 }
 
 /// Publishes partition 0 to a region, as a lane of the handler does.
@@ -132,5 +134,7 @@ impl Sink for Publish<'_> {
     fn moved(&mut self, index: SymbolIndex, moved: bool) {
         self.0.moved(0, index, moved);
     }
-    fn foreign(&mut self, _: &Symbol, _: u16) {}
+    fn foreign(&mut self, _: &Symbol, _: u16, _: Claim) -> bool {
+        true
+    }
 }

@@ -4,7 +4,7 @@ use candor_book::{Books, Fault};
 use candor_core::counters::{Counter, Counters};
 use candor_core::{
     BookView, Event, InstrumentKey, LossKind, Message, Mono, Origin, Packet, Reason, Reject, SeqNo,
-    SeqRange, SessionId, Side, Status, Symbol, SymbolIndex, SystemEvent, TradingState,
+    SeqRange, SessionId, Side, Status, Symbol, SymbolIndex, SystemEvent, TradingState, WireTime,
 };
 use candor_decoders::BookShape;
 use candor_gapfill::{Notice, Output};
@@ -143,7 +143,9 @@ impl Content {
             self.counters.add(Counter::LongerMessage, 1);
         }
         let index = self.resolve(seq, &message, bytes, sink);
-        if let Some(index) = index.filter(|index| !self.symbols.get(*index).recovering) {
+        if let Some(index) = index.filter(|index| !self.symbols.get(*index).recovering)
+            && !self.is_late_for_its_move(index, message.time, sink)
+        {
             let _ = self.apply(index, seq, &message);
         }
         sink.event(index, seq, self.now, &message);
@@ -219,13 +221,18 @@ impl Content {
         };
         let index = match self.symbols.by_name(&symbol) {
             Some(index) => index,
-            None => self.add(symbol, sink)?,
+            None => self.add(symbol, message.time, sink)?,
         };
         let rebound = self.symbols.get(index).key != InstrumentKey::NONE;
         let bound = self.symbols.bind(message.key, index);
         if bound != Bound::Same && self.symbols.get(index).unmapped {
-            self.misplace(index, sink);
-            self.give_unlisted(index, sink);
+            // A snapshot's messages are of now, whatever time they bear.
+            let known = self.symbols.get(index);
+            let late = known.left && seq != SeqNo(0) && known.is_before_it_left(message.time);
+            if !late {
+                self.misplace(index, message.time, sink);
+                self.give_unlisted(index, sink);
+            }
         }
         match bound {
             Bound::Same => {}
@@ -253,7 +260,13 @@ impl Content {
         Some(index)
     }
 
-    pub(crate) fn add(&mut self, symbol: Symbol, sink: &mut impl Sink) -> Option<SymbolIndex> {
+    /// A symbol that was not known, as of a message of this time.
+    pub(crate) fn add(
+        &mut self,
+        symbol: Symbol,
+        at: WireTime,
+        sink: &mut impl Sink,
+    ) -> Option<SymbolIndex> {
         let Some(index) = self.symbols.add(symbol, self.now) else {
             self.counters.add(Counter::SymbolsFull, 1);
             return None;
@@ -261,12 +274,13 @@ impl Content {
         let book = self.books.add_symbol();
         assert_eq!(book, Some(index), "books and symbols count alike");
         self.counters.add(Counter::Symbols, 1);
-        self.misplace(index, sink);
+        self.misplace(index, at, sink);
         sink.define(index, &symbol);
         self.touch(index);
         Some(index)
     }
 
+    /// A message in sequence, or of a snapshot (numbered 0), for its book.
     ///
     /// # Errors
     /// The venue broke its own rules; the symbols concerned are quarantined.
@@ -276,8 +290,10 @@ impl Content {
         seq: SeqNo,
         message: &Message,
     ) -> Result<(), Fault> {
-        let first = !self.symbols.get(index).named;
-        self.symbols.get_mut(index).named = true;
+        let known = self.symbols.get_mut(index);
+        let first = !known.named;
+        known.named = true;
+        known.last = known.last.max(message.time);
         match self.books.apply(index, seq, message) {
             Ok(change) => {
                 let known = self.symbols.get_mut(index);
@@ -402,6 +418,7 @@ impl Content {
         self.session = session;
         self.heard = Mono::NEVER;
         self.rebuild.new_session(self.now, &mut self.counters);
+        self.symbols.forget_times();
         self.new_epoch(Reason::SessionChanged, sink);
     }
 

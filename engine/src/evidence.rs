@@ -149,7 +149,7 @@ impl Known {
             .rule_out(Reason::WrongPartition, !self.misplaced)
             // What is being rebuilt is yet to be named: that it is being rebuilt says so.
             .rule_out(Reason::Unproven, self.named || self.recovering)
-            .rule_out(Reason::SymbolRecovering, !self.recovering)
+            .rule_out(Reason::SymbolRecovering, !self.recovering && !self.arrived)
             .rule_out(Reason::SymbolQuarantined, !self.broken && !self.crossed && !self.torn)
             .left_to_reader();
         promote(&proof)

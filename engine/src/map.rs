@@ -13,10 +13,10 @@
 use std::sync::Arc;
 
 use candor_core::counters::Counter;
-use candor_core::{Mono, Symbol, SymbolIndex};
+use candor_core::{Mono, SeqNo, Symbol, SymbolIndex, WireTime};
 
 use crate::content::Content;
-use crate::{Partition, Sink, VenueSymbols};
+use crate::{Claim, Partition, Sink, VenueSymbols};
 
 /// A new map, as far as it concerns one partition.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -28,8 +28,8 @@ pub struct NewMap {
     pub until: Mono,
     /// Symbols that it gives to the partition and the map before did not, ascending.
     pub gained: Vec<Symbol>,
-    /// Symbols that it gives to another partition, and that the map before gave to this one or to none,
-    /// ascending.
+    /// Symbols that it gives to another partition, and the map before didn't give there, ascending: this one may
+    /// have had them, or named them although it didn't.
     pub lost: Vec<Symbol>,
     /// Symbols of no list that this partition has defined: whichever partition names one in its session has it, and
     /// no other, until another names it too. For the first map of a date: who named one before says nothing of
@@ -49,9 +49,12 @@ impl NewMap {
         let (mut gained, mut lost) = (Vec::new(), Vec::new());
         for (symbol, home) in after.iter() {
             let had = before.home(&symbol);
-            if home == partition && had != Some(partition) {
+            if had == Some(home) {
+                continue;
+            }
+            if home == partition {
                 gained.push(symbol);
-            } else if home != partition && (had.is_none() || had == Some(partition)) {
+            } else {
                 lost.push(symbol);
             }
         }
@@ -87,9 +90,11 @@ impl Partition {
         }
         for symbol in &map.gained {
             let known = content.symbols.by_name(symbol);
-            let Some(index) = known.or_else(|| content.add(*symbol, sink)) else { continue };
+            let added = || content.add(*symbol, WireTime::default(), sink);
+            let Some(index) = known.or_else(added) else { continue };
             // It was misplaced by a map that no longer holds; who claims it does so from here on.
-            content.symbols.get_mut(index).misplaced = false;
+            let known = content.symbols.get_mut(index);
+            (known.misplaced, known.elsewhere, known.left) = (false, None, false);
             content.unmap(index, sink);
         }
         self.settle(sink);
@@ -97,17 +102,23 @@ impl Partition {
         self.vouch(sink);
     }
 
-    /// Says which of the symbols that the map gives to other partitions were named here in this session.
-    /// Every partition of the venue has begun.
+    /// Says which of the symbols that the map gives to other partitions were named here in this session: some of
+    /// them have left, the others are contested. Every partition of the venue has begun.
     pub fn claim_map(&mut self, now: Mono, map: &NewMap, sink: &mut impl Sink) {
         let content = &mut self.content;
         content.advance(now);
         if content.evidence.yesterdays {
             return;
         }
+        // What may be missing, or may not have come, could name them still.
+        let heard = now < content.heard + content.config.silence;
+        let all_known = content.status.is_live() && heard;
         for symbol in &map.lost {
             let Some(index) = content.named_today(symbol) else { continue };
-            content.misplace(index, sink);
+            if !(all_known && content.has_left(index) && content.leave(index, sink)) {
+                let last = content.symbols.get(index).last;
+                content.misplace(index, last, sink);
+            }
             content.touch(index);
         }
         for symbol in &map.unlisted {
@@ -198,15 +209,80 @@ impl Content {
         self.touch(index);
     }
 
-    /// Marks a symbol that is named here and that the map gives to another partition, and tells that one.
-    pub(crate) fn misplace(&mut self, index: SymbolIndex, sink: &mut impl Sink) {
+    /// Whether a symbol that was here has moved to where it was named while the map still had it here: every
+    /// message of before is older, by the venue's clock, than the first one there.
+    fn has_left(&self, index: SymbolIndex) -> bool {
+        let known = self.symbols.get(index);
+        !known.recovering && known.is_before_it_left(known.last)
+    }
+
+    /// It has moved where the map has it, and nothing is asked for its book here any more. Answers whether the other
+    /// partition will hear of it, which has only the end of its book: without that it must not have the symbol.
+    fn leave(&mut self, index: SymbolIndex, sink: &mut impl Sink) -> bool {
+        let symbol = self.symbols.get(index).symbol;
+        let home = self.config.venue.home(&symbol);
+        if !home.is_some_and(|home| sink.foreign(&symbol, home, Claim::Left)) {
+            return false;
+        }
+        let known = self.symbols.get_mut(index);
+        let was_quarantined = known.is_quarantined();
+        (known.left, known.arrived, known.broken, known.crossed) = (true, false, false, false);
+        self.rebuild.count_quarantined(was_quarantined, false);
+        true
+    }
+
+    /// Whether a message about a symbol was sent before it left and comes late: it is of no book any more. One
+    /// that was sent since contradicts the map.
+    #[inline]
+    pub(crate) fn is_late_for_its_move(
+        &mut self,
+        index: SymbolIndex,
+        time: WireTime,
+        sink: &mut impl Sink,
+    ) -> bool {
+        self.symbols.get(index).left && self.is_before_it_left(index, time, sink)
+    }
+
+    #[cold]
+    fn is_before_it_left(
+        &mut self,
+        index: SymbolIndex,
+        time: WireTime,
+        sink: &mut impl Sink,
+    ) -> bool {
+        let late = self.symbols.get(index).is_before_it_left(time);
+        if !late {
+            self.misplace(index, time, sink);
+            self.touch(index);
+        }
+        late
+    }
+
+    /// Another partition had the symbol until it was named here: what this one's messages say of its book begins in
+    /// the middle.
+    pub(crate) fn arrive(&mut self, index: SymbolIndex, expected: SeqNo) {
+        let known = self.symbols.get_mut(index);
+        // Where a session has begun since and not named it yet, all of its book is to come.
+        if !known.named || known.recovering {
+            return;
+        }
+        let was_quarantined = known.is_quarantined();
+        known.arrived = true;
+        self.rebuild.count_quarantined(was_quarantined, true);
+        self.rebuild.quarantined_needs = self.rebuild.quarantined_needs.max(expected);
+        self.touch(index);
+    }
+
+    /// Marks a symbol that is named here, at this time of the venue's, and that the map gives to another
+    /// partition, and tells that one.
+    pub(crate) fn misplace(&mut self, index: SymbolIndex, at: WireTime, sink: &mut impl Sink) {
         let known = self.symbols.get_mut(index);
         if let Some(home) = self.config.venue.home(&known.symbol)
             && home != self.config.index
         {
-            known.misplaced = true;
+            (known.misplaced, known.left) = (true, false);
             self.counters.add(Counter::WrongPartition, 1);
-            sink.foreign(&known.symbol, home);
+            let _ = sink.foreign(&known.symbol, home, Claim::Named { at });
             if known.unmapped {
                 // The map says that it has moved, and the wire that it has not: it is found at both, and
                 // contested there, whether or not the other partition is reached.

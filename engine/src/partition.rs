@@ -6,14 +6,14 @@ use candor_book::Books;
 use candor_core::counters::Counters;
 use candor_core::limits::LINES;
 use candor_core::{
-    Line, Mono, Nanos, SeqNo, SessionId, Status, Symbol, SymbolIndex, counters::Counter,
+    Line, Mono, Nanos, SeqNo, SessionId, Status, Symbol, SymbolIndex, WireTime, counters::Counter,
 };
 use candor_decoders::Format;
 use candor_gapfill::retransmit::Retransmit;
 use candor_gapfill::{Heard, Sequencer, State, Wholeness};
 
 use crate::content::{Apply, Content};
-use crate::{Sink, VenueSymbols};
+use crate::{Claim, Sink, VenueSymbols};
 
 /// What a partition is made from.
 #[derive(Clone, Debug)]
@@ -103,7 +103,7 @@ impl Partition {
         sink.status(content.status, content.epoch, now, content.session);
         let venue = Arc::clone(&content.config.venue);
         for symbol in venue.of(content.config.index) {
-            content.add(symbol, sink);
+            content.add(symbol, WireTime::default(), sink);
         }
         content.publish_dirty(sink);
     }
@@ -237,15 +237,24 @@ impl Partition {
         self.settle(sink);
     }
 
-    /// Another partition's messages name this symbol, which is ours by the map: until that is
-    /// resolved nobody can say whose book is the book.
-    pub fn on_claimed(&mut self, now: Mono, symbol: &Symbol, sink: &mut impl Sink) {
+    /// Another partition has something to say of a symbol that is ours by the map. Where its messages name it,
+    /// nobody can say whose book is the book until that is resolved; where it had it until ours did, its book is
+    /// rebuilt.
+    pub fn on_claimed(&mut self, now: Mono, symbol: &Symbol, claim: Claim, sink: &mut impl Sink) {
         self.content.advance(now);
-        if let Some(index) = self.content.symbols.by_name(symbol) {
-            self.content.symbols.get_mut(index).misplaced = true;
-            self.content.touch(index);
-            self.settle(sink);
+        let expected = self.sequencer.expected();
+        let content = &mut self.content;
+        let Some(index) = content.symbols.by_name(symbol) else { return };
+        match claim {
+            Claim::Named { at } => {
+                let known = content.symbols.get_mut(index);
+                known.misplaced = true;
+                known.elsewhere = Some(known.elsewhere.map_or(at, |first| first.min(at)));
+                content.touch(index);
+            }
+            Claim::Left => content.arrive(index, expected),
         }
+        self.settle(sink);
     }
 
     /// What was counted so far.

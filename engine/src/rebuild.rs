@@ -290,6 +290,7 @@ impl Content {
                 known.recovering = true;
                 // The image has to name it: what it doesn't have is no empty book.
                 known.named = false;
+                known.arrived = false;
                 known.broken = false;
                 known.crossed = false;
                 known.open = false;

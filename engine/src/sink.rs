@@ -2,6 +2,7 @@
 
 use candor_core::{
     BookView, Loss, Message, Mono, SeqNo, SeqRange, SessionId, Status, Symbol, SymbolIndex,
+    WireTime,
 };
 use candor_gapfill::Notice;
 use candor_snapshot::Failure;
@@ -44,6 +45,18 @@ pub enum Step {
         /// The number the stream goes on from.
         next: SeqNo,
     },
+}
+
+/// What a partition says of a symbol to the one that the map gives it to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Claim {
+    /// It is named here too.
+    Named {
+        /// When by the venue's clock: the first time in this session, where that is known.
+        at: WireTime,
+    },
+    /// It was here in this session until it was named there, and has not been since.
+    Left,
 }
 
 /// Receives what a partition has to say, in the order in which it must become visible: a demotion
@@ -89,6 +102,7 @@ pub trait Sink {
     /// was named here all the same: who looks it up by its name is to find it there, or here as well.
     fn moved(&mut self, index: SymbolIndex, moved: bool);
 
-    /// A symbol was seen here that the map gives to partition `home`.
-    fn foreign(&mut self, symbol: &Symbol, home: u16);
+    /// Something to say of a symbol to partition `home`, which the map gives it to. Answers whether that one will
+    /// hear of it.
+    fn foreign(&mut self, symbol: &Symbol, home: u16, claim: Claim) -> bool;
 }

@@ -2,7 +2,7 @@
 //! of each. All tables are fixed; none grows.
 
 use candor_core::limits::UNDEFINED_KEYS;
-use candor_core::{InstrumentKey, Mono, Reason, Status, Symbol, SymbolIndex};
+use candor_core::{InstrumentKey, Mono, Reason, Status, Symbol, SymbolIndex, WireTime};
 
 /// Which partition of a venue each listed symbol belongs to; shared by the venue's partitions.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -50,6 +50,14 @@ pub(crate) struct Known {
     pub(crate) misplaced: bool,
     /// The map in force doesn't give it to this partition, or not for every partition of the venue yet.
     pub(crate) unmapped: bool,
+    /// When a message named it last, by the venue's clock.
+    pub(crate) last: WireTime,
+    /// When another partition named it first, as far as it said so while the map had it here.
+    pub(crate) elsewhere: Option<WireTime>,
+    /// It has gone where the map in force has it: it was named there before that map, and no longer here.
+    pub(crate) left: bool,
+    /// Another partition had it earlier in this session: only a snapshot has all of its book.
+    pub(crate) arrived: bool,
     /// Its book broke the venue's rules and has not been rebuilt since.
     pub(crate) broken: bool,
     /// Its book is being rebuilt from a snapshot.
@@ -72,7 +80,12 @@ pub(crate) struct Known {
 impl Known {
     /// Its book is not to be believed: only a snapshot brings it back.
     pub(crate) fn is_quarantined(&self) -> bool {
-        self.broken || self.crossed
+        self.broken || self.crossed || self.arrived
+    }
+
+    /// Whether a message of this time was sent before another partition had the symbol.
+    pub(crate) fn is_before_it_left(&self, time: WireTime) -> bool {
+        self.elsewhere.is_some_and(|at| time < at)
     }
 }
 
@@ -199,6 +212,10 @@ impl Symbols {
             named: false,
             misplaced: false,
             unmapped: false,
+            last: WireTime::default(),
+            elsewhere: None,
+            left: false,
+            arrived: false,
             broken: false,
             recovering: false,
             crossed: false,
@@ -240,6 +257,13 @@ impl Symbols {
         }
     }
 
+    /// A new session: when symbols were named in the old one, here and elsewhere, says nothing of this one.
+    pub(crate) fn forget_times(&mut self) {
+        for known in &mut self.known {
+            (known.last, known.elsewhere) = (WireTime::default(), None);
+        }
+    }
+
     /// A new session: names stay, all that was learnt in the old one goes.
     pub(crate) fn new_session(&mut self, now: Mono) {
         self.by_key.fill((InstrumentKey::NONE, VACANT));
@@ -249,6 +273,7 @@ impl Symbols {
             *known = Known {
                 key: InstrumentKey::NONE,
                 named: false,
+                arrived: false,
                 broken: false,
                 recovering: false,
                 crossed: false,

@@ -6,104 +6,20 @@ use std::sync::Arc;
 
 use candor_core::counters::Counter;
 use candor_core::{Action, Line, Mono, Nanos, Reason, SessionId, Symbol};
-use candor_engine::{Config, NewMap, Services, VenueSymbols};
+use candor_engine::{Claim, Config, Services};
+use common::floor::{Floor, map, symbol, two};
 use common::services::{SNAPSHOTS, actions, begin, end, load, snapshot_asked};
 use common::{Bench, SESSION, SESSION_GRACE, SILENCE, add, config, delete, directory};
 
 const HOUR: Nanos = Nanos::from_secs(3_600);
 
-fn symbol(name: &str) -> Symbol {
-    Symbol::from_wire(name.as_bytes()).unwrap()
-}
-
-fn map(listed: &[(&str, u16)]) -> Arc<VenueSymbols> {
-    Arc::new(VenueSymbols::new(listed.iter().map(|(name, home)| (symbol(name), *home)).collect()))
-}
-
-/// Partitions of one venue under one map, as lanes drive them.
-struct Floor {
-    benches: Vec<Bench>,
-    map: Arc<VenueSymbols>,
-}
-
-impl Floor {
-    fn new(partitions: u16, listed: &[(&str, u16)], until: Mono) -> Floor {
-        let bench = |index| {
-            let of = Config { index, mapped_until: until, ..config(listed) };
-            let mut bench = Bench::with(of);
-            bench.subscribe(true);
-            bench
-        };
-        Floor { benches: (0..partitions).map(bench).collect(), map: map(listed) }
-    }
-
-    /// Claims reach the partitions they are about.
-    fn claims(&mut self) {
-        for from in 0..self.benches.len() {
-            for (name, home) in std::mem::take(&mut self.benches[from].shown.claims) {
-                let bench = &mut self.benches[usize::from(home)];
-                bench.partition.on_claimed(bench.now, &name, &mut bench.shown);
-            }
-        }
-    }
-
-    fn begin(&mut self, listed: &[(&str, u16)], until: Mono) -> Vec<NewMap> {
-        let after = map(listed);
-        let new = |partition| NewMap::between(&self.map, &after, partition, until);
-        let mut maps: Vec<NewMap> = (0..self.benches.len() as u16).map(new).collect();
-        self.map = after;
-        for (bench, map) in self.benches.iter_mut().zip(&mut maps) {
-            bench.partition.begin_map(bench.now, map, &mut bench.shown);
-            bench.partition.check();
-        }
-        maps
-    }
-
-    fn claim(&mut self, maps: &[NewMap]) {
-        for (bench, map) in self.benches.iter_mut().zip(maps) {
-            bench.partition.claim_map(bench.now, map, &mut bench.shown);
-        }
-        self.claims();
-    }
-
-    fn finish(&mut self, maps: &[NewMap]) {
-        for (bench, map) in self.benches.iter_mut().zip(maps) {
-            bench.partition.finish_map(bench.now, map, &mut bench.shown);
-            bench.partition.check();
-        }
-    }
-
-    fn take(&mut self, listed: &[(&str, u16)], until: Mono) {
-        let maps = self.begin(listed, until);
-        self.claim(&maps);
-        self.finish(&maps);
-    }
-
-    fn reason(&self, partition: usize, name: &str) -> Option<Reason> {
-        self.benches[partition].reason(name)
-    }
-
-    fn name(&mut self, partition: usize, first: u64, names: &[&str]) {
-        let named = |(at, name): (usize, &&str)| directory(at as u16 + 1 + first as u16, name);
-        let messages: Vec<_> = names.iter().enumerate().map(named).collect();
-        self.benches[partition].send(Line::A, first, &messages);
-        self.claims();
-    }
-}
-
-/// AAPL on partition 0, MSFT and GOOG on partition 1, all named there.
-fn two() -> Floor {
-    let mut floor = Floor::new(2, &[("AAPL", 0), ("GOOG", 1), ("MSFT", 1)], Mono::MAX);
-    floor.name(0, 1, &["AAPL"]);
-    floor.name(1, 1, &["GOOG", "MSFT"]);
-    // Long enough ago that a session that begins is the later one.
-    for bench in &mut floor.benches {
-        bench.pass(SESSION_GRACE);
-    }
-    for (partition, name) in [(0, "AAPL"), (1, "GOOG"), (1, "MSFT")] {
-        assert_eq!(floor.reason(partition, name), None);
-    }
-    floor
+/// Which symbols partition 0 says are named there too, and to whom.
+fn said(floor: &Floor) -> Vec<(Symbol, u16)> {
+    let named = |(name, home, claim): &(Symbol, u16, Claim)| {
+        assert!(matches!(claim, Claim::Named { .. }), "{claim:?}");
+        (*name, *home)
+    };
+    floor.benches[0].shown.claims.iter().map(named).collect()
 }
 
 #[test]
@@ -245,7 +161,7 @@ fn a_map_that_the_wire_contradicts_gives_nobody_the_symbol() {
     for (bench, map) in floor.benches.iter_mut().zip(&maps) {
         bench.partition.claim_map(bench.now, map, &mut bench.shown);
     }
-    assert_eq!(floor.benches[0].shown.claims, [(symbol("AAPL"), 1)]);
+    assert_eq!(said(&floor), [(symbol("AAPL"), 1)]);
     floor.claims();
     assert_eq!(floor.reason(1, "AAPL"), Some(Reason::Unmapped));
     floor.finish(&maps);
@@ -306,7 +222,7 @@ fn a_symbol_named_where_it_has_moved_from_is_found_there_too() {
         assert!(floor.benches[0].shown.moved[&index]);
         let key = if rename { 2 } else { 9 };
         floor.benches[0].send(Line::A, 2, &[directory(key, "AAPL")]);
-        assert_eq!(floor.benches[0].shown.claims, [(symbol("AAPL"), 1)], "rename: {rename}");
+        assert_eq!(said(&floor), [(symbol("AAPL"), 1)], "rename: {rename}");
         assert!(!floor.benches[0].shown.moved[&index]);
         floor.claims();
         assert_eq!(floor.reason(1, "AAPL"), Some(Reason::WrongPartition));

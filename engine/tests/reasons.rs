@@ -6,7 +6,8 @@ use std::fs;
 use std::path::Path;
 
 use candor_core::counters::Counter;
-use candor_core::{Action, Line, Mono, Nanos, Reason, Side, SnapshotPart, Status};
+use candor_core::{Action, Line, Mono, Nanos, Reason, Side, SnapshotPart, Status, WireTime};
+use candor_engine::Claim;
 use common::{Bench, GRACE, LATE, SESSION_GRACE, SILENCE, add, delete, directory, trading};
 
 /// How a reason comes about in this crate, or which test makes it elsewhere.
@@ -372,7 +373,8 @@ fn a_renamed_instrument_inherits_nothing() {
 fn two_partitions_that_claim_one_symbol_make_it_stale() {
     let mut bench = Bench::open();
     let symbol = candor_core::Symbol::from_wire(b"AAPL").unwrap();
-    bench.partition.on_claimed(bench.now, &symbol, &mut bench.shown);
+    let claim = Claim::Named { at: WireTime(0) };
+    bench.partition.on_claimed(bench.now, &symbol, claim, &mut bench.shown);
     assert_eq!(bench.reason("AAPL"), Some(Reason::WrongPartition));
 }
 

@@ -28,7 +28,7 @@ use crate::clock::Clock;
 use crate::config::Idle;
 use crate::control::inbox::Inbox;
 use crate::daily::handover::Way;
-use crate::publish::{Claim, Links, Publisher};
+use crate::publish::{Foreign, Links, Publisher};
 use crate::recovery::{self, Mailbox, What};
 use crate::source::{Source, SourceCounts, SourceError};
 
@@ -56,7 +56,7 @@ pub(crate) struct Lane {
     /// By number in the region: where in `partitions`, `None` when another lane's.
     pub(crate) places: Vec<Option<usize>>,
     /// Symbols of our partitions that were seen elsewhere.
-    pub(crate) inbox: Arc<ArrayQueue<Claim>>,
+    pub(crate) inbox: Arc<ArrayQueue<Foreign>>,
     /// What an operator wants of our partitions.
     pub(crate) orders: Arc<Inbox>,
     /// What a map that is taken changes of our partitions.
@@ -343,8 +343,8 @@ impl Lane {
 
     fn take_claims(&mut self, now: Mono) {
         for _ in 0..CLAIMS_A_CYCLE {
-            let Some(Claim { symbol, home }) = self.inbox.pop() else { break };
-            self.claimed(now, &symbol, home);
+            let Some(foreign) = self.inbox.pop() else { break };
+            self.claimed(now, &foreign);
         }
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use candor_core::{BookView, Loss, Message, Mono, SeqNo, SessionId, Status, Symbol, SymbolIndex};
-use candor_engine::{Notice, Sink, Step};
+use candor_engine::{Claim, Notice, Sink, Step};
 use candor_shm::LaneWriter;
 use crossbeam_queue::ArrayQueue;
 
@@ -18,7 +18,7 @@ pub struct Links {
     /// By a partition's number in the region: the inbox of the lane that owns it, for symbols seen
     /// elsewhere that the map gives to it. Full: counted; the region's directory still marks the
     /// name as contested, so that its readers see `WrongPartition`.
-    pub inboxes: Vec<Arc<ArrayQueue<Claim>>>,
+    pub inboxes: Vec<Arc<ArrayQueue<Foreign>>>,
     /// What operators are told of. Full: counted, and said in one line.
     pub log: Arc<Log>,
     counts: Arc<Counts>,
@@ -35,7 +35,7 @@ struct Counts {
 impl Links {
     /// Links to these inboxes and this log.
     #[must_use]
-    pub fn new(inboxes: Vec<Arc<ArrayQueue<Claim>>>, log: Arc<Log>) -> Links {
+    pub fn new(inboxes: Vec<Arc<ArrayQueue<Foreign>>>, log: Arc<Log>) -> Links {
         Links { inboxes, log, counts: Arc::default() }
     }
 
@@ -70,13 +70,15 @@ impl Links {
     }
 }
 
-/// A symbol was seen on a partition that the map gives to `home`.
+/// What a partition says of a symbol that the map gives to `home`.
 #[derive(Clone, Copy, Debug)]
-pub struct Claim {
+pub struct Foreign {
     /// The symbol.
     pub symbol: Symbol,
     /// Its partition by the map.
     pub home: u16,
+    /// What is said.
+    pub claim: Claim,
 }
 
 /// One partition's place in the region.
@@ -139,11 +141,12 @@ impl Sink for Publisher<'_> {
         self.writer.moved(self.partition, index, moved);
     }
 
-    fn foreign(&mut self, symbol: &Symbol, home: u16) {
-        if let Some(inbox) = self.links.inboxes.get(usize::from(home))
-            && inbox.push(Claim { symbol: *symbol, home }).is_err()
-        {
+    fn foreign(&mut self, symbol: &Symbol, home: u16, claim: Claim) -> bool {
+        let Some(inbox) = self.links.inboxes.get(usize::from(home)) else { return false };
+        let heard = inbox.push(Foreign { symbol: *symbol, home, claim }).is_ok();
+        if !heard {
             self.links.counts.claims_dropped.fetch_add(1, Ordering::Relaxed);
         }
+        heard
     }
 }

@@ -47,7 +47,7 @@ use crate::log::Log;
 use crate::morning::Mornings;
 use crate::preopen::lately::Lately;
 use crate::privilege;
-use crate::publish::{Claim, Links};
+use crate::publish::{Foreign, Links};
 use crate::recovery;
 use crate::sessions::{self, Record};
 use crate::source::{self, Source, udp};
@@ -395,7 +395,7 @@ fn live(lane: Lane, core: Option<u16>, stop: &AtomicBool, failed: &AtomicBool) {
 
 /// What leads to the lanes, one of each.
 struct Ways<'a> {
-    inboxes: &'a [Arc<ArrayQueue<Claim>>],
+    inboxes: &'a [Arc<ArrayQueue<Foreign>>],
     orders: &'a [Arc<Inbox>],
     maps: &'a [Arc<Way>],
     recovery: Option<&'a recovery::Opened>,

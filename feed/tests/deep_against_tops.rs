@@ -25,7 +25,7 @@ use candor_core::{
 };
 use candor_decoders::Format;
 use candor_decoders::iex::tp;
-use candor_engine::{Config, Notice, Partition, Sink, VenueSymbols};
+use candor_engine::{Claim, Config, Notice, Partition, Sink, VenueSymbols};
 use candor_shm::{HandlerWriter, LaneWriter, PartitionSpec, Read, Region, RegionSpec};
 use candor_sim::capture::{Capture as Messages, CaptureMessage, recut};
 use candor_sim::publisher::{Faults, Framing, LineConfig, Packing};
@@ -201,8 +201,8 @@ impl Sink for Follower {
     fn moved(&mut self, index: SymbolIndex, moved: bool) {
         self.publisher().moved(index, moved);
     }
-    fn foreign(&mut self, symbol: &Symbol, home: u16) {
-        self.publisher().foreign(symbol, home);
+    fn foreign(&mut self, symbol: &Symbol, home: u16, claim: Claim) -> bool {
+        self.publisher().foreign(symbol, home, claim)
     }
 }
 

@@ -1,6 +1,7 @@
 //! A reader made of plain memory, and the bytes of a small ITCH stream.
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its own part")]
 
+pub mod floor;
 pub mod services;
 
 use std::collections::BTreeMap;
@@ -14,7 +15,7 @@ use candor_core::{
 };
 use candor_decoders::Format;
 use candor_decoders::nasdaq::moldudp64;
-use candor_engine::{Capacity, Config, Notice, Partition, Sink, Step, VenueSymbols};
+use candor_engine::{Capacity, Claim, Config, Notice, Partition, Sink, Step, VenueSymbols};
 
 pub const GRACE: Nanos = Nanos::from_millis(1);
 pub const SESSION_GRACE: Nanos = Nanos::from_secs(2);
@@ -35,7 +36,9 @@ pub struct Shown {
     pub events: Vec<(Option<SymbolIndex>, SeqNo, Message)>,
     pub losses: Vec<Loss>,
     pub notices: Vec<Notice>,
-    pub claims: Vec<(Symbol, u16)>,
+    pub claims: Vec<(Symbol, u16, Claim)>,
+    /// Nobody hears what is said of symbols.
+    pub deaf: bool,
     pub moved: BTreeMap<u32, bool>,
     pub steps: Vec<Step>,
     pub expected: SeqNo,
@@ -88,8 +91,9 @@ impl Sink for Shown {
     fn moved(&mut self, index: SymbolIndex, moved: bool) {
         self.moved.insert(index.0, moved);
     }
-    fn foreign(&mut self, symbol: &Symbol, home: u16) {
-        self.claims.push((*symbol, home));
+    fn foreign(&mut self, symbol: &Symbol, home: u16, claim: Claim) -> bool {
+        self.claims.push((*symbol, home, claim));
+        !self.deaf
     }
 }
 
@@ -308,6 +312,12 @@ pub fn add(locate: u16, order: u64, side: u8, size: u32, price: u32) -> Vec<u8> 
     message.extend(*b"AAPL    ");
     message.extend(price.to_be_bytes());
     assert_eq!(message.len(), 36);
+    message
+}
+
+/// The message, sent when the venue's clock said so many nanoseconds since midnight.
+pub fn at(nanos: u64, mut message: Vec<u8>) -> Vec<u8> {
+    message[5..11].copy_from_slice(&nanos.to_be_bytes()[2..]);
     message
 }
 

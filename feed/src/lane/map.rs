@@ -1,13 +1,13 @@
 //! What a lane does for a map that is taken while it runs.
 
+use candor_core::Mono;
 use candor_core::counters::Counters;
-use candor_core::{Mono, Symbol};
 use candor_engine::Partition;
 use candor_shm::LaneWriter;
 
 use super::{Lane, Progress};
 use crate::daily::handover::{Change, Phase, Seat};
-use crate::publish::{Claim, Links, Publisher};
+use crate::publish::{Foreign, Links, Publisher};
 
 impl Lane {
     /// Makes the call that the handler's own thread asks for to every partition of ours, and gives the change
@@ -62,17 +62,17 @@ impl Lane {
     fn take_every_claim(&mut self, now: Mono) {
         // BOUND: what the inbox holds.
         for _ in 0..self.inbox.capacity() {
-            let Some(Claim { symbol, home }) = self.inbox.pop() else { return };
-            self.claimed(now, &symbol, home);
+            let Some(foreign) = self.inbox.pop() else { return };
+            self.claimed(now, &foreign);
         }
     }
 
-    pub(super) fn claimed(&mut self, now: Mono, symbol: &Symbol, home: u16) {
-        let Some(at) = self.places.get(usize::from(home)).copied().flatten() else { return };
+    pub(super) fn claimed(&mut self, now: Mono, Foreign { symbol, home, claim }: &Foreign) {
+        let Some(at) = self.places.get(usize::from(*home)).copied().flatten() else { return };
         let (number, partition) = &mut self.partitions[at];
         let (writer, links) = (&mut self.writer, &self.links);
         let mut sink = Publisher { writer, partition: *number, links };
-        partition.on_claimed(now, symbol, &mut sink);
+        partition.on_claimed(now, symbol, *claim, &mut sink);
     }
 }
 

@@ -4,7 +4,7 @@ use candor_core::{
     BookView, LossKind, Message, Mono, SeqNo, SeqRange, SessionId, Status, Symbol, SymbolIndex,
 };
 use candor_core::{Line, Nanos, Origin};
-use candor_engine::{Notice, Sink};
+use candor_engine::{Claim, Notice, Sink};
 
 /// What became of missing numbers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -196,7 +196,9 @@ impl Sink for Tally {
 
     fn moved(&mut self, _index: SymbolIndex, _moved: bool) {}
 
-    fn foreign(&mut self, _symbol: &Symbol, _home: u16) {}
+    fn foreign(&mut self, _symbol: &Symbol, _home: u16, _claim: Claim) -> bool {
+        true
+    }
 }
 
 #[cfg(test)]

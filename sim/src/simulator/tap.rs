@@ -1,7 +1,7 @@
 //! The engine's sink: into the real region, into the digest, and past the watch.
 
 use candor_core::{BookView, Loss, Message, Mono, SeqNo, SessionId, Status, Symbol, SymbolIndex};
-use candor_engine::{Notice, Sink, Step};
+use candor_engine::{Claim, Notice, Sink, Step};
 use candor_shm::LaneWriter;
 
 use super::digest::Digest;
@@ -19,7 +19,7 @@ pub(super) struct Tap<'a> {
     pub(super) watch: &'a mut Watch,
     pub(super) digest: &'a mut Digest,
     pub(super) journal: &'a mut Journal,
-    pub(super) claims: &'a mut Vec<(u16, Symbol)>,
+    pub(super) claims: &'a mut Vec<(u16, Symbol, Claim)>,
     pub(super) setup: &'a super::Setup,
 }
 
@@ -116,8 +116,9 @@ impl Sink for Tap<'_> {
         self.digest.words([12, u64::from(index.0) << 1 | u64::from(moved)]);
     }
 
-    fn foreign(&mut self, symbol: &Symbol, home: u16) {
+    fn foreign(&mut self, symbol: &Symbol, home: u16, claim: Claim) -> bool {
         self.digest.words([9, u64::from(home)]);
-        thawed(|| self.claims.push((home, *symbol)));
+        thawed(|| self.claims.push((home, *symbol, claim)));
+        true
     }
 }

@@ -15,7 +15,7 @@ use candor_core::{
     Symbol, SymbolIndex,
 };
 use candor_decoders::Format;
-use candor_engine::{Capacity, Config, Notice, Partition, Sink, Step};
+use candor_engine::{Capacity, Claim, Config, Notice, Partition, Sink, Step};
 use candor_services::agent::{Agent, Channel};
 use candor_services::snapshot::Body;
 use candor_shm::Handle;
@@ -108,8 +108,8 @@ impl Sink for Watch<'_> {
     fn moved(&mut self, index: SymbolIndex, moved: bool) {
         self.publish.moved(index, moved);
     }
-    fn foreign(&mut self, symbol: &Symbol, home: u16) {
-        self.publish.foreign(symbol, home);
+    fn foreign(&mut self, symbol: &Symbol, home: u16, claim: Claim) -> bool {
+        self.publish.foreign(symbol, home, claim)
     }
 }
 

@@ -114,9 +114,11 @@ impl Handler {
         setup: &Setup,
         traces: &mut Traces<'_>,
     ) {
-        while let Some((home, symbol)) = self.claims.pop() {
+        while let Some((home, symbol, claim)) = self.claims.pop() {
             let home = usize::from(home);
-            self.with(home, now, traces, |partition, tap| partition.on_claimed(now, &symbol, tap));
+            self.with(home, now, traces, |partition, tap| {
+                partition.on_claimed(now, &symbol, claim, tap);
+            });
         }
         for at in 0..self.seats.len() {
             let seat = &self.seats[at];

@@ -12,9 +12,9 @@ use std::collections::VecDeque;
 
 use candor_core::status::Scope;
 use candor_core::{Mono, Nanos, Proof, Quotes, SeqNo, Symbol, promote};
-use candor_engine::Partition;
 use candor_engine::alerts::Alerts;
 use candor_engine::odd::{Glance, OddWorld, Remark};
+use candor_engine::{Claim, Partition};
 use candor_shm::{Handle, HandlerWriter, LaneWriter, Region};
 
 use self::specs::{config, region_spec};
@@ -74,7 +74,7 @@ pub(super) struct Handler {
     alerts: Alerts,
     /// When it looks for what to alert of next.
     pub(super) next_alerts: Mono,
-    claims: Vec<(u16, Symbol)>,
+    claims: Vec<(u16, Symbol, Claim)>,
     pub(super) maps: Maps,
     /// To be taken next.
     wanted: Option<(MapOf, Mono)>,
