@@ -1,11 +1,11 @@
 //! A reader that never stops looking, what it saw, and the judgement of it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 
-use candor_core::{BookView, Line, Mono, Nanos, Reason, Symbol};
+use candor_core::{BookView, Line, Mono, Nanos, Reason, SeqRange, Symbol};
 use candor_shm::{Handle, Read, Region, clock};
 use candor_sim::truth::{Entry, Truth, Verdict};
 
@@ -188,6 +188,7 @@ impl Log {
     /// Returns how many different ones there were.
     pub fn assert_true(&self, truth: &Truth, bound: Bound) -> usize {
         assert!(self.live > 0, "nothing was ever live: nothing is proven");
+        let truth = &Carried::of(truth);
         let wrong = |seen: &&Seen| self.verdict(truth, seen, bound) != Verdict::True;
         let count = self.seen.iter().filter(wrong).count();
         let some = self.seen.iter().filter(wrong).take(5);
@@ -208,15 +209,62 @@ impl Log {
         self.seen.len()
     }
 
-    fn verdict(&self, truth: &Truth, seen: &Seen, bound: Bound) -> Verdict {
+    fn verdict(&self, carried: &Carried<'_>, seen: &Seen, bound: Bound) -> Verdict {
         let Seen { symbol, book, last } = seen;
         let name = &self.handles[*symbol].1;
-        match truth.judge(name, book, *last, bound.known) {
-            Verdict::Old(next) if lost_on_every_line(truth, &next) => {
-                truth.judge(name, book, *last, bound.unknowable)
+        match carried.truth.judge(name, book, *last, bound.known) {
+            Verdict::Old(next) if carried.is_lost(&next) => {
+                let told = carried.until_told(&next);
+                let unknown = told.map_or(bound.silence, |told| told.min(bound.silence));
+                carried.truth.judge(name, book, *last, bound.known + unknown)
             }
             verdict => verdict,
         }
+    }
+}
+
+/// Which changes reached a line, and when those that reached none could be missed.
+struct Carried<'a> {
+    truth: &'a Truth,
+    /// What each line of a partition's run did not carry, ascending.
+    missing: BTreeMap<(u16, u16, Line), Vec<SeqRange>>,
+    /// Every change of a partition's run, ascending.
+    changes: BTreeMap<(u16, u16), Vec<Entry>>,
+}
+
+impl<'a> Carried<'a> {
+    fn of(truth: &'a Truth) -> Carried<'a> {
+        let mut missing: BTreeMap<_, Vec<SeqRange>> = BTreeMap::new();
+        for one in truth.missing() {
+            let of = (one.partition, one.run, one.line);
+            missing.entry(of).or_default().push(one.withheld.range);
+        }
+        missing.values_mut().for_each(|ranges| ranges.sort_by_key(|range| range.first));
+        let mut changes: BTreeMap<_, Vec<Entry>> = BTreeMap::new();
+        for entry in truth.symbols().flat_map(|symbol| truth.history(symbol)) {
+            changes.entry((entry.partition, entry.run)).or_default().push(*entry);
+        }
+        changes.values_mut().for_each(|entries| entries.sort_by_key(|entry| entry.seq));
+        Carried { truth, missing, changes }
+    }
+
+    /// Whether no line carried it.
+    fn is_lost(&self, entry: &Entry) -> bool {
+        [Line::A, Line::B].into_iter().all(|line| {
+            let ranges = self.missing.get(&(entry.partition, entry.run, line));
+            ranges.is_some_and(|ranges| {
+                let behind = ranges.partition_point(|range| range.first <= entry.seq);
+                behind.checked_sub(1).is_some_and(|at| ranges[at].contains(entry.seq))
+            })
+        })
+    }
+
+    /// How long after a change that no line carried the next one was sent that a line did.
+    fn until_told(&self, lost: &Entry) -> Option<Nanos> {
+        let changes = &self.changes[&(lost.partition, lost.run)];
+        let behind = changes.partition_point(|entry| entry.seq <= lost.seq);
+        let next = changes[behind..].iter().find(|entry| !self.is_lost(entry));
+        next.map(|next| next.sent.since(lost.sent))
     }
 }
 
@@ -229,9 +277,9 @@ fn label(reason: Option<Reason>) -> &'static str {
 pub struct Bound {
     /// Where the change after it was sent on a line.
     pub known: Nanos,
-    /// Where no line carried the change: nobody can know of it before the next packet, and whether
-    /// there is one before the silence bound.
-    pub unknowable: Nanos,
+    /// Where no line carried the change nobody can know of it before one of another symbol is carried, and by
+    /// then at the latest: so long the partition may be silent.
+    pub silence: Nanos,
 }
 
 impl Bound {
@@ -246,17 +294,8 @@ impl Bound {
     pub fn of(world: &World) -> Bound {
         let turn = world.status()["wire"]["longest_turn_ns"].as_u64().unwrap();
         let known = Nanos(3 * turn) + Nanos::from_millis(50) + world.plan.grace + LEASE + LEASE;
-        Bound { known, unknowable: known + world.plan.silence }
+        Bound { known, silence: world.plan.silence }
     }
-}
-
-fn lost_on_every_line(truth: &Truth, next: &Entry) -> bool {
-    [Line::A, Line::B].into_iter().all(|line| {
-        truth.missing().iter().any(|missing| {
-            (missing.partition, missing.run, missing.line) == (next.partition, next.run, line)
-                && missing.withheld.range.contains(next.seq)
-        })
-    })
 }
 
 /// Ends the exchange and judges what was seen.
