@@ -1,5 +1,7 @@
 //! Where a partition's output goes.
 
+use core::fmt;
+
 use candor_core::{
     BookView, Loss, Message, Mono, SeqNo, SeqRange, SessionId, Status, Symbol, SymbolIndex,
     WireTime,
@@ -45,6 +47,37 @@ pub enum Step {
         /// The number the stream goes on from.
         next: SeqNo,
     },
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Step::RetransmitGivenUp { end } => {
+                write!(f, "what is missing before {end} can't be had by retransmission; given up")
+            }
+            Step::RetransmitContradicted { range } => write!(
+                f,
+                "the answer for {range} has other bytes under a number that is known: the service is wrong, or \
+                 the numbers began again; no answer is taken any more until a snapshot"
+            ),
+            Step::SnapshotAsked { needs, symbols_only: false } => {
+                write!(f, "a snapshot of everything before {needs} is asked for")
+            }
+            Step::SnapshotAsked { needs, symbols_only: true } => write!(
+                f,
+                "a snapshot is asked for, for the symbols that are quarantined; {needs} at least"
+            ),
+            Step::SnapshotBegun => write!(f, "the snapshot begins; the books are built anew"),
+            Step::SnapshotFailed { why } => {
+                write!(f, "the snapshot came to nothing ({}); another one follows", why.label())
+            }
+            Step::Spliced { next } => write!(f, "the snapshot joins the stream at {next}"),
+            Step::Resynced { next } => write!(
+                f,
+                "the stream goes on from {next}, the snapshot's number: ours were not the venue's"
+            ),
+        }
+    }
 }
 
 /// What a partition says of a symbol to the one that the map gives it to.

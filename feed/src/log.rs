@@ -102,7 +102,7 @@ impl fmt::Display for Told {
                 Some(reason) => write!(f, "Stale({reason}): {}", reason.text()),
             },
             Told::Notice(notice) => write_notice(notice, f),
-            Told::Step(step) => write_step(step, f),
+            Told::Step(step) => step.fmt(f),
         }
     }
 }
@@ -128,39 +128,6 @@ fn write_notice(notice: &Notice, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             write!(f, "line {line} carries other bytes under number {seq}")
         }
         Notice::Ended { last } => write!(f, "the venue ended the session at number {last}"),
-    }
-}
-
-fn write_step(step: &Step, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    match step {
-        Step::RetransmitGivenUp { end } => {
-            write!(f, "what is missing before {end} can't be had by retransmission; given up")
-        }
-        Step::RetransmitContradicted { range } => write!(
-            f,
-            "the answer for {range} has other bytes under a number that is known: the service is wrong, or \
-             the numbers began again; no answer is taken any more until a snapshot"
-        ),
-        Step::SnapshotAsked { needs, symbols_only: false } => {
-            write!(f, "a snapshot of everything before {needs} is asked for")
-        }
-        Step::SnapshotAsked { needs, symbols_only: true } => {
-            write!(
-                f,
-                "a snapshot is asked for, for the symbols that are quarantined; {needs} at least"
-            )
-        }
-        Step::SnapshotBegun => write!(f, "the snapshot begins; the books are built anew"),
-        Step::SnapshotFailed { why } => {
-            write!(f, "the snapshot came to nothing ({}); another one follows", why.label())
-        }
-        Step::Spliced { next } => write!(f, "the snapshot joins the stream at {next}"),
-        Step::Resynced { next } => {
-            write!(
-                f,
-                "the stream goes on from {next}, the snapshot's number: ours were not the venue's"
-            )
-        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! What partitions have in common, and which of it is named.
 
+use core::fmt;
+
 use candor_core::Line;
 use candor_core::alert::Code;
 
@@ -22,6 +24,21 @@ pub enum Place {
     Venue(u16),
     /// All of the handler.
     Handler,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Place::Line(partition, line) => write!(f, "P{} line {line}", partition + 1),
+            Place::Partition(partition) => write!(f, "P{}", partition + 1),
+            Place::Group(number) => write!(f, "group {number}"),
+            Place::Source(number) => write!(f, "source {number}"),
+            Place::Interface(number) => write!(f, "interface {number}"),
+            Place::Lane(number) => write!(f, "lane {number}"),
+            Place::Venue(number) => write!(f, "venue {number}"),
+            Place::Handler => write!(f, "the handler"),
+        }
+    }
 }
 
 /// Places of a partition at most: its venue, its lane, and of each line interface, group and source.

@@ -142,7 +142,7 @@ impl fmt::Display for Told {
             Told::Dropped(tag) => write!(f, "dropped {} at a full queue", Bytes(tag)),
             Told::Status { status, epoch } => write!(f, "status  {status}, epoch {epoch}"),
             Told::Notice(notice) => write_notice(f, notice),
-            Told::Step(step) => write!(f, "step    {step:?}"),
+            Told::Step(step) => write!(f, "step    {step}"),
             Told::Reply(what, about) => write!(f, "reply   {what} {about}"),
             Told::Asked(Action::Retransmit(ask)) => {
                 write!(f, "asked   for {}, attempt {}", ask.range, ask.attempt)
@@ -155,7 +155,14 @@ impl fmt::Display for Told {
             }
             Told::Odd(Remark { odd, begins: true, .. }) => write!(f, "odd     {odd}"),
             Told::Odd(Remark { odd, .. }) => write!(f, "odd     no longer: {odd}"),
-            Told::Alert(news, code, place) => write!(f, "alert   {code} at {place:?}: {news:?}"),
+            Told::Alert(news, code, place) => {
+                let news = match news {
+                    News::Begins => "begins",
+                    News::Changes => "goes on, with more",
+                    News::Over => "is over",
+                };
+                write!(f, "alert   {code} {news}: {place}")
+            }
             Told::Fault(what) => write!(f, "fault   {what}"),
             Told::Stalled(lane) => write!(f, "stall   lane {lane}"),
             Told::Healed => write!(f, "healed  the second act begins"),

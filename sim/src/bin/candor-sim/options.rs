@@ -50,12 +50,20 @@ pub(crate) struct Options {
     pub(crate) canary: Option<String>,
 }
 
+/// What runs a build like this one, in any clone.
+const RUN: &str = match cfg!(canary) {
+    true => {
+        "RUSTFLAGS='--cfg canary' cargo run --profile sim -p candor-sim --bin candor-sim --target-dir target/canary --"
+    }
+    false => "cargo run --profile sim -p candor-sim --bin candor-sim --",
+};
+
 impl Options {
     /// The command that runs this seed again.
     pub(crate) fn replay(&self, seed: u64, smaller: Option<(Vec<usize>, u64)>) -> String {
         // What was made smaller fails by itself.
         let twice = if self.twice && smaller.is_none() { " --twice" } else { "" };
-        let mut command = format!("candor-sim --seed {seed}{twice}");
+        let mut command = format!("{RUN} --seed {seed}{twice}");
         let mut add = |name: &str, value: String| command.push_str(&format!(" --{name} {value}"));
         if let Some(name) = &self.scenario {
             add("scenario", name.clone());
@@ -99,13 +107,14 @@ mod tests {
         let given = ["candor-sim", "--scenario", "kill-9", "--venue", "deep", "--twice"];
         let options = Options::parse_from(given.into_iter().chain(["--seed", "3", "--seeds", "9"]));
         let replay = options.replay(7, None);
-        assert_eq!(replay, "candor-sim --seed 7 --twice --scenario kill-9 --venue deep");
-        let again = Options::parse_from(replay.split(' '));
+        let arguments = replay.strip_prefix(RUN).unwrap();
+        assert_eq!(arguments, " --seed 7 --twice --scenario kill-9 --venue deep");
+        let again = Options::parse_from(arguments.split(' '));
         assert_eq!((again.seed, again.seeds, again.twice), (7, 1, true));
         let smaller = options.replay(7, Some((vec![0, 2], 512)));
         assert_eq!(
             smaller,
-            "candor-sim --seed 7 --scenario kill-9 --venue deep --events 512 --keep 0,2"
+            format!("{RUN} --seed 7 --scenario kill-9 --venue deep --events 512 --keep 0,2")
         );
     }
 }

@@ -487,12 +487,20 @@ impl Watch {
     }
 
     /// What is known, in words for a failure's story.
-    pub(super) fn summary(&self) -> String {
-        let (run, next, known) = (self.run, self.followed.next(), self.followed.known_end());
+    pub(super) fn summary(&self, start: Mono) -> String {
+        let (next, known) = (self.followed.next(), self.followed.known_end());
+        let run = self.run.map_or("no run".to_owned(), |run| format!("run {run}"));
+        let ms = |at: Mono| at.since(start).0 as f64 / 1e6;
         format!(
-            "known: run {run:?}, everything before {next} came, numbers exist before {known}; \
-             the handler expects {} and knows of numbers before {}; {:?}; {} behind; last evidence at {}, lease until {}",
-            self.expected, self.known_end, self.said, self.behind, self.evidence.0, self.lease.0
+            "known: {run}, everything before {next} came, numbers exist before {known}; the handler expects {}, knows \
+             of numbers before {}, is behind by {} and has said of this epoch: {}; its last evidence is of {:.6} ms, its lease \
+             until {:.6} ms",
+            self.expected,
+            self.known_end,
+            self.behind,
+            self.said,
+            ms(self.evidence),
+            ms(self.lease)
         )
     }
 

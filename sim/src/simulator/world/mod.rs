@@ -486,7 +486,7 @@ impl<'a> World<'a> {
             let Wrong { partition, what } = wrong.clone();
             let mut story = self.journal.last(STORY, Some(partition), START);
             let seat = self.handler.as_ref().and_then(|handler| handler.seats.get(partition));
-            story.extend(seat.map(|seat| seat.watch.summary()));
+            story.extend(seat.map(|seat| seat.watch.summary(START)));
             Failure { at, partition: Some(partition), what, story }
         });
         let errands = self.handler.as_ref().and_then(|handler| handler.errands.as_ref());
