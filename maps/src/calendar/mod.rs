@@ -39,13 +39,13 @@ mod venues;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
 
 use candor_core::{Nanos, TradingDate};
 use jiff::civil::{Date, Weekday};
 use jiff::tz::{TimeZone, TimeZoneDatabase};
 
 pub use moment::{Moment, Wall};
+use overlay::OfVenue;
 pub use overlay::Overlay;
 pub use schedule::{Refused, Schedule, Step};
 pub use timeline::Timeline;
@@ -65,8 +65,7 @@ pub struct Calendar {
     venue: &'static str,
     profile: &'static Profile,
     zone: TimeZone,
-    closed: BTreeMap<u32, String>,
-    early: BTreeMap<u32, (Moment, String)>,
+    overlay: OfVenue,
 }
 
 /// What day it is at a venue.
@@ -158,7 +157,7 @@ impl Calendar {
         };
         let (venue, profile) = PROFILES.iter().find_map(find)?;
         let zone = TimeZoneDatabase::bundled().get(profile.dates.zone).ok()?;
-        Some(Calendar { venue, profile, zone, closed: BTreeMap::new(), early: BTreeMap::new() })
+        Some(Calendar { venue, profile, zone, overlay: OfVenue::default() })
     }
 
     /// Every venue whose calendar is known.
@@ -169,7 +168,7 @@ impl Calendar {
     /// This calendar with what an overlay says of its venue, and nothing of an earlier overlay.
     #[must_use]
     pub fn with(mut self, overlay: &Overlay) -> Calendar {
-        (self.closed, self.early) = overlay.of(self.venue);
+        self.overlay = overlay.of(self.venue);
         self
     }
 
@@ -238,7 +237,7 @@ impl Calendar {
         let listed = self.profile.dates.closed;
         let found = listed.binary_search_by_key(&date.0, |(closed, _)| *closed).ok();
         let found = found.and_then(|index| listed.get(index)).map(|(_, why)| *why);
-        found.or_else(|| self.closed.get(&date.0).map(String::as_str))
+        found.or_else(|| self.overlay.closed.get(&date.0).map(String::as_str))
     }
 
     /// The first instant at which the venue's clock shows this moment of a date, or a later one: where
@@ -277,7 +276,7 @@ impl Calendar {
         let instant = |moment: Moment| moment::at(&self.zone, day, moment);
         let mut session = Session {
             date,
-            begins: instant(*begins)?,
+            begins: instant(self.overlay.begins.unwrap_or(*begins))?,
             preopen: instant(*preopen)?,
             open: instant(*open)?,
             close: instant(close)?,
@@ -293,7 +292,7 @@ impl Calendar {
     }
 
     fn early_close(&self, date: TradingDate) -> Option<(Moment, &str)> {
-        if let Some((at, why)) = self.early.get(&date.0) {
+        if let Some((at, why)) = self.overlay.early.get(&date.0) {
             return Some((*at, why));
         }
         let Dates { early, .. } = self.profile.dates;

@@ -1,4 +1,5 @@
-//! What an operator adds to the calendars: days that an exchange announced late.
+//! What an operator adds to the calendars: days that an exchange announced late, and from when on what a venue
+//! sends is of its trading date, where that is not as the calendars have it.
 //!
 //! ```toml
 //! [[closed]]
@@ -11,6 +12,11 @@
 //! date = 2026-12-11
 //! at = "12:30"
 //! reason = "announced on the 10th"
+//!
+//! [[begins]]
+//! venue = "XNAS"
+//! at = "-1 23:00"
+//! reason = "its session of the day is opened the evening before"
 //! ```
 //!
 //! An entry is for the one venue that it names. The file is taken whole or refused whole.
@@ -23,13 +29,22 @@ use candor_settings::{At, Context, Problems, Table, nearest};
 use jiff::civil::Weekday;
 use toml::de::DeTable;
 
-use super::moment::{Moment, civil};
+use super::moment::{DAY, Moment, civil};
 use super::{Calendar, KNOWN};
 
 /// Closures and early closes that the generated calendars lack.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Overlay {
     entries: Vec<Entry>,
+    begins: Vec<Begins>,
+}
+
+/// From when on what a venue sends is of its trading date.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Begins {
+    line: usize,
+    venue: &'static str,
+    at: Moment,
 }
 
 /// One day of one venue.
@@ -43,8 +58,16 @@ struct Entry {
     reason: String,
 }
 
-/// What an overlay says of one venue: closed days, and early closes.
-type OfVenue = (BTreeMap<u32, String>, BTreeMap<u32, (Moment, String)>);
+/// What an overlay says of one venue.
+#[derive(Clone, Default)]
+pub(super) struct OfVenue {
+    /// Closed days, and why.
+    pub(super) closed: BTreeMap<u32, String>,
+    /// Early closes, and why.
+    pub(super) early: BTreeMap<u32, (Moment, String)>,
+    /// When its dates begin.
+    pub(super) begins: Option<Moment>,
+}
 
 impl Overlay {
     /// Reads the text of the overlay at `path`, which is named in problems and not opened.
@@ -68,7 +91,21 @@ impl Overlay {
         for table in root.tables(&mut cx, "early_close", "[[early_close]]") {
             overlay.entries.extend(entry(&mut cx, table, true));
         }
+        for table in root.tables(&mut cx, "begins", "[[begins]]") {
+            overlay.begins.extend(begins(&mut cx, table));
+        }
         root.finish(&mut cx);
+        overlay.begins.sort_by_key(|begins| (begins.venue, begins.line));
+        for pair in overlay.begins.windows(2) {
+            if let [Begins { line: first, venue: one, .. }, Begins { line, venue, .. }] = pair
+                && one == venue
+            {
+                let message = format!(
+                    "when {venue}'s dates begin is said in line {first} already; take one of them out"
+                );
+                cx.problem(*line, message);
+            }
+        }
         overlay.entries.sort_by_key(|entry| (entry.venue, entry.date, entry.line));
         for pair in overlay.entries.windows(2) {
             if let [first, second] = pair
@@ -88,26 +125,27 @@ impl Overlay {
         }
     }
 
-    /// How many days of venues it changes.
+    /// How many days of venues it changes, or hours of all of a venue's days.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.entries.len()
+        self.entries.len() + self.begins.len()
     }
 
     /// Whether it changes nothing.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.len() == 0
     }
 
     pub(super) fn of(&self, venue: &str) -> OfVenue {
         let mut found = OfVenue::default();
         for Entry { date, close, reason, .. } in self.entries.iter().filter(|e| e.venue == venue) {
             match close {
-                None => _ = found.0.insert(date.0, reason.clone()),
-                Some(close) => _ = found.1.insert(date.0, (*close, reason.clone())),
+                None => _ = found.closed.insert(date.0, reason.clone()),
+                Some(close) => _ = found.early.insert(date.0, (*close, reason.clone())),
             }
         }
+        found.begins = self.begins.iter().find(|begins| begins.venue == venue).map(|b| b.at);
         found
     }
 }
@@ -117,15 +155,7 @@ fn entry(cx: &mut Context<'_>, mut table: Table<'_>, early: bool) -> Option<Entr
     let calendar = venue(cx, &mut table);
     let date = date(cx, &mut table);
     let close = if early { close(cx, &mut table) } else { None };
-    let wanted = "why, as the exchange says it, like \"day of mourning\"";
-    let reason = match table.text(cx, "reason", wanted) {
-        Some(reason) => Some(reason.value.to_owned()),
-        None if table.line_of(cx, "reason").is_none() => {
-            table.missing(cx, "reason", "reason = \"day of mourning\"");
-            None
-        }
-        None => None,
-    };
+    let reason = reason(cx, &mut table);
     let (line, name) = (table.line, table.name().to_owned());
     table.finish(cx);
     let (calendar, date) = (calendar?, date?);
@@ -137,6 +167,53 @@ fn entry(cx: &mut Context<'_>, mut table: Table<'_>, early: bool) -> Option<Entr
     };
     let (venue, date) = (calendar.venue(), date.value);
     day_is_sound.then_some(Entry { line, venue, date, close, reason: reason? })
+}
+
+/// One `[[begins]]`; `None` when a problem was reported.
+fn begins(cx: &mut Context<'_>, mut table: Table<'_>) -> Option<Begins> {
+    let calendar = venue(cx, &mut table);
+    let wanted = "a time on the venue's clock like \"01:30\", or \"-1 23:00\" for the day before";
+    let at = match table.text(cx, "at", wanted) {
+        Some(At { value, line }) => {
+            let moment = Moment::parse(value);
+            if moment.is_none() {
+                let name = table.name();
+                cx.problem(line, format!("`at` in {name} must be {wanted}, not {value:?}"));
+            }
+            moment.map(|value| At { value, line })
+        }
+        None if table.line_of(cx, "at").is_none() => {
+            table.missing(cx, "at", "at = \"-1 23:00\"");
+            None
+        }
+        None => None,
+    };
+    let reason = reason(cx, &mut table);
+    let (line, name) = (table.line, table.name().to_owned());
+    table.finish(cx);
+    let (calendar, at, _) = (calendar?, at?, reason?);
+    let (venue, profile) = (calendar.venue(), calendar.profile);
+    // The date before ends as late as this, by the same clock.
+    let (ended, preopen) = (profile.ends.later(-DAY), profile.preopen);
+    if at.value < ended || at.value >= preopen {
+        let message = format!(
+            "`at` in {name} must lie between the end of {venue}'s date before at {ended} and its preopen at \
+             {preopen}, not at {}",
+            at.value
+        );
+        cx.problem(at.line, message);
+        return None;
+    }
+    Some(Begins { line, venue, at: at.value })
+}
+
+fn reason(cx: &mut Context<'_>, table: &mut Table<'_>) -> Option<String> {
+    let wanted = "why, as the exchange says it, like \"day of mourning\"";
+    let reason = table.text(cx, "reason", wanted);
+    if reason.is_none() && table.line_of(cx, "reason").is_none() {
+        table.missing(cx, "reason", "reason = \"day of mourning\"");
+    }
+    reason.map(|at| at.value.to_owned())
 }
 
 fn venue(cx: &mut Context<'_>, table: &mut Table<'_>) -> Option<Calendar> {

@@ -120,7 +120,7 @@ reason = "no time"
              \"13:00\", not \"1 pm\"",
             "closures.toml:35: unknown key `resaon` in [[early_close]], did you mean `reason`?",
             "closures.toml:36: [[early_close]] has no `at`; add one like: at = \"13:00\"",
-            "closures.toml:40: unknown key `closures` in the file; it knows closed, early_close",
+            "closures.toml:40: unknown key `closures` in the file; it knows closed, early_close, begins",
             "14 problems: the calendar overlay is refused whole",
         ]
     );
@@ -137,5 +137,64 @@ fn a_day_is_said_once() {
     assert_eq!(
         parse("[[closed]\n").unwrap_err().lines().next_back(),
         Some("1 problem: the calendar overlay is refused whole")
+    );
+}
+
+#[test]
+fn a_venue_that_opens_its_session_the_evening_before() {
+    let text = "[[begins]]\nvenue = \"XNAS\"\nat = \"-1 23:00\"\nreason = \"as it is\"\n";
+    let overlay = parse(text).unwrap();
+    assert_eq!((overlay.len(), overlay.is_empty()), (1, false));
+    let xnas = calendar("XNAS").with(&overlay);
+    let session = xnas.session(TradingDate(20_261_208)).unwrap();
+    assert_eq!(session.begins, utc("2026-12-08T04:00:00Z"));
+    assert!(matches!(xnas.trading_date_at(utc("2026-12-08T05:00:00Z")), Day::Trading(_)));
+    assert!(matches!(xnas.trading_date_at(utc("2026-12-08T03:59:00Z")), Day::Closed { .. }));
+    // What is usual is so for whom it doesn't name.
+    let other = calendar("XNYS").with(&overlay).session(TradingDate(20_261_208)).unwrap();
+    assert_eq!(other.begins, utc("2026-12-08T07:00:00Z"));
+}
+
+#[test]
+fn a_date_begins_behind_the_one_before_and_ahead_of_its_preopen() {
+    let text = r#"
+[[begins]]
+venue = "XNAS"
+at = "-1 20:29"
+reason = "before the last has ended"
+[[begins]]
+venue = "XNYS"
+at = "04:00"
+reason = "too late"
+[[begins]]
+venue = "XLON"
+at = "4"
+[[begins]]
+venue = "XETR"
+at = "05:00"
+reason = "good"
+[[begins]]
+venue = "XETR"
+at = "05:30"
+reason = "twice"
+[[begins]]
+venue = "IEXG"
+reason = "when?"
+"#;
+    let problems = parse(text).unwrap_err();
+    assert_eq!(
+        problems.lines().collect::<Vec<&str>>(),
+        [
+            "closures.toml:4: `at` in [[begins]] must lie between the end of XNAS's date before at -1 20:30 and \
+             its preopen at 04:00, not at -1 20:29",
+            "closures.toml:8: `at` in [[begins]] must lie between the end of XNYS's date before at -1 20:30 and \
+             its preopen at 04:00, not at 04:00",
+            "closures.toml:10: [[begins]] has no `reason`; add one like: reason = \"day of mourning\"",
+            "closures.toml:12: `at` in [[begins]] must be a time on the venue's clock like \"01:30\", or \
+             \"-1 23:00\" for the day before, not \"4\"",
+            "closures.toml:17: when XETR's dates begin is said in line 13 already; take one of them out",
+            "closures.toml:21: [[begins]] has no `at`; add one like: at = \"-1 23:00\"",
+            "6 problems: the calendar overlay is refused whole",
+        ]
     );
 }
