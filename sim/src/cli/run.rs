@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::Receiver;
 
 use crate::capture::Capture;
 use crate::control::{self, Command};
@@ -16,7 +15,7 @@ use super::args::RunArgs;
 use super::clock;
 use super::doors::Doors;
 use super::endpoints::{Endpoints, Ports};
-use super::listen::{Said, listen};
+use super::listen::{Commands, listen};
 use super::truthfile::TruthFile;
 use super::wire::{Wire, address_of};
 
@@ -71,6 +70,7 @@ pub(super) fn run(args: &RunArgs) -> Result<(), String> {
     }
     println!("ready: {partitions} partitions on {}", args.interface);
     let outcome = publish(args, begun, &mut exchange, &mut wire, &mut doors, &commands, &stop);
+    commands.end();
     // The socket file goes with the process, whatever ended it.
     if let Some(path) = &args.control {
         let _ = std::fs::remove_file(path);
@@ -163,7 +163,7 @@ fn publish(
     exchange: &mut Exchange,
     wire: &mut Wire,
     doors: &mut Option<Doors>,
-    commands: &Receiver<Said>,
+    commands: &Commands,
     stop: &AtomicBool,
 ) -> Result<(), String> {
     let duration = args.duration.map(|seconds| begun + Nanos::from_secs(seconds));
@@ -174,7 +174,7 @@ fn publish(
         let now = clock::now();
         wire.longest_turn = wire.longest_turn.max(now.since(turned));
         turned = now;
-        while let Ok(said) = commands.try_recv() {
+        while let Some(said) = commands.next() {
             // Whoever asked may have gone.
             let _ = said.answer.try_send(answer(exchange, wire, doors, now, &said.line));
         }
