@@ -224,6 +224,38 @@ fn an_open_transaction_and_a_crossed_book_are_seen() {
     }
 }
 
+/// A trade that is broken is one that was remembered: its symbol's statistics are corrected, which every look
+/// compares with the market's own, and no book is touched.
+#[test]
+fn broken_trades_are_found_and_cost_no_book() {
+    for (venue, seed) in [(Family::Itch50, 1), (Family::Itch50, 2), (Family::Deep, 1)] {
+        let (outcome, count) = counted("trade-bust", seed, venue);
+        let breaks = count(Counter::Breaks);
+        assert!(breaks > 100, "{venue:?}: {breaks} trades were broken");
+        let nothing = [Counter::BreaksUnmatched, Counter::Quarantined, Counter::GapsOutlived];
+        assert_eq!(nothing.map(&count), [0; 3], "{venue:?}");
+        assert_eq!(count(Counter::Applied), outcome.published, "{venue:?}");
+    }
+}
+
+/// The order that never was is counted, and quarantines its symbol: for good without services, and until it is
+/// rebuilt by a snapshot with them.
+#[test]
+fn an_unknown_order_is_counted_and_quarantines_its_symbol() {
+    for (name, healed) in [("unknown-order", 0), ("unknown-order-healed", 1)] {
+        let (_, count) = counted(name, 2, Family::Itch50);
+        let [unknown, quarantined] = [Counter::UnknownOrder, Counter::Quarantined].map(&count);
+        assert_eq!((unknown, quarantined), (1, 1), "{name}");
+        assert_eq!(count(Counter::SnapshotsSpliced), healed, "{name}");
+        let plan = scenario::find(name, 2, Family::Itch50).expect("a scenario of this name");
+        let (from, until) = (Nanos::from_millis(150), plan.length);
+        let failure = run(&plan.expect(0, from, until, Must::BeLive)).failure;
+        let what = failure.expect("a symbol of the partition is not Live for a time").what;
+        let reads = ["reads SymbolQuarantined", "reads SymbolRecovering"];
+        assert!(reads.iter().any(|said| what.contains(said)), "{name}: {what}");
+    }
+}
+
 fn counted(name: &str, seed: u64, venue: Family) -> (Outcome, impl Fn(Counter) -> u64) {
     let plan = scenario::find(name, seed, venue).expect("a scenario of this name");
     let venue = swarm::venue_name(venue);

@@ -5,12 +5,14 @@
 
 mod child;
 mod failover;
+mod faults;
 mod iex;
 mod join;
 mod journal;
 mod ladder;
 mod morning;
 mod scene;
+mod senders;
 mod trouble;
 #[path = "../support/wait.rs"]
 mod wait;

@@ -1,5 +1,6 @@
 //! An exchange with services, handlers that listen to it, and readers that judge what they show.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -54,6 +55,8 @@ impl Drop for Process {
 pub struct Scene {
     folder: PathBuf,
     shape: Vec<String>,
+    /// The address that the exchange's packets come from.
+    sender: &'static str,
     pub exchange: Option<Process>,
 }
 
@@ -84,7 +87,7 @@ impl Scene {
         // Ports of services: four for each scene of a process, away from those of the lines.
         let services_at = 42_000 + (std::process::id() as u16 % 500) * 40 + nth * 4;
         shape.extend(["--service-port-base".to_owned(), services_at.to_string()]);
-        let mut scene = Scene { folder, shape, exchange: None };
+        let mut scene = Scene { folder, shape, sender: "127.0.0.1", exchange: None };
         if services {
             scene.shape.extend(["--services", "127.0.0.1"].map(str::to_owned));
         }
@@ -106,6 +109,11 @@ impl Scene {
         }
     }
 
+    /// The exchange's packets come from this address of the loopback interface.
+    pub fn sends_from(&mut self, address: &'static str) {
+        self.sender = address;
+    }
+
     /// Another feed than Nasdaq's.
     pub fn feed(&mut self, feed: &str) {
         self.shape.extend(["--feed".to_owned(), feed.to_owned()]);
@@ -120,7 +128,7 @@ impl Scene {
         let mut arguments = vec!["run".to_owned()];
         arguments.extend(self.shape.iter().cloned());
         for (flag, value) in [
-            ("--interface", "127.0.0.1".to_owned()),
+            ("--interface", self.sender.to_owned()),
             ("--rate", "2000".to_owned()),
             ("--heartbeat", "100ms".to_owned()),
             ("--truth", self.path("truth").display().to_string()),
@@ -312,10 +320,13 @@ impl Handler {
     }
 }
 
+/// What a reader saw live, and when.
+pub type Seen = (Symbol, BookView, Mono);
+
 /// A reader on a thread of its own that looks at every symbol again and again.
 pub struct Watch {
     stop: Arc<AtomicBool>,
-    thread: JoinHandle<Vec<(Symbol, BookView, Mono)>>,
+    thread: JoinHandle<Vec<Seen>>,
 }
 
 impl Watch {
@@ -323,7 +334,7 @@ impl Watch {
         let stop = Arc::new(AtomicBool::new(false));
         let (region, stopped) = (handler.region.clone(), Arc::clone(&stop));
         let thread = thread::spawn(move || {
-            let mut seen: Vec<(Symbol, BookView, Mono)> = Vec::new();
+            let mut seen: Vec<Seen> = Vec::new();
             while !stopped.load(Ordering::Relaxed) {
                 for partition in 0..region.partition_count() {
                     for (handle, symbol) in region.symbols(partition) {
@@ -343,20 +354,42 @@ impl Watch {
 
     /// Ends it, and judges everything it saw live by what the exchange knows to be true.
     pub fn judge(self, scene: &mut Scene) -> usize {
-        self.stop.store(true, Ordering::Relaxed);
-        let seen = self.thread.join().unwrap();
-        let truth = scene.truth();
-        assert!(!seen.is_empty(), "nothing was ever live: nothing is proven");
-        // What no line carried is known with the next packet or by silence at the latest.
-        let grace = Nanos::from_secs(3);
-        for (symbol, book, at) in &seen {
-            let verdict = truth.judge(symbol, book, *at, grace);
-            assert_eq!(verdict, Verdict::True, "{symbol} at number {}", book.seq);
-        }
-        let (symbol, book, at) = seen.iter().find(|(_, book, _)| book.bid_count > 0).unwrap();
-        let mut other = *book;
-        other.bids[0].size += 1;
-        assert_eq!(truth.judge(symbol, &other, *at, grace), Verdict::False, "it would be noticed");
-        seen.len()
+        let seen = self.end();
+        judge(&[&scene.truth()], &seen)
     }
+
+    /// Ends it; returns everything it saw live.
+    pub fn end(self) -> Vec<Seen> {
+        self.stop.store(true, Ordering::Relaxed);
+        self.thread.join().unwrap()
+    }
+}
+
+/// What no line carried is known with the next packet or by silence at the latest.
+const GRACE: Nanos = Nanos::from_secs(3);
+
+/// The first that was seen live and is not true by any of these, of each symbol that has one.
+pub fn wrong(truths: &[&Truth], seen: &[Seen]) -> BTreeMap<Symbol, u64> {
+    let mut wrong = BTreeMap::new();
+    for (symbol, book, at) in seen {
+        let verdict = |truth: &&Truth| truth.judge(symbol, book, *at, GRACE);
+        if !truths.iter().map(verdict).any(|verdict| verdict == Verdict::True) {
+            wrong.entry(*symbol).or_insert(book.seq);
+        }
+    }
+    wrong
+}
+
+/// Judges everything that was seen live by exchanges that each sent some of it.
+pub fn judge(truths: &[&Truth], seen: &[Seen]) -> usize {
+    assert!(!seen.is_empty(), "nothing was ever live: nothing is proven");
+    let wrong = wrong(truths, seen);
+    assert!(wrong.is_empty(), "not true at these numbers: {wrong:?}");
+    let (symbol, book, at) = seen.iter().find(|(_, book, _)| book.bid_count > 0).unwrap();
+    let mut other = *book;
+    other.bids[0].size += 1;
+    for truth in truths {
+        assert_eq!(truth.judge(symbol, &other, *at, GRACE), Verdict::False, "it would be noticed");
+    }
+    seen.len()
 }

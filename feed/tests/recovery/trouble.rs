@@ -18,7 +18,14 @@ fn whatever_goes_wrong_with_snapshots_is_over_when_it_is_over() {
     handler.until_live();
     let watch = Watch::start(&handler);
     let stalls = handler.stalls();
-    for fault in ["refuse", "hang", "partial", "broken-snapshot", "lost-part"] {
+    for (fault, shown) in [
+        ("refuse", "refused"),
+        ("hang", "spoiled"),
+        ("partial", "spoiled"),
+        ("broken-snapshot", "spoiled"),
+        ("lost-part", "spoiled"),
+    ] {
+        let service = scene.service("snapshot", shown);
         scene.tell(&format!("service 1 snapshot {fault}"));
         let failed = handler.count(0, Counter::SnapshotsFailed);
         scene.tell("skip 1 20");
@@ -26,16 +33,21 @@ fn whatever_goes_wrong_with_snapshots_is_over_when_it_is_over() {
             assert!(handler.stays_live(1), "{fault}: partition 2 is {:?}", handler.reason(1));
             (handler.count(0, Counter::SnapshotsFailed) >= failed + 2).then_some(())
         });
+        assert!(scene.service("snapshot", shown) >= service + 2, "{fault}: it never happened");
         assert!(!handler.is_live(0), "{fault}");
         assert!(matches!(handler.reason(0), Some(Reason::Gap | Reason::Recovering)), "{fault}");
         scene.tell("service 1 snapshot off");
         eventually(&format!("{fault}: live again"), || handler.is_live(0).then_some(()));
     }
-    for late in ["late 300ms", "throttle 1"] {
+    for (late, shown) in [("late 300ms", "spoiled"), ("throttle 1", "refused")] {
+        let service = scene.service("snapshot", shown);
         scene.tell(&format!("service 1 snapshot {late}"));
-        scene.tell("skip 1 20");
-        handler.until_reason(0, &[Reason::Gap, Reason::Recovering]);
-        eventually(&format!("{late}: live again"), || handler.is_live(0).then_some(()));
+        eventually(&format!("{late}: it happens"), || {
+            scene.tell("skip 1 20");
+            handler.until_reason(0, &[Reason::Gap, Reason::Recovering]);
+            eventually(&format!("{late}: live again"), || handler.is_live(0).then_some(()));
+            (scene.service("snapshot", shown) > service).then_some(())
+        });
         scene.tell("service 1 snapshot off");
     }
     assert_eq!(handler.stalls(), stalls, "no lane stood still");
@@ -84,7 +96,14 @@ fn whatever_goes_wrong_with_retransmission_a_snapshot_heals() {
     let handler = scene.handler("mdh1");
     handler.until_live();
     let watch = Watch::start(&handler);
-    for fault in ["refuse", "partial", "late 40ms", "wrong-range", "twice", "throttle 3"] {
+    for (fault, shown) in [
+        ("refuse", "refused"),
+        ("partial", "spoiled"),
+        ("late 40ms", "spoiled"),
+        ("wrong-range", "spoiled"),
+        ("twice", "spoiled"),
+        ("throttle 1", "refused"),
+    ] {
         let wrong = || {
             let all = [
                 Counter::RetransmitTimeouts,
@@ -95,8 +114,12 @@ fn whatever_goes_wrong_with_retransmission_a_snapshot_heals() {
             all.iter().map(|counter| handler.count(0, *counter)).sum::<u64>()
         };
         let (wrong_before, spliced) = (wrong(), handler.count(0, Counter::SnapshotsSpliced));
+        let service = scene.service("retransmit", shown);
         scene.tell(&format!("service 1 retransmit {fault}"));
-        for _ in 0..3 {
+        let mut gaps = 0;
+        while gaps < 3 || scene.service("retransmit", shown) == service {
+            gaps += 1;
+            assert!(gaps < 100, "{fault}: it never happens");
             let outlived = handler.count(0, Counter::GapsOutlived);
             scene.tell("skip 1 30");
             eventually("the gap is noticed", || {

@@ -69,6 +69,7 @@ fn service(services: &Services) -> Map<String, Value> {
             "turned_away": counts.turned_away,
             "requests": counts.requests,
             "answered": counts.answered,
+            "spoiled": counts.spoiled,
             "refused": counts.refused,
             "ignored": counts.ignored,
             "messages": counts.messages,

@@ -2,6 +2,8 @@
 
 use candor_core::{Mono, Nanos};
 
+use super::ServiceKind;
+
 /// The faults of one service. All may hold at once; the default is none.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct ServiceFaults {
@@ -66,6 +68,21 @@ pub enum ServiceFault {
     LateSession,
     /// None any more.
     Off,
+}
+
+impl ServiceFaults {
+    /// Whether an answer of this service is another than it would be without faults, or later.
+    pub(super) fn spoil(&self, kind: ServiceKind) -> bool {
+        let of_both = self.hang || self.partial || self.late > Nanos::ZERO;
+        let own = match kind {
+            ServiceKind::Retransmit => self.wrong_range || self.twice,
+            ServiceKind::Snapshot => {
+                let cut = self.broken_snapshot || self.lost_part || self.lost_packet;
+                cut || self.old_snapshot.is_some()
+            }
+        };
+        of_both || own
+    }
 }
 
 impl ServiceFault {

@@ -191,6 +191,8 @@ pub struct ServiceCounts {
     pub requests: u64,
     /// Of these, served, in whole or as the faults have it.
     pub answered: u64,
+    /// Of the answered, those that a fault made another answer than was asked for, or late.
+    pub spoiled: u64,
     /// Of these, told no, or treated so by a fault.
     pub refused: u64,
     /// Of these, not understood, of another session, or for numbers nobody has.
@@ -207,6 +209,14 @@ struct Service {
     faults: ServiceFaults,
     throttle: Throttle,
     counts: ServiceCounts,
+}
+
+impl Service {
+    /// A request is answered, as the faults of this service have it.
+    fn count_answer(&mut self, kind: ServiceKind) {
+        self.counts.answered += 1;
+        self.counts.spoiled += u64::from(self.faults.spoil(kind));
+    }
 }
 
 /// The services of one partition.
@@ -311,7 +321,7 @@ impl Services {
             service.counts.refused += 1;
             return;
         }
-        service.counts.answered += 1;
+        service.count_answer(ServiceKind::Retransmit);
         for (packet, messages) in packets {
             for _ in 0..copies {
                 service.counts.messages += messages;

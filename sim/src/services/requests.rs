@@ -48,7 +48,7 @@ impl Services {
             service.counts.refused += 1;
             return;
         }
-        service.counts.answered += 1;
+        service.count_answer(ServiceKind::Retransmit);
         let mut halved = faults;
         halved.partial |= faults.hang;
         let plan = retransmit::plan(publisher, ranges, &halved, u64::MAX);
@@ -115,7 +115,7 @@ impl Services {
         } else if !service.throttle.admits(now, &faults) {
             service.counts.refused += 1;
         } else if let Some(image) = self.image(now, partition) {
-            self.services[ServiceKind::Snapshot as usize].counts.answered += 1;
+            self.services[ServiceKind::Snapshot as usize].count_answer(ServiceKind::Snapshot);
             let accepted = FromServer::Accepted { session, next: LOGIN_SEQUENCE };
             link.say(accepted.encode(&mut packet));
             link.send(image, &faults);
@@ -152,10 +152,11 @@ impl Services {
             service.counts.requests += 1;
             let started =
                 asked.and_then(|request| self.start_snap(now, partition, link, stream, &request));
-            let counts = &mut self.services[ServiceKind::Snapshot as usize].counts;
+            let service = &mut self.services[ServiceKind::Snapshot as usize];
             match started {
-                Ok(()) => counts.answered += 1,
+                Ok(()) => service.count_answer(ServiceKind::Snapshot),
                 Err(error) => {
+                    let counts = &mut service.counts;
                     match error {
                         snap::Error::NotUnderstood
                         | snap::Error::WrongChannel

@@ -197,6 +197,34 @@ fn off_and_only_where_commanded() {
     assert_eq!(counts["faults"]["refuse"], false);
 }
 
+/// An answer that is not as it would be is counted as one, by the service whose fault it is.
+#[test]
+fn what_a_fault_spoils_is_counted() {
+    for (fault, retransmit, snapshot) in [
+        ("off", 0, 0),
+        ("refuse", 0, 0),
+        ("throttle 5", 0, 0),
+        ("partial", 1, 1),
+        ("late 1ms", 1, 1),
+        // A datagram is not answered then.
+        ("hang", 0, 1),
+        ("wrong-range", 1, 0),
+        ("twice", 1, 0),
+        ("old-snapshot 5", 0, 1),
+        ("broken-snapshot", 0, 1),
+        ("lost-part", 0, 1),
+        ("lost-packet", 0, 1),
+    ] {
+        let mut world = with(&format!("service {fault}"));
+        world.ask(10, 3);
+        world.log_in(3);
+        world.pass(1);
+        let spoiled =
+            ServiceKind::ALL.map(|kind| world.exchange.services()[0].counts(kind).spoiled);
+        assert_eq!(spoiled, [retransmit, snapshot], "{fault}");
+    }
+}
+
 #[test]
 fn every_request_is_answered_refused_or_ignored() {
     let mut world = with("service throttle 3");
