@@ -216,10 +216,12 @@ fn image_without_an_order(scene: &Scene, handler: &Handler) -> (Vec<Symbol>, Vec
         assert!(handler.stays_live(1), "partition 2 is {:?}", handler.reason(1));
         assert_eq!(quarantined(handler, 0), broken);
     }
-    scene.tell("service 1 snapshot off");
-    // All books once more: an order that nobody has named yet is missing still.
     let spliced = of(Counter::SnapshotsSpliced);
-    scene.tell("skip 1 20");
+    scene.tell("service 1 snapshot off");
+    if broken.is_empty() {
+        // An order that nobody has named yet is missing still: all books once more.
+        scene.tell("skip 1 20");
+    }
     eventually("another is spliced", || (of(Counter::SnapshotsSpliced) > spliced).then_some(()));
     eventually("all is live again", || handler.is_live(0).then_some(()));
     (broken, watch.end())

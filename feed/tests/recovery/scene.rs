@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
+use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -60,6 +61,20 @@ pub struct Scene {
     pub exchange: Option<Process>,
 }
 
+/// The first of four ports that nobody has: for the services of a scene, away from those of the lines, and from those
+/// that a kernel gives to whoever connects.
+fn four_ports() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let own = std::process::id() as u16 % 50 * 200;
+    let free = |port: u16| {
+        TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
+            && UdpSocket::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
+    };
+    let mut all =
+        (0..500).map(|_| 10_000 + (own + NEXT.fetch_add(4, Ordering::Relaxed) % 2_000) % 10_000);
+    all.find(|first| (*first..first + 4).all(free)).expect("four ports that nobody has")
+}
+
 /// What is asked before the open, and of a resume: nobody vouches for the clock of a machine that tests run on.
 pub const PREOPEN: &str =
     "\n[preopen]\nclock = \"any\"\ndisk_mb = 1\nmemory_mb = 1\ndrill = \"no\"\n";
@@ -74,7 +89,7 @@ impl Scene {
         let base = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
         let folder = base.join(format!("candor-recovery-{name}-{}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
-        let group = format!("239.79.{}.1", nth * 8);
+        let group = format!("239.{}.{}.1", 79 + nth / 31, nth % 31 * 8);
         let port = 20_000 + (std::process::id() as u16 % 1_000) * 20 + nth;
         let mut shape: Vec<String> =
             ["--partitions", "2", "--symbols", "40"].map(str::to_owned).into();
@@ -84,9 +99,7 @@ impl Scene {
             "--port-base".to_owned(),
             port.to_string(),
         ]);
-        // Ports of services: four for each scene of a process, away from those of the lines.
-        let services_at = 42_000 + (std::process::id() as u16 % 500) * 40 + nth * 4;
-        shape.extend(["--service-port-base".to_owned(), services_at.to_string()]);
+        shape.extend(["--service-port-base".to_owned(), four_ports().to_string()]);
         let mut scene = Scene { folder, shape, sender: "127.0.0.1", exchange: None };
         if services {
             scene.shape.extend(["--services", "127.0.0.1"].map(str::to_owned));
