@@ -68,6 +68,9 @@ impl Young {
     }
 }
 
+/// Slots beyond the share that a table has empty, so that a small one has some.
+const FEW: usize = 8;
+
 /// Ids the ring spans, at most: 16 MiB. Of the orders that go on a busy feed, most are no older.
 const RING: usize = 1 << 20;
 
@@ -107,7 +110,7 @@ pub(crate) enum Slot {
 
 #[derive(Debug)]
 pub(crate) struct Orders {
-    /// A power of two, at least twice the capacity.
+    /// Two fifths more than the capacity, and [`FEW`]. Even: two slots make a cache line.
     slots: Box<[Order]>,
     /// By the low bits of their ids: those from `floor` to before `head`. A power of two.
     young: Box<[Young]>,
@@ -116,7 +119,6 @@ pub(crate) struct Orders {
     /// Behind the highest id that went to the table without having been in the ring.
     strays: u64,
     owners: Box<[Owner]>,
-    shift: u32,
     capacity: u32,
     /// Of both.
     live: u32,
@@ -131,16 +133,15 @@ pub(crate) struct Orders {
 impl Orders {
     pub(crate) fn new(capacity: usize, symbols: usize) -> Orders {
         assert!(capacity <= 1 << 30, "capacity: at most 2^30 orders");
-        let slots = (capacity * 2).max(2).next_power_of_two();
+        let slots = (capacity + capacity * 2 / 5 + FEW).next_multiple_of(2);
         Orders {
             // Written, not merely reserved, so that no page is first touched during the day.
             slots: vec![Order::EMPTY; slots].into(),
-            young: vec![Young::EMPTY; (slots / 4).clamp(1, RING)].into(),
+            young: vec![Young::EMPTY; (capacity / 2).next_power_of_two().min(RING)].into(),
             floor: 0,
             head: 0,
             strays: 0,
             owners: vec![Owner { epoch: 1, live: 0, old: 0, since: 0 }; symbols].into(),
-            shift: u64::BITS - slots.trailing_zeros(),
             capacity: capacity as u32,
             live: 0,
             old: 0,
@@ -157,20 +158,27 @@ impl Orders {
         self.live == self.capacity
     }
 
-    /// Where the id's probing begins: its high bits after two rounds of multiply and fold, so that
-    /// ids that count up, by any stride, spread over the whole table.
+    /// Where the id's probing begins: as far into the table as the id, after two rounds of multiply and fold, is
+    /// into all numbers, so that ids that count up, by any stride, spread over the whole of it.
     #[inline]
     fn home(&self, id: u64) -> usize {
         let mut x = id ^ (id >> 32);
         x = x.wrapping_mul(0x9e37_79b9_7f4a_7c15);
         x ^= x >> 29;
         x = x.wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        (x >> self.shift) as usize & !1
+        ((u128::from(x) * self.slots.len() as u128) >> 64) as usize & !1
     }
 
+    /// The slot behind this one; behind the last, the first.
     #[inline]
-    fn mask(&self) -> usize {
-        self.slots.len() - 1
+    fn behind(&self, slot: usize) -> usize {
+        if slot + 1 < self.slots.len() { slot + 1 } else { 0 }
+    }
+
+    /// How many slots `slot` lies behind `other`, around the table's end.
+    #[inline]
+    fn distance(&self, other: usize, slot: usize) -> usize {
+        if slot >= other { slot - other } else { slot + self.slots.len() - other }
     }
 
     #[inline]
@@ -221,7 +229,6 @@ impl Orders {
     /// Finds an id in the table.
     #[inline]
     fn find_old(&self, id: u64) -> Slot {
-        let mask = self.mask();
         let mut at = self.home(id);
         // BOUND: `sweep` keeps an eighth of the slots empty, so probing meets one.
         loop {
@@ -232,7 +239,7 @@ impl Orders {
             if order.id == id {
                 return if self.is_dead(order) { Slot::Vacant(at) } else { Slot::Found(at) };
             }
-            at = (at + 1) & mask;
+            at = self.behind(at);
         }
     }
 
@@ -391,19 +398,17 @@ impl Orders {
     /// Empties a slot and closes the hole, so that probing needs no tombstones.
     #[inline]
     fn erase(&mut self, slot: usize) {
-        let mask = self.mask();
         let mut hole = slot;
         let mut at = slot;
         // BOUND: ends at the first empty slot; `sweep` keeps an eighth of them empty.
         loop {
-            at = (at + 1) & mask;
+            at = self.behind(at);
             let order = self.slots[at];
             if order.size == 0 {
                 break;
             }
             // An entry may move back to the hole unless its own probing begins behind the hole.
-            let probed = at.wrapping_sub(self.home(order.id)) & mask;
-            if probed >= (at.wrapping_sub(hole) & mask) {
+            if self.distance(self.home(order.id), at) >= self.distance(hole, at) {
                 self.slots[hole] = order;
                 hole = at;
             }
@@ -435,7 +440,7 @@ impl Orders {
                 self.erase(self.cursor);
                 self.dead -= 1;
             } else {
-                self.cursor = (self.cursor + 1) & self.mask();
+                self.cursor = self.behind(self.cursor);
             }
         }
     }
@@ -523,7 +528,7 @@ mod tests {
 
     fn longest_probe(orders: &Orders) -> usize {
         let probed = |(at, order): (usize, &Order)| {
-            (order.size > 0).then(|| at.wrapping_sub(orders.home(order.id)) & orders.mask())
+            (order.size > 0).then(|| orders.distance(orders.home(order.id), at))
         };
         orders.slots.iter().enumerate().filter_map(probed).max().unwrap_or(0)
     }
