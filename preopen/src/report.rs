@@ -1,5 +1,7 @@
 //! A check with its evidence, and what all of them come to.
 
+use candor_core::{Reason, Symbol};
+
 /// How a check came out; worst last.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
 pub enum Verdict {
@@ -39,6 +41,8 @@ pub struct Check {
     pub evidence: String,
     /// What to do; empty where nothing is.
     pub to_do: String,
+    /// Every symbol that it fails for, with what stands against it: the evidence names the first of them.
+    pub symbols: Vec<(Symbol, Reason)>,
 }
 
 impl Check {
@@ -55,6 +59,7 @@ impl Check {
             verdict: Verdict::Holds,
             evidence: evidence.into(),
             to_do: String::new(),
+            symbols: Vec::new(),
         }
     }
 

@@ -9,7 +9,8 @@ use crate::{Check, Verdict};
 /// What a check is called.
 const NAME: &str = "symbols";
 
-/// Names that an evidence lists at most; `candor stale` has them all.
+/// Names that an evidence lists at most of one reason: it is read on a screen, in the log and in an alert. The check
+/// has them all beside it ([`Check::symbols`]).
 const EXAMPLES: usize = 8;
 
 /// What was found of one partition's symbols.
@@ -17,8 +18,8 @@ const EXAMPLES: usize = 8;
 struct Found {
     listed: u32,
     proven: u32,
-    /// What stands against the others, with the first of them.
-    against: Vec<(Reason, u32, Vec<Symbol>)>,
+    /// What stands against the others, with all of them.
+    against: Vec<(Reason, Vec<Symbol>)>,
 }
 
 /// A row for each partition with symbols that nothing has named, one for all others of the venue.
@@ -47,9 +48,15 @@ pub(crate) fn named(venue: Venue, region: &Region, pairs: &[Pair<'_>], ppm: u32)
         } else {
             let within = u64::from(missing) <= allowed;
             let verdict = if within { Verdict::Warns } else { Verdict::Fails };
-            let to_do = "is the map today's, and has the venue moved them? candor unmapped; candor map \
-                         diff; candor map fetch";
-            checks.push(Check::not(verdict, NAME, title, found.text(), to_do));
+            let mut to_do =
+                "is the map today's, and has the venue moved them? candor unmapped; candor map \
+                             diff; candor map fetch"
+                    .to_owned();
+            if found.against.iter().any(|(_, symbols)| symbols.len() > EXAMPLES) {
+                to_do.push_str("; candor preopen -o json names each symbol");
+            }
+            let check = Check::not(verdict, NAME, title, found.text(), to_do);
+            checks.push(Check { symbols: found.symbols(), ..check });
         }
     }
     if whole > 0 {
@@ -110,23 +117,27 @@ impl Found {
             self.proven += 1;
             return;
         };
-        let at = self.against.iter().position(|(other, ..)| *other == reason);
-        let at = at.unwrap_or_else(|| {
-            self.against.push((reason, 0, Vec::new()));
-            self.against.len() - 1
-        });
-        let (_, count, examples) = &mut self.against[at];
-        *count += 1;
-        if examples.len() < EXAMPLES {
-            examples.push(*symbol);
+        match self.against.iter_mut().find(|(other, _)| *other == reason) {
+            Some((_, symbols)) => symbols.push(*symbol),
+            None => self.against.push((reason, vec![*symbol])),
         }
+    }
+
+    /// Each that is not proven, by reason as the evidence has them.
+    fn symbols(&self) -> Vec<(Symbol, Reason)> {
+        let of = |(reason, symbols): &(Reason, Vec<Symbol>)| {
+            let reason = *reason;
+            symbols.iter().map(move |symbol| (*symbol, reason)).collect::<Vec<_>>()
+        };
+        self.against.iter().flat_map(of).collect()
     }
 
     fn text(&self) -> String {
         let mut text = format!("{} of {} proven", self.proven, self.listed);
-        for (reason, count, examples) in &self.against {
-            let names: Vec<&str> = examples.iter().map(Symbol::as_str).collect();
-            let more = count - examples.len() as u32;
+        for (reason, symbols) in &self.against {
+            let count = symbols.len();
+            let names: Vec<&str> = symbols.iter().take(EXAMPLES).map(Symbol::as_str).collect();
+            let more = count - names.len();
             let more = if more == 0 { String::new() } else { format!(" and {more} more") };
             text.push_str(&format!("; {count} {reason}: {}{more}", names.join(" ")));
         }

@@ -196,6 +196,28 @@ fn a_symbol_of_the_map_that_nothing_names_is_named() {
 }
 
 #[test]
+fn every_symbol_that_is_missing_is_named_beside_an_evidence_that_names_the_first() {
+    let mut scene = heard_scene();
+    scene.symbol(0, 1, Status::stale(Reason::Unproven));
+    let missing: Vec<Symbol> = (0..40).map(|at| text(&format!("Z{at:02}"))).collect();
+    scene.wanted[0].symbols.extend(&missing);
+    let first =
+        "1 of 42 proven; 1 Unproven: BB; 40 Unmapped: Z00 Z01 Z02 Z03 Z04 Z05 Z06 Z07 and 32 more";
+    scene.fails("symbols", "XTST/1", first);
+    let report = scene.report();
+    let check = report.checks.iter().find(|check| check.verdict == Verdict::Fails).unwrap();
+    let unmapped = missing.iter().map(|symbol| (*symbol, Reason::Unmapped));
+    let all: Vec<_> = std::iter::once((text("BB"), Reason::Unproven)).chain(unmapped).collect();
+    assert_eq!(check.symbols, all);
+    assert!(check.to_do.ends_with("candor preopen -o json names each symbol"), "{}", check.to_do);
+    // What names all by itself sends nobody elsewhere.
+    scene.wanted[0].symbols.truncate(3);
+    let few = scene.report().checks.into_iter().find(|check| !check.symbols.is_empty()).unwrap();
+    assert_eq!(few.symbols.len(), 2);
+    assert!(!few.to_do.contains("json"), "{}", few.to_do);
+}
+
+#[test]
 fn where_the_map_lists_none_the_venue_must_have_named_some() {
     let mut scene = heard_scene();
     scene.wanted[0].symbols.clear();

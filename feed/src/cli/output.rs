@@ -4,9 +4,9 @@
 //! A length of time is `312 ms` in a table and `_ns` behind its name in JSON; a price is text with
 //! exactly its venue's decimals in both, since JSON's numbers are floating point to most readers.
 
-use candor_core::{Decimals, Mono, Nanos, Price};
+use candor_core::{Decimals, Mono, Nanos, Price, Reason, Symbol};
 use candor_maps::calendar::timeline::Slack;
-use serde_json::{Map, Value as Json};
+use serde_json::{Map, Value as Json, json};
 
 use super::{Output, print};
 use crate::clock;
@@ -35,6 +35,9 @@ pub(super) enum Value {
     Share(Option<u64>),
     /// A digest in hexadecimal digits: whole in JSON, in a table as much of it as tells two apart.
     Digest(String),
+    /// Symbols with what stands against each: all of them by name in JSON, in a table how many, since no screen has
+    /// room for a fifth of a venue.
+    Against(Vec<(Symbol, Reason)>),
     /// Nothing is known, or nothing applies.
     Absent,
 }
@@ -80,10 +83,12 @@ impl Value {
             Value::Price(price, decimals) => price.with(*decimals).to_string(),
             Value::Share(Some(tenths)) => format!("{}.{} %", tenths / 10, tenths % 10),
             Value::Digest(digits) => digits.chars().take(DIGITS).collect(),
+            Value::Against(symbols) if !symbols.is_empty() => symbols.len().to_string(),
             Value::Time(None, _)
             | Value::Length(None)
             | Value::Slack(None)
             | Value::Share(None)
+            | Value::Against(_)
             | Value::Absent => "-".to_owned(),
         }
     }
@@ -97,6 +102,10 @@ impl Value {
             Value::Slack(slack) => Json::from(slack.map(|slack| slack.0)),
             Value::Price(price, decimals) => Json::from(price.with(*decimals).to_string()),
             Value::Share(tenths) => Json::from(tenths.map(|tenths| tenths as f64 / 10.0)),
+            Value::Against(symbols) => symbols
+                .iter()
+                .map(|(symbol, reason)| json!({ "symbol": symbol.as_str(), "reason": reason.to_string() }))
+                .collect(),
             Value::Absent => Json::Null,
         }
     }

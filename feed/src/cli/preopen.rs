@@ -14,11 +14,12 @@ use crate::config::{self, Config};
 use crate::exit::{Exit, Failure};
 use crate::preopen::{self, Of, metric};
 
-const CHECKS: &[&str] = &["check", "about", "verdict", "evidence", "to_do"];
+const CHECKS: &[&str] = &["check", "about", "verdict", "symbols", "evidence", "to_do"];
 
 /// Go or no-go before the open: every check with its evidence, those that fail first. Looks at the map of
 /// today and its difference, at every partition and line, at the symbols that the venue has named, and at
-/// the host, and changes nothing. Exits 0 when it is go, 1 when it is go with warnings, 2 when it is no-go,
+/// the host, and changes nothing. The table names the first symbols that are missing of a partition and counts
+/// all; with `-o json` each is named (`checks[].symbols[]`). Exits 0 when it is go, 1 when it is go with warnings, 2 when it is no-go,
 /// 3 when something could not be looked at or the handler is gone.
 #[derive(Debug, Args)]
 pub(super) struct Preopen {
@@ -94,6 +95,7 @@ fn answer(report: &Report) -> Answer {
             .with("check", Value::text(check.name))
             .with("about", text(&check.about))
             .with("verdict", Value::text(check.verdict.name()))
+            .with("symbols", Value::Against(check.symbols.clone()))
             .with("evidence", text(&check.evidence))
             .with("to_do", text(&check.to_do))
     };
@@ -102,7 +104,27 @@ fn answer(report: &Report) -> Answer {
 
 #[cfg(test)]
 mod tests {
+    use candor_core::{Reason, Symbol};
+
     use super::*;
+
+    #[test]
+    fn json_names_every_symbol_that_a_check_fails_for_and_the_table_counts_them() {
+        let names: Vec<String> = (0..1_000).map(|at| format!("S{at:03}")).collect();
+        let symbol = |name: &String| Symbol::from_wire(name.as_bytes()).unwrap();
+        let symbols = names.iter().map(|name| (symbol(name), Reason::Unproven)).collect();
+        let check = Check::not(Verdict::Fails, "symbols", "XNAS/1", "0 of 1000 proven", "");
+        let checks = vec![Check::holds("lines", "", "2 heard"), Check { symbols, ..check }];
+        let answer = answer(&Report { checks });
+        let json = answer.json();
+        let named = json["checks"][0]["symbols"].as_array().unwrap();
+        assert!(named.iter().map(|one| one["symbol"].as_str().unwrap()).eq(&names));
+        assert!(named.iter().all(|one| one["reason"] == "Unproven"));
+        assert_eq!(json["checks"][1]["symbols"], serde_json::json!([]), "an empty list, not null");
+        let table = answer.table();
+        assert!(table.contains("CHECK    ABOUT   VERDICT  SYMBOLS  EVIDENCE"), "{table}");
+        assert!(table.contains("symbols  XNAS/1  no-go    1000     0 of 1000 proven"), "{table}");
+    }
 
     #[test]
     fn each_outcome_has_its_exit_and_a_handler_that_is_gone_is_unknown() {
