@@ -34,6 +34,7 @@ use crate::control::Listener;
 use crate::control::inbox::Inbox;
 use crate::control::serve::Server;
 use crate::daily::handover::Way;
+use crate::daily::taken::put_by;
 use crate::daily::taking::Taker;
 use crate::daily::thread::Thread as MapsThread;
 use crate::daily::{self, Resolved, Start};
@@ -246,7 +247,8 @@ fn begin_venues(
     now: Mono,
 ) {
     for start in &resolved.starts {
-        let fields = journal::start::in_force(start.venue, start.date, &start.digest);
+        let fields = journal::start::in_force(start.venue, start.date, &start.pointer.digest);
+        let fields = put_by(fields.text("taken", "start"), &start.pointer);
         recorder.record("map", fields.flag("in_force", start.until.is_some()));
     }
     for (venue, in_force) in resolved.in_force() {

@@ -42,9 +42,12 @@ pub enum Extent {
     Venue(String),
     /// Partitions, each whole.
     Partitions(BTreeSet<String>),
-    /// Symbols of a partition.
-    Symbols(String, BTreeSet<String>),
+    /// Symbols of a partition; of those that moved, of both that they were and are on.
+    Symbols(BTreeSet<String>, BTreeSet<String>),
 }
+
+/// The kind of a record of symbols that a map has moved, brought or dropped.
+pub(crate) const MOVED: &str = "moved";
 
 /// Kinds that are about the journal.
 const OWN: [&str; 4] = ["file", "cut", "broken", "missed"];
@@ -52,6 +55,8 @@ const OWN: [&str; 4] = ["file", "cut", "broken", "missed"];
 impl Extent {
     /// Of a record: by its fields `symbols` with `partition`, `partition` (one or many), `venue`; by none of
     /// these it is about everything.
+    ///
+    /// Only a record of what moved has symbols of several partitions: elsewhere those are a list beside it.
     #[must_use]
     pub fn of(record: &Record) -> Extent {
         if OWN.contains(&record.kind.as_str()) {
@@ -64,9 +69,8 @@ impl Extent {
         match (partitions.len(), record.fields.text_of("venue")) {
             (0, Some(venue)) => Extent::Venue(venue.to_owned()),
             (0, None) if symbols.is_empty() => Extent::Everything,
-            (1, _) if !symbols.is_empty() => {
-                Extent::Symbols(partitions.into_iter().next().unwrap_or_default(), symbols)
-            }
+            (1, _) if !symbols.is_empty() => Extent::Symbols(partitions, symbols),
+            _ if record.kind == MOVED => Extent::Symbols(partitions, symbols),
             _ => Extent::Partitions(partitions),
         }
     }
@@ -79,8 +83,8 @@ impl Extent {
             Extent::Everything => true,
             Extent::Venue(venue) => venue == place.venue(),
             Extent::Partitions(partitions) => partitions.contains(&place.partition),
-            Extent::Symbols(partition, symbols) => {
-                *partition == place.partition && symbols.contains(&place.symbol)
+            Extent::Symbols(partitions, symbols) => {
+                partitions.contains(&place.partition) && symbols.contains(&place.symbol)
             }
         }
     }
@@ -139,20 +143,24 @@ impl Set {
             Extent::Partitions(partitions) => {
                 partitions.iter().for_each(|partition| self.add_all(partition));
             }
-            Extent::Symbols(partition, symbols) => self.add(partition, symbols.iter().cloned()),
+            Extent::Symbols(partitions, symbols) => {
+                partitions.iter().for_each(|one| self.add(one, symbols.iter().cloned()));
+            }
         }
     }
 
-    /// What of this is that one symbol.
-    pub(crate) fn only(&self, place: &Place) -> Set {
+    /// What of this is that one symbol, wherever it was.
+    pub(crate) fn only(&self, places: &[Place]) -> Set {
         let mut own = Set::default();
-        let there = match self.0.get(&place.partition) {
-            Some(Some(symbols)) => symbols.contains(&place.symbol),
-            Some(None) => true,
-            None => false,
-        };
-        if there {
-            own.add(&place.partition, [place.symbol.clone()]);
+        for place in places {
+            let there = match self.0.get(&place.partition) {
+                Some(Some(symbols)) => symbols.contains(&place.symbol),
+                Some(None) => true,
+                None => false,
+            };
+            if there {
+                own.add(&place.partition, [place.symbol.clone()]);
+            }
         }
         own
     }
@@ -174,30 +182,43 @@ impl Set {
         }
     }
 
-    /// How many symbols it is.
+    /// How many symbols it is. One that has moved is one symbol, on whichever partitions it is named.
     pub(crate) fn size(&self, sizes: &Sizes) -> u64 {
-        self.0
-            .iter()
-            .map(|(partition, symbols)| match symbols {
-                Some(symbols) => symbols.len() as u64,
-                None => sizes.of(partition),
-            })
-            .sum()
+        let (mut whole, mut named) = (0, BTreeSet::new());
+        for (partition, symbols) in &self.0 {
+            match symbols {
+                Some(symbols) => named.extend(one_each(partition, symbols)),
+                None => whole += sizes.of(partition),
+            }
+        }
+        whole + named.len() as u64
     }
 
     /// How many symbols are in both.
     pub(crate) fn shared(&self, other: &Set, sizes: &Sizes) -> u64 {
-        self.0
-            .iter()
-            .filter_map(|(partition, own)| {
-                Some(match (own, other.0.get(partition)?) {
-                    (None, None) => sizes.of(partition),
-                    (Some(some), None) | (None, Some(some)) => some.len() as u64,
-                    (Some(own), Some(other)) => own.intersection(other).count() as u64,
-                })
-            })
-            .sum()
+        let (mut whole, mut named) = (0, BTreeSet::new());
+        for (partition, own) in &self.0 {
+            let Some(other) = other.0.get(partition) else { continue };
+            match (own, other) {
+                (None, None) => whole += sizes.of(partition),
+                (Some(some), None) | (None, Some(some)) => named.extend(one_each(partition, some)),
+                (Some(own), Some(other)) => {
+                    let both = |(_, symbol): &(&str, &str)| other.contains(*symbol);
+                    named.extend(one_each(partition, own).filter(both));
+                }
+            }
+        }
+        whole + named.len() as u64
     }
+}
+
+/// Each symbol of a partition as one of its venue.
+fn one_each<'a>(
+    partition: &'a str,
+    symbols: &'a BTreeSet<String>,
+) -> impl Iterator<Item = (&'a str, &'a str)> {
+    let venue = venue_of(partition);
+    symbols.iter().map(move |symbol| (venue, symbol.as_str()))
 }
 
 #[cfg(test)]
@@ -223,7 +244,11 @@ mod tests {
         let two = Fields::new().list("partition", ["XNAS/1", "XNAS/2"]);
         assert_eq!(of("alert", two), Extent::Partitions(names(&["XNAS/1", "XNAS/2"])));
         let symbols = of("symbols", one.list("symbols", ["AAPL"]));
-        assert_eq!(symbols, Extent::Symbols("XNAS/1".to_owned(), names(&["AAPL"])));
+        assert_eq!(symbols, Extent::Symbols(names(&["XNAS/1"]), names(&["AAPL"])));
+        let both = Fields::new().list("partition", ["XNAS/1", "XNAS/2"]).list("symbols", ["AAPL"]);
+        let moved = of("moved", both.clone());
+        assert_eq!(moved, Extent::Symbols(names(&["XNAS/1", "XNAS/2"]), names(&["AAPL"])));
+        assert_eq!(of("alert", both), Extent::Partitions(names(&["XNAS/1", "XNAS/2"])));
         let place = |partition: &str, symbol: &str| Place {
             partition: partition.to_owned(),
             symbol: symbol.to_owned(),
@@ -251,7 +276,18 @@ mod tests {
         other.add("V/1", ["B".to_owned(), "C".to_owned()]);
         assert_eq!(some.shared(&other, &sizes), 1);
         let b = Place { partition: "V/1".to_owned(), symbol: "B".to_owned() };
-        assert_eq!(all.only(&b).size(&sizes), 1);
-        assert!(other.only(&Place { symbol: "A".to_owned(), ..b }).is_empty());
+        let elsewhere = Place { partition: "V/2".to_owned(), symbol: "B".to_owned() };
+        assert_eq!(
+            all.only(&[b.clone(), elsewhere]).size(&sizes),
+            1,
+            "one symbol on two partitions"
+        );
+        assert!(other.only(&[Place { symbol: "A".to_owned(), ..b }]).is_empty());
+        // One that has moved counts once, and one of the same name at another venue is another.
+        let mut moved = Set::default();
+        ["V/1", "V/2", "W/1"].iter().for_each(|partition| moved.add(partition, ["B".to_owned()]));
+        assert_eq!(moved.size(&sizes), 2);
+        assert_eq!(moved.shared(&all, &sizes), 1);
+        assert_eq!(moved.shared(&other, &sizes), 1);
     }
 }

@@ -48,8 +48,8 @@ impl ChangesQuery {
             changes.take(record);
             Ok(true)
         })?;
-        let only = self.symbol.as_deref().map(|symbol| place(&changes, symbol)).transpose()?;
-        let ranking = changes.rank(only.as_ref());
+        let only = self.symbol.as_deref().map(|symbol| places(&changes, symbol)).transpose()?;
+        let ranking = changes.rank(only.as_deref());
         answer(&ranking).print(self.output.output)?;
         Ok(match (whole, ranking.changes.is_empty()) {
             (false, _) => Exit::Config,
@@ -59,15 +59,14 @@ impl ChangesQuery {
     }
 }
 
-/// The one place that an operator means.
-fn place(changes: &Changes, symbol: &str) -> Result<Place, Failure> {
-    let mut places = changes.places(symbol);
+/// The symbol that an operator means, on every partition of its venue that it was on: maps move symbols.
+fn places(changes: &Changes, symbol: &str) -> Result<Vec<Place>, Failure> {
+    let places = changes.places(symbol);
     let mut venues: Vec<&str> = places.iter().map(Place::venue).collect();
     venues.dedup();
     match venues[..] {
         [] => Err(Failure::new(Exit::Unknown, format!("the journal names no symbol `{symbol}`"))),
-        // Of several partitions of a venue the last one: maps move symbols.
-        [_] => Ok(places.remove(places.len() - 1)),
+        [_] => Ok(places),
         _ => {
             let names: Vec<String> =
                 venues.iter().map(|venue| format!("{venue}:{symbol}")).collect();

@@ -264,17 +264,16 @@ pub(super) fn row(record: &Record) -> Row {
 
 /// What a record is about, in a word or two.
 fn about(record: &Record) -> String {
-    match Extent::of(record) {
-        Extent::Nothing => "-".to_owned(),
-        Extent::Everything => "all".to_owned(),
-        Extent::Venue(name) | Extent::Symbols(name, _) => name,
-        Extent::Partitions(names) => {
-            let first = names.iter().next().map_or("-", String::as_str);
-            match names.len() {
-                0 | 1 => first.to_owned(),
-                many => format!("{first} +{}", many - 1),
-            }
-        }
+    let names = match Extent::of(record) {
+        Extent::Nothing => return "-".to_owned(),
+        Extent::Everything => return "all".to_owned(),
+        Extent::Venue(name) => return name,
+        Extent::Partitions(names) | Extent::Symbols(names, _) => names,
+    };
+    let first = names.iter().next().map_or("-", String::as_str);
+    match names.len() {
+        0 | 1 => first.to_owned(),
+        many => format!("{first} +{}", many - 1),
     }
 }
 

@@ -25,6 +25,7 @@
 //! | `resolve.rs` | what a handler starts with |
 //! | `thread.rs` | the maps' thread |
 //! | `handover.rs` | from the handler's own thread to the lanes and back |
+//! | `taken.rs` | what is said and recorded of a map that was taken |
 //! | `taking.rs` | the handler's own thread's part |
 
 #[cfg(test)]
@@ -34,6 +35,7 @@ pub(crate) mod ending;
 pub(crate) mod handover;
 pub mod resolve;
 pub mod shape;
+pub(crate) mod taken;
 pub(crate) mod taking;
 #[cfg(test)]
 mod tests;

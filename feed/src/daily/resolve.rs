@@ -44,7 +44,9 @@ impl Resolved {
     #[must_use]
     pub fn in_force(&self) -> Vec<MapOf> {
         let in_force = self.starts.iter().filter(|start| start.until.is_some());
-        in_force.map(|start| (start.venue, thread::in_force(start.date, &start.digest))).collect()
+        in_force
+            .map(|start| (start.venue, thread::in_force(start.date, &start.pointer.digest)))
+            .collect()
     }
 }
 
@@ -53,8 +55,8 @@ impl Resolved {
 pub struct Start {
     /// The venue.
     pub venue: Venue,
-    /// The digest of the map that names its partitions.
-    pub digest: String,
+    /// The map that names its partitions, and who put it in force.
+    pub pointer: Pointer,
     /// The date that readers are told: of the map in force, or the next to come.
     pub date: TradingDate,
     /// When the date under way began; `None` between two: whatever was heard by then is of before the next.
@@ -81,7 +83,9 @@ pub fn resolve(config: &Config, wall: Wall) -> Result<Resolved, Failure> {
         for mapped in &config.mapped {
             let (start, map) = start(&store, mapped, overlay.as_ref(), wall)?;
             let own = shape::partitions(mapped, &map, config.lanes.len());
-            config.partitions.extend(own.map_err(|why| cannot(mapped, &start.digest, &why))?);
+            config
+                .partitions
+                .extend(own.map_err(|why| cannot(mapped, &start.pointer.digest, &why))?);
             starts.push(start);
         }
     }
@@ -133,7 +137,7 @@ fn start(
     };
     let map = store.read(&pointer.digest)?.map;
     let begins = today.map(|today| today.begins);
-    Ok((Start { venue, digest: pointer.digest, date, begins, until }, map))
+    Ok((Start { venue, pointer, date, begins, until }, map))
 }
 
 /// Nobody would ever put a first map in force but a person: waiting for one helps nobody.

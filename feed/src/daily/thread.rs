@@ -11,7 +11,6 @@ use candor_core::alert::Code;
 use candor_core::{Mono, Nanos, Symbol, TradingDate, Venue};
 use candor_engine::alerts::Suspect;
 use candor_engine::{NewMap, VenueSymbols};
-use candor_journal::partition_name;
 use candor_maps::Map;
 use candor_maps::calendar::{Overlay, Wall};
 use candor_shm::{InForce, Region};
@@ -19,6 +18,7 @@ use candor_shm::{InForce, Region};
 use super::days::{Days, Today};
 use super::handover::{Change, OVER, Phase, Seat};
 use super::shape::{self, Place, Steps};
+use super::taken::{self, How, Taken};
 use super::timer::{LOOK_EVERY, Timer, Wish};
 use super::{Resolved, Start};
 use crate::alert::About;
@@ -26,7 +26,7 @@ use crate::clock::Clock;
 use crate::config::{Config, Mapped, Partition, overlay_from};
 use crate::halt::users;
 use crate::interface;
-use crate::journal::{self, Journal};
+use crate::journal::Journal;
 use crate::run::{endpoints, engine_config, partition_spec};
 use crate::sessions::Record;
 use crate::store::{Outcome, Pointer, Store, fetch_configured};
@@ -60,6 +60,8 @@ struct Of {
     until: Mono,
     /// A map that was put in force and can't be taken here.
     refused: Option<String>,
+    /// The map that the handler has fetched by itself.
+    fetched: Option<String>,
     /// What was said last of a map that is missing.
     said: Option<(TradingDate, String)>,
 }
@@ -101,7 +103,7 @@ impl Thread {
         let overlay = config.maps.as_ref().and_then(|maps| maps.overlay.as_deref());
         let read = overlay.and_then(|path| overlay_from(path).ok());
         let of = |mapped: &Mapped| {
-            let Start { digest, date, until, .. } =
+            let Start { pointer, date, until, .. } =
                 starts.iter().find(|start| start.venue == mapped.venue)?.clone();
             let days = Days::of(mapped, read.as_ref())?;
             let due = days.today(now).is_some_and(|today| now >= today.map);
@@ -117,9 +119,10 @@ impl Thread {
                 }
             }
             let listed = Arc::new(shape::listed(&config.partitions, mapped.venue));
-            let (refused, said) = (None, None);
+            let (refused, fetched, said) = (None, None, None);
             let mapped = mapped.clone();
-            Some(Of { mapped, timer, digest, listed, until: planned, refused, said })
+            let digest = pointer.digest;
+            Some(Of { mapped, timer, digest, listed, until: planned, refused, fetched, said })
         };
         let venues = config.mapped.iter().filter_map(of).collect();
         let (clock, overlay_at) = (Clock::new(), Mono::NEVER);
@@ -235,7 +238,8 @@ impl Thread {
                 fetched.notes.iter().for_each(|note| tracing::info!(%venue, "map: {note}"));
                 match fetched.outcome {
                     Outcome::Loaded(loaded) => {
-                        loaded.differs.iter().for_each(|words| tracing::info!(%venue, "{words}"));
+                        let own = loaded.new.then_some(loaded.pointer.digest);
+                        of.fetched = own.or(of.fetched.take());
                         (true, None)
                     }
                     Outcome::Refused(why) => (false, Some(why.to_string())),
@@ -270,7 +274,7 @@ impl Thread {
             // One that can't be read now may be by the next look: a copy may bring its name first.
             Ok(Some((store, pointer))) => match store.read(&pointer.digest) {
                 Err(error) => Some(error.to_string()),
-                Ok(read) => match self.take(at, &read.map, &pointer, today) {
+                Ok(read) => match self.take(at, (&store, &read.map, &pointer), today) {
                     Ok(()) => return,
                     Err(why) => {
                         self.venues[at].refused = Some(pointer.digest);
@@ -326,8 +330,7 @@ impl Thread {
     fn take(
         &mut self,
         at: usize,
-        map: &Map,
-        pointer: &Pointer,
+        (store, map, pointer): (&Store, &Map, &Pointer),
         today: Today,
     ) -> Result<(), String> {
         let defined = |number| {
@@ -346,31 +349,26 @@ impl Thread {
         let news = New { anew, at, listed: &listed, until, today: Some(today) };
         let changes = self.changes(&news, &after, &steps);
         let in_force = Some(in_force(today.date, &pointer.digest));
+        let difference = taken::between(store, &of.digest, map);
+        for words in taken::words(&difference) {
+            tracing::info!(%venue, "{words}");
+        }
         let job = Job { venue, in_force, changes, after, steps };
         let Some(job) = self.hand(job) else { return Ok(()) };
         let of = &mut self.venues[at];
         of.timer.taken(today.date, today.ends, wall);
         (of.listed, of.until, of.refused) = (listed, until, None);
-        of.digest.clone_from(&pointer.digest);
-        let names = |numbers: &[u16]| {
-            let named =
-                numbers.iter().map(|number| job.after[usize::from(*number)].name.to_string());
-            named.collect::<Vec<_>>().join(" ")
-        };
-        let Steps { added, again, removed, lines, notes } = &job.steps;
+        let before = std::mem::replace(&mut of.digest, pointer.digest.clone());
+        let fetched = of.fetched.take().is_some_and(|own| own == pointer.digest);
+        let how = if fetched { How::Fetched } else { How::Found };
+        let Job { after, steps, .. } = &job;
+        let taken = Taken { pointer, how, before: &before, difference: &difference, after, steps };
+        let (added, removed) = taken.names();
         let (date, digest, number) = (today.date, &pointer.digest, pointer.number);
-        let (added, removed) = (names(&[&added[..], again].concat()), names(removed));
-        let lines = lines.len();
-        tracing::info!(%venue, %date, digest, number, added, removed, lines, "map in force");
-        notes.iter().for_each(|note| tracing::warn!(%venue, "{note}"));
-        for number in job.steps.added.iter().chain(&job.steps.again) {
-            let own = &job.after[usize::from(*number)];
-            let name = partition_name(venue.as_str(), own.name.as_str());
-            journal::start::map(&self.journal, &name, own);
-        }
-        let fields = journal::start::in_force(venue, date, digest);
-        let fields = fields.number("number", u64::from(number)).text("added", &added);
-        self.journal.record("map", fields.text("removed", &removed));
+        let (by, lines) = (&pointer.by, steps.lines.len());
+        tracing::info!(%venue, %date, digest, number, by, added, removed, lines, "map in force");
+        steps.notes.iter().for_each(|note| tracing::warn!(%venue, "{note}"));
+        taken::record(&self.journal, &taken);
         if self.venues[at].said.take().is_some() {
             tracing::info!(%venue, %date, "the map is there");
             for code in [Code::NoMap, Code::MapRefused] {

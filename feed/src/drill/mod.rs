@@ -88,7 +88,7 @@ pub fn run(
     let map = |start: &daily::Start| MapOf {
         venue: start.venue.to_string(),
         date: start.date.to_string(),
-        digest: start.digest.clone(),
+        digest: start.pointer.digest.clone(),
     };
     record.map = resolved.starts.iter().map(map).collect();
     let stop = Arc::new(AtomicBool::new(false));

@@ -12,7 +12,7 @@ use crate::halt::users;
 use crate::run;
 
 /// Names in one record of a list.
-pub(super) const NAMES: usize = 1_000;
+pub(crate) const NAMES: usize = 1_000;
 
 /// Records the start of the handler of this region, its configuration as the day's map, what is halted, and
 /// what it says of itself as a whole.
@@ -41,7 +41,7 @@ pub(crate) fn begin(
     // A place that is kept for a map to come has nothing to be recorded.
     let placed = (0u16..).zip(&config.partitions).filter(|(_, own)| !own.is_spare());
     for (number, partition) in placed {
-        map(journal, &name(config, number), partition);
+        map(journal, &name(config, number), partition, None);
     }
     for record in halts.read().unwrap_or_default() {
         super::operator::halted(journal, region, &record, true);
@@ -56,9 +56,9 @@ pub(crate) fn in_force(venue: Venue, date: TradingDate, digest: &str) -> Fields 
     Fields::new().text("venue", venue).text("date", date).text("digest", digest)
 }
 
-/// Records where a partition is and which symbols are known in advance. Also for one that a map has brought
-/// while the handler runs.
-pub(crate) fn map(journal: &Journal, partition: &str, own: &Partition) {
+/// Records where a partition is and which symbols are known in advance. Also for one that a map has brought, left or
+/// put elsewhere while the handler runs: `of` is that map's digest, whose own record says what changed.
+pub(crate) fn map(journal: &Journal, partition: &str, own: &Partition, of: Option<&str>) {
     let line = |(line, at): (candor_core::Line, &crate::config::LineConfig)| {
         let source = at.source.map_or(String::new(), |source| format!(" from {source}"));
         format!("{line} {}:{}{source} on {}", at.group, at.port, at.interface)
@@ -67,6 +67,7 @@ pub(crate) fn map(journal: &Journal, partition: &str, own: &Partition) {
     listed.sort_unstable();
     let names: String = listed.iter().map(|symbol| format!("{symbol}\n")).collect();
     let named = Fields::new().text("partition", partition);
+    let named = of.map_or(named.clone(), |digest| named.text("of", digest));
     let fields = named
         .clone()
         .text("feed", own.feed.name())

@@ -236,19 +236,73 @@ fn a_map_that_is_late_is_missed_and_done_after_all_and_no_date_has_anothers_dige
     assert_eq!((code, state(&rows, "map")), (1, "done late"), "{rows:?}");
     let over = "over=\"milestone-missed\"";
     eventually("that is said", || handler.log().contains(over).then_some(()));
-    // Another one at noon: one partition more.
-    let more = "[[partition]]\nname = \"9\"\nsymbols = [\"ZUNHEARD\"]\n\
-                lines.A = { group = \"239.79.251.251\", port = 19998 }\n";
-    put(&scene, "mdh1", today(), (&partitions, &symbols), more);
+    // Another one at noon: one partition more, and a symbol moved there.
+    let mut fewer = symbols.clone();
+    let moved = fewer[0].pop().unwrap();
+    let more = format!(
+        "[[partition]]\nname = \"9\"\nsymbols = [\"{moved}\", \"ZUNHEARD\"]\n\
+         lines.A = {{ group = \"239.79.251.251\", port = 19998 }}\n"
+    );
+    put(&scene, "mdh1", today(), (&partitions, &fewer), &more);
     let second = eventually("the second is in force", || {
         in_force(&handler.region).filter(|found| *found != first)
     });
     stop.store(true, Ordering::Relaxed);
     let seen: Vec<_> = looks.join().unwrap().into_iter().collect();
-    let mut expected = vec![first, second];
+    let mut expected = vec![first.clone(), second.clone()];
     expected.sort_unstable();
     assert_eq!(seen, expected);
     assert!(expected.iter().all(|(date, _)| *date == today()));
+    assert_taken(&scene, &handler, (&first.1, &second.1), &moved);
+}
+
+/// Who put the second map in force, what it was before and what moved is in the journal; it is in the log in words;
+/// and it is what changed of the symbol that moved.
+fn assert_taken(scene: &Scene, handler: &Handler, (first, second): (&str, &str), moved: &str) {
+    let region = scene.path("mdh1");
+    let journal = |more: &[&str]| -> Vec<Value> {
+        let all = [&["journal", "-o", "json", "-r", region.to_str().unwrap()], more].concat();
+        let text = scene.candor(&all);
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    let own = eventually("the second map is recorded", || {
+        let maps = journal(&["--kind", "map"]);
+        maps.into_iter().find(|one| one["fields"]["before"] == first)
+    });
+    let fields = &own["fields"];
+    for (field, value) in
+        [("digest", second), ("taken", "found"), ("by", "test"), ("from", "a test"), ("added", "9")]
+    {
+        assert_eq!(fields[field], value, "{field}: {own}");
+    }
+    assert_eq!((&fields["moved"], &fields["new"]), (&1.into(), &1.into()), "{own}");
+    assert_eq!(fields["touched"], serde_json::json!([]), "{own}");
+    let start = &journal(&["--kind", "map"])[..];
+    let start = start.iter().find(|one| one["fields"]["taken"] == "start").unwrap();
+    assert_eq!(start["fields"]["by"], "test", "{start}");
+    let named = journal(&["--kind", "moved", "--symbol", moved]);
+    assert_eq!(named.len(), 1, "{named:?}");
+    assert_eq!(named[0]["fields"]["partition"].as_array().unwrap()[1], "XNAS/9");
+    let log = handler.log();
+    assert!(log.contains("partition 9 is new") && log.contains("map in force"), "{log}");
+    let asked = [
+        "changes",
+        "--since",
+        "1h",
+        "--symbol",
+        moved,
+        "-o",
+        "json",
+        "-r",
+        region.to_str().unwrap(),
+    ];
+    let ranked = eventually("the symbol is stale, and the map is what changed of it alone", || {
+        let answer: Value = serde_json::from_str(&scene.candor(&asked)).unwrap();
+        let changes = answer["changes"].as_array().unwrap().clone();
+        let map = changes.into_iter().find(|one| one["number"] == own["n"])?;
+        (map["went_stale"] == 1).then_some(map)
+    });
+    assert_eq!((&ranked["about"], &ranked["overlap_percent"]), (&1.into(), &100.0.into()));
 }
 
 /// The answer that the handler publishes of its venue, once it has one.

@@ -11,8 +11,11 @@
 //! # What changed
 //! A `start` (with what of binary, configuration and layout is another than at the start before), a `stop`, a
 //! partition's `map` that is another than the one before (its lines, or symbols that came and went; a
-//! partition that came or went), and the kinds [`CAUSES`]. A change is about everything, a venue, partitions
-//! or symbols ([`crate::Extent`]).
+//! partition that came or went), a venue's `map`, and the kinds [`CAUSES`]. A change is about everything, a venue,
+//! partitions or symbols ([`crate::Extent`]). A venue's map that a running handler has taken is about the symbols that
+//! its `moved` records name, on the partition they were on and on the one they are on, and about the partitions
+//! that it has `touched` as a whole; one that says neither, because nobody knew or a version before this one has
+//! recorded it, is about the venue.
 //!
 //! # The rank
 //! What went stale is taken together in incidents: each goes on as long as the next thing goes stale at most
@@ -23,18 +26,21 @@
 //! restart, where one partition went stale) or about less. *S* is what it may have done of one incident, or
 //! of all of them: that of which the overlap is largest, of equal ones the earliest incident. The larger
 //! overlap comes first; of equal ones that which is nearer in time to the first thing it shares; then the
-//! later one. Asked for one symbol, nothing but that symbol goes stale. A partition counts for as many
+//! later one. A symbol that is named on two partitions of a venue, because it has moved, counts once. Asked for one
+//! symbol, nothing but that symbol goes stale, and a change that names it among others is about it alone. A partition counts for as many
 //! symbols as any record has said it has, and for one at least. Symbols that a record counts and does not
 //! list overlap with nothing.
 
+mod maps;
 mod rank;
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::extent::{Extent, Place, Set, Sizes};
+use crate::extent::{Extent, MOVED, Place, Set, Sizes};
 use crate::record::{Fields, Record, Stamp, Value};
+use maps::Maps;
 
 /// Kinds that are changes as they stand, but for an alert that is over or a symptom, and a handler that becomes Live.
 pub const CAUSES: [&str; 5] = ["stop", "operator", "venue", "alert", "handler"];
@@ -100,20 +106,31 @@ pub struct Ranking {
     pub changes: Vec<Ranked>,
 }
 
-/// A partition's map as of one record.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-struct Map {
-    lines: Option<Value>,
-    digest: Option<Value>,
-    symbols: BTreeSet<String>,
-}
-
 struct Change {
     number: u64,
     stamp: Stamp,
     kind: String,
     what: String,
-    extent: Extent,
+    /// What it is about, together.
+    extents: Vec<Extent>,
+}
+
+impl Change {
+    fn covers(&self, place: &Place) -> bool {
+        self.extents.iter().any(|extent| extent.covers(place))
+    }
+
+    /// Asked for one symbol: what names symbols is about that one, whatever else it names.
+    fn only(&mut self, places: &[Place]) {
+        self.extents.retain_mut(|extent| {
+            if let Extent::Symbols(partitions, symbols) = extent {
+                symbols.retain(|symbol| places.iter().any(|place| place.symbol == *symbol));
+                partitions.retain(|one| places.iter().any(|place| place.partition == *one));
+                return !symbols.is_empty() && !partitions.is_empty();
+            }
+            true
+        });
+    }
 }
 
 impl Event {
@@ -140,11 +157,7 @@ pub struct Changes {
     /// Where each symbol was named.
     names: BTreeMap<String, BTreeSet<String>>,
     started: Option<Fields>,
-    maps: BTreeMap<String, Map>,
-    /// Partitions of the start before that this start has not named yet; `None` before the second start.
-    awaited: Option<BTreeSet<String>>,
-    /// A partition's map whose listing may go on.
-    listing: Option<(String, Stamp, u64, Map)>,
+    maps: Maps,
     /// What each partition was said to be last, since the last start.
     partitions: BTreeMap<String, String>,
     /// Symbols that are stale by themselves, with what was said of them.
@@ -164,9 +177,7 @@ impl Changes {
             sizes: Sizes::default(),
             names: BTreeMap::new(),
             started: None,
-            maps: BTreeMap::new(),
-            awaited: None,
-            listing: None,
+            maps: Maps::default(),
             partitions: BTreeMap::new(),
             symbols: BTreeMap::new(),
             start: None,
@@ -190,11 +201,8 @@ impl Changes {
                 self.cause(record);
             }
             "map" => self.map(record),
-            "listing" => {
-                if let Some((.., map)) = &mut self.listing {
-                    map.symbols.extend(record.fields.names_of("symbols").map(str::to_owned));
-                }
-            }
+            "listing" => self.maps.list(record),
+            MOVED => self.moved(record),
             "partition" => self.partition(record),
             "symbols" => self.symbols(record),
             "handler" => {
@@ -235,24 +243,23 @@ impl Changes {
         if whole.is_empty() { of(name, venue) } else { whole }
     }
 
-    /// The answer; for one symbol where that is asked.
+    /// The answer; for one symbol of a venue where that is asked, by all its places.
     #[must_use]
-    pub fn rank(mut self, only: Option<&Place>) -> Ranking {
+    pub fn rank(mut self, only: Option<&[Place]>) -> Ranking {
         self.end_listing();
         self.end_start();
         self.left_by_the_start();
-        let Changes { sizes, mut stale, changes, .. } = self;
-        if let Some(place) = only {
-            stale.iter_mut().for_each(|event| event.set = event.set.only(place));
+        let Changes { sizes, mut stale, mut changes, .. } = self;
+        if let Some(places) = only {
+            stale.iter_mut().for_each(|event| event.set = event.set.only(places));
+            changes.retain(|change| places.iter().any(|place| change.covers(place)));
+            changes.iter_mut().for_each(|change| change.only(places));
         }
         stale.retain(|event| !event.set.is_empty());
         // What lasts stands first, as an incident of its own.
         stale.sort_by_key(|event| (!event.lasts(), event.stamp.wall, event.number));
-        let mut ranked: Vec<(Ranked, u64)> = changes
-            .iter()
-            .filter(|change| only.is_none_or(|place| change.extent.covers(place)))
-            .map(|change| rank::one(change, &stale, &sizes))
-            .collect();
+        let mut ranked: Vec<(Ranked, u64)> =
+            changes.iter().map(|change| rank::one(change, &stale, &sizes)).collect();
         ranked.sort_by(rank::better);
         let stale = stale.into_iter().map(|event| Stale {
             number: event.number,
@@ -273,20 +280,24 @@ impl Changes {
 
     /// What any record says of how many symbols a partition has, and of which.
     fn learn(&mut self, record: &Record) {
-        let mut partitions = record.fields.names_of("partition");
-        let (Some(partition), None) = (partitions.next(), partitions.next()) else { return };
+        let partitions: Vec<&str> = record.fields.names_of("partition").collect();
+        if partitions.len() != 1 && record.kind != MOVED {
+            return;
+        }
         for symbol in record.fields.names_of("symbols") {
             let own = self.names.entry(symbol.to_owned()).or_default();
-            own.insert(partition.to_owned());
+            own.extend(partitions.iter().map(|partition| (*partition).to_owned()));
         }
         let count = record.fields.number_of("has").unwrap_or(0);
-        self.sizes.at_least(partition, count);
+        if let [partition] = partitions[..] {
+            self.sizes.at_least(partition, count);
+        }
     }
 
     fn change(&mut self, record: &Record, what: String, extent: Extent) {
         if self.is_in(record.stamp) {
             let (number, stamp, kind) = (record.number, record.stamp, record.kind.clone());
-            self.changes.push(Change { number, stamp, kind, what, extent });
+            self.changes.push(Change { number, stamp, kind, what, extents: vec![extent] });
         }
     }
 
@@ -312,27 +323,9 @@ impl Changes {
             }
         };
         self.change(record, what, Extent::Everything);
-        let known = || self.maps.keys().cloned().collect();
-        self.awaited = self.started.is_some().then(known);
+        self.maps.begin(self.started.is_some());
         self.started = Some(record.fields.clone());
         self.start = self.is_in(record.stamp).then_some((record.number, record.stamp));
-    }
-
-    /// What the start before this one had, and this one has not.
-    fn end_start(&mut self) {
-        let Some((number, stamp)) = self.start else { return };
-        let awaited = self.awaited.take().unwrap_or_default();
-        // A start that got no further says nothing of what it has.
-        if awaited.len() == self.maps.len() {
-            return;
-        }
-        for partition in awaited {
-            self.maps.remove(&partition);
-            let what = format!("{partition} is no longer here");
-            let extent = Extent::Partitions(BTreeSet::from([partition]));
-            let kind = "map".to_owned();
-            self.changes.push(Change { number, stamp, kind, what, extent });
-        }
     }
 
     /// The handler's own word makes all stale that was Live, and gives it back.
@@ -412,67 +405,6 @@ impl Changes {
             let mut set = Set::default();
             set.add(partition, fields.names_of("symbols").map(str::to_owned));
             self.went_stale(record.number, record.stamp, partition, to, set);
-        }
-    }
-
-    fn map(&mut self, record: &Record) {
-        let Some(partition) = record.fields.text_of("partition") else {
-            // Of a venue as a whole: somebody took one.
-            self.cause(record);
-            return;
-        };
-        self.partitions.entry(partition.to_owned()).or_insert_with(|| "not said".to_owned());
-        let map = Map {
-            lines: record.fields.get("lines").cloned(),
-            digest: record.fields.get("digest").cloned(),
-            symbols: BTreeSet::new(),
-        };
-        self.listing = Some((partition.to_owned(), record.stamp, record.number, map));
-    }
-
-    /// A partition's map is known whole: is it another than before?
-    fn end_listing(&mut self) {
-        let Some((partition, stamp, number, map)) = self.listing.take() else { return };
-        let before = self.maps.insert(partition.clone(), map.clone());
-        let came: BTreeSet<String>;
-        let gone: BTreeSet<String>;
-        let whole = Extent::Partitions(BTreeSet::from([partition.clone()]));
-        if let Some(awaited) = &mut self.awaited {
-            awaited.remove(&partition);
-        }
-        let (what, extent) = match before {
-            // At the first start there is nothing to be new to.
-            None if self.awaited.is_none() => return,
-            None => (format!("{partition} is new here"), whole),
-            Some(before) if before == map => return,
-            Some(before) => {
-                came = map.symbols.difference(&before.symbols).cloned().collect();
-                gone = before.symbols.difference(&map.symbols).cloned().collect();
-                let mut parts = Vec::new();
-                let mut say = |count: usize, what: &str| {
-                    if count > 0 {
-                        parts.push(format!("{count} symbols {what}"));
-                    }
-                };
-                say(came.len(), "came");
-                say(gone.len(), "went");
-                let others = before.lines != map.lines;
-                if others {
-                    parts.push("other lines".to_owned());
-                }
-                let all: BTreeSet<String> = came.union(&gone).cloned().collect();
-                let extent = match others || all.is_empty() {
-                    true => whole,
-                    false => Extent::Symbols(partition.clone(), all),
-                };
-                if parts.is_empty() {
-                    parts.push("another map".to_owned());
-                }
-                (format!("{partition}: {}", parts.join(", ")), extent)
-            }
-        };
-        if self.is_in(stamp) {
-            self.changes.push(Change { number, stamp, kind: "map".to_owned(), what, extent });
         }
     }
 

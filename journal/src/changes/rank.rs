@@ -8,7 +8,7 @@ use crate::extent::{Set, Sizes};
 /// A change's overlap, and how far in ns it is from the first of what it shares.
 pub(super) fn one(change: &Change, stale: &[Event], sizes: &Sizes) -> (Ranked, u64) {
     let mut about = Set::default();
-    about.add_extent(&change.extent, sizes);
+    change.extents.iter().for_each(|extent| about.add_extent(extent, sizes));
     let done = |event: &&Event| {
         let late = event.stamp.wall.saturating_add(SLACK_NS) >= change.stamp.wall;
         event.until >= change.number || late

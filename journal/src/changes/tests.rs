@@ -167,7 +167,7 @@ fn of_one_symbol_the_narrowest_change_that_is_about_it_stands_first() {
     assert_eq!(changes.places("V:A"), changes.places("A"));
     assert!(changes.places("W:A").is_empty() && changes.places("Z").is_empty());
     assert_eq!(
-        shown(changes.rank(Some(&a.clone()))),
+        shown(changes.rank(Some(std::slice::from_ref(a)))),
         [said("partition=V/1 what=session", 1, 4), said("what=everything", 1, 6)]
     );
 }
@@ -214,4 +214,103 @@ fn what_is_stale_is_no_cause_of_itself() {
     let symptom = Fields::new().text("what", "partition-silent").text("of_kind", SYMPTOM);
     told.add("alert", symptom.text("partition", "V/1"));
     assert_eq!(told.ranked(since), [said("of_kind=event what=link", 4, 6)]);
+}
+
+/// A venue's map as a running handler records it: so many symbols have moved from the first partition to the second.
+fn taken(told: &mut Told, touched: &[&str], moved: &[&str]) -> u64 {
+    let map = Fields::new().text("venue", "V").text("digest", "d2").text("before", "d1");
+    told.add("map", map.list("touched", touched));
+    let number = told.0.len() as u64;
+    let own = Fields::new().text("venue", "V").text("of", "d2");
+    let own = own.text("what", "moved").list("partition", ["V/1", "V/2"]);
+    told.add("moved", own.list("symbols", moved));
+    number
+}
+
+fn live(told: &mut Told) -> u64 {
+    told.start("c", &[ONE, TWO]).to("V/1", "-", LIVE).to("V/2", "-", LIVE);
+    told.0.len() as u64 + 1
+}
+
+#[test]
+fn a_map_that_a_running_handler_takes_is_about_what_it_moved() {
+    let mut told = Told::default();
+    let since = live(&mut told);
+    let alert = |what: &str, on: &str| Fields::new().text("what", what).text("partition", on);
+    told.add("alert", alert("of one", "V/1"));
+    let map = taken(&mut told, &[], &["A", "B"]);
+    told.own("V/1", &["A", "B"], LIVE, "Stale(Unmapped)");
+    let ranking = told.changes(since).rank(None);
+    let first = &ranking.changes[0];
+    assert_eq!((first.number, first.shared, first.either), (map, 2, 2), "exactly what moved");
+    assert_eq!(ranking.changes[1].either, 4);
+    // Also where what moved went stale where it is now.
+    told.own("V/2", &["A", "B"], LIVE, "Stale(WrongPartition)");
+    let ranking = told.changes(since).rank(None);
+    assert_eq!((ranking.changes[0].number, ranking.changes[0].either), (map, 2));
+    // Of one of them: it is about that one, and of one that stayed it is not.
+    let changes = told.changes(since);
+    let places = changes.places("A");
+    assert_eq!(places.len(), 2, "where it was, and where it is: {places:?}");
+    let ranking = changes.rank(Some(&places));
+    let first = &ranking.changes[0];
+    assert_eq!((first.number, first.shared, first.either), (map, 1, 1));
+    let changes = told.changes(since);
+    let stays = changes.places("C");
+    assert!(changes.rank(Some(&stays)).changes.iter().all(|change| change.number != map));
+}
+
+#[test]
+fn a_map_overlaps_with_partitions_that_it_touched_and_with_no_other() {
+    let mut told = Told::default();
+    let since = live(&mut told);
+    let map = taken(&mut told, &["V/2"], &["A"]);
+    told.to("V/2", LIVE, "Stale(Silent)");
+    let ranked = told.changes(since).rank(None).changes;
+    assert_eq!((ranked[0].number, ranked[0].shared, ranked[0].about), (map, 2, 3));
+    let mut told = Told::default();
+    let since = live(&mut told);
+    taken(&mut told, &[], &["A"]);
+    told.to("V/1", LIVE, "Stale(Silent)");
+    assert_eq!(told.changes(since).rank(None).changes[0].shared, 1, "one of four moved");
+    let mut told = Told::default();
+    let since = live(&mut told);
+    taken(&mut told, &[], &[]);
+    told.to("V/1", LIVE, "Stale(Silent)");
+    assert_eq!(told.changes(since).rank(None).changes[0].shared, 0, "it moved nothing");
+}
+
+#[test]
+fn a_map_of_which_nobody_recorded_what_moved_is_about_the_venue() {
+    let mut told = Told::default();
+    let since = live(&mut told);
+    // As versions before wrote it.
+    let map = Fields::new().text("venue", "V").text("date", "2026-11-23").text("digest", "d2");
+    told.add("map", map.number("number", 2).text("added", "").text("removed", ""));
+    told.own("V/1", &["A", "B"], LIVE, "Stale(Unmapped)");
+    let ranked = told.changes(since).rank(None).changes;
+    assert_eq!((ranked[0].shared, ranked[0].about, ranked[0].either), (2, 6, 6));
+}
+
+#[test]
+fn what_a_running_handler_took_is_not_new_to_the_next_start() {
+    let mut told = Told::default();
+    live(&mut told);
+    taken(&mut told, &[], &["A", "B"]);
+    // One that the map has brought, recorded while others record too.
+    let own = Fields::new().text("partition", "V/3").text("of", "d2");
+    told.add("map", own.clone().number("has", 1).list("lines", ["A 239.1.1.1:1"]));
+    told.to("V/1", LIVE, "Stale(Gap)");
+    told.add("listing", own.list("symbols", ["G"]));
+    let since = told.0.len() as u64 + 1;
+    let after: [(&str, &[&str]); 3] =
+        [("V/1", &["C", "D"]), ("V/2", &["A", "B", "E", "F"]), ("V/3", &["G"])];
+    told.start("c", &after);
+    let whats = |told: &Told| -> Vec<String> {
+        told.ranked(since).into_iter().map(|(what, ..)| what).collect()
+    };
+    assert_eq!(whats(&told), ["started again, as it was"]);
+    // What another start brings is.
+    told.start("c", &after[..2]);
+    assert!(whats(&told).contains(&"V/3 is no longer here".to_owned()), "{:?}", whats(&told));
 }
