@@ -12,12 +12,71 @@ const TABLE: &str = include_str!("scenarios.md");
 /// Sections whose names are those of scenarios.
 const NAMED: [&str; 3] = ["Silence", "Sequence, gaps, recovery", "Content"];
 
+/// Sections of which each name is tested by its name, a row for one or for several of them: by a scenario, or where no
+/// simulator can play it by a test that is there.
+const TESTED: [(&str, &[&str]); 2] = [
+    (
+        "Partitions and maps",
+        &[
+            "missed-new-partition",
+            "map-late",
+            "map-missing",
+            "map-corrupt",
+            "map-wrong-date",
+            "map-shrinks",
+            "symbol-moves-intraday",
+            "symbol-on-two-partitions",
+            "partition-removed",
+            "unmapped-multicast",
+            "new-listing-intraday",
+            "rename",
+            "same-name-two-venues",
+            "switch-prunes-group",
+            "steering-wrong",
+        ],
+    ),
+    (
+        "Load, host, time, people",
+        &[
+            "burst",
+            "slow-reader",
+            "dead-reader",
+            "64-readers",
+            "fill-ring-starved",
+            "nic-reset",
+            "program-detached",
+            "kill-9",
+            "stop",
+            "hang",
+            "torn-read",
+            "disk-full",
+            "read-only",
+            "clock-step",
+            "daylight-saving",
+            "zones-differ",
+            "missed-timer",
+            "missing-privilege",
+            "low-memlock",
+            "unknown-key",
+            "typo",
+            "partial-deploy",
+        ],
+    ),
+];
+
 #[derive(Debug)]
 struct Row<'a> {
     section: &'a str,
     name: &'a str,
     played_by: Vec<&'a str>,
     remarks: &'a str,
+}
+
+impl Row<'_> {
+    /// Whether this row is about it, alone or beside others.
+    fn names(&self, name: &str) -> bool {
+        self.name.split(", ").any(|one| one == name)
+    }
 }
 
 fn rows(table: &str) -> Vec<Row<'_>> {
@@ -79,9 +138,29 @@ fn wrong(table: &str) -> Vec<String> {
             }
         }
     }
-    for name in known {
-        if !rows.iter().any(|row| row.played_by.contains(&name)) {
+    for name in &known {
+        if !rows.iter().any(|row| row.played_by.contains(name)) {
             wrong.push(format!("{name}: not in the table"));
+        }
+    }
+    for (section, names) in TESTED {
+        for name in names {
+            let of = |row: &&Row<'_>| row.section == section && row.names(name);
+            match rows.iter().find(of) {
+                None => wrong.push(format!("{name}: not in {section}")),
+                Some(row) if known.contains(name) && !row.played_by.contains(name) => {
+                    wrong.push(format!("{name}: its own scenario does not play it"));
+                }
+                Some(row) if row.played_by.is_empty() => {
+                    wrong.push(format!("{name}: nothing tests it"));
+                }
+                Some(_) => {}
+            }
+        }
+        for row in rows.iter().filter(|row| row.section == section) {
+            for name in row.name.split(", ").filter(|name| !names.contains(name)) {
+                wrong.push(format!("{name}: not a name of {section}"));
+            }
         }
     }
     for section in NAMED {
@@ -117,5 +196,22 @@ fn a_table_with_holes_is_found_out() {
     let gone = TABLE.replace("clocks.rs zones_differ`", "clocks.rs zones_agree`");
     let said = "zones-differ: there is no test zones_agree in feed/src/daily/clocks.rs";
     assert_eq!(wrong(&gone), [said]);
+    let untested = TABLE.replace(
+        "| torn-read | `shm/tests/torn.rs no_read_is_ever_torn` | |",
+        "| torn-read | | for some reason |",
+    );
+    assert_eq!(wrong(&untested), ["torn-read: nothing tests it"]);
+    let row = "| zones-differ | `feed/src/daily/clocks.rs zones_differ` | |\n";
+    let left_out = "zones-differ: not in Load, host, time, people";
+    assert_eq!(wrong(&TABLE.replace(row, "")), [left_out]);
+    let split = TABLE.replace("| map-late, map-missing |", "| map-late, map-mising |");
+    let said = [
+        "map-missing: not in Partitions and maps",
+        "map-mising: not a name of Partitions and maps",
+    ];
+    assert_eq!(wrong(&split), said);
+    let own = TABLE.replace("| burst | `burst` |", "| burst | `kill-9` |");
+    let found = wrong(&own);
+    assert!(found.contains(&"burst: its own scenario does not play it".to_owned()), "{found:?}");
     assert!(wrong(&TABLE.replace("## Content", "## Other")).contains(&"no section Content".into()));
 }

@@ -17,7 +17,7 @@ mod status;
 use std::io::{self, Write};
 
 use candor_core::limits::LINES;
-use candor_core::{Line, Mono, Nanos, SeqNo, SessionId, Symbol, WireTime};
+use candor_core::{Line, Mono, Nanos, SeqNo, SessionId, Symbol, SymbolIndex, WireTime};
 use thiserror::Error;
 
 use crate::capture::{Capture, CaptureError};
@@ -323,6 +323,22 @@ impl Exchange {
     pub fn set_mood(&mut self, partition: usize, mood: Mood) {
         if let Source::Market { market, .. } = &mut self.source {
             market.partitions[partition].set_mood(mood);
+        }
+    }
+
+    /// Lists another symbol on a partition in the place of one, for a session that begins at once; a capture has
+    /// what it has.
+    pub fn relist(&mut self, partition: usize, index: SymbolIndex, symbol: Symbol) {
+        if let Source::Market { market, .. } = &mut self.source {
+            market.partitions[partition].relist(index, symbol);
+        }
+    }
+
+    /// Keeps the first symbol of a partition back, before anything was said, or lists it; a capture has what it has.
+    pub fn keep_back(&mut self, partition: usize, back: bool) {
+        if let Source::Market { market, .. } = &mut self.source {
+            let market = &mut market.partitions[partition];
+            if back { market.keep_back() } else { market.list() }
         }
     }
 

@@ -11,6 +11,7 @@ use candor_core::{Side, Symbol, SymbolIndex, TradingState, WireTime};
 
 use super::book::{Order, TrueBook};
 use super::deep::{self, Effects, Pending, Traded};
+use super::listing::Unlisted;
 use super::mood::Mood;
 use super::wire::{Action, Encoded, encode};
 use super::{Family, Listing, MarketConfig};
@@ -39,7 +40,7 @@ enum Stage {
 
 #[derive(Clone, Debug)]
 pub(super) struct Stock {
-    listing: Listing,
+    pub(super) listing: Listing,
     pub(super) book: TrueBook,
     /// Where its price is, in ticks of `tick`.
     fair: u64,
@@ -67,6 +68,7 @@ pub struct PartitionMarket {
     activity: Vec<u64>,
     pub(super) halts: Vec<Halt>,
     pub(super) mood: Mood,
+    pub(super) unlisted: Unlisted,
     recent: VecDeque<(usize, Traded)>,
     next_reference: u64,
     next_trade: u64,
@@ -95,6 +97,7 @@ impl PartitionMarket {
             activity,
             halts: Vec::new(),
             mood: Mood::default(),
+            unlisted: Unlisted::default(),
             recent: VecDeque::with_capacity(RECENT_TRADES),
             next_reference: 1,
             next_trade: 1,
@@ -257,6 +260,7 @@ impl PartitionMarket {
     fn opening(&mut self, step: usize) -> (Option<usize>, Action) {
         let stocks = self.stocks.len();
         let prefill = self.config.prefill * 2 * stocks;
+        let step = self.listed_from(step);
         self.stage = Stage::Opening(step + 1);
         match step {
             0 => (None, Action::System { event: b'O' }),
@@ -285,6 +289,9 @@ impl PartitionMarket {
         if let Some(resumed) = self.resume(now) {
             return resumed;
         }
+        if let Some(listed) = self.list_next() {
+            return listed;
+        }
         if let Some(asked) = self.moody() {
             return asked;
         }
@@ -301,7 +308,9 @@ impl PartitionMarket {
 
     fn pick(&mut self) -> usize {
         let draw = self.rng.below(self.activity());
-        self.activity.partition_point(|sum| *sum <= draw)
+        let index = self.activity.partition_point(|sum| *sum <= draw);
+        // The one behind the first: there is one, or nothing is kept back.
+        if self.is_unlisted(index) { index + 1 } else { index }
     }
 
     fn attempt(&mut self, index: usize, now: WireTime) -> Option<(Option<usize>, Action)> {

@@ -7,6 +7,7 @@
 pub mod book;
 mod deep;
 pub mod flow;
+mod listing;
 mod mood;
 pub mod names;
 pub mod wire;

@@ -262,7 +262,7 @@ impl Judge<'_> {
             {
                 continue;
             }
-            let found = handler.region.find(&venue(), &name);
+            let found = handler.region.find(&venue(self.setup, index), &name);
             if found != Some(*handle) {
                 return wrong(format!("I5: {name} is healed and found at {found:?}"));
             }

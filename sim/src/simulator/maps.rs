@@ -7,6 +7,9 @@ use std::sync::Arc;
 use candor_core::{Mono, Symbol};
 use candor_engine::{NewMap, VenueSymbols};
 
+use super::Setup;
+use super::overnight::{Homes, Overnight};
+
 /// A map of the simulated venue.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum MapOf {
@@ -15,6 +18,8 @@ pub enum MapOf {
     /// As it was before the venue added its last partition: that is not in it, and its symbols are
     /// among the others'.
     Yesterday,
+    /// The next trading date's, by what the venue changes overnight.
+    Tomorrow,
 }
 
 impl fmt::Display for MapOf {
@@ -22,23 +27,51 @@ impl fmt::Display for MapOf {
         f.write_str(match self {
             MapOf::Today => "today",
             MapOf::Yesterday => "yesterday",
+            MapOf::Tomorrow => "tomorrow",
         })
     }
 }
 
 impl MapOf {
-    /// Whether the map has this partition, of so many.
-    pub(super) const fn has(self, partition: usize, partitions: usize) -> bool {
-        matches!(self, MapOf::Today) || partition + 1 < partitions || partitions == 1
+    /// Whether the map has this partition, of the world's.
+    pub(super) fn has(self, partition: usize, setup: &Setup) -> bool {
+        let fewer = match self {
+            MapOf::Today => false,
+            MapOf::Yesterday => true,
+            MapOf::Tomorrow => setup.overnight == Some(Overnight::Removed),
+        };
+        !fewer || partition + 1 < setup.partitions || setup.partitions == 1
+    }
+}
+
+/// Where the venue has its symbols, on one day and on the next.
+#[derive(Clone, Debug)]
+struct Truths {
+    today: Homes,
+    tomorrow: Homes,
+}
+
+impl Truths {
+    fn new(setup: &Setup, today: &[(Symbol, u16)]) -> Truths {
+        let tomorrow = setup.overnight.map_or(today.to_vec(), |it| it.tomorrow(today));
+        Truths { today: today.to_vec(), tomorrow }
     }
 
-    /// What it lists, made from what is true today.
-    fn listed(self, today: &[(Symbol, u16)], partitions: usize) -> VenueSymbols {
+    /// Where they are on the day of a map.
+    fn on(&self, map: MapOf) -> &Homes {
+        if map == MapOf::Tomorrow { &self.tomorrow } else { &self.today }
+    }
+
+    /// What a map lists, made from what is true on its day; nothing where symbols are left to the wire.
+    fn listed(&self, map: MapOf, setup: &Setup) -> VenueSymbols {
+        if !setup.listed {
+            return VenueSymbols::new(Vec::new());
+        }
         let before = |(at, (symbol, home)): (usize, &(Symbol, u16))| {
-            let there = self.has(usize::from(*home), partitions);
-            (*symbol, if there { *home } else { (at % (partitions - 1)) as u16 })
+            let there = map.has(usize::from(*home), setup);
+            (*symbol, if there { *home } else { (at % (setup.partitions - 1)) as u16 })
         };
-        VenueSymbols::new(today.iter().enumerate().map(before).collect())
+        VenueSymbols::new(self.on(map).iter().enumerate().map(before).collect())
     }
 }
 
@@ -64,9 +97,10 @@ struct Taking {
 /// Which map a handler has.
 #[derive(Debug)]
 pub(super) struct Maps {
-    /// What is true today, where the map lists symbols at all.
-    today: Vec<(Symbol, u16)>,
-    partitions: usize,
+    truths: Truths,
+    setup: Setup,
+    /// In force, or being taken.
+    map: MapOf,
     /// In force, or being taken.
     venue: Arc<VenueSymbols>,
     /// What was in force before.
@@ -77,11 +111,12 @@ pub(super) struct Maps {
 }
 
 impl Maps {
-    pub(super) fn new(map: MapOf, today: Vec<(Symbol, u16)>, partitions: usize) -> Maps {
-        let venue = Arc::new(map.listed(&today, partitions));
+    pub(super) fn new(map: MapOf, setup: &Setup, today: &[(Symbol, u16)]) -> Maps {
+        let truths = Truths::new(setup, today);
+        let venue = Arc::new(truths.listed(map, setup));
         let before = Arc::clone(&venue);
         let changed = map != MapOf::Today;
-        Maps { today, partitions, venue, before, changed, taking: None }
+        Maps { truths, setup: setup.clone(), map, venue, before, changed, taking: None }
     }
 
     /// What the map in force lists, or the one that is being taken.
@@ -89,14 +124,25 @@ impl Maps {
         &self.venue
     }
 
-    /// Begins to take a map. None is being taken.
-    pub(super) fn take(&mut self, map: MapOf, until: Mono, lanes: usize) {
+    /// Whether a map lists the symbol.
+    pub(super) fn lists(&self, map: MapOf, symbol: &Symbol) -> bool {
+        self.setup.listed && self.truths.on(map).iter().any(|(own, _)| own == symbol)
+    }
+
+    /// Begins to take a map. None is being taken. `there` are symbols whose places begin anew with it, each with a
+    /// partition that has defined it.
+    pub(super) fn take(&mut self, map: MapOf, until: Mono, lanes: usize, there: &[(Symbol, u16)]) {
         assert!(self.taking.is_none(), "one map after the other");
-        let after = Arc::new(map.listed(&self.today, self.partitions));
-        let new = |at: usize| NewMap::between(&self.venue, &after, at as u16, until);
-        let news = (0..self.partitions).map(new).collect();
+        let after = Arc::new(self.truths.listed(map, &self.setup));
+        let new = |at: usize| {
+            let mut new = NewMap::between(&self.venue, &after, at as u16, until);
+            let own = there.iter().filter(|(_, home)| usize::from(*home) == at);
+            own.for_each(|(symbol, _)| anew(&mut new, at as u16, *symbol));
+            new
+        };
+        let news = (0..self.setup.partitions).map(new).collect();
         self.before = core::mem::replace(&mut self.venue, after);
-        self.changed = true;
+        (self.changed, self.map) = (true, map);
         self.taking = Some(Taking { map, news, phase: Phase::Begin, done: vec![false; lanes] });
     }
 
@@ -167,13 +213,29 @@ impl Maps {
         self.changed && (!here(&self.venue) || (self.is_taking() && !here(&self.before)))
     }
 
-    /// Whether the venue has the symbol on this partition.
+    /// Whether the venue has the symbol on this partition, on the day of the map.
     pub(super) fn is_home(&self, symbol: &Symbol, partition: usize) -> bool {
-        self.today.iter().any(|(own, home)| own == symbol && usize::from(*home) == partition)
+        let homes = self.truths.on(self.map);
+        homes.iter().any(|(own, home)| own == symbol && usize::from(*home) == partition)
     }
 
-    /// Whether maps have given the symbol to different partitions in this life.
+    /// Whether maps have given the symbol to different partitions in this life, and the venue has named it where the
+    /// one of yesterday lacks it. Overnight it names all anew, and who had one before says nothing.
     pub(super) fn explains_misplaced(&self, symbol: &Symbol) -> bool {
-        self.changed && self.is_home(symbol, self.partitions - 1)
+        let elsewhere = self.setup.partitions - 1;
+        let listed = self.setup.listed && self.map != MapOf::Tomorrow;
+        self.changed && listed && self.is_home(symbol, elsewhere)
+    }
+}
+
+/// Has a map begin anew for a symbol that this partition has defined, as a handler's own thread has it.
+fn anew(new: &mut NewMap, partition: u16, symbol: Symbol) {
+    let list = match new.venue.home(&symbol) {
+        Some(home) if home == partition => &mut new.gained,
+        Some(_) => &mut new.lost,
+        None => &mut new.unlisted,
+    };
+    if let Err(at) = list.binary_search(&symbol) {
+        list.insert(at, symbol);
     }
 }

@@ -36,6 +36,7 @@ pub mod handler;
 pub mod journal;
 mod maps;
 pub mod network;
+mod overnight;
 mod past;
 pub mod preopen;
 mod quota;
@@ -52,6 +53,7 @@ pub mod wire;
 pub mod world;
 
 pub use maps::MapOf;
+pub use overnight::Overnight;
 pub use preopen::Preopen;
 pub use report::{Failure, Outcome};
 pub use schedule::{

@@ -84,8 +84,7 @@ fn wrong(go: bool, report: &Report, missing: &[Symbol]) -> Option<String> {
         return Some(format!("and for something else: {other:?}"));
     }
     let named = |symbol: &Symbol| {
-        let is_it = |word: &str| word == symbol.as_str();
-        failed.iter().any(|check| check.evidence.split([' ', ';']).any(is_it))
+        failed.iter().any(|check| check.symbols.iter().any(|(one, _)| one == symbol))
     };
     missing.iter().find(|symbol| !named(symbol)).map(|symbol| format!("{symbol} is not named"))
 }

@@ -12,6 +12,7 @@ use candor_gapfill::retransmit::Policy;
 pub use super::expect::{Alarm, Expect, Must, OddKind, Oddity, Whose};
 use super::maps::MapOf;
 use super::network::Link;
+use super::overnight::Overnight;
 use super::preopen::Preopen;
 use crate::market::{Family, Mood};
 use crate::publisher::Packing;
@@ -25,8 +26,11 @@ pub struct Setup {
     /// What the venue speaks: ITCH over MoldUDP64 with GLIMPSE, or DEEP over IEX-TP with gap fill and
     /// SNAP. IEX has one stream a feed and no partitions; here each partition is such a stream.
     pub venue: Family,
-    /// Partitions of the one venue.
+    /// Partitions of all venues.
     pub partitions: usize,
+    /// Whether every other partition is of a second venue, which lists the same names as the first: what has one name
+    /// is not one thing. Symbols are left to the wire then, and no map changes.
+    pub twins: bool,
     /// Symbols over all partitions.
     pub symbols: usize,
     /// Orders put on each side of each book before the market opens.
@@ -65,7 +69,11 @@ pub struct Setup {
     pub listed: bool,
     /// The map a handler starts with.
     pub map: MapOf,
-    /// When that ends; `None` for none that ends in the run.
+    /// The partition whose first symbol is not listed in the beginning: on no map, and nothing names it.
+    pub kept_back: Option<usize>,
+    /// What the venue changes between the first trading date and the next.
+    pub overnight: Option<Overnight>,
+    /// When the map that a handler starts with ends; `None` for none that ends in the run.
     pub map_ends: Option<Nanos>,
     /// When the handler starts.
     pub handler_at: Nanos,
@@ -83,6 +91,7 @@ impl Setup {
             seed,
             venue: Family::Itch50,
             partitions: 4,
+            twins: false,
             symbols: 48,
             prefill: 3,
             rate: 20_000,
@@ -102,6 +111,8 @@ impl Setup {
             halts: true,
             listed: true,
             map: MapOf::Today,
+            kept_back: None,
+            overnight: None,
             map_ends: None,
             handler_at: Nanos::ZERO,
             services: None,
@@ -310,6 +321,11 @@ pub enum What {
     Mend(usize, Line),
     /// A new session on one partition, or on all.
     Session(Option<usize>),
+    /// The next trading date's sessions, on every partition that the venue has then, with the symbols that it has
+    /// there then.
+    NextDay,
+    /// The venue lists the symbol of a partition that it has kept back.
+    List(usize),
     /// Numbers start at 1 under the same session; whether packets of the old ones that nobody has seen may
     /// still be on their way: those can't be told from the new ones. Copies of what was seen may be always.
     Restart(usize, bool),
@@ -382,6 +398,8 @@ impl fmt::Display for What {
             What::Mend(p, line) => write!(f, "P{} line {line} is mended", p + 1),
             What::Session(None) => write!(f, "a new session on all partitions"),
             What::Session(Some(p)) => write!(f, "P{} has a new session", p + 1),
+            What::List(p) => write!(f, "P{} lists another symbol", p + 1),
+            What::NextDay => write!(f, "the next day's sessions on all partitions"),
             What::Restart(p, false) => write!(f, "P{} restarts at number 1", p + 1),
             What::Restart(p, true) => {
                 write!(f, "P{} restarts at number 1, old packets still under way", p + 1)

@@ -5,15 +5,16 @@ use candor_core::{Line, Mono, Reason, Status};
 use candor_engine::alerts::{Alert, News, Place, Seat as At, Seen, Suspect};
 use candor_engine::odd::{Odd, Remark};
 
-use super::Handler;
+use super::{Handler, venue};
 use crate::simulator::Setup;
 
-/// Where the partitions of the one venue are: its lines are a group each.
+/// Where the partitions are: their lines are a group each.
 pub(super) fn seats(setup: &Setup) -> Vec<At> {
     let seat = |partition: usize| {
         let lane = partition as u16 % setup.lanes;
         let group = |line: Line| Place::Group((line.index() * setup.partitions + partition) as u16);
-        let own = [Place::Venue(0), Place::Lane(lane), Place::Interface(0)];
+        let venue = u16::from(venue(setup, partition) != venue(setup, 0));
+        let own = [Place::Venue(venue), Place::Lane(lane), Place::Interface(0)];
         At::new(own.into_iter().chain(setup.lines().map(group)))
     };
     (0..setup.partitions).map(seat).collect()

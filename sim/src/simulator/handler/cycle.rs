@@ -138,7 +138,7 @@ impl Handler {
         }
         self.maps.proceed();
         if let Some((map, until)) = self.wanted.take_if(|_| !self.maps.is_taking()) {
-            self.take_map(map, until);
+            self.take_map(map, until, now);
         }
         self.lanes[index].renew(now, setup.lease);
         let Some(errands) = &mut self.errands else { return };

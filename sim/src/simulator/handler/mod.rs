@@ -109,8 +109,7 @@ impl Handler {
         let spec = region_spec(setup, map, symbols);
         let (mut writer, lanes, region) =
             candor_shm::heap(&spec).expect("the simulator's own region is well specified");
-        let listed = if setup.listed { listed.to_vec() } else { Vec::new() };
-        let maps = Maps::new(map, listed, setup.partitions);
+        let maps = Maps::new(map, setup, listed);
         let lane = |writer| Lane {
             writer,
             queue: VecDeque::with_capacity(setup.queue),
@@ -163,7 +162,7 @@ impl Handler {
         };
         handler.halt(halts, now);
         for index in 0..setup.partitions {
-            let has = map.has(index, setup.partitions);
+            let has = map.has(index, setup);
             handler.seats[index].open = has;
             handler.seats[index].watch.subscribed = has;
             if !has {

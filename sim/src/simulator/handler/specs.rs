@@ -23,9 +23,9 @@ fn text<const N: usize>(text: &str) -> Text<N> {
     Text::from_wire(text.as_bytes()).expect("a short text of letters")
 }
 
-/// The name of the venue.
-pub(in crate::simulator) fn venue() -> Venue {
-    text("SIMX")
+/// The name of a partition's venue.
+pub(in crate::simulator) fn venue(setup: &Setup, partition: usize) -> Venue {
+    text(if setup.twins && !partition.is_multiple_of(2) { "SIMY" } else { "SIMX" })
 }
 
 /// What a venue's lines carry.
@@ -42,7 +42,7 @@ pub(in crate::simulator) fn partition_spec(
     symbols: usize,
 ) -> PartitionSpec {
     PartitionSpec {
-        venue: venue(),
+        venue: venue(setup, partition),
         name: text(&format!("{}", partition + 1)),
         feed: text(format(setup.venue).name()),
         lane: partition as u16 % setup.lanes,
@@ -66,7 +66,7 @@ pub(super) fn region_spec(setup: &Setup, map: MapOf, symbols: usize) -> RegionSp
     spec.partitions = (0..setup.partitions)
         .map(|partition| {
             let spec = partition_spec(setup, partition, symbols);
-            match map.has(partition, setup.partitions) {
+            match map.has(partition, setup) {
                 true => spec,
                 false => PartitionSpec::spare(spec.lane, spec.symbols),
             }

@@ -2,24 +2,25 @@
 
 use std::sync::Arc;
 
-use candor_core::Mono;
+use candor_core::{Mono, Symbol};
 use candor_engine::Partition;
 
 use super::specs::{config, partition_spec};
-use super::{Handler, Traces};
+use super::{Handler, Seat, Traces};
 use crate::simulator::MapOf;
 use crate::simulator::frozen::{allocations, frozen};
 use crate::simulator::maps::Phase;
 
 impl Handler {
     /// Takes a map that holds until `until`, as soon as none is being taken.
-    pub(in crate::simulator) fn take_map(&mut self, map: MapOf, until: Mono) {
+    pub(in crate::simulator) fn take_map(&mut self, map: MapOf, until: Mono, now: Mono) {
         if self.maps.is_taking() {
             self.wanted = Some((map, until));
             return;
         }
         let before = Arc::clone(self.maps.venue());
-        self.maps.take(map, until, self.lanes.len());
+        let there = self.placed_anew(map, now);
+        self.maps.take(map, until, self.lanes.len(), &there);
         for (index, seat) in self.seats.iter_mut().enumerate().filter(|(_, seat)| !seat.open) {
             // Made by the handler's own thread, to be given to the lane. It takes the map like any other.
             let earlier = self.past.earlier(index);
@@ -28,6 +29,23 @@ impl Handler {
             seat.partition = Partition::new(made);
             seat.watch.know(self.past.before(index));
         }
+    }
+
+    /// The symbols whose places begin anew with the first map of a date, each with a partition that has defined it:
+    /// those of several partitions, and those that the map has on no list.
+    fn placed_anew(&self, map: MapOf, now: Mono) -> Vec<(Symbol, u16)> {
+        let ended = |seat: &Seat| !seat.open || seat.mapped_until <= now;
+        if !self.seats.iter().all(ended) {
+            return Vec::new();
+        }
+        let there = (0u16..).take(self.seats.len());
+        let there = there.flat_map(|at| self.region.symbols(at).map(move |(_, own)| (own, at)));
+        let mut there: Vec<(Symbol, u16)> = there.collect();
+        there.sort_unstable();
+        let listed = |symbol: &Symbol| self.maps.lists(map, symbol);
+        let several = |symbol: &Symbol| there.iter().filter(|(own, _)| own == symbol).count() > 1;
+        let anew = |(symbol, _): &&(Symbol, u16)| several(symbol) || !listed(symbol);
+        there.iter().filter(anew).copied().collect()
     }
 
     /// What a lane does for a map that is being taken, if it has not done it yet.
@@ -64,7 +82,7 @@ impl Handler {
 
     /// A partition that the map adds is opened or joined again, one that it lacks is left.
     fn add_or_remove(&mut self, at: usize, map: MapOf, now: Mono, traces: &mut Traces<'_>) {
-        let has = map.has(at, self.seats.len());
+        let has = map.has(at, &self.setup);
         if has && !self.seats[at].open {
             let others = self.seats.iter().enumerate().filter(|(_, seat)| seat.open);
             self.halts.add(at, others.map(|(other, _)| other));

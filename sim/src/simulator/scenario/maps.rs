@@ -3,6 +3,7 @@
 use candor_core::{Nanos, Reason};
 
 use super::{OPEN_BY, SOON, after, ms, small, stale};
+use crate::simulator::Overnight;
 use crate::simulator::maps::MapOf;
 use crate::simulator::schedule::{Must, Plan, ServiceSetup, Setup, What, Whose};
 
@@ -119,6 +120,96 @@ pub(in crate::simulator) fn maps_follow_each_other(seed: u64) -> Plan {
         if partition % 2 == 0 {
             plan = plan.only(partition, Whose::Own, OPEN_BY, END, Must::BeLive);
         }
+    }
+    plan
+}
+
+/// Two venues list the same names. One of the first falls silent, and has another session then; it is stale, and the
+/// symbols of the same names are Live with their own books all the while, at the other venue.
+pub(super) fn same_name_two_venues(seed: u64) -> Plan {
+    let setup = Setup { partitions: 4, symbols: 24, twins: true, listed: false, ..floor(seed) };
+    let (killed, revived) = (ms(600), ms(1_400));
+    let silent = after(killed, ms(320));
+    Plan::quiet("same-name-two-venues", setup, END)
+        .at(killed, What::Kill(0))
+        .at(revived, What::Revive(0))
+        .at(ms(1_900), What::Session(Some(0)))
+        .expect(0, OPEN_BY, killed, Must::BeLive)
+        .expect(0, silent, revived, stale(&[Reason::Silent]))
+        .others_live(0, OPEN_BY)
+}
+
+/// The venue defines a symbol at noon that no map lists: it is Live by its definition and what follows it, without a
+/// restart and without a word, and of the others nobody notices.
+pub(super) fn new_listing_intraday(seed: u64) -> Plan {
+    let listed = ms(1_000);
+    let setup = Setup { kept_back: Some(0), lanes: 2, ..small(seed) };
+    let mut plan = Plan::quiet("new-listing-intraday", setup, END)
+        .at(listed, What::List(0))
+        .only(0, Whose::Others, after(listed, ms(50)), END, Must::BeLive)
+        .alarms(&[]);
+    for partition in 0..3 {
+        plan = plan.only(partition, Whose::Own, OPEN_BY, END, Must::BeLive);
+    }
+    plan
+}
+
+/// A trading date ends, and the next one is another: of even seeds the venue begins its sessions before the day's map
+/// is there, of odd ones behind it. When all that can be is Live again.
+fn next_date(name: &str, setup: Setup) -> (Plan, Nanos) {
+    let ends = ms(600);
+    let (begun, loaded) = match setup.seed.is_multiple_of(2) {
+        true => (ms(1_000), ms(1_400)),
+        false => (ms(1_400), ms(1_000)),
+    };
+    let plan = Plan::quiet(name, Setup { map_ends: Some(ends), ..setup }, END)
+        .at(begun, What::NextDay)
+        .at(loaded, What::Map(MapOf::Tomorrow))
+        .all_live_between(OPEN_BY, ends);
+    (plan, ms(1_700))
+}
+
+/// Symbols of no list change their partitions overnight: each is Live where the venue names it on the new day, and
+/// nowhere else, whatever was heard of it the day before (decision 0014).
+pub(super) fn unlisted_moves_overnight(seed: u64) -> Plan {
+    let setup = Setup { listed: false, overnight: Some(Overnight::Exchanged), ..floor(seed) };
+    let (mut plan, by) = next_date("unlisted-moves-overnight", setup);
+    for partition in 0..5 {
+        plan = plan.only(partition, Whose::Own, by, END, Must::BeLive);
+    }
+    gone(plan, &[0, 1], by)
+}
+
+/// A symbol has another name from one day to the next: the old one is stale, and the new one Live by what is said of
+/// it under that name, and by nothing else.
+pub(super) fn rename(seed: u64) -> Plan {
+    let setup = Setup { overnight: Some(Overnight::Renamed), ..floor(seed) };
+    let (mut plan, by) = next_date("rename", setup);
+    for partition in 0..5 {
+        plan = plan.only(partition, Whose::Own, by, END, Must::BeLive);
+    }
+    gone(plan, &[0], by).alarms(&[])
+}
+
+/// A partition is gone from one day to the next, and its symbols are on the others: they are Live there, and its
+/// silence is no alert.
+pub(super) fn partition_removed(seed: u64) -> Plan {
+    let setup = Setup { overnight: Some(Overnight::Removed), ..floor(seed) };
+    let (mut plan, by) = next_date("partition-removed", setup);
+    plan = plan.at(ms(590), What::End(4));
+    plan.expects.retain(|expect| expect.partition != 4);
+    plan = plan.expect(4, OPEN_BY, ms(590), Must::BeLive);
+    for partition in 0..4 {
+        plan = plan.only(partition, Whose::Own, by, END, Must::BeLive);
+    }
+    gone(plan, &[0, 1, 2, 3, 4], by).alarms(&[])
+}
+
+/// What these partitions had and have no more is stale there.
+fn gone(mut plan: Plan, partitions: &[usize], from: Nanos) -> Plan {
+    let left = stale(&[Reason::Unmapped, Reason::Unproven, Reason::Unsubscribed]);
+    for partition in partitions {
+        plan = plan.only(*partition, Whose::Others, from, END, left.clone());
     }
     plan
 }

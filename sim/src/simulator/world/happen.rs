@@ -15,6 +15,7 @@ use crate::simulator::handler::{Halts, Handler, Traces};
 use crate::simulator::journal::{NOWHERE, Told};
 use crate::simulator::maps::MapOf;
 use crate::simulator::network::Tag;
+use crate::simulator::overnight::Relisted;
 use crate::simulator::schedule::What;
 
 /// The number of the first session of IEX, as the exchange is set up.
@@ -100,6 +101,17 @@ impl World<'_> {
         }
     }
 
+    /// The next day begins: the venue has listed what it has then, and begins a session on each partition of it.
+    fn next_day(&mut self) {
+        let relisted = self.setup.overnight.map(|it| it.relisted(&self.listed));
+        for Relisted { partition, index, symbol } in relisted.into_iter().flatten() {
+            self.exchange.relist(partition, index, symbol);
+        }
+        let there = (0..self.setup.partitions).filter(|at| MapOf::Tomorrow.has(*at, self.setup));
+        there.for_each(|partition| self.begin_sessions(Some(partition)));
+        self.last_map = MapOf::Tomorrow;
+    }
+
     pub(super) fn happen(&mut self, what: What) -> Result<(), Wrong> {
         self.journal.note(self.now, NOWHERE, Told::Fault(what));
         match what {
@@ -108,6 +120,8 @@ impl World<'_> {
                 self.command(&Command::Partition { partition, alive });
             }
             What::Session(chosen) => self.begin_sessions(chosen),
+            What::NextDay => self.next_day(),
+            What::List(partition) => self.exchange.keep_back(partition, false),
             // Within a grace of the first packet that is heard, numbers of both runs fill what is missing: they
             // could not be told apart (decision 0008).
             What::Restart(partition, _) if self.has_just_begun(partition) => {}
@@ -194,7 +208,7 @@ impl World<'_> {
         let now = self.now;
         if let Some(handler) = &mut self.handler {
             handler.suspect(now, Suspect::Map, Place::Venue(0));
-            handler.take_map(map, until);
+            handler.take_map(map, until, now);
         }
     }
 
@@ -318,8 +332,9 @@ impl World<'_> {
                 ServiceFault::Off.apply(faults);
             }
         }
-        if self.map != (MapOf::Today, Mono::MAX) {
-            self.give_map(MapOf::Today, Mono::MAX);
+        let last = self.last_map;
+        if self.map != (last, Mono::MAX) {
+            self.give_map(last, Mono::MAX);
         }
         self.halts = Halts::default();
         if self.handler.is_none() {
@@ -338,7 +353,8 @@ impl World<'_> {
                 errands.mend();
             }
             for partition in 0..self.setup.partitions {
-                if !handler.seats[partition].watch.subscribed {
+                let there = last.has(partition, self.setup);
+                if there && !handler.seats[partition].watch.subscribed {
                     handler.subscribe(partition, self.now, true, &mut traces);
                 }
             }

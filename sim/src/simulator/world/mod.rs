@@ -100,6 +100,8 @@ struct World<'a> {
     handler: Option<Handler>,
     grave: Option<Grave>,
     listed: Vec<(Symbol, u16)>,
+    /// The map that is right in the end.
+    last_map: MapOf,
     /// The map a handler that starts finds, and when that ends.
     map: (MapOf, Mono),
     /// What an operator has halted: whatever handler there is comes to know.
@@ -175,6 +177,17 @@ fn appointments(plan: &Plan) -> Vec<Mono> {
     times
 }
 
+/// Every other partition has the names of the one before it, for a venue of its own.
+fn twin(exchange: &mut Exchange, setup: &Setup) {
+    for partition in (1..setup.partitions).step_by(2) {
+        let market = exchange.true_market().expect("the exchange has a market");
+        let names: Vec<Symbol> = market.partitions[partition - 1].symbols().collect();
+        for (index, symbol) in (0..).zip(names) {
+            exchange.relist(partition, SymbolIndex(index), symbol);
+        }
+    }
+}
+
 fn exchange(setup: &Setup) -> Exchange {
     let line = |packing| LineConfig { packing, faults: Faults::default() };
     let config = ExchangeConfig {
@@ -210,10 +223,17 @@ fn exchange(setup: &Setup) -> Exchange {
 impl<'a> World<'a> {
     fn new(plan: &'a Plan) -> World<'a> {
         let setup = &plan.setup;
-        let exchange = exchange(setup);
+        let mut exchange = exchange(setup);
+        if let Some(partition) = setup.kept_back {
+            exchange.keep_back(partition, true);
+        }
+        if setup.twins {
+            twin(&mut exchange, setup);
+        }
         let market = exchange.true_market().expect("the exchange has a market");
         let listed = market.partitions.iter().enumerate().flat_map(|(partition, market)| {
-            market.symbols().map(move |symbol| (symbol, partition as u16))
+            let back = usize::from(setup.kept_back == Some(partition));
+            market.symbols().skip(back).map(move |symbol| (symbol, partition as u16))
         });
         let listed: Vec<(Symbol, u16)> = listed.collect();
         let first_of = |home: usize| market.partitions[home].symbol(SymbolIndex(0));
@@ -231,6 +251,7 @@ impl<'a> World<'a> {
             handler: None,
             grave: None,
             listed,
+            last_map: MapOf::Today,
             map: (setup.map, setup.map_ends.map_or(Mono::MAX, |at| START + at)),
             halts: Halts::default(),
             past: Past::new(setup.partitions),

@@ -1,0 +1,71 @@
+//! What a partition lists is not the same for good: another symbol from a day on, one more within a day.
+
+use candor_core::{Symbol, SymbolIndex, TradingState};
+
+use super::flow::PartitionMarket;
+use super::wire::Action;
+
+/// Whether the first symbol of a partition is listed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) enum Unlisted {
+    /// As every other.
+    #[default]
+    No,
+    /// Nothing names it.
+    Yet,
+    /// Its definition comes next.
+    Defined,
+    /// That it trades comes next.
+    Opened,
+}
+
+impl PartitionMarket {
+    /// Lists another symbol in the place of one, which is this partition's no more. For a day that begins at once
+    /// ([`PartitionMarket::restart`]): what rests in the book of the one before belongs to nobody.
+    pub fn relist(&mut self, index: SymbolIndex, symbol: Symbol) {
+        self.stocks[index.0 as usize].listing.symbol = symbol;
+    }
+
+    /// Keeps the first symbol back before anything was said: nothing names it until it is listed. The services of a
+    /// venue know nothing of that.
+    ///
+    /// # Panics
+    /// When it is the only one.
+    pub fn keep_back(&mut self) {
+        assert!(self.stocks.len() > 1, "somebody has to say something");
+        self.unlisted = Unlisted::Yet;
+    }
+
+    /// Lists the one that was kept back.
+    pub fn list(&mut self) {
+        if self.unlisted == Unlisted::Yet {
+            self.unlisted = Unlisted::Defined;
+        }
+    }
+
+    pub(super) fn is_unlisted(&self, index: usize) -> bool {
+        index == 0 && self.unlisted != Unlisted::No
+    }
+
+    /// The first step of the opening from this one on that is about nothing or a listed symbol.
+    pub(super) fn listed_from(&self, step: usize) -> usize {
+        let about = step.checked_sub(2).map(|nth| nth % self.stocks.len());
+        if about.is_some_and(|index| self.is_unlisted(index)) { step + 1 } else { step }
+    }
+
+    /// The next thing that is said of a symbol as it is listed.
+    pub(super) fn list_next(&mut self) -> Option<(Option<usize>, Action)> {
+        let symbol = self.stocks[0].listing.symbol;
+        match self.unlisted {
+            Unlisted::No | Unlisted::Yet => None,
+            Unlisted::Defined => {
+                self.unlisted = Unlisted::Opened;
+                Some((Some(0), Action::Directory { symbol, round_lot: 100 }))
+            }
+            Unlisted::Opened => {
+                self.unlisted = Unlisted::No;
+                Some((Some(0), self.set_state(0, b'T', TradingState::Trading, *b"    ")))
+            }
+        }
+    }
+}
