@@ -144,6 +144,7 @@ scenarios! {
     maps_follow_each_other = "maps-follow-each-other",
     same_name_two_venues = "same-name-two-venues",
     new_listing_intraday = "new-listing-intraday",
+    symbol_moves_intraday = "symbol-moves-intraday",
     unlisted_moves_overnight = "unlisted-moves-overnight",
     partition_removed = "partition-removed",
     rename = "rename",

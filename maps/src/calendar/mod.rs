@@ -39,7 +39,6 @@ mod venues;
 #[cfg(test)]
 mod tests;
 
-
 use candor_core::{Nanos, TradingDate};
 use jiff::civil::{Date, Weekday};
 use jiff::tz::{TimeZone, TimeZoneDatabase};

@@ -342,6 +342,13 @@ impl Exchange {
         }
     }
 
+    /// Lists the first symbol of a partition no more; a capture has what it has.
+    pub fn delist(&mut self, partition: usize) {
+        if let Source::Market { market, .. } = &mut self.source {
+            market.partitions[partition].delist();
+        }
+    }
+
     /// Cuts every open packet, so that the lines stop at the same number.
     pub fn cut_all(&mut self, now: Mono) {
         self.publishers.iter_mut().filter(|one| one.is_alive()).for_each(|one| one.cut_all(now));

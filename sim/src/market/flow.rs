@@ -69,7 +69,7 @@ pub struct PartitionMarket {
     pub(super) halts: Vec<Halt>,
     pub(super) mood: Mood,
     pub(super) unlisted: Unlisted,
-    recent: VecDeque<(usize, Traded)>,
+    pub(super) recent: VecDeque<(usize, Traded)>,
     next_reference: u64,
     next_trade: u64,
     /// What the present step does beside its action, for messages about levels.

@@ -1,4 +1,4 @@
-//! What a partition lists is not the same for good: another symbol from a day on, one more within a day.
+//! What a partition lists is not the same for good: another symbol from a day on, one more or one less within a day.
 
 use candor_core::{Symbol, SymbolIndex, TradingState};
 
@@ -17,6 +17,8 @@ pub(super) enum Unlisted {
     Defined,
     /// That it trades comes next.
     Opened,
+    /// Its orders are deleted, one after the other, and then nothing names it.
+    Leaving,
 }
 
 impl PartitionMarket {
@@ -43,6 +45,17 @@ impl PartitionMarket {
         }
     }
 
+    /// Lists the first symbol no more.
+    ///
+    /// # Panics
+    /// When it is the only one.
+    pub fn delist(&mut self) {
+        assert!(self.stocks.len() > 1, "somebody has to say something");
+        self.halts.retain(|halt| halt.symbol != 0);
+        self.recent.retain(|(index, _)| *index != 0);
+        self.unlisted = Unlisted::Leaving;
+    }
+
     pub(super) fn is_unlisted(&self, index: usize) -> bool {
         index == 0 && self.unlisted != Unlisted::No
     }
@@ -58,6 +71,11 @@ impl PartitionMarket {
         let symbol = self.stocks[0].listing.symbol;
         match self.unlisted {
             Unlisted::No | Unlisted::Yet => None,
+            Unlisted::Leaving if self.stocks[0].book.orders().is_empty() => {
+                self.unlisted = Unlisted::Yet;
+                None
+            }
+            Unlisted::Leaving => Some(self.delete(0)),
             Unlisted::Defined => {
                 self.unlisted = Unlisted::Opened;
                 Some((Some(0), Action::Directory { symbol, round_lot: 100 }))

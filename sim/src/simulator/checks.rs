@@ -259,6 +259,7 @@ impl Judge<'_> {
                 || entry.crossed
                 || entry.open.is_some()
                 || self.has_two_homes(index, &name).is_some()
+                || (handler.maps.moves_at_noon(&name) && !handler.maps.is_home(&name, index))
             {
                 continue;
             }
@@ -525,7 +526,9 @@ impl Case<'_> {
             // A book that is whole again is shown once its transaction is complete.
             Reason::SymbolRecovering => {
                 let open = || entry().is_some_and(|e| e.open.is_some());
-                watch.said.rebuilding || (watch.said.spliced_some && open())
+                // Of one that has arrived only the end of its book is known.
+                let arrived = self.maps.moves_at_noon(&self.name) && self.index > 0;
+                watch.said.rebuilding || (watch.said.spliced_some && open()) || arrived
             }
             // Said once in a while only, so that a second time behind a splice is not.
             Reason::LinesDiffer if watch.said.spliced => {
@@ -540,7 +543,9 @@ impl Case<'_> {
             Reason::NoMap => self.seat.mapped_until <= now,
             Reason::Unmapped => self.maps.explains_unmapped(&self.name, self.index),
             Reason::WrongPartition => {
-                self.two_homes.is_some() || self.maps.explains_misplaced(&self.name)
+                self.two_homes.is_some()
+                    || self.maps.explains_misplaced(&self.name)
+                    || self.maps.moves_at_noon(&self.name)
             }
             other => watch.explains(other, now, self.setup).unwrap_or(false),
         };

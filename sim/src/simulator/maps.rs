@@ -18,6 +18,8 @@ pub enum MapOf {
     /// As it was before the venue added its last partition: that is not in it, and its symbols are
     /// among the others'.
     Yesterday,
+    /// Today's, with the symbol that moves at noon where it has gone.
+    Afternoon,
     /// The next trading date's, by what the venue changes overnight.
     Tomorrow,
 }
@@ -26,6 +28,7 @@ impl fmt::Display for MapOf {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             MapOf::Today => "today",
+            MapOf::Afternoon => "this afternoon",
             MapOf::Yesterday => "yesterday",
             MapOf::Tomorrow => "tomorrow",
         })
@@ -36,7 +39,7 @@ impl MapOf {
     /// Whether the map has this partition, of the world's.
     pub(super) fn has(self, partition: usize, setup: &Setup) -> bool {
         let fewer = match self {
-            MapOf::Today => false,
+            MapOf::Today | MapOf::Afternoon => false,
             MapOf::Yesterday => true,
             MapOf::Tomorrow => setup.overnight == Some(Overnight::Removed),
         };
@@ -48,18 +51,30 @@ impl MapOf {
 #[derive(Clone, Debug)]
 struct Truths {
     today: Homes,
+    afternoon: Homes,
+    /// The symbol that moves at noon.
+    moves: Option<Symbol>,
     tomorrow: Homes,
 }
 
 impl Truths {
     fn new(setup: &Setup, today: &[(Symbol, u16)]) -> Truths {
         let tomorrow = setup.overnight.map_or(today.to_vec(), |it| it.tomorrow(today));
-        Truths { today: today.to_vec(), tomorrow }
+        let moves = today.first().map(|(symbol, _)| *symbol).filter(|_| setup.moves_at_noon);
+        let last = setup.partitions - 1;
+        let there =
+            |&(symbol, home)| (symbol, if moves == Some(symbol) { last as u16 } else { home });
+        let afternoon = today.iter().map(there).collect();
+        Truths { today: today.to_vec(), afternoon, moves, tomorrow }
     }
 
     /// Where they are on the day of a map.
     fn on(&self, map: MapOf) -> &Homes {
-        if map == MapOf::Tomorrow { &self.tomorrow } else { &self.today }
+        match map {
+            MapOf::Today | MapOf::Yesterday => &self.today,
+            MapOf::Afternoon => &self.afternoon,
+            MapOf::Tomorrow => &self.tomorrow,
+        }
     }
 
     /// What a map lists, made from what is true on its day; nothing where symbols are left to the wire.
@@ -217,6 +232,11 @@ impl Maps {
     pub(super) fn is_home(&self, symbol: &Symbol, partition: usize) -> bool {
         let homes = self.truths.on(self.map);
         homes.iter().any(|(own, home)| own == symbol && usize::from(*home) == partition)
+    }
+
+    /// Whether the symbol is one that moves at noon.
+    pub(super) fn moves_at_noon(&self, symbol: &Symbol) -> bool {
+        self.truths.moves == Some(*symbol)
     }
 
     /// Whether maps have given the symbol to different partitions in this life, and the venue has named it where the

@@ -71,6 +71,9 @@ pub struct Setup {
     pub map: MapOf,
     /// The partition whose first symbol is not listed in the beginning: on no map, and nothing names it.
     pub kept_back: Option<usize>,
+    /// The last partition lists the first symbol of the first one too, kept back: it moves there in the middle of the
+    /// session.
+    pub moves_at_noon: bool,
     /// What the venue changes between the first trading date and the next.
     pub overnight: Option<Overnight>,
     /// When the map that a handler starts with ends; `None` for none that ends in the run.
@@ -112,6 +115,7 @@ impl Setup {
             listed: true,
             map: MapOf::Today,
             kept_back: None,
+            moves_at_noon: false,
             overnight: None,
             map_ends: None,
             handler_at: Nanos::ZERO,
@@ -365,6 +369,8 @@ pub enum What {
     WayDead(usize, Option<usize>),
     /// Nothing gets through to a partition's services, or something again.
     WayHangs(usize, bool),
+    /// The venue lists a partition's first symbol no more.
+    Delist(usize),
     /// The handler is given a map, which holds to the end.
     Map(MapOf),
     /// The handler is given a map, which holds for so long.
@@ -399,6 +405,7 @@ impl fmt::Display for What {
             What::Session(None) => write!(f, "a new session on all partitions"),
             What::Session(Some(p)) => write!(f, "P{} has a new session", p + 1),
             What::List(p) => write!(f, "P{} lists another symbol", p + 1),
+            What::Delist(p) => write!(f, "P{} lists its first symbol no more", p + 1),
             What::NextDay => write!(f, "the next day's sessions on all partitions"),
             What::Restart(p, false) => write!(f, "P{} restarts at number 1", p + 1),
             What::Restart(p, true) => {

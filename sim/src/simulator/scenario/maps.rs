@@ -124,6 +124,28 @@ pub(in crate::simulator) fn maps_follow_each_other(seed: u64) -> Plan {
     plan
 }
 
+/// The venue moves a symbol from the first partition to the last in the middle of the session: contested from its
+/// first message there, on both, and Live there by a snapshot once the map says so. Nobody else notices.
+pub(super) fn symbol_moves_intraday(seed: u64) -> Plan {
+    let setup = Setup { moves_at_noon: true, halts: false, ..floor(seed) };
+    let (left, noon, loaded) = (ms(800), ms(1_000), ms(1_500));
+    let mut plan = Plan::quiet("symbol-moves-intraday", setup, END)
+        .at(left, What::Delist(0))
+        .at(noon, What::List(4))
+        .at(loaded, What::Map(MapOf::Afternoon))
+        .expect(0, OPEN_BY, noon, Must::BeLive)
+        .only(0, Whose::One(0), after(noon, ms(50)), loaded, stale(&[Reason::WrongPartition]))
+        .only(4, Whose::Others, after(noon, ms(50)), loaded, stale(&[Reason::WrongPartition]))
+        .only(0, Whose::Others, after(loaded, ms(50)), END, stale(&[Reason::Unmapped]))
+        .only(0, Whose::Own, after(loaded, ms(50)), END, Must::BeLive)
+        .only(4, Whose::Own, OPEN_BY, loaded, Must::BeLive)
+        .only(4, Whose::Own, after(loaded, ms(400)), END, Must::BeLive);
+    for partition in 1..4 {
+        plan = plan.expect(partition, OPEN_BY, END, Must::BeLive);
+    }
+    plan
+}
+
 /// Two venues list the same names. One of the first falls silent, and has another session then; it is stale, and the
 /// symbols of the same names are Live with their own books all the while, at the other venue.
 pub(super) fn same_name_two_venues(seed: u64) -> Plan {

@@ -100,6 +100,7 @@ pub const ALL: &[(&str, Build)] = &[
     ("maps-follow-each-other", maps::maps_follow_each_other),
     ("same-name-two-venues", maps::same_name_two_venues),
     ("new-listing-intraday", maps::new_listing_intraday),
+    ("symbol-moves-intraday", maps::symbol_moves_intraday),
     ("unlisted-moves-overnight", maps::unlisted_moves_overnight),
     ("partition-removed", maps::partition_removed),
     ("rename", maps::rename),

@@ -121,7 +121,13 @@ impl World<'_> {
             }
             What::Session(chosen) => self.begin_sessions(chosen),
             What::NextDay => self.next_day(),
-            What::List(partition) => self.exchange.keep_back(partition, false),
+            What::List(partition) => {
+                self.exchange.keep_back(partition, false);
+                if self.setup.moves_at_noon {
+                    self.last_map = MapOf::Afternoon;
+                }
+            }
+            What::Delist(partition) => self.exchange.delist(partition),
             // Within a grace of the first packet that is heard, numbers of both runs fill what is missing: they
             // could not be told apart (decision 0008).
             What::Restart(partition, _) if self.has_just_begun(partition) => {}

@@ -227,12 +227,19 @@ impl<'a> World<'a> {
         if let Some(partition) = setup.kept_back {
             exchange.keep_back(partition, true);
         }
+        if setup.moves_at_noon {
+            let market = exchange.true_market().expect("the exchange has a market");
+            let symbol = market.partitions[0].symbol(SymbolIndex(0));
+            exchange.relist(setup.partitions - 1, SymbolIndex(0), symbol);
+            exchange.keep_back(setup.partitions - 1, true);
+        }
         if setup.twins {
             twin(&mut exchange, setup);
         }
         let market = exchange.true_market().expect("the exchange has a market");
         let listed = market.partitions.iter().enumerate().flat_map(|(partition, market)| {
-            let back = usize::from(setup.kept_back == Some(partition));
+            let moves = setup.moves_at_noon && partition + 1 == setup.partitions;
+            let back = usize::from(setup.kept_back == Some(partition) || moves);
             market.symbols().skip(back).map(move |symbol| (symbol, partition as u16))
         });
         let listed: Vec<(Symbol, u16)> = listed.collect();
