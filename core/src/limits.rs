@@ -63,6 +63,22 @@ pub const RECOVERY_ACTIONS: usize = 20;
 /// own deadline takes its place.
 pub const RECOVERY_REPLIES: usize = 24;
 
+/// Requests for missing numbers that a partition has in flight at once. Reached: what else is missing waits its
+/// turn.
+pub const RETRANSMITS_OUTSTANDING: usize = 8;
+
+/// Requests for missing numbers that are under way or wait in one client of a service; a further one is refused as
+/// `Busy`. Over UDP as many are remembered after they were answered or given up, for answers that come late.
+pub const RETRANSMITS_REMEMBERED: usize = 2 * RETRANSMITS_OUTSTANDING;
+
+/// Requests within a day that a venue's budget can allow: each one's time is kept. A configuration with more is
+/// refused.
+pub const RETRANSMITS_A_DAY: u32 = 1 << 20;
+
+/// Sessions of a partition that are written down for the handlers after this one. Those of a day are few, and the
+/// latest come last. Reached: the oldest is forgotten.
+pub const SESSIONS_KEPT: usize = 16;
+
 /// Partitions of one handler: more than OPRA (96), CME (some 100 channels) and Cboe together.
 /// A configuration with more is refused.
 pub const PARTITIONS: usize = 1024;

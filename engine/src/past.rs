@@ -1,8 +1,7 @@
 //! Which sessions of a partition are of before the trading date.
 
 use candor_core::SessionId;
-
-use crate::sessions::SESSIONS_KEPT;
+use candor_core::limits::SESSIONS_KEPT;
 
 /// Room for sessions: those that earlier handlers have followed, and as many of this one's.
 const ROOM: usize = 2 * SESSIONS_KEPT;

@@ -6,9 +6,7 @@
 //! which of them are of before ([`Sessions::earlier`], [`crate::Config::earlier`]).
 
 use candor_core::SessionId;
-
-/// How many sessions are remembered of a partition. Those of a day are few, and the latest come last.
-pub const SESSIONS_KEPT: usize = 16;
+use candor_core::limits::SESSIONS_KEPT;
 
 /// A session that was followed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

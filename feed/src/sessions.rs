@@ -314,7 +314,7 @@ mod tests {
         let mut record = folder.read().unwrap();
         for partition in 0..PARTITIONS {
             let own = record.all.entry(format!("VENUEXYZ/{partition:016}")).or_default();
-            for number in 0..=candor_engine::sessions::SESSIONS_KEPT as u64 {
+            for number in 0..=candor_core::limits::SESSIONS_KEPT as u64 {
                 own.note(SessionId(u128::MAX - u128::from(number)), 0, NOW + number);
             }
         }

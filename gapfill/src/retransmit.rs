@@ -65,21 +65,19 @@
 //! | another session | · | → Idle | → Idle | → Idle | → Idle |
 
 use candor_core::counters::{Counter, Counters};
+use candor_core::limits::RETRANSMITS_OUTSTANDING;
 use candor_core::{Ask, Mono, Nanos, Refusal, Refused, SeqNo, SeqRange, SessionId};
 
 use crate::{Gap, Gaps};
 #[cfg(doc)]
 use crate::{Notice, Sequencer};
 
-/// Requests in flight that there is room for.
-pub const OUTSTANDING: usize = 8;
-
 /// How a partition asks.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Policy {
     /// Numbers one request asks for at most.
     pub piece: u32,
-    /// Requests at a time, at most [`OUTSTANDING`].
+    /// Requests at a time, at most [`RETRANSMITS_OUTSTANDING`].
     pub outstanding: u8,
     /// Missing numbers in all beyond which asking is not worth it.
     pub limit: u64,
@@ -158,7 +156,7 @@ pub struct Retransmit {
     now: Mono,
     session: SessionId,
     /// The requests, in no order. They have no number in common.
-    requests: [Option<Request>; OUTSTANDING],
+    requests: [Option<Request>; RETRANSMITS_OUTSTANDING],
     given_up: Option<SeqNo>,
     /// When that was given up.
     given_up_at: Mono,
@@ -175,12 +173,15 @@ impl Retransmit {
     ///
     /// # Panics
     /// When the policy allows no request at all: a piece, the requests at a time or the attempts
-    /// are 0, the requests more than [`OUTSTANDING`], or the first timeout 0 or beyond the longest.
+    /// are 0, the requests more than [`RETRANSMITS_OUTSTANDING`], or the first timeout 0 or beyond the longest.
     #[must_use]
     pub fn new(policy: Policy) -> Retransmit {
         assert!(policy.piece > 0, "a request for nothing");
         assert!(policy.outstanding > 0, "no request at a time");
-        assert!(usize::from(policy.outstanding) <= OUTSTANDING, "more requests than room");
+        assert!(
+            usize::from(policy.outstanding) <= RETRANSMITS_OUTSTANDING,
+            "more requests than room"
+        );
         assert!(policy.attempts > 0, "no attempt at all");
         assert!(policy.timeout > Nanos::ZERO, "a request needs time");
         assert!(policy.timeout <= policy.timeout_max, "the first timeout is the shortest");
@@ -188,7 +189,7 @@ impl Retransmit {
             policy,
             now: Mono::NEVER,
             session: SessionId::NONE,
-            requests: [None; OUTSTANDING],
+            requests: [None; RETRANSMITS_OUTSTANDING],
             given_up: None,
             given_up_at: Mono::NEVER,
             patience_ends: None,
@@ -199,7 +200,7 @@ impl Retransmit {
 
     /// Forgets all requests: nothing is missing of what was, or the numbers are others.
     pub fn reset(&mut self) {
-        self.requests = [None; OUTSTANDING];
+        self.requests = [None; RETRANSMITS_OUTSTANDING];
         self.given_up = None;
         self.patience_ends = None;
         self.wake = None;
@@ -240,7 +241,7 @@ impl Retransmit {
         // The answer to the request behind another begins with that one's last number.
         let of_the_next =
             self.requests.iter().flatten().any(|next| next.asked.first == range.first.next());
-        // BOUND: OUTSTANDING.
+        // BOUND: RETRANSMITS_OUTSTANDING.
         for request in self.requests.iter_mut().flatten() {
             let part = request.asked.intersect(range);
             let last = part.len() == 1 && part.first == range.first;
@@ -415,7 +416,7 @@ impl Retransmit {
 
     fn refused_for_now(&mut self, range: SeqRange, counters: &mut Counters) {
         let Retransmit { policy, now, .. } = *self;
-        // BOUND: OUTSTANDING.
+        // BOUND: RETRANSMITS_OUTSTANDING.
         for request in self.requests.iter_mut().flatten() {
             if request.stage.in_flight() && !request.asked.intersect(range).is_empty() {
                 counters.add(Counter::RetransmitRefused, 1);
@@ -431,7 +432,7 @@ impl Retransmit {
     /// it would have had.
     fn unsent(&mut self, range: SeqRange, counters: &mut Counters) {
         let Retransmit { policy, now, .. } = *self;
-        // BOUND: OUTSTANDING.
+        // BOUND: RETRANSMITS_OUTSTANDING.
         for request in self.requests.iter_mut().flatten() {
             if request.stage.in_flight() && !request.asked.intersect(range).is_empty() {
                 counters.add(Counter::RetransmitOverBudget, 1);
@@ -521,7 +522,7 @@ impl Retransmit {
 
     /// Makes requests for what nobody asks for yet, lowest first, while there is room.
     fn ask_for_more(&mut self, gaps: &Gaps) {
-        // BOUND: OUTSTANDING requests, each for other numbers.
+        // BOUND: RETRANSMITS_OUTSTANDING requests, each for other numbers.
         for slot in 0..usize::from(self.policy.outstanding) {
             if self.requests[slot].is_some() {
                 continue;
@@ -558,7 +559,7 @@ impl Retransmit {
     fn first_unasked(&self, gaps: &Gaps) -> Option<(SeqNo, Mono)> {
         wanted(gaps, self.given_up).find_map(|gap| {
             let mut first = gap.range.first;
-            // BOUND: each turn passes one of OUTSTANDING requests.
+            // BOUND: each turn passes one of RETRANSMITS_OUTSTANDING requests.
             while let Some(request) =
                 self.requests.iter().flatten().find(|request| request.range.contains(first))
             {

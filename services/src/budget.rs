@@ -1,5 +1,6 @@
 //! How many requests a venue allows.
 
+use candor_core::limits::RETRANSMITS_A_DAY;
 use candor_core::{Mono, Nanos};
 
 /// Requests that may be sent within any second, minute and 24 hours, each at least 1. The windows
@@ -11,12 +12,9 @@ pub struct Budget {
     pub second: u32,
     /// Within any minute.
     pub minute: u32,
-    /// Within any 24 hours; [`DAY_MAX`] at most.
+    /// Within any 24 hours; [`RETRANSMITS_A_DAY`] at most.
     pub day: u32,
 }
-
-/// The most requests a day that can be kept account of.
-pub const DAY_MAX: u32 = 1 << 20;
 
 const SECOND: Nanos = Nanos::from_secs(1);
 const MINUTE: Nanos = Nanos::from_secs(60);
@@ -53,12 +51,12 @@ impl Meter {
     /// Nothing sent so far.
     ///
     /// # Panics
-    /// Where one of the numbers is zero, or the day's beyond [`DAY_MAX`].
+    /// Where one of the numbers is zero, or the day's beyond [`RETRANSMITS_A_DAY`].
     pub(crate) fn new(budget: Budget) -> Meter {
         assert!(budget.second > 0, "a budget of nothing a second");
         assert!(budget.minute > 0, "a budget of nothing a minute");
         assert!(budget.day > 0, "a budget of nothing a day");
-        assert!(budget.day <= DAY_MAX, "a budget of more than {DAY_MAX} a day");
+        assert!(budget.day <= RETRANSMITS_A_DAY, "a budget of more than {RETRANSMITS_A_DAY} a day");
         // No window ever holds more than a day's.
         let room = budget.day as usize;
         Meter { budget, sent: Vec::with_capacity(room), room, newest: 0, reserved: 0 }

@@ -75,7 +75,7 @@ mod link;
 pub mod retransmit;
 pub mod snapshot;
 
-pub use budget::{Budget, DAY_MAX};
+pub use budget::Budget;
 pub use counts::{Count, Counts};
 pub use credentials::{Credentials, CredentialsError};
 pub use desk::{Decision, Desk, SnapshotDesk};

@@ -2,11 +2,12 @@
 
 mod common;
 
+use candor_core::limits::RETRANSMITS_REMEMBERED;
 use candor_core::{Ask, SessionId};
 use candor_decoders::Format;
 use candor_decoders::nasdaq::moldudp64;
 use candor_services::Count;
-use candor_services::retransmit::{Client, Config, REMEMBERED, Transport};
+use candor_services::retransmit::{Client, Config, Transport};
 use common::*;
 
 const NOTHING: [&str; 0] = [];
@@ -252,7 +253,7 @@ fn a_datagram_leaves_at_once_or_never() {
     for number in 0..20 {
         bench.ask(100 + 2 * number, 101 + 2 * number);
     }
-    assert_eq!((bench.client.unsent(), bench.client.take_left()), (0, REMEMBERED - 1));
+    assert_eq!((bench.client.unsent(), bench.client.take_left()), (0, RETRANSMITS_REMEMBERED - 1));
 }
 
 #[test]
@@ -279,7 +280,7 @@ fn one_more_than_there_is_room_for_is_busy() {
     for mut bench in [udp(Format::IexDeep, 1), tcp(1)] {
         // Over TCP one is under way and the rest wait.
         let under_way = usize::from(bench.ask(1, 2) == ["Connect(0)"]);
-        for number in 1..REMEMBERED + under_way {
+        for number in 1..RETRANSMITS_REMEMBERED + under_way {
             bench.ask(1 + 2 * number as u64, 2 + 2 * number as u64);
         }
         assert_eq!(bench.ask(101, 102), ["Refused(101 busy)"]);

@@ -4,12 +4,13 @@
 use std::net::Ipv4Addr;
 
 use candor_core::Nanos;
+use candor_core::limits::{RETRANSMITS_A_DAY, RETRANSMITS_OUTSTANDING};
 use candor_decoders::{Format, iex};
-use candor_gapfill::retransmit::{OUTSTANDING, Policy};
+use candor_gapfill::retransmit::Policy;
 use candor_maps::Services;
 use candor_maps::file::is_host;
 use candor_services::snapshot::SessionChoice;
-use candor_services::{Budget, Credentials, DAY_MAX};
+use candor_services::{Budget, Credentials};
 use candor_settings::{At, Context, Table};
 
 use super::credentials;
@@ -76,7 +77,7 @@ impl Recovery {
             session: SessionChoice::Stream,
             piece: None,
             limit: None,
-            outstanding: OUTSTANDING as u8,
+            outstanding: RETRANSMITS_OUTSTANDING as u8,
             attempts: 4,
             // A venue's services are as far as its feed: a round trip is a millisecond, and what is
             // not there after 25 was lost. Three doublings use the patience up.
@@ -179,7 +180,7 @@ pub(super) fn recovery(
 }
 
 fn requests(cx: &mut Context<'_>, table: &mut Table<'_>, key: &'static str, to: &mut u32) {
-    let at = table.integer(cx, key, 1..=u64::from(DAY_MAX));
+    let at = table.integer(cx, key, 1..=u64::from(RETRANSMITS_A_DAY));
     *to = at.and_then(|at| u32::try_from(at.value).ok()).unwrap_or(*to);
 }
 
@@ -187,7 +188,7 @@ fn tune(cx: &mut Context<'_>, mut table: Table<'_>, recovery: &mut Recovery) {
     let small = |at: Option<At<u64>>| at.and_then(|at| u32::try_from(at.value).ok());
     recovery.piece = small(table.integer(cx, "piece", 1..=1 << 20));
     recovery.limit = table.integer(cx, "limit", 1..=1 << 32).map(|at| at.value);
-    let outstanding = small(table.integer(cx, "outstanding", 1..=OUTSTANDING as u64));
+    let outstanding = small(table.integer(cx, "outstanding", 1..=RETRANSMITS_OUTSTANDING as u64));
     recovery.outstanding = outstanding.map_or(recovery.outstanding, |n| n as u8);
     let attempts = small(table.integer(cx, "attempts", 1..=16));
     recovery.attempts = attempts.unwrap_or(recovery.attempts);

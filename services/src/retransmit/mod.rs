@@ -13,13 +13,15 @@
 //! | sent, answered | one datagram (MoldUDP64), all numbers (IEX) | done |
 //!
 //! An ask that has expired is forgotten without a word, because whoever asked has counted it as lost
-//! by then and may have asked anew. An answer to one of the last [`REMEMBERED`] asks that comes late is
+//! by then and may have asked anew. An answer to one of the last [`limits::RETRANSMITS_REMEMBERED`] asks that comes late is
 //! passed on: it is welcome. Everything else that nobody asked for is discarded and counted.
 
 mod tcp;
 mod udp;
 mod wire;
 
+#[cfg(doc)]
+use candor_core::limits;
 use candor_core::{Ask, Mono, Nanos, Refusal, Refused};
 use candor_decoders::Format;
 
@@ -29,10 +31,6 @@ use crate::counts::Counts;
 use tcp::Tcp;
 use udp::Udp;
 use wire::Wire;
-
-/// Asks that are under way or wait in one client at most; a further one is refused
-/// ([`Refusal::Busy`]). Over UDP as many are remembered after they were answered or given up.
-pub const REMEMBERED: usize = 16;
 
 /// How the service is spoken to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -4,12 +4,13 @@ use candor_core::{Ask, Mono, Nanos, Refusal, Refused, SeqRange};
 use candor_decoders::iex::tp;
 
 use super::wire::{Kind, PAYLOAD_MAX, Wire};
-use super::{REMEMBERED, Reply, refused};
+use super::{Reply, refused};
 use crate::Io;
 use crate::addresses::Addresses;
 use crate::counts::{Count, Counts};
 use crate::inbox::Inbox;
 use crate::link::{Change, Link};
+use candor_core::limits::RETRANSMITS_REMEMBERED;
 
 /// Whose the inbox is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -45,9 +46,9 @@ pub(super) struct Tcp {
     segment: Segment,
     phase: Phase,
     /// In the order they came.
-    waiting: [Option<Ask>; REMEMBERED],
+    waiting: [Option<Ask>; RETRANSMITS_REMEMBERED],
     /// One event can end the ask under way and all that wait, and turn a new one away.
-    refused: [Option<Refused>; REMEMBERED + 2],
+    refused: [Option<Refused>; RETRANSMITS_REMEMBERED + 2],
     /// Requests that have left since this was asked for last.
     left: usize,
     counts: Counts,
@@ -62,8 +63,8 @@ impl Tcp {
             inbox: Inbox::new(PAYLOAD_MAX),
             segment: Segment::Partial,
             phase: Phase::Idle,
-            waiting: [None; REMEMBERED],
-            refused: [None; REMEMBERED + 2],
+            waiting: [None; RETRANSMITS_REMEMBERED],
+            refused: [None; RETRANSMITS_REMEMBERED + 2],
             left: 0,
             counts: Counts::new(),
         }
@@ -320,7 +321,7 @@ impl Tcp {
     /// Forgets what waited for too long, and turns to the first that waits where nothing is under way.
     fn go_on(&mut self, now: Mono) {
         let mut kept = 0;
-        for at in 0..REMEMBERED {
+        for at in 0..RETRANSMITS_REMEMBERED {
             match self.waiting[at].take() {
                 Some(ask) if ask.expires <= now => self.counts.add(Count::Expired),
                 // Those behind move up, so that a new one is behind them.

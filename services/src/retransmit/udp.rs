@@ -3,10 +3,11 @@
 use candor_core::{Ask, Mono, Nanos, Refusal, Refused, SeqRange};
 
 use super::wire::{Kind, PAYLOAD_MAX, REQUEST_MAX, Wire};
-use super::{REMEMBERED, Reply, refused};
+use super::{Reply, refused};
 use crate::Io;
 use crate::addresses::Addresses;
 use crate::counts::{Count, Counts};
+use candor_core::limits::RETRANSMITS_REMEMBERED;
 
 /// An ask and what has become of it. `rest` are the numbers behind the last one heard.
 #[derive(Clone, Copy, Debug)]
@@ -52,7 +53,7 @@ pub(super) struct Udp {
     wire: Wire,
     addresses: Addresses,
     answer: Nanos,
-    entries: [Entry; REMEMBERED],
+    entries: [Entry; RETRANSMITS_REMEMBERED],
     /// Where the search for a place begins, so that what was over first is forgotten first.
     turn: usize,
     /// An ask there was no place for, or that can't be made.
@@ -71,7 +72,7 @@ impl Udp {
             wire,
             addresses,
             answer,
-            entries: [Entry::Free; REMEMBERED],
+            entries: [Entry::Free; RETRANSMITS_REMEMBERED],
             turn: 0,
             turned_away: None,
             request: [0; REQUEST_MAX],
@@ -104,7 +105,8 @@ impl Udp {
                 _ => {}
             }
         }
-        let in_turn = (0..REMEMBERED).map(|step| (self.turn + step) % REMEMBERED);
+        let in_turn =
+            (0..RETRANSMITS_REMEMBERED).map(|step| (self.turn + step) % RETRANSMITS_REMEMBERED);
         let free = in_turn
             .clone()
             .find(|at| matches!(self.entries[*at], Entry::Free | Entry::Over { .. }));
@@ -113,7 +115,7 @@ impl Udp {
             self.turned_away = Some(refused(&ask, Refusal::Busy));
             return;
         };
-        self.turn = (at + 1) % REMEMBERED;
+        self.turn = (at + 1) % RETRANSMITS_REMEMBERED;
         self.entries[at] = Entry::Due { ask, since: now };
     }
 

@@ -61,7 +61,7 @@ use dialogue::{Dialogue, Said};
 pub use piece::{Block, Body, Piece};
 
 /// Bytes of messages, with a length of two bytes before each, that are passed on together at most.
-pub const BLOCK_BYTES: usize = 16 * 1024;
+pub const BLOCK_BYTES: usize = candor_core::limits::RECOVERY_BUFFER_BYTES;
 
 /// Which session GLIMPSE is asked for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
