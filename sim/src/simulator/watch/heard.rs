@@ -67,6 +67,10 @@ impl Watch {
         if self.run.is_none() || self.began {
             let ended = core::mem::take(&mut self.end_heard);
             self.begin(tag, now, setup);
+            if self.said.ended {
+                // Its first packet was its end.
+                self.ended_run = self.run;
+            }
             if silent || ended {
                 // A session that ends a silence, or follows one that has ended, is no sooner proven whole than
                 // one that fell silent.
