@@ -13,7 +13,7 @@ use crate::evidence::Evidence;
 use crate::past::Past;
 use crate::rebuild::{Hold, Rebuild};
 use crate::symbols::{Bound, Symbols};
-use crate::{Config, Sink};
+use crate::{Config, NamedAt, Sink};
 
 /// All that is not sequencing: what is applied to when the sequencer says a message is new.
 pub(crate) struct Content {
@@ -44,6 +44,8 @@ pub(crate) struct Content {
     pub(crate) mapped_until: Mono,
     /// Another one is being taken, the first of a date.
     pub(crate) taking: bool,
+    /// Whether nothing that the venue had sent was missing as it began to be taken.
+    pub(crate) known_at_map: bool,
     pub(crate) rebuild: Rebuild,
     pub(crate) view: BookView,
     /// What the packet under way is about, as far as it was looked ahead.
@@ -96,6 +98,7 @@ impl Content {
             missing_since: None,
             mapped_until: Mono::NEVER,
             taking: false,
+            known_at_map: false,
             rebuild: Rebuild::new(&config),
             view: BookView::EMPTY,
             ahead: Vec::with_capacity(LOOKAHEAD),
@@ -224,13 +227,14 @@ impl Content {
             None => self.add(symbol, message.time, sink)?,
         };
         let rebound = self.symbols.get(index).key != InstrumentKey::NONE;
+        self.symbols.get_mut(index).today |= !self.evidence.yesterdays;
         let bound = self.symbols.bind(message.key, index);
         if bound != Bound::Same && self.symbols.get(index).unmapped {
             // A snapshot's messages are of now, whatever time they bear.
-            let known = self.symbols.get(index);
-            let late = known.left && seq != SeqNo(0) && known.is_before_it_left(message.time);
+            let (named, known) = (self.named_at(message.time), self.symbols.get(index));
+            let late = known.left && seq != SeqNo(0) && known.is_before_it_left(named);
             if !late {
-                self.misplace(index, message.time, sink);
+                self.misplace(index, named, sink);
                 self.give_unlisted(index, sink);
             }
         }
@@ -274,10 +278,16 @@ impl Content {
         let book = self.books.add_symbol();
         assert_eq!(book, Some(index), "books and symbols count alike");
         self.counters.add(Counter::Symbols, 1);
-        self.misplace(index, at, sink);
+        self.misplace(index, self.named_at(at), sink);
         sink.define(index, &symbol);
         self.touch(index);
         Some(index)
+    }
+
+    /// When a message of this time names a symbol.
+    #[inline]
+    fn named_at(&self, time: WireTime) -> NamedAt {
+        NamedAt { time, heard: self.now }
     }
 
     /// A message in sequence, or of a snapshot (numbered 0), for its book.
@@ -290,10 +300,17 @@ impl Content {
         seq: SeqNo,
         message: &Message,
     ) -> Result<(), Fault> {
+        let named = self.named_at(message.time);
         let known = self.symbols.get_mut(index);
         let first = !known.named;
         known.named = true;
-        known.last = known.last.max(message.time);
+        known.last = named;
+        if seq == SeqNo(0) {
+            // A snapshot that has it after another partition has named it contradicts that it has left.
+            (known.elsewhere, known.begun_elsewhere) = (None, false);
+        } else if first && core::mem::take(&mut known.begun_elsewhere) {
+            self.arrive(index, seq.next());
+        }
         match self.books.apply(index, seq, message) {
             Ok(change) => {
                 let known = self.symbols.get_mut(index);

@@ -51,5 +51,5 @@ pub use candor_book::Capacity;
 pub use candor_gapfill::Notice;
 pub use map::NewMap;
 pub use partition::{Config, Partition, Services};
-pub use sink::{Claim, Sink, Step};
+pub use sink::{Claim, NamedAt, Sink, Step};
 pub use symbols::VenueSymbols;

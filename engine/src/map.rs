@@ -14,9 +14,10 @@ use std::sync::Arc;
 
 use candor_core::counters::Counter;
 use candor_core::{Mono, SeqNo, Symbol, SymbolIndex, WireTime};
+use candor_gapfill::Sequencer;
 
 use crate::content::Content;
-use crate::{Claim, Partition, Sink, VenueSymbols};
+use crate::{Claim, NamedAt, Partition, Sink, VenueSymbols};
 
 /// A new map, as far as it concerns one partition.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -35,6 +36,8 @@ pub struct NewMap {
     /// no other, until another names it too. For the first map of a date: who named one before says nothing of
     /// today.
     pub unlisted: Vec<Symbol>,
+    /// It is the first of a trading date: what moved has moved overnight, unless today's sessions say otherwise.
+    pub first: bool,
 }
 
 impl NewMap {
@@ -58,7 +61,7 @@ impl NewMap {
                 lost.push(symbol);
             }
         }
-        NewMap { venue: Arc::clone(after), until, gained, lost, unlisted: Vec::new() }
+        NewMap { venue: Arc::clone(after), until, gained, lost, unlisted: Vec::new(), first: false }
     }
 }
 
@@ -69,6 +72,8 @@ impl Partition {
     pub fn begin_map(&mut self, now: Mono, map: &mut NewMap, sink: &mut impl Sink) {
         let content = &mut self.content;
         content.advance(now);
+        // Before the partition is left, if the map removes it.
+        content.known_at_map = content.knows_all(&self.sequencer);
         core::mem::swap(&mut content.config.venue, &mut map.venue);
         content.hold_map(map.until);
         content.taking = !map.unlisted.is_empty();
@@ -94,7 +99,11 @@ impl Partition {
             let Some(index) = known.or_else(added) else { continue };
             // It was misplaced by a map that no longer holds; who claims it does so from here on.
             let known = content.symbols.get_mut(index);
-            (known.misplaced, known.elsewhere, known.left) = (false, None, false);
+            (known.misplaced, known.elsewhere) = (false, None);
+            // What is here of one that comes back is of before it left.
+            if core::mem::take(&mut known.left) {
+                content.arrive(index, self.sequencer.expected());
+            }
             content.unmap(index, sink);
         }
         self.settle(sink);
@@ -107,15 +116,20 @@ impl Partition {
     pub fn claim_map(&mut self, now: Mono, map: &NewMap, sink: &mut impl Sink) {
         let content = &mut self.content;
         content.advance(now);
-        if content.evidence.yesterdays {
-            return;
-        }
-        // What may be missing, or may not have come, could name them still.
-        let heard = now < content.heard + content.config.silence;
-        let all_known = content.status.is_live() && heard;
+        let subscribed = content.evidence.subscribed;
+        let all_known =
+            if subscribed { content.knows_all(&self.sequencer) } else { content.known_at_map };
         for symbol in &map.lost {
-            let Some(index) = content.named_today(symbol) else { continue };
-            if !(all_known && content.has_left(index) && content.leave(index, sink)) {
+            let Some(index) = content.symbols.by_name(symbol) else { continue };
+            let known = content.symbols.get(index);
+            let was_home = map.venue.home(symbol) == Some(content.config.index);
+            let left = match known.today {
+                true => all_known && (known.left || content.has_left(index)),
+                // Nobody knows whether it was here while nothing was heard.
+                false if was_home && !map.first && !all_known => true,
+                false => continue,
+            };
+            if !(left && content.leave(index, sink)) {
                 let last = content.symbols.get(index).last;
                 content.misplace(index, last, sink);
             }
@@ -196,6 +210,7 @@ impl Content {
         let over = self.now >= self.mapped_until && !candor_core::canary!(MapNeverEnds);
         if self.evidence.mapped && over {
             (self.mapped_until, self.evidence.mapped) = (Mono::NEVER, false);
+            self.symbols.end_date();
             if !candor_core::canary!(YesterdayBelieved) {
                 self.past.end();
                 self.evidence.yesterdays = self.past.is_following();
@@ -209,11 +224,17 @@ impl Content {
         self.touch(index);
     }
 
-    /// Whether a symbol that was here has moved to where it was named while the map still had it here: every
-    /// message of before is older, by the venue's clock, than the first one there.
+    /// Whether nothing is missing here that the venue has sent by now, as far as anybody can know.
+    fn knows_all(&self, sequencer: &Sequencer) -> bool {
+        let heard = self.now < self.heard + self.config.silence;
+        self.status.is_live() && heard && sequencer.gaps().is_empty()
+    }
+
+    /// Whether a symbol that was here on this date is here no longer: nothing has named it in the session followed,
+    /// or since before another partition did, by the venue's clock.
     fn has_left(&self, index: SymbolIndex) -> bool {
         let known = self.symbols.get(index);
-        !known.recovering && known.is_before_it_left(known.last)
+        !known.recovering && (!known.named || known.is_before_it_left(known.last))
     }
 
     /// It has moved where the map has it, and nothing is asked for its book here any more. Answers whether the other
@@ -226,7 +247,8 @@ impl Content {
         }
         let known = self.symbols.get_mut(index);
         let was_quarantined = known.is_quarantined();
-        (known.left, known.arrived, known.broken, known.crossed) = (true, false, false, false);
+        (known.left, known.begun_elsewhere) = (true, false);
+        (known.arrived, known.broken, known.crossed) = (false, false, false);
         self.rebuild.count_quarantined(was_quarantined, false);
         true
     }
@@ -240,30 +262,35 @@ impl Content {
         time: WireTime,
         sink: &mut impl Sink,
     ) -> bool {
-        self.symbols.get(index).left && self.is_before_it_left(index, time, sink)
+        self.symbols.get(index).left
+            && self.is_before_it_left(index, NamedAt { time, heard: self.now }, sink)
     }
 
     #[cold]
     fn is_before_it_left(
         &mut self,
         index: SymbolIndex,
-        time: WireTime,
+        named: NamedAt,
         sink: &mut impl Sink,
     ) -> bool {
-        let late = self.symbols.get(index).is_before_it_left(time);
+        let late = self.symbols.get(index).is_before_it_left(named);
         if !late {
-            self.misplace(index, time, sink);
+            self.misplace(index, named, sink);
+            self.give_unlisted(index, sink);
             self.touch(index);
         }
         late
     }
 
-    /// Another partition had the symbol until it was named here: what this one's messages say of its book begins in
-    /// the middle.
+    /// Another partition had the symbol earlier on this date: what this one's messages say of its book begins in the
+    /// middle.
     pub(crate) fn arrive(&mut self, index: SymbolIndex, expected: SeqNo) {
         let known = self.symbols.get_mut(index);
-        // Where a session has begun since and not named it yet, all of its book is to come.
-        if !known.named || known.recovering {
+        if known.recovering {
+            return;
+        }
+        if !known.named {
+            known.begun_elsewhere = true;
             return;
         }
         let was_quarantined = known.is_quarantined();
@@ -275,7 +302,7 @@ impl Content {
 
     /// Marks a symbol that is named here, at this time of the venue's, and that the map gives to another
     /// partition, and tells that one.
-    pub(crate) fn misplace(&mut self, index: SymbolIndex, at: WireTime, sink: &mut impl Sink) {
+    pub(crate) fn misplace(&mut self, index: SymbolIndex, at: NamedAt, sink: &mut impl Sink) {
         let known = self.symbols.get_mut(index);
         if let Some(home) = self.config.venue.home(&known.symbol)
             && home != self.config.index

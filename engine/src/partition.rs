@@ -249,7 +249,8 @@ impl Partition {
             Claim::Named { at } => {
                 let known = content.symbols.get_mut(index);
                 known.misplaced = true;
-                known.elsewhere = Some(known.elsewhere.map_or(at, |first| first.min(at)));
+                known.elsewhere =
+                    Some(known.elsewhere.filter(|first| !at.is_before(*first)).unwrap_or(at));
                 content.touch(index);
             }
             Claim::Left => content.arrive(index, expected),

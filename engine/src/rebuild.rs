@@ -149,6 +149,7 @@ impl Rebuild {
         self.hold = Hold::Nothing;
         self.splicing = None;
         self.needs = None;
+        self.quarantined_needs = SeqNo::FIRST;
         self.quarantined = 0;
         self.quarantined_wait = QUARANTINED_AGAIN;
         self.doubt_until = None;
@@ -351,6 +352,8 @@ impl Content {
             // Where lines differed while it loaded, more was needed since then: it contains that too.
             self.evidence.lines_differ = false;
             self.rebuild.needs = None;
+            // Of numbers that may be others from here on.
+            self.rebuild.quarantined_needs = SeqNo::FIRST;
             self.rebuild.unconfirmed = None;
         }
         self.rebuild.splicing = Some(Splicing { splice, resync });

@@ -85,11 +85,35 @@ impl fmt::Display for Step {
 pub enum Claim {
     /// It is named here too.
     Named {
-        /// When by the venue's clock: the first time in this session, where that is known.
-        at: WireTime,
+        /// When: the first time in this session, where that is known.
+        at: NamedAt,
     },
-    /// It was here in this session until it was named there, and has not been since.
+    /// It is not here any more, and was earlier on this trading date or may have been: what the other partition has
+    /// of its book may be but the end.
     Left,
+}
+
+/// When a message named a symbol.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct NamedAt {
+    /// By the venue's clock.
+    pub time: WireTime,
+    /// When it was applied here.
+    pub heard: Mono,
+}
+
+impl NamedAt {
+    /// Whether it was sent before the other, by the venue's clock. Formats that count from midnight begin anew in
+    /// the middle of some sessions: of all that the two times could mean, what lies nearest to when they were heard.
+    #[must_use]
+    pub fn is_before(self, other: NamedAt) -> bool {
+        const DAY: i128 = 24 * 3_600_000_000_000;
+        let sent = i128::from(self.time.0) - i128::from(other.time.0);
+        let heard = i128::from(self.heard.0) - i128::from(other.heard.0);
+        let days = (heard - sent + DAY / 2).div_euclid(DAY);
+        // More than a day or two is no wrap: clocks that count from elsewhere don't wrap at all.
+        sent + if days.abs() <= 2 { days * DAY } else { 0 } < 0
+    }
 }
 
 /// Receives what a partition has to say, in the order in which it must become visible: a demotion

@@ -2,7 +2,9 @@
 //! of each. All tables are fixed; none grows.
 
 use candor_core::limits::UNDEFINED_KEYS;
-use candor_core::{InstrumentKey, Mono, Reason, Status, Symbol, SymbolIndex, WireTime};
+use candor_core::{InstrumentKey, Mono, Reason, Status, Symbol, SymbolIndex};
+
+use crate::NamedAt;
 
 /// Which partition of a venue each listed symbol belongs to; shared by the venue's partitions.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -50,13 +52,17 @@ pub(crate) struct Known {
     pub(crate) misplaced: bool,
     /// The map in force doesn't give it to this partition, or not for every partition of the venue yet.
     pub(crate) unmapped: bool,
-    /// When a message named it last, by the venue's clock.
-    pub(crate) last: WireTime,
-    /// When another partition named it first, as far as it said so while the map had it here.
-    pub(crate) elsewhere: Option<WireTime>,
-    /// It has gone where the map in force has it: it was named there before that map, and no longer here.
+    /// It was named in a session of this trading date, be that the one followed or one before.
+    pub(crate) today: bool,
+    /// When a message of this session named it last.
+    pub(crate) last: NamedAt,
+    /// When another partition named it first in this session, as far as it said so while the map had it here.
+    pub(crate) elsewhere: Option<NamedAt>,
+    /// It has gone where the map in force has it, and is here no longer.
     pub(crate) left: bool,
-    /// Another partition had it earlier in this session: only a snapshot has all of its book.
+    /// Another partition had it earlier on this date, and nothing has named it here yet.
+    pub(crate) begun_elsewhere: bool,
+    /// The same, and something has: only a snapshot has all of its book.
     pub(crate) arrived: bool,
     /// Its book broke the venue's rules and has not been rebuilt since.
     pub(crate) broken: bool,
@@ -83,9 +89,9 @@ impl Known {
         self.broken || self.crossed || self.arrived
     }
 
-    /// Whether a message of this time was sent before another partition had the symbol.
-    pub(crate) fn is_before_it_left(&self, time: WireTime) -> bool {
-        self.elsewhere.is_some_and(|at| time < at)
+    /// Whether a message was sent before another partition had the symbol.
+    pub(crate) fn is_before_it_left(&self, named: NamedAt) -> bool {
+        self.elsewhere.is_some_and(|at| named.is_before(at))
     }
 }
 
@@ -212,9 +218,11 @@ impl Symbols {
             named: false,
             misplaced: false,
             unmapped: false,
-            last: WireTime::default(),
+            today: false,
+            last: NamedAt::default(),
             elsewhere: None,
             left: false,
+            begun_elsewhere: false,
             arrived: false,
             broken: false,
             recovering: false,
@@ -257,11 +265,18 @@ impl Symbols {
         }
     }
 
-    /// A new session: when symbols were named in the old one, here and elsewhere, says nothing of this one.
+    /// A new session: when symbols were named in the old one, here and elsewhere, says nothing of this one, of which
+    /// every book is told from its beginning.
     pub(crate) fn forget_times(&mut self) {
         for known in &mut self.known {
-            (known.last, known.elsewhere) = (WireTime::default(), None);
+            (known.last, known.elsewhere) = (NamedAt::default(), None);
+            known.begun_elsewhere = false;
         }
+    }
+
+    /// The trading date is over.
+    pub(crate) fn end_date(&mut self) {
+        self.known.iter_mut().for_each(|known| known.today = false);
     }
 
     /// A new session: names stay, all that was learnt in the old one goes.

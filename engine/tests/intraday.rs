@@ -120,11 +120,12 @@ fn what_was_sent_before_it_moved_and_comes_late_is_ignored() {
     assert_eq!(floor.benches[0].count(Counter::WrongPartition), claimed + 1, "said once");
 }
 
+type Between = fn(&mut Floor);
+
 /// What may be between the first message there and the map, so that nobody can say that it has moved.
 #[test]
 fn whatever_leaves_its_move_unproven_leaves_it_contested() {
-    type Between = fn(&mut Floor);
-    let cases: [(&str, Between); 5] = [
+    let cases: [(&str, Between); 8] = [
         ("both publish it", |floor| {
             floor.benches[0].send(Line::A, 3, &[at(NOON, add(1, 12, b'B', 7, 1_000_100))]);
         }),
@@ -132,6 +133,10 @@ fn whatever_leaves_its_move_unproven_leaves_it_contested() {
             floor.benches[0].send(Line::A, 4, &[at(NOON - 1, delete(1, 11))]);
             floor.benches[0].pass(Nanos::from_millis(10));
             assert_eq!(floor.benches[0].shown.status.unwrap().reason(), Some(Reason::Gap));
+        }),
+        ("and one within its grace", |floor| {
+            floor.benches[0].send(Line::A, 4, &[at(NOON - 1, delete(1, 11))]);
+            assert!(floor.benches[0].shown.status.unwrap().is_live());
         }),
         ("its old partition is silent", |floor| {
             for (bench, next) in floor.benches.iter_mut().zip([3, 4, 2]) {
@@ -150,6 +155,14 @@ fn whatever_leaves_its_move_unproven_leaves_it_contested() {
             let ask = snapshot_asked(&mut floor.benches[0]);
             begin(&mut floor.benches[0], ask.cycle);
         }),
+        ("a snapshot of where it was still has it", |floor| {
+            image_of_0(floor, &[at(2_000, directory(1, "AAPL")), at(2_000, directory(2, "INTC"))]);
+        }),
+        ("one of where it was is under way", |floor| {
+            lose_of_0(floor);
+            let ask = snapshot_asked(&mut floor.benches[0]);
+            begin(&mut floor.benches[0], ask.cycle);
+        }),
     ];
     for (what, between) in cases {
         let mut floor = morning();
@@ -158,6 +171,136 @@ fn whatever_leaves_its_move_unproven_leaves_it_contested() {
         floor.take(&AFTER, Mono::MAX);
         assert_eq!(floor.reason(1, "AAPL"), Some(Reason::WrongPartition), "{what}");
     }
+}
+
+/// Numbers 3 and 4 of partition 0 are lost for good.
+fn lose_of_0(floor: &mut Floor) {
+    floor.benches[0].send(Line::A, 5, &[at(NOON, directory(2, "INTC"))]);
+    floor.benches[0].pass(Nanos::from_millis(300));
+}
+
+/// They are, and a snapshot of these messages heals it.
+fn image_of_0(floor: &mut Floor, image: &[Vec<u8>]) {
+    lose_of_0(floor);
+    let ask = snapshot_asked(&mut floor.benches[0]);
+    begin(&mut floor.benches[0], ask.cycle);
+    load(&mut floor.benches[0], ask.cycle, image);
+    end(&mut floor.benches[0], ask.cycle, 6);
+    floor.benches[0].heartbeat(Line::A, 6);
+    assert!(floor.benches[0].shown.status.unwrap().is_live());
+}
+
+/// Whatever makes the old partition forget that it had the symbol: what the new one has of its book is but the end,
+/// and it is not Live before a snapshot.
+#[test]
+fn what_the_old_partition_forgets_is_half_a_book_at_the_new_one() {
+    let cases: [(&str, Between); 4] = [
+        ("a snapshot of all its books, without it", |floor| {
+            image_of_0(floor, &[at(NOON + 5, directory(2, "INTC"))]);
+        }),
+        ("a new session", |floor| {
+            floor.benches[0].pass(common::SESSION_GRACE);
+            floor.benches[0].session = *b"DAY0000002";
+            floor.benches[0].send(Line::A, 1, &[at(NOON + 5, directory(1, "INTC"))]);
+            for (bench, next) in floor.benches.iter_mut().zip([2, 4, 2]) {
+                bench.now = bench.now.max(Mono(4_000_000_000));
+                bench.heartbeat(Line::A, next);
+            }
+        }),
+        ("another name under its key", |floor| {
+            floor.benches[0].send(Line::A, 3, &[at(NOON - 1, directory(1, "INTC"))]);
+        }),
+        ("a snapshot of its book, without it", |floor| {
+            floor.benches[0].send(Line::A, 3, &[at(NOON - 1, delete(1, 999))]);
+            let ask = snapshot_asked(&mut floor.benches[0]);
+            begin(&mut floor.benches[0], ask.cycle);
+            load(&mut floor.benches[0], ask.cycle, &[at(NOON, directory(2, "INTC"))]);
+            end(&mut floor.benches[0], ask.cycle, 4);
+            floor.benches[0].heartbeat(Line::A, 4);
+        }),
+    ];
+    for (what, between) in cases {
+        let mut floor = morning();
+        named_at_noon(&mut floor);
+        between(&mut floor);
+        floor.take(&AFTER, Mono::MAX);
+        let reason = floor.reason(1, "AAPL");
+        assert_eq!(reason, Some(Reason::SymbolRecovering), "{what}");
+        spliced(&mut floor);
+        assert_eq!(floor.reason(1, "AAPL"), None, "{what}");
+    }
+}
+
+/// It was never heard today where the map of the morning had it: what the other partition has may be but the end.
+#[test]
+fn where_nothing_was_heard_of_the_old_partition_a_snapshot_tells() {
+    let mut floor = morning();
+    let services = Services { retransmit: None, snapshot: Some(SNAPSHOTS) };
+    floor.benches[0] = Bench::with(Config { services, ..config(&BEFORE) });
+    floor.benches[0].subscribe(true);
+    let noon = [at(NOON, directory(9, "AAPL")), at(NOON + 10, add(9, 21, b'B', 300, 990_000))];
+    floor.benches[1].send(Line::A, 2, &noon);
+    floor.claims();
+    floor.take(&AFTER, Mono::MAX);
+    assert_eq!(floor.reason(1, "AAPL"), Some(Reason::SymbolRecovering));
+    spliced(&mut floor);
+    assert_eq!(floor.reason(1, "AAPL"), None);
+    // And the old one begins, with it: contested.
+    floor.benches[0].send(Line::A, 1, &[at(NOON + 50, directory(1, "AAPL"))]);
+    floor.claims();
+    assert_eq!(floor.reason(1, "AAPL"), Some(Reason::WrongPartition));
+}
+
+/// The map before gave it to 1 and the one after gives it back, where the book of the morning still lies.
+#[test]
+fn what_was_here_before_it_left_is_no_book_when_it_comes_back() {
+    let mut floor = morning();
+    named_at_noon(&mut floor);
+    floor.take(&AFTER, Mono::MAX);
+    spliced(&mut floor);
+    // All that 1 knew of it is gone with a snapshot that hasn't got it.
+    floor.benches[1].send(Line::A, 6, &[at(NOON + 90, directory(3, "INTC"))]);
+    floor.benches[1].pass(Nanos::from_millis(300));
+    let ask = snapshot_asked(&mut floor.benches[1]);
+    begin(&mut floor.benches[1], ask.cycle);
+    load(&mut floor.benches[1], ask.cycle, &[at(1_000, directory(1, "GOOG"))]);
+    end(&mut floor.benches[1], ask.cycle, 7);
+    floor.benches[1].heartbeat(Line::A, 7);
+    floor.take(&BEFORE, Mono::MAX);
+    assert_eq!(floor.reason(0, "AAPL"), Some(Reason::SymbolRecovering), "the book of noon");
+}
+
+/// A partition that the map removes knows what it knew as the map came.
+#[test]
+fn a_symbol_of_a_partition_that_the_map_removes_has_left_it() {
+    let mut floor = morning();
+    named_at_noon(&mut floor);
+    let maps = floor.begin(&AFTER, Mono::MAX);
+    floor.benches[0].subscribe(false);
+    floor.claim(&maps);
+    floor.finish(&maps);
+    assert_eq!(floor.reason(1, "AAPL"), Some(Reason::SymbolRecovering));
+    spliced(&mut floor);
+    assert_eq!(floor.reason(1, "AAPL"), None);
+}
+
+/// ITCH counts from midnight, and a session may begin before it.
+#[test]
+fn what_was_said_before_midnight_is_older_than_what_was_said_after() {
+    let named = |time, heard| candor_engine::NamedAt {
+        time: candor_core::WireTime(time),
+        heard: Mono(heard),
+    };
+    const HOURS: u64 = 3_600_000_000_000;
+    let (evening, noon) = (named(23 * HOURS, HOURS), named(12 * HOURS, 14 * HOURS));
+    assert!(evening.is_before(noon) && !noon.is_before(evening));
+    // Late by an hour, and still of before.
+    assert!(named(12 * HOURS - 1, 15 * HOURS).is_before(noon));
+    assert!(!noon.is_before(noon));
+    // Nanoseconds since the epoch don't wrap, whatever clock the host counts by.
+    let epoch = 1_795_000_000_000_000_000;
+    assert!(named(epoch, 5).is_before(named(epoch + 1, 3)));
+    assert!(!named(epoch + 1, 3).is_before(named(epoch, 5)));
 }
 
 /// Where it has gone nobody hears that its book is but the end of one: readers find it at both, and it is contested.

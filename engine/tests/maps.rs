@@ -11,6 +11,10 @@ use common::floor::{Floor, map, symbol, two};
 use common::services::{SNAPSHOTS, actions, begin, end, load, snapshot_asked};
 use common::{Bench, SESSION, SESSION_GRACE, SILENCE, add, config, delete, directory};
 
+/// What `two` has, and with AAPL where GOOG and MSFT are.
+const BEFORE: [(&str, u16); 3] = [("AAPL", 0), ("GOOG", 1), ("MSFT", 1)];
+const AFTER: [(&str, u16); 3] = [("AAPL", 1), ("GOOG", 1), ("MSFT", 1)];
+
 const HOUR: Nanos = Nanos::from_secs(3_600);
 
 /// Which symbols partition 0 says are named there too, and to whom.
@@ -68,7 +72,7 @@ fn without_a_map_nothing_is_live() {
     bench.subscribe(true);
     bench.send(Line::A, 1, &[directory(1, "AAPL")]);
     assert_eq!(bench.reason("AAPL"), Some(Reason::NoMap));
-    let mut floor = Floor { benches: vec![bench], map: Arc::default() };
+    let mut floor = Floor { benches: vec![bench], map: Arc::default(), over: false };
     floor.take(&[("AAPL", 0)], Mono::MAX);
     assert_eq!(floor.reason(0, "AAPL"), None, "what was heard before the map was there counts");
 }
@@ -116,9 +120,9 @@ fn a_restart_behind_the_end_of_a_map_is_todays_session() {
 #[test]
 fn a_symbol_that_moves_is_live_nowhere_until_it_is_named_where_it_went() {
     let mut floor = two();
-    // The venue has moved it for its new session, which only partition 0 has begun.
-    floor.benches[0].session = *b"DAY0000002";
-    floor.name(0, 1, &["INTC"]);
+    // The venue has moved it overnight, and names it where it went only later.
+    floor.overnight(&BEFORE, &[&["INTC"], &["GOOG", "MSFT"]]);
+    floor.take(&BEFORE, Mono::MAX);
     let published = floor.benches[1].shown.slots.clone();
     let maps = floor.begin(&[("AAPL", 1), ("GOOG", 1), ("MSFT", 1)], Mono::MAX);
     assert_eq!(maps[0].lost, [symbol("AAPL")]);
@@ -197,9 +201,8 @@ fn a_symbol_that_is_rebuilt_alone_as_the_map_comes_is_claimed_all_the_same() {
 #[test]
 fn a_symbol_named_where_the_map_no_longer_has_it_is_claimed() {
     let mut floor = two();
-    floor.benches[0].session = *b"DAY0000002";
-    floor.name(0, 1, &["INTC"]);
-    floor.take(&[("AAPL", 1), ("GOOG", 1), ("MSFT", 1)], Mono::MAX);
+    floor.overnight(&BEFORE, &[&["INTC"], &["GOOG", "MSFT"]]);
+    floor.take(&AFTER, Mono::MAX);
     floor.name(1, 3, &["AAPL"]);
     assert_eq!(floor.reason(1, "AAPL"), None);
     let before = floor.benches[0].count(Counter::WrongPartition);
@@ -306,12 +309,9 @@ fn a_map_that_is_over_as_it_comes_gives_nothing() {
 #[test]
 fn a_symbol_that_comes_back_is_what_it_is_here() {
     let mut floor = two();
-    let there = [("AAPL", 1), ("GOOG", 1), ("MSFT", 1)];
-    let here = [("AAPL", 0), ("GOOG", 1), ("MSFT", 1)];
-    floor.benches[0].session = *b"DAY0000002";
-    floor.name(0, 1, &["INTC"]);
-    floor.take(&there, Mono::MAX);
-    floor.take(&here, Mono::MAX);
+    floor.overnight(&BEFORE, &[&["INTC"], &["GOOG", "MSFT"]]);
+    floor.take(&AFTER, Mono::MAX);
+    floor.take(&BEFORE, Mono::MAX);
     assert_eq!(floor.reason(0, "AAPL"), Some(Reason::Unproven));
     floor.name(0, 2, &["AAPL"]);
     assert_eq!(floor.reason(0, "AAPL"), None);
@@ -445,7 +445,7 @@ fn every_session_followed_before_a_map_ends_is_of_before() {
     bench.pass(Nanos::from_millis(100));
     bench.session = *b"DAY0000002";
     bench.send(Line::B, 1, &[directory(1, "AAPL")]);
-    let mut floor = Floor { benches: vec![bench], map: map(&[("AAPL", 0)]) };
+    let mut floor = Floor { benches: vec![bench], map: map(&[("AAPL", 0)]), over: false };
     floor.take(&[("AAPL", 0)], Mono(1));
     floor.take(&[("AAPL", 0)], Mono::MAX);
     let bench = &mut floor.benches[0];

@@ -6,8 +6,8 @@ use std::fs;
 use std::path::Path;
 
 use candor_core::counters::Counter;
-use candor_core::{Action, Line, Mono, Nanos, Reason, Side, SnapshotPart, Status, WireTime};
-use candor_engine::Claim;
+use candor_core::{Action, Line, Mono, Nanos, Reason, Side, SnapshotPart, Status};
+use candor_engine::{Claim, NamedAt};
 use common::{Bench, GRACE, LATE, SESSION_GRACE, SILENCE, add, delete, directory, trading};
 
 /// How a reason comes about in this crate, or which test makes it elsewhere.
@@ -373,7 +373,7 @@ fn a_renamed_instrument_inherits_nothing() {
 fn two_partitions_that_claim_one_symbol_make_it_stale() {
     let mut bench = Bench::open();
     let symbol = candor_core::Symbol::from_wire(b"AAPL").unwrap();
-    let claim = Claim::Named { at: WireTime(0) };
+    let claim = Claim::Named { at: NamedAt::default() };
     bench.partition.on_claimed(bench.now, &symbol, claim, &mut bench.shown);
     assert_eq!(bench.reason("AAPL"), Some(Reason::WrongPartition));
 }

@@ -128,6 +128,25 @@ fn who_watches_a_symbol_watches_it_where_it_goes() {
     }
 }
 
+/// Found while two partitions had it, in the one that the map leaves it to then.
+#[test]
+fn who_watches_what_was_contested_sees_that_it_is_no_longer() {
+    let (_handler, mut lanes, region) = morning();
+    open(&mut lanes);
+    let mut watching = region.subscribe(&[(xnas(), symbol("AAPL"))]);
+    let seen = |changed: Vec<candor_shm::Handle>| {
+        let read = |handle: &candor_shm::Handle| region.read_at(*handle, Mono(20)).reason();
+        changed.iter().map(read).collect::<Vec<_>>()
+    };
+    let changed = watching.changed_at(&region, Mono(20)).collect();
+    assert_eq!(seen(changed), [Some(Reason::WrongPartition)]);
+    lanes[1].moved(1, AAPL, true);
+    let _ = watching.changed_at(&region, Mono(20)).count();
+    lanes[0].moved(0, AAPL, false);
+    let changed = watching.changed_at(&region, Mono(20)).collect();
+    assert_eq!(seen(changed), [None]);
+}
+
 #[test]
 #[should_panic(expected = "a partition is opened once")]
 fn a_partition_is_opened_once() {

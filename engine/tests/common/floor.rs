@@ -20,6 +20,8 @@ pub fn map(listed: &[(&str, u16)]) -> Arc<VenueSymbols> {
 pub struct Floor {
     pub benches: Vec<Bench>,
     pub map: Arc<VenueSymbols>,
+    /// The trading date is over, and the next one has no map yet.
+    pub over: bool,
 }
 
 impl Floor {
@@ -30,7 +32,7 @@ impl Floor {
             bench.subscribe(true);
             bench
         };
-        Floor { benches: (0..partitions).map(bench).collect(), map: map(listed) }
+        Floor { benches: (0..partitions).map(bench).collect(), map: map(listed), over: false }
     }
 
     /// Claims reach the partitions they are about.
@@ -45,7 +47,9 @@ impl Floor {
 
     pub fn begin(&mut self, listed: &[(&str, u16)], until: Mono) -> Vec<NewMap> {
         let after = map(listed);
-        let new = |partition| NewMap::between(&self.map, &after, partition, until);
+        let first = std::mem::take(&mut self.over);
+        let new =
+            |partition| NewMap { first, ..NewMap::between(&self.map, &after, partition, until) };
         let mut maps: Vec<NewMap> = (0..self.benches.len() as u16).map(new).collect();
         self.map = after;
         for (bench, map) in self.benches.iter_mut().zip(&mut maps) {
@@ -53,6 +57,16 @@ impl Floor {
             bench.partition.check();
         }
         maps
+    }
+
+    /// The trading date ends, and each partition's venue begins the next one's session with these symbols.
+    pub fn overnight(&mut self, listed: &[(&str, u16)], named: &[&[&str]]) {
+        self.take(listed, Mono(1));
+        self.over = true;
+        for (partition, names) in named.iter().enumerate() {
+            self.benches[partition].session = *b"DAY0000002";
+            self.name(partition, 1, names);
+        }
     }
 
     pub fn claim(&mut self, maps: &[NewMap]) {

@@ -216,6 +216,7 @@ fn change(numbers: &[u16]) -> Option<Box<Change>> {
         number: *number,
         new: NewMap {
             unlisted: Vec::new(),
+            first: false,
             venue: Arc::clone(&venue),
             until: Mono(9),
             gained: Vec::new(),

@@ -421,6 +421,7 @@ impl Thread {
         for (number, one) in own {
             let mut new = NewMap::between(&of.listed, news.listed, number, news.until);
             again(&mut new, number, &places);
+            new.first = news.anew;
             let open = steps.added.contains(&number).then(|| {
                 let recovery = self.config.recovery_of(one);
                 let before = Arc::clone(&of.listed);

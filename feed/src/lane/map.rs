@@ -86,10 +86,11 @@ fn call(
     let mut sink = Publisher { writer, partition: number, links };
     match phase {
         Phase::Begin => {
+            // What it knows as the map comes, before it is left.
+            partition.begin_map(now, &mut seat.new, &mut sink);
             if seat.leave {
                 partition.subscribe(now, false, &mut sink);
             }
-            partition.begin_map(now, &mut seat.new, &mut sink);
         }
         Phase::Claim => {
             if seat.enter {

@@ -142,11 +142,13 @@ impl Subscription {
         }
     }
 
-    /// Watches those that have moved where they have gone to.
+    /// Watches those that have moved where they have gone to, and asks again of those that two partitions had when
+    /// they were found: of one of them it may have moved.
     fn follow(&mut self, region: &Region) {
         for watched in &mut self.watched {
             let place = region.plan().partitions.get(usize::from(watched.handle.partition));
-            let Some(place) = place.filter(|_| region.is_moved(watched.handle)) else { continue };
+            let asks = watched.handle.contested || region.is_moved(watched.handle);
+            let Some(place) = place.filter(|_| asks) else { continue };
             let symbol = region.symbol(watched.handle);
             let found = region.find(&region.venue_of(place), &symbol);
             if let Some(found) = found.filter(|found| *found != watched.handle) {

@@ -145,13 +145,21 @@ impl Maps {
     }
 
     /// Begins to take a map. None is being taken. `there` are symbols whose places begin anew with it, each with a
-    /// partition that has defined it.
-    pub(super) fn take(&mut self, map: MapOf, until: Mono, lanes: usize, there: &[(Symbol, u16)]) {
+    /// partition that has defined it, where it is the first of its date.
+    pub(super) fn take(
+        &mut self,
+        map: MapOf,
+        until: Mono,
+        lanes: usize,
+        there: Option<&[(Symbol, u16)]>,
+    ) {
         assert!(self.taking.is_none(), "one map after the other");
         let after = Arc::new(self.truths.listed(map, &self.setup));
         let new = |at: usize| {
             let mut new = NewMap::between(&self.venue, &after, at as u16, until);
-            let own = there.iter().filter(|(_, home)| usize::from(*home) == at);
+            new.first = there.is_some();
+            let own = there.unwrap_or_default().iter();
+            let own = own.filter(|(_, home)| usize::from(*home) == at);
             own.for_each(|(symbol, _)| anew(&mut new, at as u16, *symbol));
             new
         };

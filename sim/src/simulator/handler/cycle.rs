@@ -92,11 +92,15 @@ impl Handler {
             watch.blame(|| format!("the data path allocates, {allocated} times for one packet"));
         }
         // Asked for what is odd alone.
-        let same_name = (tag.echo || watch.run < Some(tag.run)) && {
-            let packet = format(self.setup.venue).frame(&arrival.bytes);
-            packet.is_ok_and(|packet| packet.session == partition.session())
-        };
+        let name =
+            || format(self.setup.venue).frame(&arrival.bytes).ok().map(|packet| packet.session);
+        let odd = tag.echo || watch.run != Some(tag.run);
+        let name = if odd { name() } else { None };
+        let same_name = name == Some(partition.session());
         watch.took(now, at, &tag, same_name, &self.setup);
+        if name.is_some_and(|name| !same_name && watch.is_rival(name)) {
+            watch.contested(now);
+        }
         Some(arrival)
     }
 

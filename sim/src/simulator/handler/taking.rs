@@ -19,8 +19,8 @@ impl Handler {
             return;
         }
         let before = Arc::clone(self.maps.venue());
-        let there = self.placed_anew(map, now);
-        self.maps.take(map, until, self.lanes.len(), &there);
+        let anew = self.placed_anew(map, now);
+        self.maps.take(map, until, self.lanes.len(), anew.as_deref());
         for (index, seat) in self.seats.iter_mut().enumerate().filter(|(_, seat)| !seat.open) {
             // Made by the handler's own thread, to be given to the lane. It takes the map like any other.
             let earlier = self.past.earlier(index);
@@ -32,11 +32,11 @@ impl Handler {
     }
 
     /// The symbols whose places begin anew with the first map of a date, each with a partition that has defined it:
-    /// those of several partitions, and those that the map has on no list.
-    fn placed_anew(&self, map: MapOf, now: Mono) -> Vec<(Symbol, u16)> {
+    /// those of several partitions, and those that the map has on no list. `None` for another map than the first.
+    fn placed_anew(&self, map: MapOf, now: Mono) -> Option<Vec<(Symbol, u16)>> {
         let ended = |seat: &Seat| !seat.open || seat.mapped_until <= now;
         if !self.seats.iter().all(ended) {
-            return Vec::new();
+            return None;
         }
         let there = (0u16..).take(self.seats.len());
         let there = there.flat_map(|at| self.region.symbols(at).map(move |(_, own)| (own, at)));
@@ -45,7 +45,7 @@ impl Handler {
         let listed = |symbol: &Symbol| self.maps.lists(map, symbol);
         let several = |symbol: &Symbol| there.iter().filter(|(own, _)| own == symbol).count() > 1;
         let anew = |(symbol, _): &&(Symbol, u16)| several(symbol) || !listed(symbol);
-        there.iter().filter(anew).copied().collect()
+        Some(there.iter().filter(anew).copied().collect())
     }
 
     /// What a lane does for a map that is being taken, if it has not done it yet.
@@ -55,8 +55,9 @@ impl Handler {
             if self.seats[at].lane != lane {
                 continue;
             }
-            if phase == Phase::Begin {
-                self.add_or_remove(at, map, now, traces);
+            let has = map.has(at, &self.setup);
+            if phase == Phase::Begin && has {
+                self.add(at, now, traces);
             }
             if !self.seats[at].open {
                 continue;
@@ -76,14 +77,16 @@ impl Handler {
             if allocations() != before {
                 seat.watch.blame(|| "a map allocates".to_owned());
             }
+            if phase == Phase::Begin && !has && seat.watch.subscribed {
+                self.subscribe(at, now, false, traces);
+            }
         }
         self.maps.called(lane, news);
     }
 
-    /// A partition that the map adds is opened or joined again, one that it lacks is left.
-    fn add_or_remove(&mut self, at: usize, map: MapOf, now: Mono, traces: &mut Traces<'_>) {
-        let has = map.has(at, &self.setup);
-        if has && !self.seats[at].open {
+    /// A partition that the map has is opened or joined again, if it is not.
+    fn add(&mut self, at: usize, now: Mono, traces: &mut Traces<'_>) {
+        if !self.seats[at].open {
             let others = self.seats.iter().enumerate().filter(|(_, seat)| seat.open);
             self.halts.add(at, others.map(|(other, _)| other));
             self.seats[at].open = true;
@@ -94,8 +97,8 @@ impl Handler {
                 partition.start(now, tap);
                 partition.subscribe(now, true, tap);
             });
-        } else if has != self.seats[at].watch.subscribed && self.seats[at].open {
-            self.subscribe(at, now, has, traces);
+        } else if !self.seats[at].watch.subscribed {
+            self.subscribe(at, now, true, traces);
         }
     }
 }

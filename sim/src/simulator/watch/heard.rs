@@ -46,6 +46,11 @@ impl Watch {
         self.settle();
     }
 
+    /// A packet names a session that contests the one followed.
+    pub(in crate::simulator) fn contested(&mut self, now: Mono) {
+        self.rival = Some(now);
+    }
+
     /// What a packet of this tag, just put before the handler, means. `same_name` says that it names the
     /// session followed.
     pub(in crate::simulator) fn took(
@@ -270,8 +275,10 @@ impl Watch {
         self.led = Some(line);
         if doubt == Doubt::None {
             self.left.iter_mut().for_each(|(_, doubt)| *doubt = Doubt::None);
+            self.rivals.clear();
         } else {
             self.rival = self.rival.max(Some(now));
+            self.rivals.push(self.from);
         }
         self.left.push((run, doubt));
     }

@@ -46,6 +46,10 @@ pub(super) struct Watch {
     /// Runs left behind in this life, and whether that was before it was known which is the newer, the
     /// run left or the one followed instead: then the venue's refusal brings it back, once.
     left: Vec<(u32, Doubt)>,
+    /// The names of those that were left so: another run may have one too.
+    rivals: Vec<SessionId>,
+    /// The session that was left last.
+    from: SessionId,
     /// Until when one that is heard for the first time may be older than the one followed, and until when that
     /// is so because nobody listened before.
     doubted_until: Mono,
@@ -172,6 +176,8 @@ impl Watch {
             evidence: Mono::NEVER,
             vouched: Mono::NEVER,
             left: Vec::new(),
+            rivals: Vec::new(),
+            from: SessionId::NONE,
             doubted_until: Mono::NEVER,
             started_until: Mono::NEVER,
             led: None,
@@ -309,7 +315,10 @@ impl Watch {
 
     pub(super) fn notice(&mut self, notice: &Notice, setup: &super::Setup, now: Mono) {
         match notice {
-            Notice::SessionChanged { .. } => self.renew(),
+            Notice::SessionChanged { from, .. } => {
+                self.from = *from;
+                self.renew();
+            }
             Notice::Restarted { session } => {
                 self.restarted(*session);
                 self.renew();
@@ -346,6 +355,7 @@ impl Watch {
                 // The venue has the session followed: any other is older, unless it has come late with one.
                 if now >= self.doubted_until {
                     self.left.iter_mut().for_each(|(_, doubt)| *doubt = Doubt::None);
+                    self.rivals.clear();
                     self.rival = None;
                 }
                 // Where all books are emptied a new epoch takes what was shown of them away.
@@ -479,6 +489,11 @@ impl Watch {
     /// Whether the handler followed this run and left it for another before it was known which is newer.
     pub(super) fn has_left(&self, run: u32) -> bool {
         self.left.iter().any(|(left, doubt)| *left == run && *doubt != Doubt::None)
+    }
+
+    /// Whether a session of this name contests the one followed.
+    pub(super) fn is_rival(&self, name: SessionId) -> bool {
+        self.rivals.contains(&name)
     }
 
     /// Whether it did so on the line that had brought that run: then it never goes back by itself.
