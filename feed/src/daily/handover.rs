@@ -4,12 +4,15 @@
 //! freed or looked up by name there that was not made for it before.
 
 use candor_core::limits::LINES;
-use candor_core::{Mono, TradingDate};
+use candor_core::{Mono, Nanos, TradingDate};
 use candor_engine::{NewMap, Partition};
 use candor_shm::{Endpoint, PartitionSpec};
 use crossbeam_queue::ArrayQueue;
 
 use crate::source::udp::Socket;
+
+/// How long a lane may take for a call before that is said: many times what one takes that moves at all.
+pub(super) const LANE_WITHIN: Nanos = Nanos::from_secs(2);
 
 /// Which of the calls.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

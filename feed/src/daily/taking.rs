@@ -5,17 +5,14 @@
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender};
 
-use candor_core::{Line, Mono, Nanos, Venue};
+use candor_core::{Line, Mono, Venue};
 use candor_shm::InForce;
 
-use super::handover::{Phase, Way};
+use super::handover::{LANE_WITHIN, Phase, Way};
 use super::thread::Job;
 use crate::config::{LineConfig, Partition};
 use crate::recovery::Adder;
 use crate::source::udp;
-
-/// How long a lane may take for a call before that is said: many times what one takes that moves at all.
-const LANE_WITHIN: Nanos = Nanos::from_secs(2);
 
 /// See the module's description.
 pub(crate) struct Taker {

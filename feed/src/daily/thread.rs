@@ -1,22 +1,24 @@
-//! The maps' thread: it serves no packet and holds up nobody that does. It waits for the disk, for what brings
-//! maps, and for the lanes to have taken one.
+//! The maps' thread: it serves no packet and holds up nobody that does. It waits for the disk, and for the lanes to
+//! have taken a map; what fetches one it only starts.
 
-use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::Duration;
 
 use candor_core::alert::Code;
-use candor_core::{Mono, Nanos, Symbol, TradingDate, Venue};
+use candor_core::{Mono, Nanos, TradingDate, Venue};
+use candor_engine::VenueSymbols;
 use candor_engine::alerts::Suspect;
-use candor_engine::{NewMap, VenueSymbols};
 use candor_maps::Map;
 use candor_maps::calendar::{Overlay, Wall};
 use candor_shm::{InForce, Region};
 
+use super::changes::New;
 use super::days::{Days, Today};
-use super::handover::{Change, OVER, Phase, Seat};
+use super::fetching::Fetching;
+use super::handover::{Change, LANE_WITHIN, OVER};
 use super::shape::{self, Place, Steps};
 use super::taken::{self, How, Taken};
 use super::timer::{LOOK_EVERY, Timer, Wish};
@@ -24,12 +26,9 @@ use super::{Resolved, Start};
 use crate::alert::About;
 use crate::clock::Clock;
 use crate::config::{Config, Mapped, Partition, overlay_from};
-use crate::halt::users;
-use crate::interface;
 use crate::journal::Journal;
-use crate::run::{endpoints, engine_config, partition_spec};
 use crate::sessions::Record;
-use crate::store::{Outcome, Pointer, Store, fetch_configured};
+use crate::store::{Outcome, Pointer, Store};
 
 /// How often it is looked whether the overlay of the calendars has changed.
 const OVERLAY_EVERY: Nanos = Nanos::from_secs(60);
@@ -62,8 +61,54 @@ struct Of {
     refused: Option<String>,
     /// The map that the handler has fetched by itself.
     fetched: Option<String>,
+    /// The fetch that is under way.
+    fetching: Option<Fetching>,
+    /// A map that was found in force while one is.
+    seen: Option<String>,
     /// What was said last of a map that is missing.
     said: Option<(TradingDate, String)>,
+}
+
+impl Of {
+    /// What is to be said where no map is in force for a date whose map's time has come, and nothing says why.
+    fn missing(&self, date: TradingDate, store: &Path, now: Mono) -> Option<String> {
+        let said = self.said.as_ref().filter(|(of, _)| *of == date);
+        if let Some((_, why)) = said {
+            return Some(why.clone());
+        }
+        let none = format!("no map is in force for {date} in {}", store.display());
+        match &self.fetching {
+            None => Some(none),
+            Some(fetching) => fetching
+                .lasts(now)
+                .then(|| format!("{none}, and what fetches it has not ended yet")),
+        }
+    }
+}
+
+/// What is to be said of a fetch.
+#[derive(PartialEq, Eq)]
+enum Fetch {
+    /// Nothing: none was due, or it is under way.
+    Open,
+    /// It has brought the map, or there is nothing that would.
+    Had,
+    /// Why it has not.
+    Wrong(String),
+}
+
+impl Fetch {
+    fn why(self) -> Option<String> {
+        if let Fetch::Wrong(why) = self { Some(why) } else { None }
+    }
+}
+
+/// Whether the lanes can take a map.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Lanes {
+    Free,
+    /// They have one to take.
+    Busy,
 }
 
 /// See the module's description.
@@ -119,10 +164,22 @@ impl Thread {
                 }
             }
             let listed = Arc::new(shape::listed(&config.partitions, mapped.venue));
-            let (refused, fetched, said) = (None, None, None);
+            let (refused, fetched, fetching, seen, said) = (None, None, None, None, None);
             let mapped = mapped.clone();
             let digest = pointer.digest;
-            Some(Of { mapped, timer, digest, listed, until: planned, refused, fetched, said })
+            let until = planned;
+            Some(Of {
+                mapped,
+                timer,
+                digest,
+                listed,
+                until,
+                refused,
+                fetched,
+                fetching,
+                seen,
+                said,
+            })
         };
         let venues = config.mapped.iter().filter_map(of).collect();
         let (clock, overlay_at) = (Clock::new(), Mono::NEVER);
@@ -211,9 +268,9 @@ impl Thread {
             // At once, and without a word: no map is in force.
             Wish::Forget => self.end(at),
             Wish::Look { today, fetch, due } => {
-                let why = if fetch { self.fetch(at, today, wall) } else { None };
-                let cured = fetch && why.is_none();
-                self.look(at, today, due, why);
+                let fetched = self.fetch(at, today, fetch, wall);
+                let cured = fetched == Fetch::Had;
+                self.look(at, (today, due), fetched.why(), Lanes::Free);
                 if cured {
                     self.cured(at, today.date);
                 }
@@ -221,39 +278,50 @@ impl Thread {
         }
     }
 
-    /// Fetches a venue's map; why it could not be had, where it couldn't.
-    fn fetch(&mut self, at: usize, today: Today, wall: Wall) -> Option<String> {
+    /// Has a venue's map fetched where that is wanted, and hears how it went: nothing here waits for it.
+    fn fetch(&mut self, at: usize, today: Today, wanted: bool, wall: Wall) -> Fetch {
+        let now = self.clock.now();
         let of = &mut self.venues[at];
         let venue = of.mapped.venue;
-        let maps = self.config.maps.as_ref()?;
-        let Some(from) = maps.of(venue).filter(|from| from.fetch.is_some()) else {
-            // Somebody puts it in force by hand.
-            of.timer.fetched(today.date, true, Mono::NEVER);
-            return None;
+        // One that lasts until another date is of no use to that.
+        of.fetching.take_if(|fetching| fetching.date() != today.date);
+        let Some(fetching) = &of.fetching else {
+            let Some(maps) = self.config.maps.as_ref().filter(|_| wanted) else {
+                return Fetch::Open;
+            };
+            let Some(from) = maps.of(venue).filter(|from| from.fetch.is_some()) else {
+                // Somebody puts it in force by hand.
+                of.timer.fetched(today.date, true, Mono::NEVER);
+                return Fetch::Had;
+            };
+            of.fetching = Some(Fetching::start(maps, from, today.date, (wall, now)));
+            return Fetch::Open;
         };
-        let (here, by) = (interface::list(), users::runs().name);
-        let fetched = fetch_configured(maps, from, today.date, Some(&here), &by, wall);
-        let (had, why) = match fetched {
+        let Some(fetched) = fetching.ended() else { return Fetch::Open };
+        of.fetching = None;
+        let why = match fetched {
             Ok(fetched) => {
                 fetched.notes.iter().for_each(|note| tracing::info!(%venue, "map: {note}"));
                 match fetched.outcome {
                     Outcome::Loaded(loaded) => {
                         let own = loaded.new.then_some(loaded.pointer.digest);
                         of.fetched = own.or(of.fetched.take());
-                        (true, None)
+                        of.timer.fetched(today.date, true, now);
+                        return Fetch::Had;
                     }
-                    Outcome::Refused(why) => (false, Some(why.to_string())),
-                    Outcome::Missing(why) => (false, Some(why)),
+                    Outcome::Refused(why) => why.to_string(),
+                    Outcome::Missing(why) => why,
                 }
             }
-            Err(error) => (false, Some(error.to_string())),
+            Err(why) => why,
         };
-        of.timer.fetched(today.date, had, self.clock.now());
-        why
+        of.timer.fetched(today.date, false, now);
+        Fetch::Wrong(why)
     }
 
-    /// Takes the map in force for a venue's date, unless it is the one that is here.
-    fn look(&mut self, at: usize, today: Today, due: bool, why: Option<String>) {
+    /// Takes the map in force for a venue's date, unless it is the one that is here; or says why there is none.
+    fn look(&mut self, at: usize, (today, due): (Today, bool), why: Option<String>, lanes: Lanes) {
+        let now = self.clock.now();
         let venue = self.venues[at].mapped.venue;
         let maps = self.config.maps.as_ref().map(|maps| maps.store.clone()).unwrap_or_default();
         let found = Store::open(&maps).and_then(|store| {
@@ -271,6 +339,17 @@ impl Thread {
                 why
             }
             Ok(Some((_, pointer))) if of.refused.as_ref() == Some(&pointer.digest) => return,
+            Ok(Some((_, pointer))) if lanes == Lanes::Busy => {
+                let digest = pointer.digest.get(..12).unwrap_or(&pointer.digest);
+                (!held).then(|| format!("map {digest} waits for the lanes: one of them hangs"))
+            }
+            // What fetches it may have put it there and not said so yet: whose it is goes into the journal.
+            Ok(Some((_, pointer)))
+                if of.fetching.is_some() && of.seen.as_ref() != Some(&pointer.digest) =>
+            {
+                of.seen = Some(pointer.digest);
+                return;
+            }
             // One that can't be read now may be by the next look: a copy may bring its name first.
             Ok(Some((store, pointer))) => match store.read(&pointer.digest) {
                 Err(error) => Some(error.to_string()),
@@ -282,13 +361,7 @@ impl Thread {
                     }
                 },
             },
-            Ok(None) if due => why.or_else(|| {
-                let said = &self.venues[at].said;
-                let same = said.as_ref().filter(|(date, _)| *date == today.date);
-                let none =
-                    || format!("no map is in force for {} in {}", today.date, maps.display());
-                Some(same.map_or_else(none, |(_, why)| why.clone()))
-            }),
+            Ok(None) if due => why.or_else(|| of.missing(today.date, &maps, now)),
             Ok(None) => None,
             Err(error) => Some(error.to_string()),
         };
@@ -346,8 +419,10 @@ impl Thread {
         let left = Nanos(today.ends.0.saturating_sub(wall.0));
         let until = self.clock.now() + left;
         let anew = of.timer.held().is_none();
-        let news = New { anew, at, listed: &listed, until, today: Some(today) };
-        let changes = self.changes(&news, &after, &steps);
+        let news =
+            New { venue, anew, before: &of.listed, listed: &listed, until, today: Some(today) };
+        let kept = (&self.region, &self.sessions);
+        let changes = news.changes(&self.config, kept, &after, &steps);
         let in_force = Some(in_force(today.date, &pointer.digest));
         let difference = taken::between(store, &of.digest, map);
         for words in taken::words(&difference) {
@@ -357,7 +432,7 @@ impl Thread {
         let Some(job) = self.hand(job) else { return Ok(()) };
         let of = &mut self.venues[at];
         of.timer.taken(today.date, today.ends, wall);
-        (of.listed, of.until, of.refused) = (listed, until, None);
+        (of.listed, of.until, of.refused, of.seen) = (listed, until, None, None);
         let before = std::mem::replace(&mut of.digest, pointer.digest.clone());
         let fetched = of.fetched.take().is_some_and(|own| own == pointer.digest);
         let how = if fetched { How::Fetched } else { How::Found };
@@ -389,112 +464,44 @@ impl Thread {
     fn end(&mut self, at: usize) {
         let of = &self.venues[at];
         // What was refused for a date that is over is of no matter any more.
-        self.journal.alerts().end(Code::MapRefused, About::Venue(of.mapped.venue));
-        let listed = Arc::clone(&of.listed);
-        let news = New { anew: false, at, listed: &listed, until: OVER, today: None };
-        let after = self.config.partitions.clone();
-        let steps = Steps::default();
-        let job = Job {
-            venue: of.mapped.venue,
-            in_force: None,
-            changes: self.changes(&news, &after, &steps),
-            after,
-            steps,
-        };
-        let _ = self.hand(job);
+        let (venue, listed) = (of.mapped.venue, &of.listed);
+        self.journal.alerts().end(Code::MapRefused, About::Venue(venue));
+        let news = New { venue, anew: false, before: listed, listed, until: OVER, today: None };
+        let (after, steps) = (self.config.partitions.clone(), Steps::default());
+        let kept = (&self.region, &self.sessions);
+        let changes = news.changes(&self.config, kept, &after, &steps);
+        let _ = self.hand(Job { venue, in_force: None, changes, after, steps });
     }
 
-    /// What each lane has to do.
-    fn changes(
-        &self,
-        news: &New<'_>,
-        after: &[Partition],
-        steps: &Steps,
-    ) -> Vec<Option<Box<Change>>> {
-        let of = &self.venues[news.at];
-        let mut seats: Vec<Vec<Seat>> = self.config.lanes.iter().map(|_| Vec::new()).collect();
-        let places = match news.anew {
-            true => self.placed_anew(after, of.mapped.venue, news.listed),
-            false => BTreeMap::new(),
-        };
-        let own = (0u16..).zip(after).filter(|(_, one)| one.venue == of.mapped.venue);
-        for (number, one) in own {
-            let mut new = NewMap::between(&of.listed, news.listed, number, news.until);
-            again(&mut new, number, &places);
-            new.first = news.anew;
-            let open = steps.added.contains(&number).then(|| {
-                let recovery = self.config.recovery_of(one);
-                let before = Arc::clone(&of.listed);
-                let earlier = news.today.map_or_else(Vec::new, |today| {
-                    self.sessions.earlier((one.venue, one.name), Some(today.begins))
-                });
-                let made = engine_config(number, one, recovery, before, (Mono::NEVER, earlier));
-                (partition_spec(one), candor_engine::Partition::new(made))
-            });
-            let moved = steps.lines.iter().any(|(other, ..)| *other == number)
-                || steps.again.contains(&number);
-            let lines = moved.then(|| endpoints(one));
-            let leave = steps.removed.contains(&number);
-            let Some(seats) = seats.get_mut(usize::from(one.lane)) else { continue };
-            seats.push(Seat { number, new, open, lines, leave, enter: false });
-        }
-        let date = news.today.map(|today| today.date);
-        let change = |seats: Vec<Seat>| {
-            let change = Change { phase: Phase::Begin, date, seats, sockets: Vec::new() };
-            (!change.seats.is_empty()).then(|| Box::new(change))
-        };
-        seats.into_iter().map(change).collect()
-    }
-
-    /// Symbols of a venue whose places begin anew with a date, with the partitions that have defined them: those of
-    /// more than one, because a map has moved them or wire and map have contradicted each other, and those of no
-    /// list, which are wherever the wire names them.
-    fn placed_anew(
-        &self,
-        partitions: &[Partition],
-        venue: Venue,
-        listed: &VenueSymbols,
-    ) -> BTreeMap<Symbol, Vec<u16>> {
-        let mut there: BTreeMap<Symbol, Vec<u16>> = BTreeMap::new();
-        let own = (0u16..).zip(partitions).filter(|(_, one)| one.venue == venue);
-        for (number, _) in own {
-            for (_, symbol) in self.region.symbols(number) {
-                there.entry(symbol).or_default().push(number);
+    /// Says which venues have no map while the lanes are waited for, and has those fetched that are due.
+    fn look_past(&mut self) {
+        let (wall, now) = (Wall((self.wall)()), self.clock.now());
+        for at in 0..self.venues.len() {
+            if let Some((today, fetch)) = self.venues[at].timer.lacks(wall, now) {
+                let why = self.fetch(at, today, fetch, wall).why();
+                self.look(at, (today, true), why, Lanes::Busy);
             }
         }
-        there.retain(|symbol, numbers| numbers.len() > 1 || listed.home(symbol).is_none());
-        there
     }
 
-    /// Hands a job over and waits until it is done; `None` where the handler ends meanwhile.
+    /// Hands a job over and waits until it is done; `None` where the handler ends meanwhile. A lane that hangs holds
+    /// up what maps change, and not what is said of those that are missing.
     fn hand(&mut self, job: Job) -> Option<Job> {
         self.to.send(job).ok()?;
+        let since = self.clock.now();
         // BOUND: the lanes move, or the handler ends.
         while !self.stop.load(Ordering::Relaxed) {
             match self.from.recv_timeout(Duration::from_nanos(LOOK_EVERY.0)) {
                 Ok(job) => return Some(job),
-                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Timeout) => {
+                    if self.clock.now().since(since) > LANE_WITHIN {
+                        self.look_past();
+                    }
+                }
                 Err(RecvTimeoutError::Disconnected) => return None,
             }
         }
         None
-    }
-}
-
-/// Has a map begin anew for these symbols: where they were by the map and the wire of a date that is over says
-/// nothing of today.
-fn again(new: &mut NewMap, number: u16, places: &BTreeMap<Symbol, Vec<u16>>) {
-    for (symbol, _) in places.iter().filter(|(_, numbers)| numbers.contains(&number)) {
-        match new.venue.home(symbol) {
-            Some(home) if home == number => new.gained.push(*symbol),
-            Some(_) => new.lost.push(*symbol),
-            // Nobody lists it: it is where the wire names it today.
-            None => new.unlisted.push(*symbol),
-        }
-    }
-    for list in [&mut new.gained, &mut new.lost] {
-        list.sort_unstable();
-        list.dedup();
     }
 }
 
@@ -503,17 +510,6 @@ pub(crate) fn in_force(date: TradingDate, digest: &str) -> InForce {
     let pair =
         |at: usize| digest.get(at * 2..at * 2 + 2).and_then(|two| u8::from_str_radix(two, 16).ok());
     InForce { date, digest: std::array::from_fn(|at| pair(at).unwrap_or(0)) }
-}
-
-/// What a venue has from here on.
-struct New<'a> {
-    /// Whether no map was in force here until now.
-    anew: bool,
-    at: usize,
-    listed: &'a Arc<VenueSymbols>,
-    until: Mono,
-    /// The date under way; `None` where the map before ends.
-    today: Option<Today>,
 }
 
 #[cfg(test)]
@@ -526,6 +522,7 @@ mod tests {
     use super::super::resolve;
     use super::super::tests::{Folder, MONDAY, TWO, config, map};
     use super::*;
+    use crate::run::partition_spec;
 
     /// The thread of a handler that started on Monday with what is in the store, and what it hands over.
     fn monday(folder: &Folder) -> (Thread, Receiver<Job>) {
@@ -549,7 +546,7 @@ mod tests {
         let Wish::Look { today, .. } = thread.venues[0].timer.poll(MONDAY, Mono(1)) else {
             panic!()
         };
-        thread.look(0, today, true, None);
+        thread.look(0, (today, true), None, Lanes::Free);
     }
 
     #[test]

@@ -42,6 +42,14 @@ struct Held {
     since: Wall,
 }
 
+impl Held {
+    fn is_over(&self, wall: Wall, today: Option<Today>) -> bool {
+        let set_back = wall.0.saturating_add(STEP_MAX.0) < self.since.0;
+        let other = today.is_some_and(|today| today.date > self.date);
+        wall >= self.ends || set_back || other
+    }
+}
+
 /// What is to be done.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Wish {
@@ -84,9 +92,7 @@ impl Timer {
     pub fn poll(&mut self, wall: Wall, now: Mono) -> Wish {
         let today = self.days.today(wall);
         if let Some(held) = self.held {
-            let set_back = wall.0.saturating_add(STEP_MAX.0) < held.since.0;
-            let other = today.is_some_and(|today| today.date > held.date);
-            if wall >= held.ends || set_back || other {
+            if held.is_over(wall, today) {
                 self.held = None;
                 self.between |= today.is_none();
                 return Wish::End(held.date);
@@ -106,6 +112,17 @@ impl Timer {
         let due = wall >= today.map;
         let fetch = due && self.fetched != Some(today.date) && now >= self.next_fetch;
         Wish::Look { today, fetch, due }
+    }
+
+    /// The date under way, where its map's time has come and none is held for it, and whether it is to be fetched.
+    /// Changes nothing: for whoever can do nothing else now.
+    #[must_use]
+    pub fn lacks(&self, wall: Wall, now: Mono) -> Option<(Today, bool)> {
+        let today = self.days.today(wall).filter(|today| wall >= today.map)?;
+        if self.held.is_some_and(|held| !held.is_over(wall, Some(today))) {
+            return None;
+        }
+        Some((today, self.fetched != Some(today.date) && now >= self.next_fetch))
     }
 
     /// The map of this date was fetched, or could not be had, by now.
