@@ -113,6 +113,38 @@ fn a_symbol_that_is_contested_was_named_where_a_message_has_changed_it() {
     );
 }
 
+/// MSFT was named on partition 1 and has moved to 2 in the middle of the session, by the map in force and by the wire.
+#[test]
+fn a_symbol_that_has_moved_since_it_was_named_is_held_against_its_new_place_alone() {
+    let mut world = World::new();
+    let (before, behind) =
+        ([("1", "AAPL MSFT"), ("2", "TSLA")], [("1", "AAPL"), ("2", "TSLA MSFT")]);
+    world.lane.moved(0, SymbolIndex(1), true);
+    world.publish(0, 1, Status::stale(Reason::Unmapped), 9);
+    // Given to nobody, it was named all the same.
+    let (code, _, rows) = check(&world, &behind);
+    assert_eq!((code, rows), (2, vec!["elsewhere 1 2 1 MSFT".to_owned()]));
+    // It is there, and not named yet; then it is.
+    world.lane.define(1, SymbolIndex(1), &symbol("MSFT"));
+    world.publish(1, 1, Status::stale(Reason::Unproven), 0);
+    let (code, _, rows) = check(&world, &behind);
+    assert_eq!((code, rows), (1, vec!["unnamed - 2 1 MSFT".to_owned()]));
+    world.publish(1, 1, Status::stale(Reason::SymbolRecovering), 8);
+    let (code, wire, rows) = check(&world, &behind);
+    assert_eq!((code, rows.len(), &wire["named"]), (0, 0, &3.into()), "{rows:?}");
+    // The map of before is wrong.
+    let (code, _, rows) = check(&world, &before);
+    assert_eq!((code, rows), (2, vec!["elsewhere 2 1 1 MSFT".to_owned()]));
+    // What the old partition brings of after it has left speaks against both.
+    world.lane.moved(0, SymbolIndex(1), false);
+    for partition in [0, 1] {
+        world.publish(partition, 1, Status::stale(Reason::WrongPartition), 10);
+    }
+    let twice = "twice 1 2 - 1 MSFT".to_owned();
+    assert_eq!(check(&world, &behind).2, ["elsewhere 1 2 1 MSFT".to_owned(), twice.clone()]);
+    assert_eq!(check(&world, &before).2, ["elsewhere 2 1 1 MSFT".to_owned(), twice]);
+}
+
 #[test]
 fn a_region_is_named_and_has_the_venue() {
     let world = World::new();

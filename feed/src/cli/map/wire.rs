@@ -48,7 +48,9 @@ impl Found {
         for info in &infos {
             let before = named.len();
             let all = source.region.symbols(info.index);
-            let here = all.filter(|(handle, _)| is_named(&source.region, *handle));
+            let here = all.filter(|(handle, symbol)| {
+                is_named(&source.region, *handle) && !has_left(&source.region, map, *handle, symbol)
+            });
             named.extend(here.map(|(_, symbol)| (info.spec.name, symbol)));
             partitions.push(partition(info, (named.len() - before) as u64, now));
         }
@@ -112,6 +114,15 @@ fn is_named(region: &Region, handle: Handle) -> bool {
         Some(_) => true,
         None => word.is_clear(),
     }
+}
+
+/// Whether the map in force has given a symbol away in the middle of a session and it is found where that has it and
+/// no longer here: that it was named here before is no contradiction. One that has not left by the wire is no longer said
+/// to have moved.
+fn has_left(region: &Region, map: &Map, handle: Handle, symbol: &Symbol) -> bool {
+    let elsewhere =
+        |found: Handle| found.partition() != handle.partition() && !region.is_moved(found);
+    region.is_moved(handle) && region.find(&map.venue, symbol).is_some_and(elsewhere)
 }
 
 fn partition(info: &PartitionInfo, named: u64, now: Mono) -> Row {
