@@ -74,8 +74,8 @@ fn one(
         Symbols::InBand => Vec::new(),
         Symbols::Ranges(_) | Symbols::Products(_) => {
             return Err(format!(
-                "partition {name} has ranges or products: a handler takes maps that list symbols, or \
-                 leave them to the wire"
+                "partition {name} has ranges or products: a handler takes maps that list symbols \
+                 (`symbols`, or `symbols_file`, one a line), or leave them to the wire"
             ));
         }
     };

@@ -144,6 +144,38 @@ fn what_a_running_handler_can_not_follow_is_refused_or_said() {
     assert!(refused(&other).contains("the map's protocol is iex-deep"));
 }
 
+/// What of a map says which symbols a partition carries, and the file of a list, one a line.
+#[test]
+fn a_map_is_run_by_lists_or_left_to_the_wire_and_of_a_protocol_that_is_decoded() {
+    let of = |protocol: &str, carries: &str| {
+        let text = format!(
+            "format = 1\nvenue = \"XNAS\"\ndate = \"2026-11-23\"\nprotocol = \"{protocol}\"\n\
+             [[partition]]\nname = \"1\"\nlines.A = {{ group = \"239.1.1.1\", port = 1 }}\n{carries}\n"
+        );
+        let list = &mut |_: &Path| Ok("A\nB\n".to_owned());
+        let loaded = file::load(Path::new("m.toml"), &text, &Wanted::default(), list);
+        let map = loaded.unwrap_or_else(|problems| panic!("{problems}")).map;
+        let made = shape::partitions(&config("", "").mapped[0], &map, 2);
+        made.map(|made| made[0].symbols.len())
+    };
+    let itch = |carries| of("nasdaq-itch50", carries);
+    assert_eq!(itch("symbols_file = \"1.txt\""), Ok(2));
+    assert_eq!(itch("symbols = [\"A\"]"), Ok(1));
+    assert_eq!(itch(""), Ok(0), "the wire names them");
+    for carries in ["ranges = [[\"A\", \"BZZZZZ\"]]", "products = [\"ES\"]"] {
+        let why = itch(carries).unwrap_err();
+        assert!(
+            why.contains("partition 1 has ranges or products") && why.contains("`symbols_file`")
+        );
+    }
+    // What is imported of these venues can be compared, and run by no handler.
+    for protocol in ["cme-mdp3", "cboe-pitch", "opra", "nyse-xdp"] {
+        let why = of(protocol, "symbols = [\"A\"]").unwrap_err();
+        assert!(why.contains(&format!("the map's protocol is {protocol}")), "{why}");
+        assert!(candor_decoders::Format::ALL.iter().all(|feed| feed.name() != protocol));
+    }
+}
+
 #[test]
 fn a_service_that_answers_for_another_partition_by_the_map_is_not_asked_on() {
     let service = |port| format!("retransmit = [\"udp://10.0.0.1:{port}\"]");
