@@ -9,10 +9,14 @@
 //! milliseconds.
 
 #[cfg(test)]
+mod day;
+#[cfg(test)]
 mod days;
 mod map;
 #[cfg(test)]
 mod overrun;
+#[cfg(test)]
+mod rolls;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

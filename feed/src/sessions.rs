@@ -113,7 +113,7 @@ impl Record {
     }
 
     /// Looks what is followed now. Whether there is anything to write down.
-    fn look(&mut self, region: &Region, wall: u64) -> bool {
+    pub(crate) fn look(&mut self, region: &Region, wall: u64) -> bool {
         let mut other = false;
         for info in region.partitions_when(candor_shm::clock::now) {
             // Nothing was heard yet.
@@ -134,7 +134,9 @@ impl Record {
         other
     }
 
-    fn write(&self) -> Result<(), Failure> {
+    /// # Errors
+    /// Where it can't be written.
+    pub(crate) fn write(&self) -> Result<(), Failure> {
         let text = text(&self.all);
         self.kept.replace((!self.all.is_empty()).then_some(text.as_str()))
     }

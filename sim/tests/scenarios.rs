@@ -201,8 +201,8 @@ fn a_table_with_holes_is_found_out() {
         "| torn-read | | for some reason |",
     );
     assert_eq!(wrong(&untested), ["torn-read: nothing tests it"]);
-    let row = "| zones-differ | `feed/src/daily/clocks.rs zones_differ` | |\n";
-    let left_out = "zones-differ: not in Load, host, time, people";
+    let row = "| missed-timer | `feed/src/daily/clocks.rs missed_timer` | |\n";
+    let left_out = "missed-timer: not in Load, host, time, people";
     assert_eq!(wrong(&TABLE.replace(row, "")), [left_out]);
     let split = TABLE.replace("| map-late, map-missing |", "| map-late, map-mising |");
     let said = [

@@ -15,7 +15,7 @@ use candor_shm::{Region, RegionSpec};
 use candor_snapshot::Failure;
 use crossbeam_queue::ArrayQueue;
 
-use super::days::{Given, named, packet, text};
+use super::day::{Given, named, packet, text};
 use super::*;
 use crate::attest::Verdict;
 use crate::config::parse_text;
@@ -95,7 +95,7 @@ impl Scene {
 
     /// The line brings messages from this number on; none are a heartbeat.
     fn bring(&self, number: u8, messages: &[Vec<u8>]) {
-        self.given.give(0, packet(SESSION, number, messages));
+        self.given.give(0, packet(SESSION, number.into(), messages));
     }
 
     /// Number 3 never comes.
