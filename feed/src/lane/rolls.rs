@@ -8,8 +8,8 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError, mpsc};
 
 use candor_core::counters::Counter;
+use candor_core::limits::SESSIONS_KEPT;
 use candor_core::{Mono, Reason, TradingDate, Venue};
-use candor_engine::sessions::SESSIONS_KEPT;
 use candor_maps::calendar::Wall;
 use candor_shm::{PartitionInfo, Region, clock};
 
