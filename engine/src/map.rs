@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use candor_core::counters::Counter;
 use candor_core::{Mono, SeqNo, Symbol, SymbolIndex, WireTime};
-use candor_gapfill::Sequencer;
+use candor_gapfill::{Sequencer, State, Wholeness};
 
 use crate::content::Content;
 use crate::{Claim, NamedAt, Partition, Sink, VenueSymbols};
@@ -119,14 +119,15 @@ impl Partition {
         let subscribed = content.evidence.subscribed;
         let all_known =
             if subscribed { content.knows_all(&self.sequencer) } else { content.known_at_map };
+        let heard = content.has_heard_all_before(&self.sequencer);
         for symbol in &map.lost {
             let Some(index) = content.symbols.by_name(symbol) else { continue };
             let known = content.symbols.get(index);
             let was_home = map.venue.home(symbol) == Some(content.config.index);
             let left = match known.today {
                 true => all_known && (known.left || content.has_left(index)),
-                // Nobody knows whether it was here while nothing was heard.
-                false if was_home && !map.first && !all_known => true,
+                // Of what was not heard nobody knows whether it named it.
+                false if was_home && !map.first && !heard => true,
                 false => continue,
             };
             if !(left && content.leave(index, sink)) {
@@ -228,6 +229,14 @@ impl Content {
     fn knows_all(&self, sequencer: &Sequencer) -> bool {
         let heard = self.now < self.heard + self.config.silence;
         self.status.is_live() && heard && sequencer.gaps().is_empty()
+    }
+
+    /// Whether all of today's session was heard from its beginning on, as far as it was heard: a gap that may yet be
+    /// filled has what is newer.
+    fn has_heard_all_before(&self, sequencer: &Sequencer) -> bool {
+        let begun = sequencer.state() != State::NotStarted && !self.evidence.yesterdays;
+        let starting = sequencer.gaps().first().is_some_and(|gap| gap.start);
+        begun && !starting && sequencer.whole() == Wholeness::Whole
     }
 
     /// Whether a symbol that was here on this date is here no longer: nothing has named it in the session followed,

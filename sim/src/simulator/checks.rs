@@ -268,6 +268,9 @@ impl Judge<'_> {
                 return wrong(format!("I5: {name} is healed and found at {found:?}"));
             }
             match handler.region.read_at(*handle, now) {
+                // Of the partition that had it nothing was heard as the map came, and only a snapshot tells.
+                Read::Stale { reason: Reason::SymbolRecovering, .. }
+                    if !snapshots && handler.maps.explains_arrival(&name) => {}
                 Read::Stale { reason, .. } => {
                     return wrong(format!("I5: {name} is healed and still stale: {reason}"));
                 }
@@ -527,7 +530,7 @@ impl Case<'_> {
             Reason::SymbolRecovering => {
                 let open = || entry().is_some_and(|e| e.open.is_some());
                 // Of one that has arrived only the end of its book is known.
-                let arrived = self.maps.moves_at_noon(&self.name) && self.index > 0;
+                let arrived = self.maps.explains_arrival(&self.name) && self.index > 0;
                 watch.said.rebuilding || (watch.said.spliced_some && open()) || arrived
             }
             // Said once in a while only, so that a second time behind a splice is not.

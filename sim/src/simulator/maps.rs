@@ -247,6 +247,12 @@ impl Maps {
         self.truths.moves == Some(*symbol)
     }
 
+    /// Whether a map that was taken within a date may have given the symbol to a partition that has but the end of its
+    /// book.
+    pub(super) fn explains_arrival(&self, symbol: &Symbol) -> bool {
+        self.moves_at_noon(symbol) || self.explains_misplaced(symbol)
+    }
+
     /// Whether maps have given the symbol to different partitions in this life, and the venue has named it where the
     /// one of yesterday lacks it. Overnight it names all anew, and who had one before says nothing.
     pub(super) fn explains_misplaced(&self, symbol: &Symbol) -> bool {
