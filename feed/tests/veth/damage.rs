@@ -216,3 +216,28 @@ fn a_checksum_that_was_never_completed_is_refused() {
     });
     assert_eq!(counters(region).get(Counter::Applied), *next as u64);
 }
+
+/// Sound by its checksums and in its place, and shorter than any message of its kind: nobody can say what its number
+/// was for.
+#[test]
+fn a_message_in_sequence_that_nobody_can_read_leaves_nothing_of_its_partition_live() {
+    let test = "an unreadable message over AF_XDP on veth";
+    let Some(scene) = Scene::new(test, plan("af_xdp", one_line)) else { return };
+    let Scene { region, sender, all, next, .. } = &scene;
+    let mut short = all[*next].clone();
+    short.truncate(20);
+    sender.send(&frame(SENDER, &packet(SESSION, *next as u64 + 1, &short)));
+    let status = eventually("the partition says so", || {
+        let status = partition(region, PARTITION).status;
+        (!status.is_live()).then_some(status)
+    });
+    assert_eq!(status.reason(), Some(Reason::Quarantined));
+    assert_eq!(live(region), []);
+    // What follows doesn't tell either.
+    for at in next + 1..next + 20 {
+        sender.send(&scene.frame(at));
+    }
+    until_applied(region, next + 20);
+    assert_eq!(partition(region, PARTITION).status.reason(), Some(Reason::Quarantined));
+    assert_eq!(live(region), []);
+}
