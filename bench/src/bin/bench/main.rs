@@ -7,6 +7,7 @@ mod day_file;
 mod floor;
 mod itch;
 mod report;
+mod scale;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -45,6 +46,24 @@ enum Command {
     },
     /// Framing, decoding, books and publication of such a file, for one message.
     Itch(ItchArguments),
+    /// What a message costs and what memory is taken as live orders, symbols, levels or partitions grow.
+    Scale {
+        /// Only this; all where it is left out.
+        #[arg(long)]
+        axis: Option<scale::Axis>,
+        /// Only this step of it, in this process.
+        #[arg(long, requires = "axis")]
+        size: Option<usize>,
+        /// How often each step is measured; the middle is reported.
+        #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+        rounds: u32,
+        /// By which clock.
+        #[arg(long, default_value = "thread")]
+        clock: Clock,
+        /// How results are printed.
+        #[arg(short, long, default_value = "table")]
+        output: Output,
+    },
 }
 
 #[derive(Args)]
@@ -79,6 +98,15 @@ enum Clock {
     Monotonic,
 }
 
+impl From<Clock> for Stopwatch {
+    fn from(clock: Clock) -> Stopwatch {
+        match clock {
+            Clock::Thread => Stopwatch::Thread,
+            Clock::Monotonic => Stopwatch::Monotonic,
+        }
+    }
+}
+
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Output {
     Table,
@@ -91,6 +119,9 @@ fn main() -> ExitCode {
             day_file::write(Plan { seed, messages, symbols }, &out)
         }
         Command::Itch(arguments) => itch(&arguments),
+        Command::Scale { axis, size, rounds, clock, output } => {
+            grow(axis, size, rounds, clock, output)
+        }
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -101,11 +132,40 @@ fn main() -> ExitCode {
     }
 }
 
-fn itch(arguments: &ItchArguments) -> Result<(), String> {
-    let stopwatch = match arguments.clock {
-        Clock::Thread => Stopwatch::Thread,
-        Clock::Monotonic => Stopwatch::Monotonic,
+fn grow(
+    axis: Option<scale::Axis>,
+    size: Option<usize>,
+    rounds: u32,
+    clock: Clock,
+    output: Output,
+) -> Result<(), String> {
+    let stopwatch = Stopwatch::from(clock);
+    let machine = candor_bench::machine::machine();
+    let rows = if let (Some(axis), Some(size)) = (axis, size) {
+        vec![scale::step(axis, size, rounds, stopwatch)]
+    } else {
+        let program = std::env::current_exe().map_err(|error| error.to_string())?;
+        let name = |value: &dyn Fn() -> Option<clap::builder::PossibleValue>| {
+            value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+        };
+        let clock = name(&|| clock.to_possible_value());
+        scale::measure(axis, |axis, size| {
+            let axis = name(&|| axis.to_possible_value());
+            let (size, rounds) = (size.to_string(), rounds.to_string());
+            let arguments = ["--axis", &axis, "--size", &size, "--rounds", &rounds];
+            let mut step = std::process::Command::new(&program);
+            step.arg("scale").args(arguments).args(["--clock", &clock, "-o", "json"]).output()
+        })?
     };
+    match output {
+        Output::Table => print!("{machine}\n{}", scale::table(&rows)),
+        Output::Json => println!("{:#}", scale::json(&machine, stopwatch.label(), &rows)),
+    }
+    Ok(())
+}
+
+fn itch(arguments: &ItchArguments) -> Result<(), String> {
+    let stopwatch = Stopwatch::from(arguments.clock);
     let room = books::Room { orders: arguments.orders, levels: arguments.levels };
     let machine = candor_bench::machine::machine();
     let input = itch::Input::read(&arguments.file)?;

@@ -92,7 +92,7 @@ fn full(format: Format) -> Part {
     each(Loss::Messages(100), [1_000; 3]);
     each(Loss::Messages(1_000), [500, 500, 100]);
     each(Loss::Messages(10_000), [100; 3]);
-    each(Loss::Messages(100_000), [10; 3]);
+    each(Loss::Messages(100_000), [100; 3]);
     each(Loss::Messages(1_000_000), [3; 3]);
     Part { format, size: size(2_000, 25), tasks }
 }
