@@ -9,8 +9,8 @@ use std::os::unix::fs::{PermissionsExt as _, chown};
 use candor_core::symbol::Text;
 use candor_core::{Mono, Nanos, Reason, SymbolIndex};
 use candor_shm::{
-    Carried, Halt, HaltName, HandlerWriter, KillSwitch, LaneWriter, OpenError, Region, clock,
-    create, heap,
+    Carried, Halt, HaltName, Handle, HandlerWriter, KillSwitch, LaneWriter, OpenError, Region,
+    clock, create, heap,
 };
 use support::{Folder, SESSION, book, live, partition, spec, symbol, venue};
 
@@ -99,6 +99,31 @@ fn an_operators_words_are_obeyed_at_once_and_by_every_reader() {
     let info = region.partition_when(1, clock::now).unwrap();
     assert_eq!(info.status.reason(), Some(Reason::Halted));
     assert!(info.unhalted.is_live());
+}
+
+#[test]
+fn what_a_halt_took_away_is_told_behind_it() {
+    let folder = Folder::new();
+    let (_handler, _lane, region) = start(&folder, true);
+    let switch = KillSwitch::open(folder.region()).unwrap();
+    let handles: Vec<_> = (0..region.partition_count())
+        .flat_map(|number| region.symbols(number).map(|(handle, _)| handle).collect::<Vec<_>>())
+        .collect();
+    let count = |since| {
+        let was = |handle: &&Handle| region.was_live_but_for_halts_since(**handle, since);
+        handles.iter().filter(was).count()
+    };
+    let all = handles.len();
+    assert_eq!((all, count(Mono(1))), (6, 6));
+    let first = clock::now();
+    switch.halt(Halt::Partition(0), clock::now());
+    assert_eq!((count(first), count(clock::now())), (6, 4), "an earlier halt is none of the next");
+    let second = clock::now();
+    for halt in [Halt::All, Halt::Partition(1), Halt::Symbol(handles[5])] {
+        switch.halt(halt, clock::now());
+    }
+    assert_eq!((count(first), count(second), count(clock::now())), (6, 4, 0));
+    assert_eq!(shown(&region), "......", "for every reader it holds");
 }
 
 #[test]

@@ -13,7 +13,7 @@ use super::{OutputArg, print};
 use crate::control::{self, client};
 use crate::exit::{Exit, Failure};
 use crate::halt::record::{Place, Record};
-use crate::halt::{Target, act, checked_reason, live, users};
+use crate::halt::{Target, act, checked_reason, live, live_but_for, users};
 
 /// How long is waited for readers to see it: it is the time of a store and a few loads.
 const PROVEN_WITHIN: Nanos = Nanos::from_secs(1);
@@ -44,6 +44,8 @@ struct Done {
     way: &'static str,
     changed: bool,
     recorded: Result<String, Failure>,
+    /// How many symbols were Live but for it, and how many there are.
+    before: (u64, u64),
 }
 
 impl Halt {
@@ -60,8 +62,8 @@ impl Halt {
         };
         let target = Target::find(&self.target, &source.region)?;
         let words = target.words(&source.region);
-        let (before, symbols) = live(&source.region, &words);
         let mut done = self.halt(&path, &source.region, &target, &words, reason)?;
+        let (before, symbols) = done.before;
         let (source, after, proven) = self.prove(source, &path, &target, reason, &mut done)?;
         let handler = source.handler();
         let row = Row::new()
@@ -96,7 +98,9 @@ impl Halt {
         Ok(if handler == Some(Reason::WriterGone) { Exit::Unknown } else { Exit::Ok })
     }
 
-    /// Stores the words and then the record; asks the handler where this user may not.
+    /// Stores the words before anything else, counts what that took away, and then writes the record;
+    /// asks the handler where this user may not. However many symbols there are and however slow the disk
+    /// is, nobody reads Live meanwhile.
     fn halt(
         &self,
         path: &Path,
@@ -106,22 +110,28 @@ impl Halt {
         reason: &str,
     ) -> Result<Done, Failure> {
         let place = Place::of(region.info().state_folder.as_deref(), path);
+        // A word's time is that of its store: what was halted before this is no doing of ours.
+        let told = clock::now();
         match KillSwitch::open(path) {
             Ok(switch) => {
                 let changed = act::halt(&switch, words, clock::now());
+                let before = live_but_for(region, words, told);
                 let by = users::runs();
                 let recorded = act::record(&switch, &place, region, target, &by, reason);
                 Ok(Done {
                     way: "this process",
                     changed,
-                    recorded: recorded.map(|new| told(new, &place)),
+                    recorded: recorded.map(|new| said(new, &place)),
+                    before,
                 })
             }
             Err(refused @ (OpenError::NotOurs { .. } | OpenError::NotPermitted { .. })) => {
                 let socket = self.region.control()?;
-                ask(&socket, target, reason).map_err(|failure| {
+                let (changed, recorded) = ask(&socket, target, reason).map_err(|failure| {
                     Failure::privilege(format!("{refused}; nor does its handler do it: {failure}"))
-                })
+                })?;
+                let before = live_but_for(region, words, told);
+                Ok(Done { way: "the handler, which was asked", changed, recorded, before })
             }
             Err(other) => Err(super::region::refuse(other)),
         }
@@ -153,7 +163,9 @@ impl Halt {
                 return Ok((source, after, proven));
             }
             let words = target.words(&source.region);
-            *done = self.halt(path, &source.region, target, &words, reason)?;
+            // What was Live before is what was in the first one.
+            let before = done.before;
+            *done = Done { before, ..self.halt(path, &source.region, target, &words, reason)? };
         }
         Ok((source, after, clock::now()))
     }
@@ -180,7 +192,7 @@ impl Halt {
         let row = Row::new()
             .with("target", Value::text(target))
             .with("changed", Value::text(if new { "yes" } else { "no, it was halted" }))
-            .with("recorded", Value::text(told(new, &place)))
+            .with("recorded", Value::text(said(new, &place)))
             .with("handler", Value::text("none"));
         Answer::new().one("halt", row).print(self.output.output)?;
         print::error(&format!("{failure}; the next start begins with {target} halted"));
@@ -188,7 +200,7 @@ impl Halt {
     }
 }
 
-fn told(new: bool, place: &Place) -> String {
+fn said(new: bool, place: &Place) -> String {
     let path = place.path().display();
     if new { path.to_string() } else { format!("{path}, since before") }
 }
@@ -206,11 +218,16 @@ fn covers(target: &Target, words: &[Word]) -> String {
     }
 }
 
-fn ask(socket: &Path, target: &Target, reason: &str) -> Result<Done, Failure> {
+/// Has the handler do it. Whether that changed anything, and how it was recorded.
+fn ask(
+    socket: &Path,
+    target: &Target,
+    reason: &str,
+) -> Result<(bool, Result<String, Failure>), Failure> {
     let answer = client::ask(socket, control::Command::Halt, &format!("{target}\t{reason}"))?;
     let recorded = match (&answer["recorded"], &answer["unrecorded"]) {
         (Json::String(how), _) => Ok(how.clone()),
         (_, why) => Err(Failure::host(why.as_str().unwrap_or("the handler does not say why"))),
     };
-    Ok(Done { way: "the handler, which was asked", changed: answer["changed"] == true, recorded })
+    Ok((answer["changed"] == true, recorded))
 }

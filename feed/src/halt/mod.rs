@@ -16,9 +16,9 @@ pub mod users;
 use std::fmt;
 
 use candor_core::symbol::Text;
-use candor_core::{Symbol, Venue};
+use candor_core::{Mono, Symbol, Venue};
 use candor_settings::nearest;
-use candor_shm::{Halt, HaltName, Region};
+use candor_shm::{Halt, HaltName, Handle, Region};
 
 use self::record::Place;
 use crate::config::Config;
@@ -282,10 +282,20 @@ fn partitions_venue(region: &Region, number: u16) -> Option<Venue> {
 /// How many symbols of these words' read Live, as any subscriber reads them, and how many there are.
 #[must_use]
 pub fn live(region: &Region, words: &[Halt]) -> (u64, u64) {
+    count(region, words, |handle| region.read(handle).live().is_some())
+}
+
+/// How many of them would read Live, were it not for what was halted at or after `since`, and how many
+/// there are: what a halt has taken away, which nobody counts before it is stored.
+pub(crate) fn live_but_for(region: &Region, words: &[Halt], since: Mono) -> (u64, u64) {
+    count(region, words, |handle| region.was_live_but_for_halts_since(handle, since))
+}
+
+fn count(region: &Region, words: &[Halt], is_live: impl Fn(Handle) -> bool) -> (u64, u64) {
     let (mut live, mut all) = (0, 0);
     let mut count = |handle| {
         all += 1;
-        live += u64::from(region.read(handle).live().is_some());
+        live += u64::from(is_live(handle));
     };
     for word in words {
         match *word {

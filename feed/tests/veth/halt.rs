@@ -131,6 +131,43 @@ fn a_stopped_handler_is_halted_and_never_live_when_it_goes_on() {
     judge(&mut world, &log);
 }
 
+/// The handler vouches for itself for 10 s at a time.
+fn with_long_lease(text: String) -> String {
+    let region = text.lines().find(|line| line.starts_with("region = ")).unwrap();
+    text.replace(region, &format!("{region}\nprocess_lease_ms = 10000"))
+}
+
+/// With the usual lease a lane that hangs is not Live for that alone. Here its lease and its partitions'
+/// outlive the test by far: nothing but the halt can end Live.
+#[test]
+fn a_lane_that_hangs_with_its_lease_is_halted_by_the_word_alone() {
+    let plan = Plan { silence: Nanos::from_secs(60), edit: with_long_lease, ..Plan::default() };
+    let Some(world) = World::running("a halt within the lease over veth", plan) else { return };
+    let region = world.region();
+    let live = || {
+        let handles = world.handles(&region);
+        handles.iter().filter(|(handle, _)| region.read(*handle).live().is_some()).count()
+    };
+    world.handler.as_ref().unwrap().halt(Signal::STOP);
+    let stopped = clock::now();
+    pause(Nanos::from_millis(300));
+    assert_eq!(live(), 160, "it hangs, and that alone ends nothing");
+    let (told, returned, answer) = halt(&world, "all", &[0]);
+    assert_eq!((&answer["live_before"], &answer["live_after"]), (&160.into(), &0.into()));
+    assert_eq!((&answer["symbols"], &answer["changed"]), (&160.into(), &"yes".into()));
+    assert!(told.since(stopped) < Nanos::from_secs(5), "well within the lease");
+    assert!(region.unhalted_status_when(clock::now).is_live(), "as it still is behind the halt");
+    println!("shown: with a lease of 10 s, halted {} behind SIGSTOP", returned.since(stopped));
+    for (handle, symbol) in world.handles(&region) {
+        assert_eq!(region.read(handle).reason(), Some(Reason::Halted), "{symbol}");
+    }
+    let (_, _, again) = halt(&world, "all", &[0]);
+    assert_eq!(
+        (&again["live_before"], &again["changed"]),
+        (&0.into(), &"no, it was halted".into())
+    );
+}
+
 #[test]
 fn a_partition_and_a_symbol_are_halted_and_their_neighbours_are_not() {
     let Some(mut world) = World::running("halts in part over veth", Plan::default()) else {

@@ -337,6 +337,25 @@ impl Region {
     /// right since, can be taken for Live.
     #[inline]
     fn read_when(&self, handle: Handle, now: impl FnOnce() -> Mono) -> Read {
+        self.read_obeying(handle, now, |halted| halted)
+    }
+
+    /// Whether a symbol would read Live now, had nothing been halted at or after `since`: for whoever has
+    /// stored a halt and is to say what that took away. Earlier halts count as they do for every reader.
+    #[must_use]
+    pub fn was_live_but_for_halts_since(&self, handle: Handle, since: Mono) -> bool {
+        let earlier = |halted: Mono| if halted >= since { Mono::NEVER } else { halted };
+        self.read_obeying(handle, clock::now, earlier).live().is_some()
+    }
+
+    /// `obeyed` is what is taken for each kill switch's word that was loaded.
+    #[inline]
+    fn read_obeying(
+        &self,
+        handle: Handle,
+        now: impl FnOnce() -> Mono,
+        obeyed: impl Fn(Mono) -> Mono,
+    ) -> Read {
         let Some((place, slot)) = self.slot(handle) else {
             return Read::Stale { reason: Reason::WriterGone, since: self.created, last: None };
         };
@@ -353,9 +372,10 @@ impl Region {
             seqlock::read_under(&record.state, &slot.lock, || load_content(slot, &mut content));
         let contested = handle.contested || slot.contested.load(Ordering::Relaxed) != 0;
         // ORDER: acquire, so that the clock is looked at after it, as after the wider ones below.
-        let halted = Mono(slot.halted.load(Ordering::Acquire));
+        let halted = obeyed(Mono(slot.halted.load(Ordering::Acquire)));
         let word = copied.map_or_else(|| record.state.load(Ordering::Acquire), |((), word)| word);
         let partition = partition_terms(record, word);
+        let partition = PartitionTerms { halted: obeyed(partition.halted), ..partition };
         let symbol = match copied {
             None => SymbolTerms::Busy { halted },
             Some(_) => {
@@ -366,6 +386,7 @@ impl Region {
         let same_region = (handle.generation, handle.made) == (self.generation, self.created);
         let same_date = before && self.is_expected(record);
         let terms = self.handler_terms(same_region, same_date, lane_lease, now);
+        let terms = HandlerTerms { halted: obeyed(terms.halted), ..terms };
         let Verdict { status, since } = verdict::of_symbol(&terms, &partition, &symbol);
         let written = copied.is_some() && content.state.code != 0;
         let Content { state, since: shown_since, book } = &content;
