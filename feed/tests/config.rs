@@ -393,7 +393,7 @@ fn symbols_files_are_found_beside_the_configuration() {
     assert_eq!(
         problems,
         format!(
-            "{folder}/candor.toml:47: partition 2 of venue XNAS lists MSFT, as does its partition 1; a symbol has one partition\n\
+            "{folder}/candor.toml:47: partition 2 of venue XNAS lists MSFT, as does its partition 1; a symbol has one partition: take it out of one\n\
              {folder}/p2.txt:3: symbol IBM is listed twice, first in line 1; take one out\n\
              {folder}/p2.txt:4: \"A\\u{{7f}}\" is no symbol: 1 to 24 characters of printable ASCII, one symbol a line\n\
              3 problems: the configuration is refused whole"

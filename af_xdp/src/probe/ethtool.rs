@@ -32,6 +32,8 @@ pub struct Interface {
     pub mtu: u32,
     /// Whether it is up.
     pub up: bool,
+    /// Whether multicast comes by it: its flag, or that it is the loopback, which needs none.
+    pub multicast: bool,
     /// Whether it has a carrier: a cable, or a peer that is up.
     pub carrier: bool,
     /// Queues, as configured; `None` when the driver won't say.
@@ -137,11 +139,13 @@ pub fn interface(name: &str) -> Result<Interface, ProbeError> {
         words
     });
     let channels = asked.ethtool::<ChannelWords>([GET_CHANNELS, 0, 0, 0, 0, 0, 0, 0, 0]);
+    let flags = asked.flags().map_err(refused)?;
     Ok(Interface {
         ifindex,
         driver: driver.and_then(|words| driver_name(&words)),
         mtu: asked.mtu().map_err(refused)?,
-        up: asked.is_up().map_err(refused)?,
+        up: flags & libc::IFF_UP != 0,
+        multicast: flags & (libc::IFF_MULTICAST | libc::IFF_LOOPBACK) != 0,
         carrier: asked.ethtool::<Value>([GET_LINK, 0]).is_some_and(|[_, value]| value != 0),
         channels: channels.map(|words| Channels {
             receive: words[5],
@@ -216,12 +220,12 @@ impl Asked {
         Ok(mtu.cast_unsigned())
     }
 
-    fn is_up(&self) -> io::Result<bool> {
+    fn flags(&self) -> io::Result<i32> {
         let mut request = self.request();
         self.ioctl(libc::SIOCGIFFLAGS as libc::Ioctl, &mut request)?;
         // SAFETY: the answer to this question is in this field.
         let flags = unsafe { request.ifr_ifru.ifru_flags };
-        Ok(i32::from(flags) & libc::IFF_UP != 0)
+        Ok(i32::from(flags))
     }
 
     fn steering(&self) -> Steering {

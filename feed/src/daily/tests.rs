@@ -345,7 +345,8 @@ impl Folder {
             from: "t",
             now: Wall(0),
         };
-        let loaded = Loaded { map: map.clone(), warnings: Vec::new() };
+        let loaded =
+            Loaded { map: map.clone(), warnings: Vec::new(), places: file::Places::default() };
         let outcome = load(&Store::open(&self.0).unwrap(), loaded, &request).unwrap();
         assert!(matches!(outcome, Outcome::Loaded(_)), "{outcome:?}");
     }

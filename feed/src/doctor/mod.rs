@@ -111,6 +111,13 @@ pub(crate) fn links(config: &Config) -> Vec<Finding> {
     config.interfaces().into_iter().map(|name| network::look(name).0).collect()
 }
 
+/// What is wrong with an interface that packets are to come by, and what to do; `None` for a sound one.
+pub(crate) fn trouble(name: &str) -> Option<String> {
+    let finding = network::look(name).0;
+    let Finding { found, advice, .. } = &finding;
+    (finding.level == Level::Fail).then(|| format!("interface {name}: {found} ({advice})"))
+}
+
 /// The exit code for these findings: a missing privilege first, then anything else that fails.
 #[must_use]
 pub fn verdict(findings: &[Finding]) -> Exit {

@@ -45,6 +45,10 @@ fn link(name: &str, about: &Interface) -> Finding {
             format!("ip link set dev {name} up"),
         );
     }
+    if !about.multicast {
+        let advice = format!("ip link set dev {name} multicast on");
+        return Finding::fail("interface", name, format!("{found}, no multicast"), advice);
+    }
     if !about.carrier {
         let advice = "look at the cable, the transceiver and the switch port";
         return Finding::fail("interface", name, format!("{found}, no carrier"), advice);
@@ -312,6 +316,32 @@ mod tests {
         assert_eq!(level(Checksums::Trust, "mlx5_core"), Level::Warn);
         let trusted = super::checksums(Checksums::Trust, "eth1", None).found;
         assert!(trusted.contains("udp_unverified stays 0"), "a zero that says nothing: {trusted}");
+    }
+
+    #[test]
+    fn an_interface_brings_multicast_or_it_is_said_what_to_do() {
+        let lo = probe::interface("lo").unwrap();
+        let lo = Interface { up: true, carrier: true, ..lo };
+        assert!(lo.multicast, "its own, without the flag");
+        assert_eq!(link("lo", &lo).level, Level::Ok);
+        for (about, found, advice) in [
+            (Interface { up: false, ..lo.clone() }, "down", "ip link set dev lo up"),
+            (Interface { carrier: false, ..lo.clone() }, "no carrier", "look at the cable"),
+            (
+                Interface { multicast: false, ..lo },
+                "no multicast",
+                "ip link set dev lo multicast on",
+            ),
+        ] {
+            let finding = link("lo", &about);
+            assert_eq!(finding.level, Level::Fail);
+            assert!(
+                finding.found.ends_with(found) && finding.advice.starts_with(advice),
+                "{finding:?}"
+            );
+        }
+        let gone = super::super::trouble("nosuch0").unwrap();
+        assert!(gone.contains("nosuch0") && gone.contains("present are: "), "{gone}");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use candor_core::{Mono, Nanos, Reason};
 use candor_maps::calendar::Wall;
-use candor_maps::file::Loaded;
+use candor_maps::file::{Loaded, Places};
 use candor_shm::{Region, clock};
 use rustix::process::Signal;
 
@@ -542,7 +542,7 @@ pub(super) fn put(
         from: "a drill",
         now,
     };
-    let loaded = || Loaded { map: map.clone(), warnings: Vec::new() };
+    let loaded = || Loaded { map: map.clone(), warnings: Vec::new(), places: Places::default() };
     let mut outcome = store::load(store, loaded(), &request)?;
     if let store::Outcome::Refused(Why::Difference { digest, .. }) = &outcome {
         let because = "it is a drill";

@@ -4,18 +4,18 @@
 //! its own date where that is another: a file of yesterday's with today's date differs little from
 //! yesterday's map, and much from the right one that is in force already.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 
 use candor_core::{Symbol, TradingDate, Venue};
+use candor_maps::Map;
 use candor_maps::calendar::Wall;
 use candor_maps::check::{self, Wanted, Warning};
 use candor_maps::diff::Difference;
 use candor_maps::file::{Loaded, Places};
-use candor_maps::{Endpoint, Map};
 use candor_settings::Problems;
 
+use super::interfaces::missing;
 use super::record::{Acceptance, Acknowledged, Compared, Pointer};
 use super::{Error, Store, numbers};
 use crate::clock;
@@ -79,11 +79,13 @@ pub struct InForce {
 pub enum Why {
     /// What it says, or what the venue's files say.
     Content(Problems),
-    /// It names interfaces that this host doesn't have, each with the lines that do.
-    Interfaces(BTreeMap<String, String>),
+    /// It names interfaces that this host doesn't have.
+    Interfaces(Problems),
     /// More symbols moved or went than the bound allows, or nobody can know, or something changed that needs a
     /// name whatever moves; and nobody answers for it.
     Difference {
+        /// Where the refused map came from.
+        from: String,
         /// The refused map's digest.
         digest: String,
         /// Every comparison that forbids it.
@@ -116,14 +118,15 @@ pub struct Judged {
 /// # Errors
 /// [`Error`] where the store can't be read or written: nothing has come in force then.
 pub fn load(store: &Store, loaded: Loaded, request: &Request<'_>) -> Result<Outcome, Error> {
-    let Loaded { map, warnings } = loaded;
+    let Loaded { map, warnings, places } = loaded;
     let wanted = Wanted { venue: request.venue, date: Some(request.date) };
     if let Err(problems) = checked(&map, Path::new(request.from), &wanted) {
         return Ok(Outcome::Refused(Why::Content(problems)));
     }
-    let missing = request.interfaces.map_or_else(BTreeMap::new, |here| missing(&map, here));
+    let missing = request.interfaces.map_or_else(Vec::new, |here| missing(&map, &places, here));
     if !missing.is_empty() {
-        return Ok(Outcome::Refused(Why::Interfaces(missing)));
+        let problems = Problems::new("map", &places.file, missing);
+        return Ok(Outcome::Refused(Why::Interfaces(problems)));
     }
     let digest = store.add(&map)?.digest;
     // BOUND: each round but the last another process has put a map in force.
@@ -143,7 +146,11 @@ pub fn load(store: &Store, loaded: Loaded, request: &Request<'_>) -> Result<Outc
         }
         if judged.iter().any(|one| !one.compared.passes()) {
             let judged = judged.into_iter().filter(|one| !one.compared.passes()).collect();
-            return Ok(Outcome::Refused(Why::Difference { digest, judged }));
+            return Ok(Outcome::Refused(Why::Difference {
+                from: request.from.to_owned(),
+                digest,
+                judged,
+            }));
         }
         let alone = judged.is_empty().then(|| alone(&map));
         let (compared, mut differs): (_, Vec<String>) =
@@ -304,30 +311,6 @@ pub fn checked(map: &Map, from: &Path, wanted: &Wanted) -> Result<Vec<Warning>, 
     Err(Problems::new("map", from, refusals.collect()))
 }
 
-/// The interfaces that lines of a map name and that are not `here`, each with those lines in words.
-#[must_use]
-pub fn missing(map: &Map, here: &[String]) -> BTreeMap<String, String> {
-    let mut missing: BTreeMap<String, String> = BTreeMap::new();
-    let mut look = |what: String, at: &Endpoint| {
-        let Some(name) = at.interface.as_ref().filter(|name| !here.contains(name)) else { return };
-        let lines = missing.entry(name.clone()).or_default();
-        if !lines.is_empty() {
-            lines.push_str(", ");
-        }
-        lines.push_str(&what);
-    };
-    for partition in &map.partitions {
-        let name = partition.name;
-        for (line, at) in partition.lines() {
-            look(format!("line {line} of partition {name}"), at);
-        }
-        for (line, at) in partition.services.snapshot_lines() {
-            look(format!("snapshot line {line} of partition {name}"), at);
-        }
-    }
-    missing
-}
-
 impl Why {
     /// What a command exits with that refuses for this.
     #[must_use]
@@ -342,9 +325,9 @@ impl Why {
 
 /// What to do about a map that is refused for its difference.
 #[must_use]
-pub fn advice(digest: &str) -> String {
+pub fn advice(from: &str, digest: &str) -> String {
     format!(
-        "the map is refused; what was in force stays. Where the venue says that it is right: candor map \
+        "{from}: the map is refused; what was in force stays. Where the venue says that it is right: candor map \
          accept {digest} --name NAME --because TEXT, then candor map load {digest}"
     )
 }
@@ -359,14 +342,8 @@ impl fmt::Display for Why {
     /// What is wrong and what to do, without a break behind the last line.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Why::Content(problems) => problems.fmt(f),
-            Why::Interfaces(missing) => {
-                for (name, lines) in missing {
-                    writeln!(f, "there is no interface {name} on this host, which {lines} has")?;
-                }
-                write!(f, "the map is refused: take those names out of it, or load it where they are")
-            }
-            Why::Difference { digest, judged } => {
+            Why::Content(problems) | Why::Interfaces(problems) => problems.fmt(f),
+            Why::Difference { from, digest, judged } => {
                 for Judged { compared, words } in judged {
                     if compared.grave {
                         writeln!(f, "{words}")?;
@@ -376,7 +353,7 @@ impl fmt::Display for Why {
                     let word = if compared.known { "beyond" } else { "not known to be within" };
                     writeln!(f, "{words}\n{word} the bound of {bound} %")?;
                 }
-                f.write_str(&advice(digest))
+                f.write_str(&advice(from, digest))
             }
             Why::First { digest, venue, date } => write!(
                 f,

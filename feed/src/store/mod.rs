@@ -20,6 +20,7 @@ mod decide;
 mod disk;
 mod error;
 mod fetch;
+mod interfaces;
 mod record;
 mod take;
 
@@ -40,10 +41,10 @@ use serde::de::DeserializeOwned;
 
 pub use decide::{
     Accept, Accepted, InForce, Judged, Outcome, Request, Why, accept, advice, checked, load,
-    missing,
 };
 pub use error::Error;
 pub use fetch::{Fetch, Fetched, Order, Origin, PLACEHOLDERS, fetch, fetch_configured};
+pub use interfaces::{judged, missing};
 pub use record::{Acceptance, Acknowledged, Compared, Pointer};
 pub use take::{Format, Given, Recipe, Taken, given, take};
 

@@ -7,7 +7,7 @@ use candor_core::symbol::Text;
 use candor_core::{TradingDate, Venue};
 use candor_maps::Map;
 use candor_maps::check::{Wanted, Warning};
-use candor_maps::file::{self, Loaded};
+use candor_maps::file::{self, Loaded, Places};
 use candor_maps::import::cme::{Snapshots, Take};
 use candor_maps::import::{Imported, Part, cboe, cme, nyse, opra};
 use candor_settings::{Problem, Problems, read_text};
@@ -175,7 +175,7 @@ pub fn take(
         partition.silence = silence.get(&partition.name).copied().flatten();
     }
     let warnings: Vec<Warning> = checked(&map, &first.path, &wanted)?;
-    Ok(Taken { loaded: Loaded { map, warnings }, notes })
+    Ok(Taken { loaded: Loaded { map, warnings, places: Places::unknown(&first.path) }, notes })
 }
 
 fn import(

@@ -286,7 +286,7 @@ fn more_than_the_bound_is_loaded_only_when_somebody_answers_for_it() {
     let fine = in_force(load(&store, map(MONDAY, 196, 1), &request(MONDAY)).unwrap());
     assert_eq!((fine.pointer.compared[0].moved, fine.pointer.compared[0].beyond), (4, false));
     let tuesday = TradingDate(20_261_124);
-    let Why::Difference { digest, judged } =
+    let Why::Difference { digest, judged, .. } =
         refused(load(&store, map(tuesday, 100, 1), &request(tuesday)).unwrap())
     else {
         panic!()
@@ -384,7 +384,7 @@ fn a_wider_silence_needs_a_name_though_nothing_moves() {
     in_force(load(&store, silent(FRIDAY, 3_000), &request(FRIDAY)).unwrap());
     let wider = silent(MONDAY, 30_000);
     let why = refused(load(&store, wider.clone(), &request(MONDAY)).unwrap());
-    let Why::Difference { digest, judged } = &why else { panic!("{why:?}") };
+    let Why::Difference { digest, judged, .. } = &why else { panic!("{why:?}") };
     assert!(judged[0].compared.grave && judged[0].compared.moved == 0);
     assert!(why.to_string().contains("needs a name whatever moves: partition 1"), "{why}");
     assert_eq!(store.in_force(venue(), MONDAY).unwrap(), None);
@@ -429,7 +429,7 @@ fn a_map_for_interfaces_of_another_host_is_refused() {
     let words = why.to_string();
     assert!(
         words.starts_with(
-            "there is no interface eth7 on this host, which line A of partition 2 has"
+            "t.toml:11: there is no interface eth7 on this host, which line A of partition 2 has: take"
         ),
         "{words}"
     );

@@ -44,7 +44,8 @@ impl Endpoints {
         if let Some((source, other)) = others.iter().find(|other| other.0 == source) {
             let from = source.map_or(String::new(), |source| format!(" from {source}"));
             return Err(format!(
-                "{at}{from} is {other} already; a packet has one partition and line"
+                "{at}{from} is {other} already; a packet has one partition and line: give one of the two \
+                 another group or port"
             ));
         }
         if let Some((_, other)) = others.iter().find(|other| other.0.is_none() != source.is_none())
@@ -55,7 +56,8 @@ impl Endpoints {
         }
         if let Some(most) = self.most.filter(|most| others.len() >= *most) {
             return Err(format!(
-                "{at} is {most} lines already, told apart by their senders; no more fit"
+                "{at} is {most} lines already, told apart by their senders; no more fit: give this one \
+                 another group or port"
             ));
         }
         others.push((source, line));

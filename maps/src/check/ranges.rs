@@ -31,7 +31,9 @@ pub(super) fn check(check: &mut Check<'_>) {
                 check.refuse(line, message);
             }
             if let Some(before) = before.filter(|before| Span::of(before).from() > span.from()) {
-                let message = format!("{range} comes behind {before}; ranges are ascending");
+                let message = format!(
+                    "{range} comes behind {before}; ranges are ascending: put it before that"
+                );
                 check.refuse(line, message);
             }
             before = Some(range);
@@ -156,7 +158,8 @@ fn is_taken_out(narrow: &Entry<'_>, wide: &Entry<'_>) -> bool {
 fn overlap(check: &mut Check<'_>, one: &Entry<'_>, next: &Entry<'_>) {
     let name = |entry: &Entry<'_>| check.map.partitions[entry.partition].name;
     let message = format!(
-        "{} of partition {} overlaps {} of partition {}; a symbol has one partition",
+        "{} of partition {} overlaps {} of partition {}; a symbol has one partition: end one \
+         before the other begins",
         next.range,
         name(next),
         one.range,
@@ -180,7 +183,7 @@ fn hole(check: &mut Check<'_>, before: &Entry<'_>, next: &Entry<'_>) {
     };
     let message = format!(
         "nothing carries what lies between {last} of partition {} and {} of partition {}; behind {last} \
-         begins {behind}",
+         begins {behind}: begin the next there, or get the map again",
         name(before),
         next.range.first,
         name(next)

@@ -131,7 +131,7 @@ pub fn shared<'a>(
                 index,
                 format!(
                     "partition {name} of venue {venue} lists {shown}, as does its partition {other}; a \
-                     symbol has one partition"
+                     symbol has one partition: take it out of one"
                 ),
             ));
         }

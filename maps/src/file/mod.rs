@@ -40,6 +40,7 @@ mod write;
 
 use std::path::{Path, PathBuf};
 
+use candor_core::Line;
 use candor_core::limits::LINES;
 
 pub use endpoints::{Lines, is_host, lines, services};
@@ -82,6 +83,18 @@ pub(crate) struct Place {
 }
 
 impl Places {
+    /// The line that an endpoint of a partition stands in, 0 where that is unknown: one of its lines, or of
+    /// its snapshots' lines.
+    #[must_use]
+    pub fn endpoint(&self, partition: usize, line: Line, snapshot: bool) -> usize {
+        let Some(place) = self.partitions.get(partition) else { return 0 };
+        let lines = if snapshot { &place.snapshot_lines } else { &place.lines };
+        match lines[line.index()] {
+            0 => place.line,
+            own => own,
+        }
+    }
+
     /// For a map that was read from no file of its own: problems name `origin` and no line.
     #[must_use]
     pub fn unknown(origin: &Path) -> Places {

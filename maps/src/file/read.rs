@@ -34,6 +34,8 @@ pub struct Loaded {
     pub map: Map,
     /// What looks wrong and may be right, in order of lines.
     pub warnings: Vec<Warning>,
+    /// Where its parts stand, for whoever finds more to say of them.
+    pub places: Places,
 }
 
 /// Reads a map's text as [`read`] does, and checks it against what is wanted and against itself.
@@ -55,7 +57,7 @@ pub fn load(
         };
         cx.problems.extend(findings.refusals.into_iter().map(|refusal| refusal.0));
         if cx.problems.is_empty() {
-            return Ok(Loaded { map, warnings: findings.warnings });
+            return Ok(Loaded { map, warnings: findings.warnings, places });
         }
     }
     Err(Problems::new(WHAT, path, cx.problems))
@@ -76,7 +78,13 @@ fn parse<'a>(path: &'a Path, text: &str, files: &mut Files<'_>) -> Reading<'a> {
     // What follows a mistake in the syntax is mostly its consequence: the first is enough.
     if let Some(error) = errors.first() {
         let line = error.span().map_or(0, |span| cx.line(span.start));
-        cx.problem(line, format!("is not TOML: {}", error.message().replace('\n', ", ")));
+        cx.problem(
+            line,
+            format!(
+                "is not TOML: {}; put that line right, or get the map again: it may be cut",
+                error.message().replace('\n', ", ")
+            ),
+        );
         return reading;
     }
     let mut root = Table::new("the map", 0, root.get_ref());
@@ -84,7 +92,10 @@ fn parse<'a>(path: &'a Path, text: &str, files: &mut Files<'_>) -> Reading<'a> {
         Some(At { value: FORMAT, .. }) => {}
         Some(At { value, line }) => {
             // Whatever else it says may mean something else there.
-            cx.problem(line, format!("is of format {value}; this candor reads format {FORMAT}"));
+            cx.problem(line, format!(
+                    "is of format {value}; this candor reads format {FORMAT}: get the map in that one, or a \
+                     candor of its version"
+                ));
             return reading;
         }
         None if root.line_of(cx, "format").is_none() => {

@@ -18,7 +18,7 @@ fn read_again(map: &Map) -> Map {
     let csv = Path::new("maps").join(SYMBOLS_FILE);
     read(Path::new("maps/map.toml"), &written.toml, &mut |path| match &written.symbols_csv {
         Some(text) if *path == csv => Ok(text.clone()),
-        _ => Err("there is no such file".to_owned()),
+        _ => Err("there is no such file; name one that exists".to_owned()),
     })
     .unwrap_or_else(|problems| panic!("{problems}\n{}", written.toml))
 }

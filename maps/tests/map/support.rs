@@ -21,7 +21,9 @@ pub(crate) fn load_with(
     folder: &Folder<'_>,
 ) -> Result<Loaded, Problems> {
     file::load(Path::new(FILE), text, wanted, &mut |path| {
-        let text = folder.get(path).ok_or_else(|| "there is no such file".to_owned())?;
+        let text = folder
+            .get(path)
+            .ok_or_else(|| "there is no such file; name one that exists".to_owned())?;
         Ok((*text).to_owned())
     })
 }

@@ -3,19 +3,20 @@
 use std::path::PathBuf;
 
 use candor_core::{TradingDate, Venue};
-use candor_maps::check::Wanted;
+use candor_maps::check::{Wanted, Warning};
+use candor_maps::file::Loaded;
 use clap::Args;
 
 use super::super::OutputArg;
-use super::super::output::{Answer, Row, Value};
+use super::super::output::Answer;
 use super::super::region::Source;
 use super::outcome::{WARNINGS, rows};
 use super::stored::{Reference, StoreArg, date, venue};
 use super::wire::Found;
-use crate::config;
 use crate::exit::{Exit, Failure};
 use crate::interface;
-use crate::store::missing;
+use crate::store::{judged, missing};
+use crate::{config, doctor};
 
 /// Checks a map: refused whole with every problem, or accepted with what looks wrong.
 #[derive(Debug, Args)]
@@ -29,7 +30,8 @@ pub(in crate::cli) struct Check {
     /// The trading date that it must be for: 2026-11-23.
     #[arg(long, value_parser = date)]
     date: Option<TradingDate>,
-    /// Warn of interfaces that this host doesn't have: where they are named, the map can't be loaded here.
+    /// Warn of interfaces that lines name and this host doesn't have, so that the map can't be loaded here,
+    /// and of those that are down, have no carrier, or no multicast.
     #[arg(long)]
     host: bool,
     /// Compare it with the symbols that the partitions of the running handler have named on the wire in the session
@@ -54,15 +56,16 @@ impl Check {
         let loaded = self.map.load(place.as_ref(), &wanted)?;
         let mut warnings = rows(&loaded.warnings);
         if self.host {
-            for (name, lines) in missing(&loaded.map, &interface::list()) {
-                let words = format!("there is no interface {name} on this host, which {lines} has");
-                warnings.push(
-                    Row::new()
-                        .with("file", Value::text(self.map.origin()))
-                        .with("line", Value::Number(0))
-                        .with("warning", Value::text(words)),
-                );
-            }
+            let Loaded { map, places, .. } = &loaded;
+            // What is not here is refused by `map load`; what is down may be up by then.
+            let here = interface::list();
+            let mut found = missing(map, places, &here);
+            found.extend(judged(map, places, &|name| {
+                let is_here = here.iter().any(|one| one == name);
+                is_here.then(|| doctor::trouble(name)).flatten()
+            }));
+            found.sort_by_key(|one| one.line);
+            warnings.extend(rows(&found.into_iter().map(Warning).collect::<Vec<_>>()));
         }
         let exit = if warnings.is_empty() { Exit::Ok } else { Exit::Degraded };
         let answer = Answer::new()

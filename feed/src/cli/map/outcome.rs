@@ -35,10 +35,11 @@ pub(super) fn print(outcome: Outcome, output: Output) -> Result<Exit, Failure> {
                 .print(output)?;
             Ok(Exit::Ok)
         }
-        Outcome::Refused(Why::Difference { digest, judged }) => {
-            let refused = Row::new().with("digest", Value::text(&digest));
+        Outcome::Refused(Why::Difference { from, digest, judged }) => {
+            let refused =
+                Row::new().with("digest", Value::text(&digest)).with("from", Value::text(&from));
             Answer::new().one("refused", refused).judged(&judged).print(output)?;
-            Err(Failure::new(Exit::NoGo, advice(&digest)))
+            Err(Failure::new(Exit::NoGo, advice(&from, &digest)))
         }
         Outcome::Refused(why) => Err(why.into()),
         Outcome::Missing(why) => Err(Failure::new(Exit::NoGo, why)),
