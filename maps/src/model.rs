@@ -15,6 +15,9 @@ pub struct Map {
     pub date: TradingDate,
     /// What the venue's packets are.
     pub protocol: Protocol,
+    /// That its ranges need not reach from the first possible symbol to the last is meant: what lies before
+    /// and behind them nobody carries. Of one that does not say so a hole there is the mark of a cut table.
+    pub partial: bool,
     /// Its partitions, in the venue's order.
     pub partitions: Vec<Partition>,
 }

@@ -293,6 +293,7 @@ impl VenueShape {
             venue: self.venue,
             date,
             protocol: protocol(self.feed),
+            partial: false,
             partitions: partitions.collect(),
         }
     }

@@ -4,6 +4,9 @@ use super::{Check, takes_out};
 use crate::model::{Protocol, Range, Symbols};
 use crate::place::{BYTES, LAST_EXPIRY, Position, Span, is_filled, position, stem};
 
+/// The last symbol that a venue with ranges can have.
+const LAST: &str = "ZZZZZ";
+
 /// One range of the map.
 #[derive(Clone, Copy)]
 struct Entry<'a> {
@@ -95,8 +98,11 @@ fn chain(check: &mut Check<'_>, mut entries: Vec<Entry<'_>>) {
     entries.sort_by_key(|one| one.span.widest_first());
     let Some((first, rest)) = entries.split_first() else { return };
     if check.whole && first.span.from() > position("A", None) {
-        let message = format!("nothing carries what comes before {}", first.range.first);
-        check.warn(first.line, message);
+        outside(
+            check,
+            first.line,
+            format!("nothing carries what comes before {}", first.range.first),
+        );
     }
     let mut current = *first;
     let mut taken: Option<Entry<'_>> = None;
@@ -119,9 +125,22 @@ fn chain(check: &mut Check<'_>, mut entries: Vec<Entry<'_>>) {
             taken = Some(*next);
         }
     }
-    if check.whole && current.span.to() <= position("Z", None) {
-        let message = format!("nothing carries what comes behind {}", current.range.last);
-        check.warn(current.line, message);
+    if check.whole && current.span.to() <= position(LAST, Some(LAST_EXPIRY)) {
+        outside(
+            check,
+            current.line,
+            format!("nothing carries what comes behind {}", current.range.last),
+        );
+    }
+}
+
+/// A hole at an end of the ranges is what a table has that was cut, unless the map says that it is meant.
+fn outside(check: &mut Check<'_>, line: usize, message: String) {
+    if check.map.partial {
+        check.warn(line, message);
+    } else {
+        let to_do = "get the map again, it may be cut; where that is meant, say `partial = true`";
+        check.refuse(line, format!("{message}; {to_do}"));
     }
 }
 

@@ -22,6 +22,9 @@
 //! none of them, or `products = ["ES", "NQ"]`, of which the wire tells the symbols. Where all is listed in one file, the map itself names it: `symbols_file`, with the header
 //! `symbol,partition`. A file that a map names is looked for in the map's own folder.
 //!
+//! Ranges reach from the first possible symbol to the last: a table that was cut does not, and is refused. Where
+//! it is meant that nobody carries what lies before or behind them the map says `partial = true`.
+//!
 //! A range's end may have an expiry code behind a `/`. A symbol whose own text ends like that has one more
 //! `/` behind it: `BRK/A/`.
 //!

@@ -107,10 +107,11 @@ fn parse<'a>(path: &'a Path, text: &str, files: &mut Files<'_>) -> Reading<'a> {
     let header = header(cx, &mut root, &mut reading.places);
     let partitions = partitions(&mut reading, &mut root, header.protocol, files);
     root.finish(&mut reading.cx);
-    let Header { venue: Some(venue), date: Some(date), protocol: Some(protocol) } = header else {
+    let Header { venue: Some(venue), date: Some(date), protocol: Some(protocol), partial } = header
+    else {
         return reading;
     };
-    let map = Map { venue, date, protocol, partitions };
+    let map = Map { venue, date, protocol, partial, partitions };
     if reading.cx.problems.is_empty() {
         unchanged(&mut reading.cx, &map, claimed);
     }
@@ -137,6 +138,7 @@ struct Header {
     venue: Option<Venue>,
     date: Option<TradingDate>,
     protocol: Option<Protocol>,
+    partial: bool,
 }
 
 fn header(cx: &mut Context<'_>, root: &mut Table<'_>, places: &mut Places) -> Header {
@@ -150,12 +152,14 @@ fn header(cx: &mut Context<'_>, root: &mut Table<'_>, places: &mut Places) -> He
     if protocol.is_none() && root.line_of(cx, "protocol").is_none() {
         root.missing(cx, "protocol", &format!("protocol = \"{}\"", protocols[0].0));
     }
+    let partial = root.boolean(cx, "partial");
     places.venue = venue.map_or(0, |at| at.line);
     places.date = date.map_or(0, |at| at.line);
     Header {
         venue: venue.map(|at| at.value),
         date: date.map(|at| at.value),
         protocol: protocol.map(|at| at.value),
+        partial: partial.is_some_and(|at| at.value),
     }
 }
 

@@ -84,6 +84,9 @@ fn body(map: &Map) -> (String, Option<String>) {
     let _ = writeln!(out, "venue = {}", quoted(map.venue.as_str()));
     let _ = writeln!(out, "date = \"{}\"", map.date);
     let _ = writeln!(out, "protocol = {}", quoted(map.protocol.name()));
+    if map.partial {
+        out.push_str("partial = true\n");
+    }
     if apart {
         let _ = writeln!(out, "symbols_file = {}", quoted(SYMBOLS_FILE));
     }

@@ -112,6 +112,7 @@ mod tests {
             venue: venue("XNAS"),
             date: DATE,
             protocol: Protocol::NasdaqItch50,
+            partial: false,
             partitions: partitions.into_iter().map(partition).collect(),
         }
     }

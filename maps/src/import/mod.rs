@@ -167,7 +167,9 @@ impl Imported {
             }
         }
         reading::done(&self.file, problems)?;
-        Ok(Map { venue: self.venue, date: self.date, protocol: self.protocol, partitions })
+        let Imported { venue, date, protocol, .. } = self;
+        // A venue's own table has everything: one that does not was cut.
+        Ok(Map { venue, date, protocol, partial: false, partitions })
     }
 
     fn differences(&self, other: &Imported) -> Vec<Problem> {

@@ -190,6 +190,12 @@ const RANGE_CASES: &[(&str, &str, &str)] = &[
     ("a hole behind the filling", "\"N\"", "\"NA\""),
     ("nothing before the first", "\"A\", \"AIUZZ\"", "\"AB\", \"AIUZZ\""),
     ("nothing behind the last", "\"ZZZZZ\"", "\"XZZZZ\""),
+    ("nothing behind the last but a few", "\"ZZZZZ\"", "\"ZB\""),
+    (
+        "nothing before the first, as is meant",
+        "\n[[partition]]\nname = \"1\"\nlines.A = { group = \"239.1.1.1\", port = 26401 }\nranges = [[\"A\"",
+        "partial = true\n[[partition]]\nname = \"1\"\nlines.A = { group = \"239.1.1.1\", port = 26401 }\nranges = [[\"AB\"",
+    ),
     ("an expiry code where there are none", "\"GOOG\"]", "\"BRK/A\"]"),
     ("nothing beside ranges", "ranges = [[\"A\", \"AIUZZ\"], [\"AIV\", \"GOOG\"]]\n", ""),
 ];

@@ -118,7 +118,7 @@ prop_compose! {
         parts in prop::collection::vec(
             (lines(), services(protocol), prop::option::of(1u64..=3_600_000)), names.len()
         ),
-        venue in Just(venue), date in Just(date), protocol in Just(protocol), names in Just(names),
+        venue in Just(venue), date in Just(date), protocol in Just(protocol), partial in any::<bool>(), names in Just(names),
     ) -> Map {
         let partitions = names.into_iter().rev().zip(parts).zip(carried).map(
             |((name, (lines, services, silence)), symbols)| Partition {
@@ -127,7 +127,7 @@ prop_compose! {
         );
         let date = TradingDate(date.0 * 10_000 + date.1 * 100 + date.2);
         Map { venue: Venue::from_wire(venue.as_str().as_bytes()).unwrap(), date, protocol,
-              partitions: partitions.collect() }
+              partial, partitions: partitions.collect() }
     }
 }
 

@@ -87,6 +87,7 @@ pub(crate) fn map(date: u32, protocol: Protocol, carried: Vec<Symbols>) -> Map {
         venue: Venue::from_wire(b"XTST").unwrap(),
         date: TradingDate(date),
         protocol,
+        partial: false,
         partitions: (1..)
             .zip(carried)
             .map(|(number, symbols)| partition(number, symbols))
