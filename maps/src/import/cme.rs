@@ -23,6 +23,7 @@ use std::path::Path;
 use candor_core::limits::LINES;
 use candor_core::{Line, TradingDate, Venue};
 use candor_settings::Problems;
+use jiff::civil::Date;
 
 use self::xml::{Channel, Connection};
 use super::reading::{Reading, shown, some_of};
@@ -34,7 +35,8 @@ use crate::model::{Endpoint, Protocol, Symbols};
 pub struct Take<'a> {
     /// The venue's name in the map: the file has none.
     pub venue: Venue,
-    /// The trading date of the map; `None` takes the day of `updated`, and a note says so. A file is
+    /// The trading date of the map; `None` takes the day of `updated`. A note says that day; one behind the
+    /// date is refused. A file is
     /// published before the week it is for, so its own day is often none of its trading dates.
     pub date: Option<TradingDate>,
     /// The environment the file must be of (`Production`, `PROD`), in any case of letters: the
@@ -101,6 +103,10 @@ pub fn config(path: &Path, text: &str, take: Take<'_>) -> Result<Imported, Probl
     })
 }
 
+/// How many days before its map's date a file may have been updated until that is worth a word: the venue
+/// publishes one each week.
+const AGE_MAX: i32 = 14;
+
 /// What a map has no place for.
 #[derive(Default)]
 struct Notes {
@@ -165,11 +171,39 @@ fn date(
         reading.wrong(file.line, message);
         return TradingDate::default();
     };
-    take.date.unwrap_or_else(|| {
+    let Some(date) = take.date else {
         notes.dated =
             Some(format!("the date is that of the file's update, {}", shown(&file.updated)));
-        updated
-    })
+        return updated;
+    };
+    // Nothing else in the file says which week it is for.
+    match days_between(updated, date) {
+        Some(..0) => {
+            let message = format!(
+                "was updated {}, which is behind {date}: take the file that was published for that date",
+                shown(&file.updated)
+            );
+            reading.wrong(file.line, message);
+        }
+        Some(age) if age > AGE_MAX => {
+            notes.dated = Some(format!(
+                "the file was updated {}, {age} days before {date}: is it the one in use? get the venue's \
+                 latest",
+                shown(&file.updated)
+            ));
+        }
+        _ => notes.dated = Some(format!("the file was updated {}", shown(&file.updated))),
+    }
+    date
+}
+
+/// How many days lie between; below 0 where the second is the earlier one.
+fn days_between(first: TradingDate, second: TradingDate) -> Option<i32> {
+    let civil = |TradingDate(date): TradingDate| {
+        let part = |number: u32| i8::try_from(number % 100).ok();
+        Date::new(i16::try_from(date / 10_000).ok()?, part(date / 100)?, part(date)?).ok()
+    };
+    civil(first)?.until(civil(second)?).ok().map(|span| span.get_days())
 }
 
 /// The day in `2018/09/04-04:14:02`.
@@ -417,6 +451,7 @@ mod tests {
         assert_eq!(
             imported.notes,
             [
+                "the file was updated \"2026/07/25-04:14:02\"",
                 "left out, for they have neither incremental lines nor products: channels 312",
                 "connections of feed type \"N\", for which a map has no place: 1",
                 "connections of feed type \"SMBO\", for which a map has no place: 1",
@@ -459,6 +494,28 @@ mod tests {
         {
             assert_eq!(day(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn a_file_that_is_old_is_said_and_one_of_later_is_refused() {
+        let of = |date| {
+            let take = Take { date: Some(TradingDate(date)), ..take() };
+            config(Path::new("config.xml"), CONFIG, take)
+        };
+        for date in [20_260_725, 20_260_727, 20_260_808] {
+            let notes = of(date).unwrap().notes;
+            assert_eq!(notes[0], "the file was updated \"2026/07/25-04:14:02\"", "{date}");
+        }
+        for (date, says) in [
+            (20_260_809, "15 days before 2026-08-09: is it the one in use?"),
+            (20_340_725, "2922 days before 2034-07-25"),
+        ] {
+            let notes = of(date).unwrap().notes;
+            assert!(notes[0].contains(says), "{notes:?}");
+        }
+        let refused = of(20_260_724).unwrap_err().to_string();
+        assert!(refused.contains("config.xml:2: was updated"), "{refused}");
+        assert!(refused.contains("behind 2026-07-24: take the file"), "{refused}");
     }
 
     #[test]
