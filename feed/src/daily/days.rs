@@ -78,12 +78,12 @@ impl Days {
         }
     }
 
-    /// The last date that anything is known of, and how many days are left to it where that is soon, by the
-    /// calendar: below 0 they are over. `None` where there is time, or no end.
+    /// The last date that anything is known of, and how many days are left to it where that is soon, sixty or
+    /// less, by the calendar: below 0 they are over. `None` where there is time, or no end.
     #[must_use]
     pub fn ending(&self, now: Wall) -> Option<(TradingDate, i32)> {
         const SOON: i32 = 60;
-        self.known(now).filter(|(_, left)| *left < SOON)
+        self.known(now).filter(|(_, left)| *left <= SOON)
     }
 
     /// The last date that anything is known of, by the calendar, and how many days are left to it; `None` where

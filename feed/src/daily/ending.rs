@@ -76,7 +76,7 @@ mod tests {
         let mapped = config("", "");
         let own = Config { mapped: Vec::new(), ..mapped.clone() };
         for (wall, with_maps, without, part) in [
-            (noon - 60 * DAY, Left::Enough, Left::Enough, format!("up to {last} are known")),
+            (noon - 61 * DAY, Left::Enough, Left::Enough, format!("up to {last} are known")),
             (noon - 59 * DAY, Left::Little, Left::Little, format!("{last}, in 59 days")),
             (noon, Left::Little, Left::Little, "in 0 days".to_owned()),
             (noon + DAY, Left::Nothing, Left::Little, format!("any date after {last}")),

@@ -313,10 +313,10 @@ fn a_calendar_that_ends_in_sixty_days_is_an_alert_every_morning_until_it_is_rene
     let last = Calendar::of("XNAS").unwrap().ends();
     let noon_of = |date| crate::clock::at(date, "America/New_York", 12 * 60).unwrap();
     let noon = |days: u64| noon_of(last) - days * 24 * HOUR;
-    let mut day = Day::at(noon(60));
+    let mut day = Day::at(noon(61));
     day.look(1);
     assert_eq!(day.said(), [], "there is time");
-    let mut day = Day::at(noon(59));
+    let mut day = Day::at(noon(60));
     day.look(1);
     day.look(1);
     assert_eq!(day.said(), [(Code::CalendarEnds, false)], "once");
