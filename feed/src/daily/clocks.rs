@@ -44,12 +44,14 @@ struct Maps {
     timer: Timer,
     mono: u64,
     fetched: Vec<(TradingDate, Wall)>,
+    /// The maps that ended, and when.
+    ended: Vec<(TradingDate, Wall)>,
 }
 
 impl Maps {
     fn of(venue: &str, map: &str, now: Wall) -> Maps {
         let timer = Timer::new(days(venue, map, ""), Nanos::from_secs(30), now);
-        Maps { timer, mono: 1, fetched: Vec::new() }
+        Maps { timer, mono: 1, fetched: Vec::new(), ended: Vec::new() }
     }
 
     fn at(venue: &str, now: &str) -> Maps {
@@ -63,7 +65,8 @@ impl Maps {
         for _ in 0..4 {
             match self.timer.poll(now, Mono(self.mono)) {
                 Wish::Nothing => return None,
-                Wish::End(_) | Wish::Forget => {}
+                Wish::End(date) => self.ended.push((date, now)),
+                Wish::Forget => {}
                 Wish::Look { today, fetch: true, due } => {
                     assert!(due, "nothing is fetched before its time");
                     self.timer.fetched(today.date, true, Mono(self.mono));
@@ -374,6 +377,72 @@ fn daylight_saving_is_unknown_in_tokyo() {
     ] {
         fires("XTKS", SEVEN, before, after);
     }
+}
+
+/// A map that is held hours before ends at exactly this instant, polled each minute or at that instant alone, and
+/// ends once.
+fn ends(venue: &str, dates: &[(u32, &str)]) {
+    for (date, at) in dates {
+        let (date, end) = (TradingDate(*date), utc(at));
+        let from = Wall(end.0 - 5 * HOUR);
+        let mut maps = Maps::of(venue, "", from);
+        assert_eq!(maps.poll(from), Some(date), "{venue}: held");
+        let mut once = maps.clone();
+        once.poll(Wall(end.0 - 1));
+        assert_eq!((once.timer.held(), &once.ended[..]), (Some(date), &[][..]), "{venue} {date}");
+        once.poll(end);
+        assert_eq!(once.ended, [(date, end)], "{venue}");
+        maps.run(from, Wall(end.0 + 2 * HOUR), MINUTE);
+        assert_eq!(maps.ended, [(date, end)], "{venue}: at the minute, and once");
+    }
+}
+
+#[test]
+fn a_half_day_ends_as_much_earlier_as_it_closes() {
+    // 13:00 for 16:00 in New York, 12:30 for 16:30 in London, 14:00 for 17:30 in Frankfurt.
+    ends("XNYS", &[(20_261_127, "2026-11-27T22:30:00Z"), (20_261_125, "2026-11-26T01:30:00Z")]);
+    ends("XLON", &[(20_261_224, "2026-12-24T14:00:00Z"), (20_261_223, "2026-12-23T18:00:00Z")]);
+    ends("XETR", &[(20_261_230, "2026-12-30T18:00:00Z"), (20_261_229, "2026-12-29T21:30:00Z")]);
+}
+
+#[test]
+fn daylight_saving_moves_the_end_as_well() {
+    let new_york = [
+        (20_260_306, "2026-03-07T01:30:00Z"),
+        (20_260_309, "2026-03-10T00:30:00Z"),
+        (20_261_030, "2026-10-31T00:30:00Z"),
+        (20_261_102, "2026-11-03T01:30:00Z"),
+    ];
+    ["XNYS", "XNAS", "IEXG"].into_iter().for_each(|venue| ends(venue, &new_york));
+    let chicago = [
+        (20_260_306, "2026-03-06T22:15:00Z"),
+        (20_260_309, "2026-03-09T21:15:00Z"),
+        (20_261_030, "2026-10-30T21:15:00Z"),
+        (20_261_102, "2026-11-02T22:15:00Z"),
+    ];
+    ends("XCME", &chicago);
+    let london = [
+        (20_260_327, "2026-03-27T18:00:00Z"),
+        (20_260_330, "2026-03-30T17:00:00Z"),
+        (20_261_023, "2026-10-23T17:00:00Z"),
+        (20_261_026, "2026-10-26T18:00:00Z"),
+    ];
+    ends("XLON", &london);
+    let frankfurt = [
+        (20_260_327, "2026-03-27T21:30:00Z"),
+        (20_260_330, "2026-03-30T20:30:00Z"),
+        (20_261_023, "2026-10-23T20:30:00Z"),
+        (20_261_026, "2026-10-26T21:30:00Z"),
+    ];
+    ends("XETR", &frankfurt);
+    // Tokyo's clocks don't change: over New York's two changes it is 08:00 in UTC.
+    let tokyo = [
+        (20_260_306, "2026-03-06T08:00:00Z"),
+        (20_260_309, "2026-03-09T08:00:00Z"),
+        (20_261_030, "2026-10-30T08:00:00Z"),
+        (20_261_102, "2026-11-02T08:00:00Z"),
+    ];
+    ends("XTKS", &tokyo);
 }
 
 #[test]
