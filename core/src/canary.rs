@@ -116,6 +116,12 @@ canaries! {
     FrameLost,
     /// A reader counts itself in, in the region.
     ReaderWrites,
+    /// Of some numbers an equal copy is said to differ.
+    FalseDiffer,
+    /// A gap that outlives its grace is given up at once: nobody is asked for it.
+    GaveUpAtOnce,
+    /// Some symbols that the map does not list are never defined.
+    NeverDefined,
     /// What finds no room in a socket is tried again until it does.
     SendSpins,
 }

@@ -224,6 +224,9 @@ impl Content {
         };
         let index = match self.symbols.by_name(&symbol) {
             Some(index) => index,
+            None if candor_core::canary!(NeverDefined) && symbol.bytes()[1].is_multiple_of(4) => {
+                return None;
+            }
             None => self.add(symbol, message.time, sink)?,
         };
         let rebound = self.symbols.get(index).key != InstrumentKey::NONE;

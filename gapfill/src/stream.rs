@@ -260,6 +260,9 @@ impl Stream {
         sink: &mut Sink<'_, O>,
     ) {
         match self.known_print(seq) {
+            Some(_) if candor_core::canary!(FalseDiffer) && seq.0 % 1024 == 7 => {
+                self.differs(seq, line, 1, sink);
+            }
             Some((_, known)) if known == print || candor_core::canary!(RestartSwallowed) => {
                 sink.count(Counter::Duplicate, 1);
             }
@@ -383,7 +386,8 @@ impl Stream {
         }
         // BOUND: each turn marks or removes a gap.
         while let Some(gap) = self.gaps.due(sink.now, grace) {
-            if gap.start && self.gaps.missing_in(gap.of) > start_limit {
+            let over_limit = gap.start && self.gaps.missing_in(gap.of) > start_limit;
+            if over_limit || candor_core::canary!(GaveUpAtOnce) {
                 self.give_up(gap.range.end, sink);
             } else {
                 self.gaps.outlive(&gap);

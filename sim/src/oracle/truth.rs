@@ -83,6 +83,8 @@ pub struct Truth {
     offset: u64,
     /// Sessions of the runs.
     sessions: BTreeMap<u32, [u8; 10]>,
+    /// Runs, and numbers of them behind which a line carries another message than the others.
+    differing: Vec<(u32, u64)>,
     /// Symbols by the number that ITCH gives them.
     locates: Vec<u32>,
     /// Symbols by the bytes that DEEP names them by.
@@ -98,6 +100,9 @@ pub struct Truth {
 
 const NOBODY: u32 = u32::MAX;
 
+/// More messages than a venue has made and not sent yet.
+const UNSENT: u64 = 4_096;
+
 impl Truth {
     /// A partition of this venue that has said nothing yet.
     #[must_use]
@@ -108,6 +113,7 @@ impl Truth {
             next: 1,
             offset: 0,
             sessions: BTreeMap::new(),
+            differing: Vec::new(),
             locates: Vec::new(),
             fields: BTreeMap::new(),
             names: BTreeMap::new(),
@@ -396,6 +402,27 @@ impl Truth {
     #[must_use]
     pub fn session(&self, run: u32) -> Option<[u8; 10]> {
         self.sessions.get(&run).copied()
+    }
+
+    /// Whether numbers have begun again under the name that this run has.
+    #[must_use]
+    pub fn has_namesake(&self, run: u32) -> bool {
+        let name = self.sessions.get(&run);
+        let same = self.sessions.values().filter(|other| Some(*other) == name);
+        same.count() > 1
+    }
+
+    /// The venue's next message is to have other bytes on one line.
+    pub fn differ(&mut self) {
+        self.differing.push((self.run, self.next));
+    }
+
+    /// Whether lines may carry different messages under this number of a run. The next message of the venue may
+    /// lie behind some that it has not sent yet.
+    #[must_use]
+    pub fn may_differ(&self, run: u32, seq: u64) -> bool {
+        let near = |next: u64| seq.checked_sub(next).is_some_and(|behind| behind < UNSENT);
+        self.differing.iter().any(|(of, next)| *of == run && near(*next))
     }
 
     /// Where a symbol is among [`Truth::symbols`].

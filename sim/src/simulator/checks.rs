@@ -35,7 +35,7 @@ pub(super) struct Judge<'a> {
 
 /// Where a symbol is that two partitions publish.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Home {
+pub(super) enum Home {
     /// On the partition that has it by the map.
     Own,
     /// On another.
@@ -72,6 +72,7 @@ impl Judge<'_> {
         if let Some(joined) = watch.joined.take() {
             self.joined(index, &joined)?;
         }
+        self.believed(watch, index)?;
         if core::mem::take(&mut handler.seats[index].watch.said_status) {
             self.shown_session(handler, index, now)?;
         }
@@ -140,7 +141,7 @@ impl Judge<'_> {
     }
 
     /// Where a symbol of this partition is, if it is one that two partitions publish.
-    fn has_two_homes(&self, index: usize, name: &Symbol) -> Option<Home> {
+    pub(super) fn has_two_homes(&self, index: usize, name: &Symbol) -> Option<Home> {
         self.setup.tamper.iter().find_map(|tamper| {
             let Tamper::Foreign { partition, home } = *tamper else { return None };
             let first = self.truths[home].symbols().first();
@@ -249,6 +250,7 @@ impl Judge<'_> {
         if at_rest && here != there {
             return wrong(format!("I5: healed, and {here} is expected where {there} comes next"));
         }
+        self.all_found(handler, index, here)?;
         for (symbol, handle) in seat.handles.iter().enumerate() {
             let name = seat.watch.slots[symbol].symbol;
             let oracle = truth.find(&name);

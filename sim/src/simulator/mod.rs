@@ -25,6 +25,7 @@
 //! Nothing here reads a clock, starts a thread or looks at a hash's order. One seed decides
 //! everything; what one part draws never moves another.
 
+mod belief;
 #[cfg(canary)]
 pub mod canaries;
 pub mod checks;

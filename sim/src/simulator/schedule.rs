@@ -2,8 +2,10 @@
 //! invariants. A plan and nothing else decides a run.
 
 use core::fmt;
+use core::ops::RangeInclusive;
 
 use candor_core::alert::Code;
+use candor_core::counters::Counter;
 use candor_core::limits::LINES;
 use candor_core::{Line, Nanos};
 use candor_engine::alerts::Place;
@@ -471,6 +473,10 @@ pub struct Plan {
     pub preopens: Vec<Preopen>,
     /// The alerts that begin in the first act, in their order: these and no others. `None` where any may.
     pub alarms: Option<Vec<Alarm>>,
+    /// What the handler that runs last must have counted in the end, over all partitions.
+    pub counts: Vec<(Counter, RangeInclusive<u64>)>,
+    /// Whether every partition must be whole in the end, so that none is excused.
+    pub heals_all: bool,
 }
 
 impl Plan {
@@ -487,6 +493,8 @@ impl Plan {
             odd: Vec::new(),
             preopens: Vec::new(),
             alarms: None,
+            counts: Vec::new(),
+            heals_all: false,
         }
     }
 
@@ -543,6 +551,19 @@ impl Plan {
         };
         self.alarms = Some(alarms.iter().map(alarm).collect());
         self
+    }
+
+    /// In the end the handler is to have counted so much of this, over all partitions.
+    #[must_use]
+    pub fn counts(mut self, counter: Counter, count: RangeInclusive<u64>) -> Plan {
+        self.counts.push((counter, count));
+        self
+    }
+
+    /// Every partition is to be whole in the end.
+    #[must_use]
+    pub fn heals_all(self) -> Plan {
+        Plan { heals_all: true, ..self }
     }
 
     /// All partitions are expected Live for a while.

@@ -84,7 +84,7 @@ impl Sink for Tap<'_> {
         self.writer.loss(self.partition, loss);
         let kind = loss.kind as u64 | loss.line.map_or(9, |line| line.index() as u64) << 8;
         self.digest.words([7, kind, loss.range.first.0, loss.range.end.0, loss.missing_for.0]);
-        self.watch.loss(loss);
+        self.watch.loss(loss, self.setup);
     }
 
     fn notice(&mut self, notice: &Notice, now: Mono) {

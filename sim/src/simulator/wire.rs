@@ -57,6 +57,18 @@ fn spell(symbol: Symbol) -> [u8; 8] {
     field
 }
 
+/// Whether something changes messages of this partition.
+#[must_use]
+pub(super) fn tampers_with(tamper: &Tamper, partition: usize) -> bool {
+    let (Tamper::UnknownType { partition: of }
+    | Tamper::Longer { partition: of }
+    | Tamper::UnknownOrder { partition: of, .. }
+    | Tamper::LeftOpen { partition: of, .. }
+    | Tamper::Crossed { partition: of, .. }
+    | Tamper::Foreign { partition: of, .. }) = tamper;
+    *of == partition
+}
+
 impl Tampering {
     /// The changes of a setup; `first_of` answers the first symbol of a partition.
     #[must_use]

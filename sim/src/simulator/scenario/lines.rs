@@ -3,6 +3,7 @@
 use candor_core::{Line, Nanos, Reason};
 
 use candor_core::alert::Code;
+use candor_core::counters::Counter;
 use candor_engine::alerts::Place;
 
 use super::{OPEN_BY, after, ms, small, stale};
@@ -79,7 +80,12 @@ pub(super) fn reorder(seed: u64) -> Plan {
         plan = plan.at(ms(0), What::Reorder(0, line, 100_000, within));
         plan = plan.at(OPEN_BY, What::Reorder(1, line, 200_000, beyond));
     }
-    plan.expect(0, OPEN_BY, END, Must::BeLive).expect(2, OPEN_BY, END, Must::BeLive)
+    // What is late fills what is missing: nothing is given up.
+    plan.expect(0, OPEN_BY, END, Must::BeLive)
+        .expect(2, OPEN_BY, END, Must::BeLive)
+        .counts(Counter::GapsOutlived, 1..=u64::MAX)
+        .counts(Counter::GapsLost, 0..=0)
+        .heals_all()
 }
 
 /// Every packet two times: idempotent.

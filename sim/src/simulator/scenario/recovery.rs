@@ -1,5 +1,6 @@
 //! What no line carried, asked for, fetched, and refused in every way.
 
+use candor_core::counters::Counter;
 use candor_core::{Line, Nanos, Reason};
 
 use super::{OPEN_BY, after, ms, small, stale};
@@ -29,7 +30,12 @@ pub(super) fn gap_healed(seed: u64) -> Plan {
     let split = !(seed / 3).is_multiple_of(2);
     let piece = if split { 3 } else { ServiceSetup::BOTH.piece };
     let plan = served("gap-retransmitted", seed, ServiceSetup { piece, ..ServiceSetup::BOTH });
+    // By the answers alone: no snapshot hides that nobody was asked.
     heals(plan.at(AT, What::LoseNext(0, 4)), ms(200))
+        .counts(Counter::RetransmitRequests, 1..=u64::MAX)
+        .counts(Counter::RetransmitFilled, 1..=u64::MAX)
+        .counts(Counter::SnapshotsSpliced, 0..=0)
+        .heals_all()
 }
 
 /// Neither line nor the retransmit server has it: a snapshot, Live when spliced.

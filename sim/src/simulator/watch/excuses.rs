@@ -1,8 +1,10 @@
 //! What a partition may be stale for, and what need not be whole in the end.
 
-use candor_core::{Mono, Reason};
+use candor_core::limits::{OPEN_GAPS, WINDOW_MESSAGES};
+use candor_core::{Loss, Mono, Reason};
 
 use super::Watch;
+use crate::oracle::Followed;
 use crate::simulator::Setup;
 
 impl Watch {
@@ -75,5 +77,26 @@ impl Watch {
             _ => return None,
         };
         Some(known)
+    }
+
+    /// Whether what is given up is the session's start, and nobody is asked for so much of it.
+    pub(super) fn may_give_up_start(&self, loss: &Loss, setup: &Setup) -> bool {
+        let policy = setup.services.and_then(|services| services.policy(setup.venue));
+        let limit = policy.map_or(0, |policy| policy.limit);
+        loss.range.first.0 < self.began_at && self.began_at - 1 > limit
+    }
+
+    /// Whether a handler must give these numbers up, with all that has come: it has room behind them for so many
+    /// messages and for so many gaps.
+    pub(in crate::simulator) fn must_give_up(&self, loss: &Loss, setup: &Setup) -> bool {
+        let ahead = self.ahead.as_ref().map(|(_, followed)| followed);
+        let runs = || ahead.into_iter().chain([&self.followed]);
+        // What was taken of older numbers under the same name looks like these.
+        let known = runs().map(Followed::known_end).fold(self.old_ahead, u64::max);
+        let gaps: usize = runs().map(Followed::gaps).sum();
+        // A packet that opens the one that is too many may fill others.
+        self.may_give_up_start(loss, setup)
+            || known > loss.range.first.0 + WINDOW_MESSAGES as u64
+            || gaps > OPEN_GAPS / 2
     }
 }

@@ -133,6 +133,10 @@ pub(super) struct Watch {
     ahead_newest: Mono,
     /// What had come before a snapshot was joined in the call under way.
     unspliced: Option<Followed>,
+    /// The number at which it says that lines differ, or an answer from a line: for the oracle to confirm.
+    pub(super) differs_at: Option<u64>,
+    /// What it says it has given up in the call under way.
+    pub(super) given_up_of: Option<Loss>,
     /// Something the handler did in the call under way that it must not.
     pub(super) wrong: Option<String>,
     /// The run and number of the last snapshot that was sent whole.
@@ -220,6 +224,8 @@ impl Watch {
             ahead_at: (Mono::NEVER, Mono::NEVER),
             ahead_newest: Mono::NEVER,
             unspliced: None,
+            differs_at: None,
+            given_up_of: None,
             wrong: None,
             offered: None,
             claimed: SessionId::NONE,
@@ -326,7 +332,10 @@ impl Watch {
                 // No line lags for longer: only what arrives from then on is surely of the new numbers.
                 self.said.stalled = self.said.stalled.max(Some(now + setup.session_grace));
             }
-            Notice::LinesDiffer { .. } => self.said.differs = true,
+            Notice::LinesDiffer { seq, .. } => {
+                self.said.differs = true;
+                self.differs_at = Some(seq.0);
+            }
             Notice::Ended { .. } => {
                 self.ended_run = self.run;
                 self.said.ended = true;
@@ -340,10 +349,15 @@ impl Watch {
         }
     }
 
-    pub(super) fn loss(&mut self, loss: &Loss) {
+    pub(super) fn loss(&mut self, loss: &Loss, setup: &super::Setup) {
         match loss.kind {
             LossKind::GapOutlived => self.said.gap_outlived = true,
-            LossKind::GapLost => self.said.gap_lost = true,
+            LossKind::GapLost => {
+                self.said.gap_lost = true;
+                if !self.may_give_up_start(loss, setup) {
+                    self.given_up_of = self.given_up_of.or(Some(*loss));
+                }
+            }
             LossKind::OneLine | LossKind::GapFilled | LossKind::Spliced => {}
         }
     }
@@ -380,8 +394,9 @@ impl Watch {
                 self.session_refused |= why.is_of_another_session() && now >= self.doubted_until;
             }
             Step::RetransmitGivenUp { end } => self.given_up = end.0,
-            Step::RetransmitContradicted { .. } => {
+            Step::RetransmitContradicted { range } => {
                 self.contradicted = self.known_end;
+                self.differs_at = Some(range.end.0 - 1);
                 // As where two lines do.
                 self.said.differs |= setup.services.is_some_and(|services| services.snapshot);
             }

@@ -154,6 +154,7 @@ impl World<'_> {
                 if self.truths[partition].next() > 1
                     && !self.exchange.publishers()[partition].is_ended() =>
             {
+                self.truths[partition].differ();
                 match self.setup.venue {
                     Family::Itch50 => self.command(&Command::Differ { partition }),
                     Family::Deep => {

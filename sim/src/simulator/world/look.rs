@@ -1,5 +1,6 @@
 //! Looks at what readers see, when something happened and when nothing did.
 
+use candor_core::counters::Counters;
 use candor_core::{Mono, Nanos};
 use candor_engine::odd::Remark;
 
@@ -25,6 +26,10 @@ impl World<'_> {
             if inspect {
                 handler.seats[partition].partition.check();
             }
+        }
+        if self.healing {
+            // What a plan expects it expects of the first act, however early that ended.
+            return Ok(());
         }
         for (expect, looked) in plan.expects.iter().zip(&mut self.looked) {
             *looked |= judge.expected(handler, expect, now)?;
@@ -70,22 +75,45 @@ impl World<'_> {
         Ok(())
     }
 
-    /// Everything that the plan expects to be said to be odd has been.
-    pub(super) fn all_said(&self) -> Result<(), Wrong> {
-        let unsaid = self.plan.odd.iter().zip(&self.said).find(|(_, said)| !**said);
+    /// Everything that the plan expects to be said to be odd in the time that has passed has been.
+    pub(super) fn all_said(&self, passed: Nanos) -> Result<(), Wrong> {
+        let due = |it: &Oddity| it.until <= passed || passed >= self.plan.length;
+        let mut odd = self.plan.odd.iter().zip(&self.said);
+        let unsaid = odd.find(|(it, said)| !**said && due(it));
         unsaid.map_or(Ok(()), |(oddity, _)| {
             let Oddity { partition, odd, until, .. } = *oddity;
             Err(Wrong { partition, what: format!("no alert of {odd:?} by {until}") })
         })
     }
 
-    /// Everything that the plan expects of reads was looked at: else it holds of nothing.
-    pub(super) fn all_looked_at(&self) -> Result<(), Wrong> {
-        if let Some(at) = self.mornings.iter().position(|morning| !morning.is_answered()) {
+    /// What the plan wants counted was, and as many partitions are whole as it says.
+    pub(super) fn all_counted(&self, healed: usize) -> Result<(), Wrong> {
+        let wrong = |what: String| Err(Wrong { partition: 0, what });
+        let all = self.setup.partitions;
+        if self.plan.heals_all && healed < all {
+            return wrong(format!("{healed} of {all} partitions are whole, and all must be"));
+        }
+        let seats = self.handler.iter().flat_map(|handler| &handler.seats);
+        let counted = seats.fold(Counters::new(), |sum, seat| sum.plus(&seat.partition.counters()));
+        let mut counts = self.plan.counts.iter().map(|(of, wanted)| (of, wanted, counted.get(*of)));
+        counts.find(|(_, wanted, count)| !wanted.contains(count)).map_or(Ok(()), |it| {
+            let (of, wanted, count) = it;
+            wrong(format!("{count} of {of:?} are counted, and the plan wants {wanted:?}"))
+        })
+    }
+
+    /// Everything that the plan expects of reads in the time that has passed was looked at: else it holds of
+    /// nothing.
+    pub(super) fn all_looked_at(&self, passed: Nanos) -> Result<(), Wrong> {
+        let due = |until: Nanos| until <= passed || passed >= self.plan.length;
+        let mut mornings = self.plan.preopens.iter().zip(&self.mornings);
+        let unasked = mornings.position(|(asked, it)| due(asked.until) && !it.is_answered());
+        if let Some(at) = unasked {
             let what = format!("nobody asked for {:?}", self.plan.preopens[at]);
             return Err(Wrong { partition: 0, what });
         }
-        let unseen = self.plan.expects.iter().zip(&self.looked).find(|(_, looked)| !**looked);
+        let mut expects = self.plan.expects.iter().zip(&self.looked);
+        let unseen = expects.find(|(expect, looked)| !**looked && due(expect.until));
         unseen.map_or(Ok(()), |(Expect { partition, from, until, must, .. }, _)| {
             let what = format!("nobody read whether {must:?} holds from {from} to {until}");
             Err(Wrong { partition: *partition, what })

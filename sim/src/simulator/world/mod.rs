@@ -126,6 +126,8 @@ struct World<'a> {
     alarms: Vec<Alarm>,
     /// Which of the plan's expectations were looked at.
     looked: Vec<bool>,
+    /// The second act has begun.
+    healing: bool,
     /// How far each time is that `candor preopen` is asked.
     mornings: Vec<Morning>,
     /// Of handlers that have died.
@@ -276,6 +278,7 @@ impl<'a> World<'a> {
             said: vec![false; plan.odd.len()],
             alarms: Vec::new(),
             looked: vec![false; plan.expects.len()],
+            healing: false,
             mornings: vec![Morning::default(); plan.preopens.len()],
             errand: Errand::default(),
             exchange_due: None,
@@ -288,9 +291,12 @@ impl<'a> World<'a> {
 
     fn acts(&mut self) -> Result<usize, Wrong> {
         self.pass(START + self.plan.length, self.plan.events)?;
-        self.all_said()?;
-        self.all_alarmed()?;
-        self.all_looked_at()?;
+        let passed = self.now.since(START);
+        let cut_short = passed < self.plan.length;
+        self.all_said(passed)?;
+        self.all_alarmed(cut_short)?;
+        self.all_looked_at(passed)?;
+        self.healing = true;
         self.heal()?;
         let bound = healing_bound(self.setup);
         self.pass(self.now + bound, u64::MAX)?;
@@ -301,7 +307,11 @@ impl<'a> World<'a> {
         let settle = Nanos(bound.0 - self.setup.session_grace.0);
         self.pass(self.now + settle, u64::MAX)?;
         self.look(self.now)?;
-        self.healed(true)
+        let healed = self.healed(true)?;
+        if !cut_short {
+            self.all_counted(healed)?;
+        }
+        Ok(healed)
     }
 
     /// Lets time pass until then, or until so many messages were published in all.
