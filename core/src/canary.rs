@@ -135,9 +135,6 @@ impl Canary {
             Canary::FrameLost => {
                 "-p candor-af-xdp --lib receive::tests::no_frame_is_lost_whatever_the_caller_does"
             }
-            Canary::ReaderWrites => {
-                "-p candor-shm --test read_only whatever_a_reader_does_leaves_every_byte_as_it_was"
-            }
             Canary::SendSpins => {
                 "-p candor --lib recovery::sockets::tests::what_finds_no_room_is_given_up_at_once"
             }

@@ -16,7 +16,9 @@ const EVENTS: u64 = 30_000;
 const AGAIN_EVERY: u64 = 5;
 
 /// What the swarm comes upon too seldom, tried on the first odd seeds.
-const RARE: [fn(u64) -> Plan; 22] = [
+const RARE: [fn(u64) -> Plan; 24] = [
+    two_publishers,
+    number_reset,
     session_changes_in_gap,
     session_unheard,
     holdback_too_short,
@@ -113,6 +115,16 @@ const fn later(ms: u64) -> Nanos {
 /// That scenario, at once.
 fn session_changes_in_gap(seed: u64) -> Plan {
     scenario::find("session-changes-in-gap", seed, Family::Itch50).expect("a scenario of this name")
+}
+
+/// That scenario, at once.
+fn two_publishers(seed: u64) -> Plan {
+    scenario::find("two-publishers", seed, Family::Itch50).expect("a scenario of this name")
+}
+
+/// That scenario, at once.
+fn number_reset(seed: u64) -> Plan {
+    scenario::find("number-reset", seed, Family::Itch50).expect("a scenario of this name")
 }
 
 /// That scenario, with a client that asks for whichever session is current.
