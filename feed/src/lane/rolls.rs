@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError, mpsc};
 
+use candor_core::alert::Code;
 use candor_core::counters::Counter;
 use candor_core::limits::SESSIONS_KEPT;
 use candor_core::{Mono, Reason, TradingDate, Venue};
@@ -154,7 +155,7 @@ struct Kept {
     /// Of each partition, and the bytes of their file.
     sessions: ([usize; 2], u64),
     /// Open, and shown.
-    alerts: (u64, usize),
+    alerts: (usize, usize),
     waiting: usize,
 }
 
@@ -210,12 +211,18 @@ impl Watch {
             self.record.earlier((venue, text(name)), None).len()
         });
         let alerts = region.alerts().unwrap();
+        // A machine with other things to do makes lanes stand still.
+        let own = |entry: &&candor_shm::AlertEntry| {
+            ![Code::LaneStalled, Code::PartitionLate].contains(&entry.code)
+        };
+        let own: Vec<_> = alerts.entries.iter().filter(own).collect();
+        let active = own.iter().filter(|entry| entry.over == Mono::NEVER).count();
         Kept {
             partitions: (region.partition_count(), day.joiner.partitions.len()),
             seats: (day.lane.partitions.len(), day.lane.partitions.capacity()),
             symbols: (0..region.partition_count()).map(|at| region.symbols(at).count()).collect(),
             sessions: (sessions, fs::metadata(self.record.path()).unwrap().len()),
-            alerts: (alerts.active, alerts.entries.len()),
+            alerts: (active, own.len()),
             waiting: day.lane.inbox.len(),
         }
     }
