@@ -274,9 +274,11 @@ impl Symbols {
         }
     }
 
-    /// The trading date is over.
+    /// The trading date is over: what was here on it, and what has moved on it, says nothing of the next.
     pub(crate) fn end_date(&mut self) {
-        self.known.iter_mut().for_each(|known| known.today = false);
+        for known in &mut self.known {
+            (known.today, known.left, known.begun_elsewhere) = (false, false, false);
+        }
     }
 
     /// A new session: names stay, all that was learnt in the old one goes.

@@ -270,6 +270,23 @@ fn what_was_here_before_it_left_is_no_book_when_it_comes_back() {
     assert_eq!(floor.reason(0, "AAPL"), Some(Reason::SymbolRecovering), "the book of noon");
 }
 
+/// The next date begins anew: where it had left it is Live by its naming, though no snapshot can be had.
+#[test]
+fn what_has_left_on_one_date_is_any_symbol_on_the_next() {
+    let mut floor = morning();
+    named_at_noon(&mut floor);
+    floor.take(&AFTER, Mono::MAX);
+    spliced(&mut floor);
+    for bench in &mut floor.benches {
+        bench.pass(common::SESSION_GRACE);
+    }
+    floor.overnight(&AFTER, &[&["AAPL", "INTC"], &["GOOG"], &["MSFT"]]);
+    floor.take(&BEFORE, Mono::MAX);
+    for (partition, (name, _)) in BEFORE.iter().enumerate() {
+        assert_eq!(floor.reason(partition, name), None, "{name}");
+    }
+}
+
 /// A partition that the map removes knows what it knew as the map came.
 #[test]
 fn a_symbol_of_a_partition_that_the_map_removes_has_left_it() {
