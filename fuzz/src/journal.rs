@@ -95,7 +95,7 @@ fn made_of(records: &[Record], choice: u64) {
     let since = 1_000 + choice / 16;
     let place = Place { partition: "V/1".to_owned(), symbol: "A".to_owned() };
     let filter = Filter { since: Some(since), symbol: Some("V:A".to_owned()), ..Filter::default() };
-    for only in [None, Some(&place)] {
+    for only in [None, Some(std::slice::from_ref(&place))] {
         let mut changes = Changes::new(Window { since, until: u64::MAX - choice });
         let mut chain = Chain::new(place.clone());
         for record in records {

@@ -7,6 +7,9 @@ use super::Watch;
 use crate::oracle::Followed;
 use crate::simulator::Setup;
 
+/// As many numbers as any service sends again.
+const FEW: u64 = 16;
+
 impl Watch {
     /// Whether the second act must make the partition whole: by its lines alone, where the venue
     /// is not asked for anything.
@@ -95,7 +98,13 @@ impl Watch {
         let known = runs().map(Followed::known_end).fold(self.old_ahead, u64::max);
         let gaps: usize = runs().map(Followed::gaps).sum();
         // A packet that opens the one that is too many may fill others.
-        self.may_give_up_start(loss, setup)
+        let asked = setup.services.is_some_and(|services| services.retransmit);
+        // Only of what is asked for beyond doubt: few numbers, of a run that is heard from its beginning.
+        let beyond_doubt = asked && loss.range.len() <= FEW && self.began_at == 1;
+        !beyond_doubt
+            || self.said.restarted
+            || self.mixed
+            || self.may_give_up_start(loss, setup)
             || known > loss.range.first.0 + WINDOW_MESSAGES as u64
             || gaps > OPEN_GAPS / 2
     }
