@@ -237,7 +237,7 @@ impl Content {
             let (named, known) = (self.named_at(message.time), self.symbols.get(index));
             let late = known.left && seq != SeqNo(0) && known.is_before_it_left(named);
             if !late {
-                self.misplace(index, named, sink);
+                self.misplace(index, Some(named), sink);
                 self.give_unlisted(index, sink);
             }
         }
@@ -281,7 +281,7 @@ impl Content {
         let book = self.books.add_symbol();
         assert_eq!(book, Some(index), "books and symbols count alike");
         self.counters.add(Counter::Symbols, 1);
-        self.misplace(index, self.named_at(at), sink);
+        self.misplace(index, Some(self.named_at(at)), sink);
         sink.define(index, &symbol);
         self.touch(index);
         Some(index)

@@ -99,7 +99,7 @@ impl Partition {
             let Some(index) = known.or_else(added) else { continue };
             // It was misplaced by a map that no longer holds; who claims it does so from here on.
             let known = content.symbols.get_mut(index);
-            (known.misplaced, known.elsewhere) = (false, None);
+            (known.misplaced, known.elsewhere, known.untold) = (false, None, false);
             // What is here of one that comes back is of before it left.
             if core::mem::take(&mut known.left) {
                 content.arrive(index, self.sequencer.expected());
@@ -131,8 +131,7 @@ impl Partition {
                 false => continue,
             };
             if !(left && content.leave(index, sink)) {
-                let last = content.symbols.get(index).last;
-                content.misplace(index, last, sink);
+                content.misplace(index, None, sink);
             }
             content.touch(index);
         }
@@ -231,12 +230,12 @@ impl Content {
         self.status.is_live() && heard && sequencer.gaps().is_empty()
     }
 
-    /// Whether all of today's session was heard from its beginning on, as far as it was heard: a gap that may yet be
-    /// filled has what is newer.
+    /// Whether all of today's session was heard from its beginning on, message by message, as far as it was heard: a
+    /// gap that may yet be filled has what is newer. A snapshot says what is there, and not what was.
     fn has_heard_all_before(&self, sequencer: &Sequencer) -> bool {
         let begun = sequencer.state() != State::NotStarted && !self.evidence.yesterdays;
         let starting = sequencer.gaps().first().is_some_and(|gap| gap.start);
-        begun && !starting && sequencer.whole() == Wholeness::Whole
+        begun && !starting && !self.rebuild.spliced && sequencer.whole() == Wholeness::Whole
     }
 
     /// Whether a symbol that was here on this date is here no longer: nothing has named it in the session followed,
@@ -284,7 +283,7 @@ impl Content {
     ) -> bool {
         let late = self.symbols.get(index).is_before_it_left(named);
         if !late {
-            self.misplace(index, named, sink);
+            self.misplace(index, Some(named), sink);
             self.give_unlisted(index, sink);
             self.touch(index);
         }
@@ -309,9 +308,14 @@ impl Content {
         self.touch(index);
     }
 
-    /// Marks a symbol that is named here, at this time of the venue's, and that the map gives to another
+    /// Marks a symbol that is named here, since then where that is known, and that the map gives to another
     /// partition, and tells that one.
-    pub(crate) fn misplace(&mut self, index: SymbolIndex, at: NamedAt, sink: &mut impl Sink) {
+    pub(crate) fn misplace(
+        &mut self,
+        index: SymbolIndex,
+        at: Option<NamedAt>,
+        sink: &mut impl Sink,
+    ) {
         let known = self.symbols.get_mut(index);
         if let Some(home) = self.config.venue.home(&known.symbol)
             && home != self.config.index

@@ -249,8 +249,11 @@ impl Partition {
             Claim::Named { at } => {
                 let known = content.symbols.get_mut(index);
                 known.misplaced = true;
-                known.elsewhere =
-                    Some(known.elsewhere.filter(|first| !at.is_before(*first)).unwrap_or(at));
+                // Of two the earlier; where one can't tell nobody knows what came before it.
+                let first = at
+                    .map(|at| known.elsewhere.filter(|first| !at.is_before(*first)).unwrap_or(at));
+                known.elsewhere = first.filter(|_| !known.untold);
+                known.untold |= at.is_none();
                 content.touch(index);
             }
             Claim::Left => content.arrive(index, expected),

@@ -85,8 +85,8 @@ impl fmt::Display for Step {
 pub enum Claim {
     /// It is named here too.
     Named {
-        /// When: the first time in this session, where that is known.
-        at: NamedAt,
+        /// When for the first time since that was not so; `None` where that is not known.
+        at: Option<NamedAt>,
     },
     /// It is not here any more, and was earlier on this trading date or may have been: what the other partition has
     /// of its book may be but the end.

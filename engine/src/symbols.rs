@@ -58,6 +58,8 @@ pub(crate) struct Known {
     pub(crate) last: NamedAt,
     /// When another partition named it first in this session, as far as it said so while the map had it here.
     pub(crate) elsewhere: Option<NamedAt>,
+    /// Another one has named it, and nobody knows since when.
+    pub(crate) untold: bool,
     /// It has gone where the map in force has it, and is here no longer.
     pub(crate) left: bool,
     /// Another partition had it earlier on this date, and nothing has named it here yet.
@@ -221,6 +223,7 @@ impl Symbols {
             today: false,
             last: NamedAt::default(),
             elsewhere: None,
+            untold: false,
             left: false,
             begun_elsewhere: false,
             arrived: false,
@@ -270,7 +273,7 @@ impl Symbols {
     pub(crate) fn forget_times(&mut self) {
         for known in &mut self.known {
             (known.last, known.elsewhere) = (NamedAt::default(), None);
-            known.begun_elsewhere = false;
+            (known.untold, known.begun_elsewhere) = (false, false);
         }
     }
 

@@ -251,6 +251,45 @@ fn where_nothing_was_heard_of_the_old_partition_a_snapshot_tells() {
     assert_eq!(floor.reason(1, "AAPL"), Some(Reason::WrongPartition));
 }
 
+/// A snapshot says what is at the old partition, and not what was there in the morning.
+#[test]
+fn where_the_old_partition_was_joined_by_a_snapshot_a_snapshot_tells() {
+    let mut floor = morning();
+    let services = Services { retransmit: None, snapshot: Some(SNAPSHOTS) };
+    floor.benches[0] = Bench::with(Config { services, ..config(&BEFORE) });
+    floor.benches[0].subscribe(true);
+    image_of_0(&mut floor, &[at(NOON + 5, directory(2, "INTC"))]);
+    let noon = [at(NOON, directory(9, "AAPL")), at(NOON + 10, add(9, 21, b'B', 300, 990_000))];
+    floor.benches[1].send(Line::A, 2, &noon);
+    floor.claims();
+    floor.take(&AFTER, Mono::MAX);
+    assert_eq!(floor.reason(1, "AAPL"), Some(Reason::SymbolRecovering));
+}
+
+/// It was at 0 at some time of the date, and 0 can't say when: whatever 1 has said of it may be older or newer.
+#[test]
+fn what_nobody_knows_the_time_of_is_before_nothing() {
+    let mut floor = morning();
+    // So late in the day that a time of nought lies nearer behind it than before it.
+    let late = 23 * 3_600_000_000_000;
+    floor.benches[1].send(Line::A, 2, &[at(late, directory(9, "AAPL"))]);
+    floor.claims();
+    floor.benches[0].pass(common::SESSION_GRACE);
+    floor.benches[0].session = *b"DAY0000002";
+    floor.benches[0].send(Line::A, 1, &[at(late + 5, directory(1, "INTC"))]);
+    floor.benches[0].heartbeat(Line::A, 5);
+    floor.take(&AFTER, Mono::MAX);
+    assert_eq!(floor.reason(1, "AAPL"), Some(Reason::WrongPartition));
+    floor.benches[1].heartbeat(Line::A, 3);
+    floor.take(&BEFORE, Mono::MAX);
+    for bench in &floor.benches[..2] {
+        assert!(!bench.status("AAPL").is_live());
+    }
+    let symbol = symbol("AAPL");
+    let index = floor.benches[1].shown.names[&symbol];
+    assert!(!floor.benches[1].shown.moved[&index], "found at both");
+}
+
 /// The map before gave it to 1 and the one after gives it back, where the book of the morning still lies.
 #[test]
 fn what_was_here_before_it_left_is_no_book_when_it_comes_back() {

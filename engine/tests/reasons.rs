@@ -7,7 +7,7 @@ use std::path::Path;
 
 use candor_core::counters::Counter;
 use candor_core::{Action, Line, Mono, Nanos, Reason, Side, SnapshotPart, Status};
-use candor_engine::{Claim, NamedAt};
+use candor_engine::Claim;
 use common::{Bench, GRACE, LATE, SESSION_GRACE, SILENCE, add, delete, directory, trading};
 
 /// How a reason comes about in this crate, or which test makes it elsewhere.
@@ -375,7 +375,7 @@ fn a_renamed_instrument_inherits_nothing() {
 fn two_partitions_that_claim_one_symbol_make_it_stale() {
     let mut bench = Bench::open();
     let symbol = candor_core::Symbol::from_wire(b"AAPL").unwrap();
-    let claim = Claim::Named { at: NamedAt::default() };
+    let claim = Claim::Named { at: None };
     bench.partition.on_claimed(bench.now, &symbol, claim, &mut bench.shown);
     assert_eq!(bench.reason("AAPL"), Some(Reason::WrongPartition));
 }

@@ -7,9 +7,6 @@ use super::Watch;
 use crate::oracle::Followed;
 use crate::simulator::Setup;
 
-/// As many numbers as any service sends again.
-const FEW: u64 = 16;
-
 impl Watch {
     /// Whether the second act must make the partition whole: by its lines alone, where the venue
     /// is not asked for anything.
@@ -97,13 +94,11 @@ impl Watch {
         // What was taken of older numbers under the same name looks like these.
         let known = runs().map(Followed::known_end).fold(self.old_ahead, u64::max);
         let gaps: usize = runs().map(Followed::gaps).sum();
+        // Until a snapshot tells, numbers that began again have a beginning of the handler's own, and old ones
+        // may stand among them.
+        let of_two = self.said.restarted || self.mixed;
         // A packet that opens the one that is too many may fill others.
-        let asked = setup.services.is_some_and(|services| services.retransmit);
-        // Only of what is asked for beyond doubt: few numbers, of a run that is heard from its beginning.
-        let beyond_doubt = asked && loss.range.len() <= FEW && self.began_at == 1;
-        !beyond_doubt
-            || self.said.restarted
-            || self.mixed
+        of_two
             || self.may_give_up_start(loss, setup)
             || known > loss.range.first.0 + WINDOW_MESSAGES as u64
             || gaps > OPEN_GAPS / 2
