@@ -40,9 +40,9 @@ pub(crate) const NO_LEVEL: Level = Level { price: Price(0), size: 0, orders: 0, 
 
 impl Books {
     /// Empty books for no symbol yet. Allocates everything, and writes it, so that no page is first
-    /// touched during the day: 32 bytes a slot of the order table (a power of two, at least twice the
+    /// touched during the day: 32 bytes a slot of the order table (two fifths more than
     /// orders) and half as much as a slot for each order in its ring, 16 MiB at most; 160 bytes a level, at
-    /// most 2,400 a symbol, 24 a trade. With the limits of `candor_core` and 16,384 symbols that is 239 MB.
+    /// most 2,400 a symbol, 24 a trade. With the limits of `candor_core` and 16,384 symbols that is 199 MB.
     ///
     /// # Panics
     /// When a capacity is beyond what [`Capacity`] says.
