@@ -100,8 +100,9 @@ fn main() {
                             now += 1_000;
                             let packet = Format::NasdaqItch50.frame(packet).expect("it is whole");
                             let out = &mut out;
+                            let now = Mono(now);
                             let _ =
-                                sequencer.on_packet(Mono(now), *line, &packet, &mut counters, out);
+                                sequencer.on_packet(now, now, *line, &packet, &mut counters, out);
                         }
                     });
                     assert_eq!(out.0, MESSAGES as u64, "each message once");

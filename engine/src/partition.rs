@@ -170,7 +170,8 @@ impl Partition {
             content.look_ahead(&packet);
         }
         let mut apply = Apply { content, sink };
-        let heard = self.sequencer.on_packet(now, line, &packet, &mut self.sequencing, &mut apply);
+        let heard =
+            self.sequencer.on_packet(now, at, line, &packet, &mut self.sequencing, &mut apply);
         let current = heard == Heard::Current || candor_core::canary!(LeaseOnAnyPacket);
         let content = &mut self.content;
         if self.sequencing.get(Counter::LinesDiffer) > differ {

@@ -47,10 +47,10 @@
 //! };
 //! let now = Mono(1_000_000);
 //! let ahead = packet(2, b"\0\x01b", 1);
-//! assert_eq!(sequencer.on_packet(now, Line::A, &ahead, &mut counters, &mut Print), Heard::Current);
+//! assert_eq!(sequencer.on_packet(now, now, Line::A, &ahead, &mut counters, &mut Print), Heard::Current);
 //! assert_eq!(sequencer.state(), State::GapOpen); // number 1 is missing
 //! let both = packet(1, b"\0\x01a\0\x01b", 2);
-//! assert_eq!(sequencer.on_packet(now, Line::B, &both, &mut counters, &mut Print), Heard::Current);
+//! assert_eq!(sequencer.on_packet(now, now, Line::B, &both, &mut counters, &mut Print), Heard::Current);
 //! assert_eq!((sequencer.state(), sequencer.expected()), (State::InSync, SeqNo(3)));
 //! ```
 //!

@@ -36,6 +36,8 @@ pub struct Sequencer {
     pub(crate) contested_until: Mono,
     pub(crate) stream: Stream,
     pub(crate) lines: [LineState; LINES],
+    /// When the packet arrived by which the present numbering was heard first.
+    begun: Mono,
     /// What the numbering before the last restart carried.
     pub(crate) before: Fingerprints,
     /// Until then a packet of it that nobody has seen may be on its way on the line that has restarted.
@@ -62,6 +64,7 @@ impl Sequencer {
             contested_until: Mono::NEVER,
             stream: Stream::new(),
             lines: core::array::from_fn(|_| LineState::new()),
+            begun: Mono::NEVER,
             before: Fingerprints::new(),
             before_until: Mono::NEVER,
             rested: None,
@@ -69,14 +72,15 @@ impl Sequencer {
         }
     }
 
-    /// Takes a packet that arrived on `line` at `now`. Deadlines that `now` has reached are dealt
-    /// with first. Time that goes back counts as no time passing. Read [`Sequencer::deadline`]
+    /// Takes a packet that arrived on `line` at `at` and is looked at now. Deadlines that `now` has reached are
+    /// dealt with first. Time that goes back counts as no time passing. Read [`Sequencer::deadline`]
     /// afterwards.
     ///
     /// Returns whether the packet is evidence that the stream followed is alive.
     pub fn on_packet(
         &mut self,
         now: Mono,
+        at: Mono,
         line: Line,
         packet: &Packet<'_>,
         counters: &mut Counters,
@@ -95,7 +99,7 @@ impl Sequencer {
             self.stream.deliver_in_order(line, packet.messages, &mut sink);
             Heard::Current
         } else {
-            self.take(line, packet, &mut sink)
+            self.take((line, at), packet, &mut sink)
         };
         self.settle(&mut sink);
         heard
@@ -307,8 +311,12 @@ impl Sequencer {
     /// Whether these numbers lie in the session's start that has been missing for longer than the
     /// grace. The numbers may have begun again since, and there is nothing to compare them with: lines
     /// don't fill it any more, only answers do.
-    fn is_late_start(&self, range: SeqRange, now: Mono) -> bool {
+    ///
+    /// For a lane that stood still all of that is one instant: it is as late as it arrived.
+    fn is_late_start(&self, range: SeqRange, at: Mono, now: Mono) -> bool {
+        let arrived_late = at.since(self.begun) > self.config.grace;
         self.is_start_missing_for(self.config.grace, range, now)
+            || arrived_late && self.stream.is_before_start(range, now)
     }
 
     /// Whether a line comes back to number 1 of a start that it had passed when it was first heard,
@@ -326,14 +334,14 @@ impl Sequencer {
     /// Takes any packet of the session in force.
     fn take<O: Output>(
         &mut self,
-        line: Line,
+        (line, at): (Line, Mono),
         packet: &Packet<'_>,
         sink: &mut Sink<'_, O>,
     ) -> Heard {
         let found = match inspect(&self.stream, &self.lines[line.index()], line, packet) {
             Finding::Restarted => None,
             Finding::Known(found)
-                if !found.remembered && self.is_late_start(packet.range, sink.now) =>
+                if !found.remembered && self.is_late_start(packet.range, at, sink.now) =>
             {
                 if !self.comes_back_to_start(line, packet.range, sink.now) {
                     // Refused until number 1, or one that can be compared, says what it is.
@@ -358,7 +366,7 @@ impl Sequencer {
         self.lines[line.index()].carried(range, sink.now);
         self.stream.exists(packet.range.first, sink);
         if self.stream.phase == Phase::Fresh {
-            self.stream.phase = Phase::Open;
+            (self.stream.phase, self.begun) = (Phase::Open, at);
         }
         self.take_messages(line, packet, &found, sink);
         // An end below what its own line has carried is no end; a grace later two are a restart.

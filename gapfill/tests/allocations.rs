@@ -96,7 +96,14 @@ fn nothing_allocates_after_construction() {
                 sequencer.splice(Mono(now), SeqNo(first), &mut counters, &mut out);
             }
             _ => {
-                let _ = sequencer.on_packet(Mono(now), line, &packet, &mut counters, &mut out);
+                let _ = sequencer.on_packet(
+                    Mono(now),
+                    Mono(now),
+                    line,
+                    &packet,
+                    &mut counters,
+                    &mut out,
+                );
             }
         }
         let (session, gaps) = (sequencer.session(), sequencer.gaps());

@@ -640,3 +640,20 @@ fn a_start_that_is_missing_is_not_filled_with_another_run() {
         assert_eq!((bench.state(), bench.expected()), (State::InSync, 110));
     }
 }
+
+/// A lane that stood still looks at all of it in one instant.
+#[test]
+fn a_start_is_as_late_as_it_arrived() {
+    let keep = Config { keep_start: true, start_limit: 1_000, ..common::CONFIG };
+    let stood = Nanos::from_millis(350);
+    for (behind, taken) in [(GRACE, vec![1, 2, 3]), (Nanos(GRACE.0 + 1), vec![])] {
+        let mut bench = Bench::with(keep);
+        bench.waited = stood;
+        bench.data(A, 4, 6);
+        bench.waited = Nanos(stood.0 - behind.0);
+        let items = bench.data(B, 1, 3);
+        let all: Vec<u64> = taken.iter().copied().chain(4..10).collect();
+        assert_eq!(numbers(&items), if taken.is_empty() { vec![] } else { all });
+        assert_eq!(bench.get(Counter::DiscardTooLate), 3 - taken.len() as u64);
+    }
+}

@@ -95,6 +95,8 @@ pub struct Bench {
     pub session: SessionId,
     /// Which bytes `data` gives a number.
     pub life: u64,
+    /// How long packets have waited before they are looked at.
+    pub waited: Nanos,
     pub all: Vec<Delivered>,
     /// What the last packet proved.
     pub heard: Option<Heard>,
@@ -113,6 +115,7 @@ impl Bench {
             now: Mono(1_000_000_000),
             session: DAY,
             life: 0,
+            waited: Nanos::ZERO,
             all: Vec::new(),
             heard: None,
             out: Recorder::default(),
@@ -168,7 +171,8 @@ impl Bench {
 
     pub fn give(&mut self, line: Line, packet: &Packet<'_>) -> Vec<Item> {
         let Bench { sequencer, counters, out, now, .. } = self;
-        self.heard = Some(sequencer.on_packet(*now, line, packet, counters, out));
+        let at = Mono(now.0 - self.waited.0);
+        self.heard = Some(sequencer.on_packet(*now, at, line, packet, counters, out));
         self.after()
     }
 

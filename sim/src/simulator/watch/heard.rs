@@ -72,6 +72,7 @@ impl Watch {
         if self.run.is_none() || self.began {
             let ended = core::mem::take(&mut self.end_heard);
             self.begin(tag, now, setup);
+            self.began_by = at;
             if self.said.ended {
                 // Its first packet was its end.
                 self.ended_run = self.run;
@@ -153,7 +154,7 @@ impl Watch {
             let shows =
                 if tag.count == 0 { tag.first >= next } else { tag.first + tag.count > next };
             self.followed.packet(tag.first, tag.count, tag.end, now);
-            if now < self.began_on + setup.grace {
+            if now < self.began_on + setup.grace && at < self.began_by + setup.grace {
                 self.due = self.followed.next();
             }
             // Nothing shows where a venue is that has ended its session.
@@ -162,11 +163,12 @@ impl Watch {
                 // What was given up is not missing any more, what opened since is.
                 let whole = self.followed.missing_since().is_none()
                     || (self.said.gap_lost && self.known_end == self.expected);
-                // A packet that a snapshot was joined by may have shown a gap before.
+                // A packet that a snapshot was joined by may have shown a gap before: in what the handler waited
+                // for, and not in what it had given up, which is what the snapshot was for.
                 let whole = match &mut self.unspliced {
                     Some(before) => {
                         before.packet(tag.first, tag.count, tag.end, now);
-                        before.missing_since().is_none()
+                        before.has_all(self.expected_before, before.known_end())
                     }
                     None => whole,
                 };

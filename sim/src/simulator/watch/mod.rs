@@ -110,6 +110,8 @@ pub(super) struct Watch {
     began_at: u64,
     /// When that came.
     pub(super) began_on: Mono,
+    /// When that packet had arrived.
+    pub(super) began_by: Mono,
     /// What is missing before this number was asked for in vain.
     given_up: u64,
     /// Everything before this number had come in time, or in an answer: the handler must have it.
@@ -213,6 +215,7 @@ impl Watch {
             began: false,
             began_at: 1,
             began_on: Mono::NEVER,
+            began_by: Mono::NEVER,
             given_up: 1,
             due: 1,
             broken: [(0, 0, 0); LINES],
@@ -354,7 +357,7 @@ impl Watch {
             LossKind::GapOutlived => self.said.gap_outlived = true,
             LossKind::GapLost => {
                 self.said.gap_lost = true;
-                if !self.may_give_up_start(loss, setup) {
+                if !self.must_give_up(loss, setup) {
                     self.given_up_of = self.given_up_of.or(Some(*loss));
                 }
             }

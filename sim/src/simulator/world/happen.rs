@@ -228,16 +228,23 @@ impl World<'_> {
         }
     }
 
-    /// Whether the handler heard the first packet of what it follows less than a grace ago, and lacks
-    /// something that the venue has sent.
+    /// Whether the first packet of what the handler follows reached it less than a grace ago, and it lacks
+    /// something that the venue has sent; or waits for its lane, which follows something else still.
     fn has_just_begun(&self, partition: usize) -> bool {
-        let watch = self.handler.as_ref().map(|handler| &handler.seats[partition].watch);
-        watch.is_some_and(|watch| {
-            let just = watch.run.is_some() && self.now < watch.began_on + self.setup.grace;
-            let truth = &self.truths[partition];
-            let lacks = watch.run == Some(truth.run()) && watch.expected < truth.next();
-            just && (lacks || watch.lacks_start())
-        })
+        let Some(handler) = &self.handler else { return false };
+        let (seat, truth) = (&handler.seats[partition], &self.truths[partition]);
+        let just = |arrived: Mono| self.now < arrived + self.setup.grace;
+        let watch = &seat.watch;
+        if watch.run != Some(truth.run()) {
+            let mut waiting = handler.lanes[seat.lane].queue.iter();
+            let of_it = |tag: &Tag| tag.partition == partition && tag.run == truth.run();
+            let first = waiting.find(|arrival| of_it(&arrival.tag));
+            if first.is_some_and(|arrival| just(arrival.at)) {
+                return true;
+            }
+        }
+        let lacks = watch.run == Some(truth.run()) && watch.expected < truth.next();
+        watch.run.is_some() && just(watch.began_by) && (lacks || watch.lacks_start())
     }
 
     pub(super) fn way(&mut self, partition: usize, change: impl FnOnce(&mut Way)) {
