@@ -23,11 +23,14 @@ pub fn by<T>(until: Mono, what: &str, mut attempt: impl FnMut() -> Option<T>) ->
 }
 
 /// Waits for a time that is at least so far behind the venue's midnight and so far before the next: a handler
-/// ends its trading date there.
+/// ends its trading date there. So it is with two in the morning, where the calendar has the date begin: a handler that
+/// is started again behind it takes what was followed before it for yesterday's.
 pub fn within_a_day(behind: Nanos, before: Nanos) {
+    const TWO_HOURS: u64 = 2 * 3_600_000_000_000;
     let date = |wall| candor::clock::date(wall, "America/New_York").unwrap();
     let now = candor::clock::wall;
-    while date(now() - behind.0) != date(now() + before.0) {
+    let is_one = |earlier| date(now() - earlier - behind.0) == date(now() - earlier + before.0);
+    while !(is_one(0) && is_one(TWO_HOURS)) {
         pause(Nanos::from_secs(1));
     }
 }
