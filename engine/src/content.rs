@@ -46,6 +46,11 @@ pub(crate) struct Content {
     pub(crate) taking: bool,
     /// Whether nothing that the venue had sent was missing as it began to be taken.
     pub(crate) known_at_map: bool,
+    /// Something of this trading date was not heard message by message, and so nobody knows whom it named: a snapshot
+    /// was joined, or a session was left before it was over and whole. However whole a later session is.
+    pub(crate) unheard: bool,
+    /// Whether the session followed may be left with something of it unheard, as of the last call.
+    pub(crate) unfinished: bool,
     pub(crate) rebuild: Rebuild,
     pub(crate) view: BookView,
     /// What the packet under way is about, as far as it was looked ahead.
@@ -99,6 +104,8 @@ impl Content {
             mapped_until: Mono::NEVER,
             taking: false,
             known_at_map: false,
+            unheard: false,
+            unfinished: false,
             rebuild: Rebuild::new(&config),
             view: BookView::EMPTY,
             ahead: Vec::with_capacity(LOOKAHEAD),
@@ -281,8 +288,8 @@ impl Content {
         let book = self.books.add_symbol();
         assert_eq!(book, Some(index), "books and symbols count alike");
         self.counters.add(Counter::Symbols, 1);
-        self.misplace(index, Some(self.named_at(at)), sink);
         sink.define(index, &symbol);
+        self.misplace(index, Some(self.named_at(at)), sink);
         self.touch(index);
         Some(index)
     }
@@ -434,6 +441,7 @@ impl Content {
     /// Everything earned in the old session is gone. The new epoch is published before anything
     /// else happens: from there on no slot of the old one is Live, whatever it says.
     fn new_session(&mut self, session: SessionId, sink: &mut impl Sink) {
+        self.unheard |= self.unfinished;
         self.evidence.new_session();
         self.session = session;
         self.heard = Mono::NEVER;

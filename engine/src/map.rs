@@ -126,8 +126,10 @@ impl Partition {
             let was_home = map.venue.home(symbol) == Some(content.config.index);
             let left = match known.today {
                 true => all_known && (known.left || content.has_left(index)),
-                // Of what was not heard nobody knows whether it named it.
-                false if was_home && !map.first && !heard => true,
+                // Who was told that another had it before passes that on.
+                false if known.begun_elsewhere => true,
+                // Of what was not heard, or is missing yet, nobody knows whether it named it.
+                false if was_home && !map.first && !(heard && all_known) => true,
                 false => continue,
             };
             if !(left && content.leave(index, sink)) {
@@ -211,6 +213,7 @@ impl Content {
         if self.evidence.mapped && over {
             (self.mapped_until, self.evidence.mapped) = (Mono::NEVER, false);
             self.symbols.end_date();
+            self.unheard = false;
             if !candor_core::canary!(YesterdayBelieved) {
                 self.past.end();
                 self.evidence.yesterdays = self.past.is_following();
@@ -230,12 +233,19 @@ impl Content {
         self.status.is_live() && heard && sequencer.gaps().is_empty()
     }
 
-    /// Whether all of today's session was heard from its beginning on, message by message, as far as it was heard: a
-    /// gap that may yet be filled has what is newer. A snapshot says what is there, and not what was.
+    /// Whether all of this date's sessions was heard from their beginning on, message by message, as far as it was
+    /// heard. A snapshot says what is there, and not what was.
     fn has_heard_all_before(&self, sequencer: &Sequencer) -> bool {
         let begun = sequencer.state() != State::NotStarted && !self.evidence.yesterdays;
-        let starting = sequencer.gaps().first().is_some_and(|gap| gap.start);
-        begun && !starting && !self.rebuild.spliced && sequencer.whole() == Wholeness::Whole
+        begun && !self.unheard && is_whole(sequencer)
+    }
+
+    /// Whether the session followed, of today, would be left with something of it unheard, if another began now.
+    pub(crate) fn is_unfinished(&self, sequencer: &Sequencer) -> bool {
+        let begun = sequencer.state() != State::NotStarted && !self.evidence.yesterdays;
+        let over =
+            sequencer.state() == State::Ended || self.evidence.is_over(sequencer.known_end());
+        begun && !(over && is_whole(sequencer))
     }
 
     /// Whether a symbol that was here on this date is here no longer: nothing has named it in the session followed,
@@ -320,6 +330,13 @@ impl Content {
         if let Some(home) = self.config.venue.home(&known.symbol)
             && home != self.config.index
         {
+            if self.evidence.yesterdays {
+                // What yesterday's session has here says nothing of where it is today.
+                if !known.unmapped {
+                    self.unmap(index, sink);
+                }
+                return;
+            }
             (known.misplaced, known.left) = (true, false);
             self.counters.add(Counter::WrongPartition, 1);
             let _ = sink.foreign(&known.symbol, home, Claim::Named { at });
@@ -330,4 +347,9 @@ impl Content {
             }
         }
     }
+}
+
+/// Whether nothing of the session followed is missing from its beginning on, as far as it was heard.
+fn is_whole(sequencer: &Sequencer) -> bool {
+    sequencer.gaps().is_empty() && sequencer.whole() == Wholeness::Whole
 }

@@ -346,6 +346,7 @@ impl Partition {
             true => (State::InSync, Wholeness::Whole),
             false => (state, whole),
         };
+        content.unfinished = content.is_unfinished(&self.sequencer);
         let contested = self.sequencer.contested_until(content.now).is_some();
         let over = content.evidence.is_over(self.sequencer.known_end());
         let status = content.evidence.status(state, whole, rebuilding, contested, over);

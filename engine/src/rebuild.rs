@@ -72,8 +72,6 @@ pub(crate) struct Rebuild {
     pub(crate) quarantined: u32,
     quarantined_from: Mono,
     quarantined_wait: Nanos,
-    /// A snapshot of all books was joined to this session's stream.
-    pub(crate) spliced: bool,
     /// The numbers are others than they were: what was asked for is of no use.
     pub(crate) renumbered: bool,
     /// The numbers began again under the same name. Until then packets and answers of the numbering
@@ -101,7 +99,6 @@ impl Rebuild {
             quarantined: 0,
             quarantined_from: Mono::NEVER,
             quarantined_wait: QUARANTINED_AGAIN,
-            spliced: false,
             renumbered: false,
             doubt_until: None,
             unconfirmed: None,
@@ -148,7 +145,7 @@ impl Rebuild {
 
     /// A new session: what the old one's books lacked no longer matters.
     pub(crate) fn new_session(&mut self, now: Mono, counters: &mut Counters) {
-        (self.renumbered, self.spliced) = (true, false);
+        self.renumbered = true;
         self.hold = Hold::Nothing;
         self.splicing = None;
         self.needs = None;
@@ -355,7 +352,7 @@ impl Content {
             // Where lines differed while it loaded, more was needed since then: it contains that too.
             self.evidence.lines_differ = false;
             self.rebuild.needs = None;
-            self.rebuild.spliced = true;
+            self.unheard |= !self.evidence.yesterdays;
             // Of numbers that may be others from here on.
             self.rebuild.quarantined_needs = SeqNo::FIRST;
             self.rebuild.unconfirmed = None;

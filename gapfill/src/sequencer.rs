@@ -91,7 +91,7 @@ impl Sequencer {
         let mut sink = self.sink(now, counters, out);
         count_packet(line, packet, &mut sink);
         self.pass_time(&mut sink);
-        let heard = if !self.admits(line, packet, &mut sink) {
+        let heard = if !self.admits(at, line, packet, &mut sink) {
             sink.count(Counter::DiscardOldSession, packet.messages.len() as u64);
             Heard::Foreign
         } else if self.is_next(packet) {
@@ -227,6 +227,7 @@ impl Sequencer {
     /// not is of a session or a numbering left behind.
     fn admits<O: Output>(
         &mut self,
+        at: Mono,
         line: Line,
         packet: &Packet<'_>,
         sink: &mut Sink<'_, O>,
@@ -248,7 +249,7 @@ impl Sequencer {
                     false
                 }
                 Some(Past::Welcome) | None => {
-                    self.change_session(line, current, session, sink);
+                    self.change_session((at, line), current, session, sink);
                     true
                 }
             },
@@ -265,7 +266,7 @@ impl Sequencer {
 
     fn change_session<O: Output>(
         &mut self,
-        line: Line,
+        (at, line): (Mono, Line),
         from: SessionId,
         to: SessionId,
         sink: &mut Sink<'_, O>,
@@ -273,10 +274,11 @@ impl Sequencer {
         assert_ne!(from, to);
         // A publisher of an old session, or a line that lags behind two changes, may be the second that a
         // handler hears within the time by which a line lags. A line by itself brings them in their order,
-        // unless its path became shorter.
-        let doubt = match sink.now {
-            now if now >= self.doubted_until => Doubt::Ordered,
-            now if now < self.started_until || self.led != Some(line) => Doubt::Open,
+        // unless its path became shorter. For a lane that stood still, what arrived within that time is looked at
+        // behind it.
+        let doubt = match at {
+            at if at >= self.doubted_until => Doubt::Ordered,
+            at if at < self.started_until || self.led != Some(line) => Doubt::Open,
             _ => Doubt::Contested,
         };
         let back = self.old.leave(from, to, doubt);

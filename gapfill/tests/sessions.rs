@@ -657,3 +657,23 @@ fn a_start_is_as_late_as_it_arrived() {
         assert_eq!(bench.get(Counter::DiscardTooLate), 3 - taken.len() as u64);
     }
 }
+
+/// Which of two sessions that are heard within the time by which a line lags is the newer nobody knows, however long
+/// after it a lane that stood still looks at the second.
+#[test]
+fn sessions_are_as_far_apart_as_they_arrived() {
+    let stood = Nanos(SESSION_GRACE.0 + 1_000_000);
+    for (behind, settled) in [(Nanos(SESSION_GRACE.0 - 1), false), (SESSION_GRACE, true)] {
+        let mut bench = Bench::new();
+        bench.session = NEXT;
+        bench.data(A, 1, 5);
+        bench.wait(stood);
+        // B lags, and brings the session before.
+        bench.waited = Nanos(stood.0 - behind.0);
+        (bench.session, bench.life) = (DAY, 1);
+        bench.data(B, 1, 5);
+        assert_eq!(bench.sequencer.session(), DAY);
+        let now = bench.now;
+        assert_eq!(bench.sequencer.contested_until(now).is_none(), settled);
+    }
+}

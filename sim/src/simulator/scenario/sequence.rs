@@ -238,11 +238,14 @@ pub(super) fn start_beside_old_publisher_alone(seed: u64) -> Plan {
         .expect(0, ms(1_200), ms(3_000), stale(&reasons))
 }
 
-/// A handler starts as the session changes, and one line lags: it brings the old one after the new.
+/// A handler starts as the session changes, and one line lags: it brings the old one after the new. Of odd seeds the
+/// lane stands still meanwhile, and looks at the old one when no line can lag so far any more.
 pub(super) fn start_as_session_changes(seed: u64) -> Plan {
-    started_amid_sessions("start-as-session-changes", Some(ServiceSetup::BOTH), seed)
-        .at(ms(500), What::Lag(0, Line::B, ms(300)))
-        .expect(0, ms(2_500), ms(3_000), Must::BeLive)
+    let plan = started_amid_sessions("start-as-session-changes", Some(ServiceSetup::BOTH), seed)
+        .at(ms(500), What::Lag(0, Line::B, ms(300)));
+    let stood = |plan: Plan| plan.at(ms(1_005), What::Stall(0, ms(700)));
+    let plan = if seed.is_multiple_of(2) { plan } else { stood(plan) };
+    plan.expect(0, ms(2_500), ms(3_000), Must::BeLive)
 }
 
 /// The same with two changes within the time by which the line lags: it brings the first session, and then

@@ -71,7 +71,7 @@ impl Watch {
         let silent = self.is_silent(at, setup);
         if self.run.is_none() || self.began {
             let ended = core::mem::take(&mut self.end_heard);
-            self.begin(tag, now, setup);
+            self.begin(tag, (now, at), setup);
             self.began_by = at;
             if self.said.ended {
                 // Its first packet was its end.
@@ -157,8 +157,13 @@ impl Watch {
             if now < self.began_on + setup.grace && at < self.began_by + setup.grace {
                 self.due = self.followed.next();
             }
+            let shows = shows && (!tag.echo || news || unrivalled);
+            if shows && self.said.ended && self.followed.missing_since().is_none() {
+                // That it has ended, and that nothing of it is missing, is all there is to show.
+                self.said.stalled = self.said.stalled.filter(|since| at < *since);
+            }
             // Nothing shows where a venue is that has ended its session.
-            if shows && (!tag.echo || news || unrivalled) && !self.said.ended {
+            if shows && !self.said.ended {
                 self.behind = now.since(at);
                 // What was given up is not missing any more, what opened since is.
                 let whole = self.followed.missing_since().is_none()
@@ -222,7 +227,7 @@ impl Watch {
         }
     }
 
-    fn begin(&mut self, tag: &Tag, now: Mono, setup: &Setup) {
+    fn begin(&mut self, tag: &Tag, (now, at): (Mono, Mono), setup: &Setup) {
         // What waited while the lane stood still looks as late as that: number 1 of a missing start then
         // looks like numbers that begin again. That costs a snapshot.
         let missing = self.began_at > 1;
@@ -240,7 +245,7 @@ impl Watch {
         if was_left && !allowed {
             self.blame(|| "the handler goes back to a session left behind".to_owned());
         }
-        self.leave(tag.line, now, was_left, setup);
+        self.leave(tag.line, (now, at), was_left, setup);
         self.began = false;
         (self.old_ahead, self.start_answered) = (1, false);
         (self.mixed, self.contradicted) = (false, 0);
@@ -258,7 +263,7 @@ impl Watch {
 
     /// The run followed is left for one that this line brings. Where its numbers begin again under the same name
     /// that is no change of session, and says nothing of the order of those.
-    fn leave(&mut self, line: Line, now: Mono, back: bool, setup: &Setup) {
+    fn leave(&mut self, line: Line, (now, at): (Mono, Mono), back: bool, setup: &Setup) {
         let Some(run) = self.run else {
             self.started_until = now + setup.session_grace;
             self.doubted_until = self.started_until;
@@ -268,9 +273,9 @@ impl Watch {
             self.left.push((run, Doubt::None));
             return;
         }
-        let doubt = match now {
-            _ if back || now >= self.doubted_until => Doubt::None,
-            _ if now < self.started_until || self.led != Some(line) => Doubt::Open,
+        let doubt = match at {
+            _ if back || at >= self.doubted_until => Doubt::None,
+            _ if at < self.started_until || self.led != Some(line) => Doubt::Open,
             _ => Doubt::Contested,
         };
         self.doubted_until = now + setup.session_grace;

@@ -1,0 +1,228 @@
+//! A symbol moves within a date from a partition of which not all was heard on it: the other one may have but the
+//! end of its book, however whole everything is by then.
+
+mod common;
+
+use candor_core::{Line, Mono, Nanos, Reason};
+use candor_engine::{Config, Services};
+use common::floor::Floor;
+use common::services::{SNAPSHOTS, begin, end, load, snapshot_asked};
+use common::{Bench, SESSION_GRACE, add, at, config, directory, system};
+
+const BEFORE: [(&str, u16); 3] = [("AAPL", 0), ("GOOG", 1), ("MSFT", 2)];
+const AFTER: [(&str, u16); 3] = [("AAPL", 1), ("GOOG", 1), ("MSFT", 2)];
+const LATER: [(&str, u16); 3] = [("AAPL", 2), ("GOOG", 1), ("MSFT", 2)];
+const NOON: u64 = 12 * 3_600_000_000_000;
+
+/// Three partitions with snapshots; nothing was heard of 0.
+fn floor() -> Floor {
+    let mut floor = Floor::new(3, &BEFORE, Mono::MAX);
+    for index in 0..3 {
+        let services = Services { retransmit: None, snapshot: Some(SNAPSHOTS) };
+        let of = Config { services, index, ..config(&BEFORE) };
+        floor.benches[usize::from(index)] = Bench::with(of);
+        floor.benches[usize::from(index)].subscribe(true);
+    }
+    floor.benches[1].send(Line::A, 1, &[at(1_000, directory(1, "GOOG"))]);
+    floor.benches[2].send(Line::A, 1, &[at(1_000, directory(1, "MSFT"))]);
+    floor
+}
+
+/// 0 is joined by a snapshot without AAPL, before number `next`.
+fn image_of_0(floor: &mut Floor, next: u64) {
+    let bench = &mut floor.benches[0];
+    let ask = snapshot_asked(bench);
+    begin(bench, ask.cycle);
+    load(bench, ask.cycle, &[at(NOON - 9, directory(2, "INTC"))]);
+    end(bench, ask.cycle, next);
+    bench.heartbeat(Line::A, next);
+    assert!(bench.shown.status.unwrap().is_live());
+}
+
+/// The image of a partition that has nothing but the end of its session.
+fn joined_by_a_snapshot(floor: &mut Floor) {
+    floor.benches[0].send(Line::A, 5, &[at(NOON - 9, directory(2, "INTC"))]);
+    floor.benches[0].pass(Nanos::from_millis(300));
+    image_of_0(floor, 6);
+}
+
+/// 0 has another session, of which all is heard.
+fn another_session(floor: &mut Floor) {
+    let bench = &mut floor.benches[0];
+    bench.pass(SESSION_GRACE);
+    bench.session = *b"DAY0000002";
+    bench.send(Line::A, 1, &[at(NOON - 5, directory(2, "INTC"))]);
+    bench.heartbeat(Line::A, 2);
+    assert!(bench.shown.status.unwrap().is_live());
+}
+
+/// All of them are as late as the latest, and heard.
+fn level(floor: &mut Floor, next: &[u64]) {
+    let latest = floor.benches.iter().map(|bench| bench.now).max().unwrap();
+    for (bench, next) in floor.benches.iter_mut().zip(next) {
+        bench.pass(latest.since(bench.now));
+        bench.heartbeat(Line::A, *next);
+    }
+}
+
+fn named_at_noon(floor: &mut Floor, partition: usize) {
+    let noon = [at(NOON, directory(9, "AAPL")), at(NOON + 10, add(9, 21, b'B', 300, 990_000))];
+    floor.benches[partition].send(Line::A, 2, &noon);
+    floor.claims();
+}
+
+#[test]
+fn a_later_session_that_is_heard_whole_says_nothing_of_the_one_before() {
+    type Begins = fn(&mut Floor);
+    let joined: Begins = joined_by_a_snapshot;
+    let headless: Begins =
+        |floor| floor.benches[0].send(Line::A, 500, &[at(NOON - 9, directory(2, "INTC"))]);
+    let holed: Begins = |floor| {
+        floor.benches[0].send(Line::A, 1, &[at(1_000, directory(2, "INTC"))]);
+        floor.benches[0].send(Line::A, 4, &[at(NOON - 9, directory(2, "INTC"))]);
+    };
+    // Its last messages may have been lost, AAPL's among them.
+    let cut: Begins = |floor| floor.benches[0].send(Line::A, 1, &[at(1_000, directory(2, "INTC"))]);
+    let whole: Begins = |floor| {
+        floor.benches[0].send(Line::A, 1, &[at(1_000, directory(2, "INTC")), system(b'C')]);
+    };
+    for (begins, what, reason) in [
+        (joined, "joined by a snapshot", Some(Reason::SymbolRecovering)),
+        (headless, "its start is missing", Some(Reason::SymbolRecovering)),
+        (holed, "a gap is open", Some(Reason::SymbolRecovering)),
+        (cut, "it was not over", Some(Reason::SymbolRecovering)),
+        (whole, "it was over, and whole", None),
+    ] {
+        let mut floor = floor();
+        begins(&mut floor);
+        another_session(&mut floor);
+        while floor.benches[0].partition.next_action().is_some() {}
+        level(&mut floor, &[2, 2, 2]);
+        named_at_noon(&mut floor, 1);
+        floor.take(&AFTER, Mono::MAX);
+        assert_eq!(floor.reason(1, "AAPL"), reason, "{what}");
+    }
+}
+
+/// What is missing as the map comes may be the message that named it.
+#[test]
+fn what_is_missing_as_the_map_comes_may_have_named_it() {
+    type Happens = fn(&mut Floor);
+    let gap: Happens = |floor| {
+        floor.benches[0].send(Line::A, 4, &[at(NOON - 1, directory(2, "INTC"))]);
+    };
+    let silence: Happens = |floor| {
+        for (bench, next) in floor.benches.iter_mut().zip([0, 2, 2]) {
+            bench.pass(common::SILENCE);
+            if next > 0 {
+                bench.heartbeat(Line::A, next);
+            }
+        }
+    };
+    let nothing: Happens = |_| {};
+    for (happens, what, reason) in [
+        (gap, "a gap", Some(Reason::SymbolRecovering)),
+        (silence, "silence", Some(Reason::SymbolRecovering)),
+        (nothing, "nothing", None),
+    ] {
+        let mut floor = floor();
+        floor.benches[0].send(Line::A, 1, &[at(1_000, directory(2, "INTC"))]);
+        happens(&mut floor);
+        named_at_noon(&mut floor, 1);
+        floor.take(&AFTER, Mono::MAX);
+        assert_eq!(floor.reason(1, "AAPL"), reason, "{what}");
+        if reason.is_some() && what == "a gap" {
+            // And is filled by a snapshot that doesn't have it any more.
+            floor.benches[0].pass(Nanos::from_millis(300));
+            image_of_0(&mut floor, 5);
+            floor.claims();
+            assert_eq!(floor.reason(1, "AAPL"), reason);
+        }
+    }
+}
+
+/// Who never named it hands on that another had it before.
+#[test]
+fn two_maps_on_one_date_and_nobody_in_between_named_it() {
+    let mut floor = floor();
+    joined_by_a_snapshot(&mut floor);
+    level(&mut floor, &[6, 2, 2]);
+    floor.take(&AFTER, Mono::MAX);
+    assert_eq!(floor.reason(1, "AAPL"), Some(Reason::Unproven));
+    floor.take(&LATER, Mono::MAX);
+    assert_eq!(floor.reason(2, "AAPL"), Some(Reason::Unproven));
+    named_at_noon(&mut floor, 2);
+    assert_eq!(floor.reason(2, "AAPL"), Some(Reason::SymbolRecovering));
+}
+
+/// Two partitions with snapshots, the second with this before its first packet.
+fn overnight(homes: &[(&str, u16)], earlier: &[candor_core::SessionId]) -> Floor {
+    let mut floor = Floor::new(2, homes, Mono::MAX);
+    for index in 0..2 {
+        let services = Services { retransmit: None, snapshot: Some(SNAPSHOTS) };
+        let earlier = if index == 1 { earlier.to_vec() } else { Vec::new() };
+        let of = Config { services, index, earlier, ..config(homes) };
+        floor.benches[usize::from(index)] = Bench::with(of);
+        floor.benches[usize::from(index)].subscribe(true);
+    }
+    floor
+}
+
+const YESTERDAY: [(&str, u16); 2] = [("AAPL", 1), ("GOOG", 1)];
+const TODAY: [(&str, u16); 2] = [("AAPL", 0), ("GOOG", 1)];
+
+/// Today's sessions begin at both, and name what each has.
+fn todays_sessions(floor: &mut Floor) {
+    for (bench, name) in floor.benches.iter_mut().zip(["AAPL", "GOOG"]) {
+        bench.pass(SESSION_GRACE);
+        bench.session = *b"DAY0000002";
+        bench.send(Line::A, 1, &[directory(1, name)]);
+        bench.pass(SESSION_GRACE);
+        bench.heartbeat(Line::A, 2);
+    }
+    floor.claims();
+    level(floor, &[2, 2]);
+}
+
+/// A handler starts with today's map, and a partition still has the session of the day before, with a symbol that has
+/// moved from it overnight.
+#[test]
+fn what_yesterdays_session_names_contests_nothing_of_today() {
+    let earlier = [candor_core::SessionId::from_text(*b"DAY0000001")];
+    let mut floor = overnight(&TODAY, &earlier);
+    floor.benches[1].send(Line::A, 1, &[directory(1, "GOOG"), directory(2, "AAPL")]);
+    floor.claims();
+    assert_eq!(floor.reason(1, "AAPL"), Some(Reason::NotStarted));
+    todays_sessions(&mut floor);
+    assert_eq!(floor.reason(0, "AAPL"), None);
+    assert_eq!(floor.reason(1, "GOOG"), None);
+    assert_eq!(floor.reason(1, "AAPL"), Some(Reason::Unproven), "nothing has named it there");
+    // Today's names it there as well: that is another matter.
+    floor.benches[1].send(Line::A, 2, &[directory(2, "AAPL")]);
+    floor.claims();
+    assert_eq!(floor.reason(0, "AAPL"), Some(Reason::WrongPartition));
+    assert_eq!(floor.reason(1, "AAPL"), Some(Reason::Unmapped));
+}
+
+/// The same of a handler that has run since, and takes a snapshot of the old session behind today's map.
+#[test]
+fn what_yesterdays_snapshot_names_contests_nothing_of_today() {
+    let mut floor = overnight(&YESTERDAY, &[]);
+    floor.benches[0].send(Line::A, 1, &[directory(1, "INTC")]);
+    floor.benches[1].send(Line::A, 1, &[directory(1, "GOOG"), directory(2, "AAPL")]);
+    floor.take(&YESTERDAY, Mono(1));
+    floor.over = true;
+    floor.take(&TODAY, Mono::MAX);
+    let bench = &mut floor.benches[1];
+    bench.send(Line::A, 5, &[directory(1, "GOOG")]);
+    bench.pass(Nanos::from_millis(300));
+    let ask = snapshot_asked(bench);
+    begin(bench, ask.cycle);
+    load(bench, ask.cycle, &[directory(1, "GOOG"), directory(2, "AAPL")]);
+    end(bench, ask.cycle, 6);
+    bench.heartbeat(Line::A, 6);
+    floor.claims();
+    todays_sessions(&mut floor);
+    assert_eq!(floor.reason(0, "AAPL"), None);
+    assert_eq!(floor.reason(1, "GOOG"), None);
+}
