@@ -44,6 +44,9 @@ pub struct Config {
     /// Sessions that handlers before this one have followed before the trading date began: what is heard of
     /// them is `Stale(NotStarted)`, as what was heard before the end of a map is.
     pub earlier: Vec<SessionId>,
+    /// Symbols of this partition that a map of the same date before this one gave to another, ascending: what is
+    /// heard of them here may be but the end of their books.
+    pub moved: Vec<Symbol>,
     /// What the venue does for those who miss messages.
     pub services: Services,
 }
@@ -103,7 +106,9 @@ impl Partition {
         sink.status(content.status, content.epoch, now, content.session);
         let venue = Arc::clone(&content.config.venue);
         for symbol in venue.of(content.config.index) {
-            content.add(symbol, WireTime::default(), sink);
+            let Some(index) = content.add(symbol, WireTime::default(), sink) else { continue };
+            let moved = content.config.moved.binary_search(&symbol).is_ok();
+            content.symbols.get_mut(index).begun_elsewhere = moved;
         }
         content.publish_dirty(sink);
     }

@@ -5,7 +5,7 @@ mod common;
 
 use candor_core::{Line, Mono, Nanos, Reason};
 use candor_engine::{Config, Services};
-use common::floor::Floor;
+use common::floor::{Floor, symbol};
 use common::services::{SNAPSHOTS, begin, end, load, snapshot_asked};
 use common::{Bench, SESSION_GRACE, add, at, config, directory, system};
 
@@ -153,6 +153,31 @@ fn two_maps_on_one_date_and_nobody_in_between_named_it() {
     assert_eq!(floor.reason(2, "AAPL"), Some(Reason::Unproven));
     named_at_noon(&mut floor, 2);
     assert_eq!(floor.reason(2, "AAPL"), Some(Reason::SymbolRecovering));
+}
+
+/// A handler that starts behind the move, and has the new partition's session from its beginning: a handler that ran
+/// since knows no more of its book than that either.
+#[test]
+fn a_start_behind_the_move_has_but_the_end_of_its_book() {
+    for (moved, reason) in [(vec![symbol("AAPL")], Some(Reason::SymbolRecovering)), (vec![], None)]
+    {
+        let services = Services { retransmit: None, snapshot: Some(SNAPSHOTS) };
+        let mut bench = Bench::with(Config { services, index: 1, moved, ..config(&AFTER) });
+        bench.subscribe(true);
+        let noon = [at(NOON, directory(9, "AAPL")), at(NOON + 10, add(9, 21, b'B', 300, 990_000))];
+        bench.send(Line::A, 1, &[at(1_000, directory(1, "GOOG"))]);
+        bench.send(Line::A, 2, &noon);
+        assert_eq!(bench.reason("AAPL"), reason);
+        assert_eq!(bench.reason("GOOG"), None);
+        if reason.is_some() {
+            let ask = snapshot_asked(&mut bench);
+            begin(&mut bench, ask.cycle);
+            load(&mut bench, ask.cycle, &noon);
+            end(&mut bench, ask.cycle, 4);
+            bench.heartbeat(Line::A, 4);
+            assert_eq!(bench.reason("AAPL"), None);
+        }
+    }
 }
 
 /// Two partitions with snapshots, the second with this before its first packet.

@@ -14,9 +14,7 @@ use std::thread::{self, JoinHandle};
 use candor_core::limits::LINES;
 use candor_core::status::Scope;
 use candor_core::symbol::Text;
-use candor_core::{
-    Mono, Nanos, Proof, Reason, SessionId, Status, Symbol, TradingDate, Venue, promote,
-};
+use candor_core::{Mono, Nanos, Proof, Reason, SessionId, Status, TradingDate, Venue, promote};
 use candor_engine::{Capacity, Partition, VenueSymbols};
 use candor_journal::Fields;
 use candor_maps::calendar::Wall;
@@ -439,7 +437,8 @@ fn lanes(
             let begins = resolved.begins(partition.venue).or(own);
             let earlier = sessions.earlier((partition.venue, partition.name), begins);
             let map = (ends.of_venue(partition.venue), earlier);
-            let engine = engine_config(number as u16, partition, recovery, listed, map);
+            let mut engine = engine_config(number as u16, partition, recovery, listed, map);
+            engine.moved = resolved.moved(partition.venue).to_vec();
             partitions.push((number as u16, Partition::new(engine)));
             subscribed.push(partition.subscribe);
         }
@@ -467,16 +466,7 @@ fn lanes(
 /// Which partition each listed symbol is at home in, a table for each venue.
 fn venues(config: &Config) -> Vec<(candor_core::Venue, Arc<VenueSymbols>)> {
     let table = |venue: &candor_core::Venue| {
-        let listed: Vec<(Symbol, u16)> = config
-            .partitions
-            .iter()
-            .enumerate()
-            .filter(|(_, partition)| partition.venue == *venue)
-            .flat_map(|(number, partition)| {
-                partition.symbols.iter().map(move |symbol| (*symbol, number as u16))
-            })
-            .collect();
-        (*venue, Arc::new(VenueSymbols::new(listed)))
+        (*venue, Arc::new(daily::shape::listed(&config.partitions, *venue)))
     };
     config.venues.iter().map(table).collect()
 }
@@ -511,6 +501,7 @@ pub(crate) fn engine_config(
         venue,
         mapped_until,
         earlier,
+        moved: Vec::new(),
     }
 }
 

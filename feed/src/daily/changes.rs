@@ -19,6 +19,8 @@ pub(super) struct New<'a> {
     pub(super) venue: Venue,
     /// Whether no map was in force here until now.
     pub(super) anew: bool,
+    /// Whether it is the first of its date: what moves has moved overnight.
+    pub(super) first: bool,
     /// Where its symbols were until now.
     pub(super) before: &'a Arc<VenueSymbols>,
     pub(super) listed: &'a Arc<VenueSymbols>,
@@ -45,7 +47,7 @@ impl New<'_> {
         for (number, one) in own {
             let mut new = NewMap::between(self.before, self.listed, number, self.until);
             again(&mut new, number, &places);
-            new.first = self.anew;
+            new.first = self.first;
             let open = steps.added.contains(&number).then(|| {
                 let recovery = config.recovery_of(one);
                 let before = Arc::clone(self.before);

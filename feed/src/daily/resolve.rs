@@ -1,10 +1,13 @@
 //! What a handler starts with: the maps of the day from the store, or the last ones, which name the partitions
 //! and make nothing Live.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use candor_core::limits::PARTITIONS;
-use candor_core::{Line, TradingDate, Venue};
-use candor_maps::Map;
+use candor_core::symbol::Text;
+use candor_core::{Line, Symbol, TradingDate, Venue};
 use candor_maps::calendar::{Overlay, Wall};
+use candor_maps::{Map, Symbols};
 
 use super::days::Days;
 use super::shape::{self, Place};
@@ -40,6 +43,13 @@ impl Resolved {
         self.starts.iter().find(|start| start.venue == venue).and_then(|start| start.begins)
     }
 
+    /// What has moved at a venue on the date, by maps before the one that it starts with.
+    #[must_use]
+    pub fn moved(&self, venue: Venue) -> &[Symbol] {
+        let start = self.starts.iter().find(|start| start.venue == venue);
+        start.map_or(&[], |start| &start.moved)
+    }
+
     /// The maps of the store that are in force at the start.
     #[must_use]
     pub fn in_force(&self) -> Vec<MapOf> {
@@ -63,6 +73,8 @@ pub struct Start {
     pub begins: Option<Wall>,
     /// When the map ends; `None` where it is not in force.
     pub until: Option<Wall>,
+    /// Symbols that an earlier map of the date gave to another partition, ascending.
+    pub moved: Vec<Symbol>,
 }
 
 /// Looks up the maps of a configuration's venues.
@@ -137,7 +149,34 @@ fn start(
     };
     let map = store.read(&pointer.digest)?.map;
     let begins = today.map(|today| today.begins);
-    Ok((Start { venue, pointer, date, begins, until }, map))
+    let moved = moved(store, &pointer, &map)?;
+    Ok((Start { venue, pointer, date, begins, until, moved }, map))
+}
+
+/// Symbols that an earlier map of the same date gave to another partition than this one does, ascending: a handler that
+/// had run since would know that they have moved.
+fn moved(store: &Store, pointer: &Pointer, map: &Map) -> Result<Vec<Symbol>, Failure> {
+    let homes = |map: &Map| -> BTreeMap<Symbol, Text<16>> {
+        let own = |one: &candor_maps::Partition| match &one.symbols {
+            Symbols::List(list) => list.iter().map(|symbol| (*symbol, one.name)).collect(),
+            _ => Vec::new(),
+        };
+        map.partitions.iter().flat_map(own).collect()
+    };
+    let now = homes(map);
+    let mut moved = BTreeSet::new();
+    for earlier in store.all_of(pointer.venue, pointer.date)? {
+        if earlier.number >= pointer.number || earlier.digest == pointer.digest {
+            continue;
+        }
+        let other = |(symbol, home): &(Symbol, Text<16>)| {
+            now.get(symbol).is_some_and(|today| today != home)
+        };
+        moved.extend(
+            homes(&store.read(&earlier.digest)?.map).into_iter().filter(other).map(|it| it.0),
+        );
+    }
+    Ok(moved.into_iter().collect())
 }
 
 /// Nobody would ever put a first map in force but a person: waiting for one helps nobody.

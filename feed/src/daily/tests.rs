@@ -389,6 +389,19 @@ fn a_handler_starts_with_the_map_of_the_day_or_waits_for_it_or_refuses() {
     assert!(partitions.iter().all(|one| one.lane == 1));
     assert_eq!(resolved.date_of(partitions[0].venue), Some(TradingDate(20_261_123)));
 
+    // What a map of the date has moved since the morning is known to a start behind it.
+    assert_eq!(resolved.starts[0].moved, []);
+    let [first, second] = TWO;
+    folder.put(&map(&[
+        (first.0, first.1, second.2, first.3),
+        (second.0, second.1, first.2, second.3),
+    ]));
+    let resolved = resolve(&config, MONDAY).unwrap();
+    let moved: Vec<&str> = resolved.starts[0].moved.iter().map(|it| it.as_str()).collect();
+    let both: Vec<&str> = first.2.split(' ').chain(second.2.split(' ')).collect();
+    assert_eq!(moved, both);
+    folder.put(&map(&TWO));
+
     // On Sunday Monday's is there, names the partitions and is not in force.
     let start = &resolve(&config, Wall(MONDAY.0 - 24 * hours)).unwrap().starts[0];
     assert_eq!((start.date, start.until), (TradingDate(20_261_123), None));

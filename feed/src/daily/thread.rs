@@ -419,8 +419,10 @@ impl Thread {
         let left = Nanos(today.ends.0.saturating_sub(wall.0));
         let until = self.clock.now() + left;
         let anew = of.timer.held().is_none();
-        let news =
-            New { venue, anew, before: &of.listed, listed: &listed, until, today: Some(today) };
+        // One that another of the date had come before may have moved what it moves since the morning.
+        let first = anew && pointer.number == 1;
+        let (before, listed_now, under_way) = (&of.listed, &listed, Some(today));
+        let news = New { venue, anew, first, before, listed: listed_now, until, today: under_way };
         let kept = (&self.region, &self.sessions);
         let changes = news.changes(&self.config, kept, &after, &steps);
         let in_force = Some(in_force(today.date, &pointer.digest));
@@ -466,7 +468,8 @@ impl Thread {
         // What was refused for a date that is over is of no matter any more.
         let (venue, listed) = (of.mapped.venue, &of.listed);
         self.journal.alerts().end(Code::MapRefused, About::Venue(venue));
-        let news = New { venue, anew: false, before: listed, listed, until: OVER, today: None };
+        let (anew, first, today) = (false, false, None);
+        let news = New { venue, anew, first, before: listed, listed, until: OVER, today };
         let (after, steps) = (self.config.partitions.clone(), Steps::default());
         let kept = (&self.region, &self.sessions);
         let changes = news.changes(&self.config, kept, &after, &steps);

@@ -211,9 +211,9 @@ impl Watch {
             self.record.earlier((venue, text(name)), None).len()
         });
         let alerts = region.alerts().unwrap();
-        // A machine with other things to do makes lanes stand still.
+        // A machine with other things to do makes lanes stand still, and maps wait for them.
         let own = |entry: &&candor_shm::AlertEntry| {
-            ![Code::LaneStalled, Code::PartitionLate].contains(&entry.code)
+            ![Code::LaneStalled, Code::PartitionLate, Code::NoMap].contains(&entry.code)
         };
         let own: Vec<_> = alerts.entries.iter().filter(own).collect();
         let active = own.iter().filter(|entry| entry.over == Mono::NEVER).count();
@@ -249,8 +249,9 @@ fn a_week_of_dates_keeps_no_more_than_two_of_them() {
     let mut kept: Vec<Kept> = Vec::new();
     for (at, (today, later)) in dates.into_iter().enumerate() {
         let (morning, two) = (MORNING + later * DAY, at % 2 == 1);
-        WALL.store(morning, Ordering::Relaxed);
+        // There before it is due: a thread that looks in between would say that it is not, and be right.
         put(&day.folder, today, two);
+        WALL.store(morning, Ordering::Relaxed);
         let taken = |region: &Region| {
             date(region, 0) == today && reason(region, "A") == Some(Reason::NotStarted)
         };

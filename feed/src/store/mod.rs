@@ -191,6 +191,15 @@ impl Store {
         self.pointer(venue, date, last).map(Some)
     }
 
+    /// Everything that was in force on a date, the last of it last.
+    ///
+    /// # Errors
+    /// As [`Store::in_force`].
+    pub fn all_of(&self, venue: Venue, date: TradingDate) -> Result<Vec<Pointer>, Error> {
+        let all = numbers(&self.folder_on(venue, date))?;
+        all.into_iter().map(|number| self.pointer(venue, date, number)).collect()
+    }
+
     /// What was in force on the last date before this one that has any.
     ///
     /// # Errors

@@ -242,6 +242,11 @@ impl Maps {
         homes.iter().any(|(own, home)| own == symbol && usize::from(*home) == partition)
     }
 
+    /// What an earlier map of the date had elsewhere than the one in force.
+    pub(super) fn moved(&self) -> Vec<Symbol> {
+        self.truths.moves.filter(|_| self.map == MapOf::Afternoon).into_iter().collect()
+    }
+
     /// Whether the symbol is one that moves at noon.
     pub(super) fn moves_at_noon(&self, symbol: &Symbol) -> bool {
         self.truths.moves == Some(*symbol)

@@ -99,5 +99,6 @@ pub(super) fn config(
         venue: Arc::clone(venue),
         mapped_until,
         earlier,
+        moved: Vec::new(),
     }
 }
