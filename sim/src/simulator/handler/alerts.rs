@@ -24,6 +24,7 @@ impl Handler {
     /// What is told of what partitions show at `now`.
     pub(in crate::simulator) fn look_at_alerts(&mut self, now: Mono) -> Vec<(News, Alert)> {
         self.next_alerts = now + self.setup.alerts_every;
+        let mut told = self.suspect_lanes(now);
         let Handler { region, seats, alerts, .. } = self;
         let unseen =
             Seen { status: Status::stale(Reason::NotStarted), halted: false, wanted: false };
@@ -34,7 +35,7 @@ impl Handler {
             let halted = info.status.reason() == Some(Reason::Halted);
             Seen { status: info.unhalted, halted, wanted: seat.watch.subscribed }
         });
-        let (seen, mut told): (Vec<Seen>, _) = (seen.collect(), Vec::new());
+        let seen: Vec<Seen> = seen.collect();
         alerts.look(now, &seen, |news, alert| told.push((news, *alert)));
         alerts.check();
         told
@@ -60,9 +61,31 @@ impl Handler {
         told
     }
 
+    /// Packets that were dropped and lanes that stood still are suspects.
+    fn suspect_lanes(&mut self, now: Mono) -> Vec<(News, Alert)> {
+        let mut told = Vec::new();
+        for (index, (lane, seen)) in self.lanes.iter().zip(&mut self.lanes_seen).enumerate() {
+            let before = core::mem::replace(seen, [lane.dropped, lane.stalls]);
+            for (what, at) in [(Suspect::Drops, 0), (Suspect::Stall, 1)] {
+                if seen[at] > before[at] {
+                    let tell = |news, alert: &Alert| told.push((news, *alert));
+                    self.alerts.suspect(now, what, Place::Lane(index as u16), tell);
+                }
+            }
+        }
+        told
+    }
+
     /// Something happened that may be the cause of what follows.
-    pub(in crate::simulator) fn suspect(&mut self, now: Mono, what: Suspect, place: Place) {
-        self.alerts.suspect(now, what, place, |_, _| {});
+    pub(in crate::simulator) fn suspect(
+        &mut self,
+        now: Mono,
+        what: Suspect,
+        place: Place,
+    ) -> Vec<(News, Alert)> {
+        let mut told = Vec::new();
+        self.alerts.suspect(now, what, place, |news, alert| told.push((news, *alert)));
+        told
     }
 }
 

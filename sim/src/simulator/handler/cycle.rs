@@ -55,6 +55,7 @@ impl Handler {
         let lane = &mut self.lanes[index];
         lane.stalled_until = None;
         let mut stalled = now > lane.lease;
+        lane.stalls += u64::from(stalled);
         if now >= lane.next_counts {
             lane.next_counts = now + COUNTS_EVERY;
             stalled |= lane.dropped > lane.dropped_seen;

@@ -14,7 +14,7 @@ use candor_core::status::Scope;
 use candor_core::{Mono, Nanos, Proof, Quotes, SeqNo, Symbol, promote};
 use candor_engine::alerts::Alerts;
 use candor_engine::odd::{Glance, OddWorld, Remark};
-use candor_engine::{Claim, Partition};
+use candor_engine::{Claim, Config, Partition};
 use candor_shm::{Handle, HandlerWriter, LaneWriter, Region};
 
 use self::specs::{config, region_spec};
@@ -42,6 +42,8 @@ pub(super) struct Lane {
     pub(super) lease: Mono,
     pub(super) last_cycle: Mono,
     pub(super) stalled_until: Option<Mono>,
+    /// How often it stood still.
+    stalls: u64,
     dropped: u64,
     dropped_seen: u64,
     next_counts: Mono,
@@ -72,6 +74,8 @@ pub(super) struct Handler {
     /// When the handler's own thread looks whether the world looks odd next.
     pub(super) next_odd: Mono,
     alerts: Alerts,
+    /// What lanes had dropped, and how often they had stood still, when that was looked at last.
+    lanes_seen: Vec<[u64; 2]>,
     /// When it looks for what to alert of next.
     pub(super) next_alerts: Mono,
     claims: Vec<(u16, Symbol, Claim)>,
@@ -116,6 +120,7 @@ impl Handler {
             lease: Mono::NEVER,
             last_cycle: now,
             stalled_until: None,
+            stalls: 0,
             dropped: 0,
             dropped_seen: 0,
             next_counts: now,
@@ -124,7 +129,9 @@ impl Handler {
         let seat = |index| Seat {
             partition: {
                 let map = (until, past.earlier(index));
-                Partition::new(config(setup, index, symbols, maps.venue(), map))
+                let moved = maps.moved();
+                let made = config(setup, index, symbols, maps.venue(), map);
+                Partition::new(Config { moved, ..made })
             },
             watch: {
                 let mut watch = Watch::new(setup);
@@ -151,6 +158,7 @@ impl Handler {
             odd: OddWorld::new(&vec![0; setup.partitions]),
             next_odd: now,
             alerts: Alerts::new(alerts::seats(setup)),
+            lanes_seen: vec![[0; 2]; usize::from(setup.lanes)],
             next_alerts: now,
             claims: Vec::new(),
             maps,

@@ -198,8 +198,8 @@ impl World<'_> {
             What::WayLoss(partition, loss) => self.way(partition, |way| way.loss = loss),
             What::WayDead(partition, dead) => self.way(partition, |way| way.dead = dead),
             What::WayHangs(partition, hangs) => self.way(partition, |way| way.hangs = hangs),
-            What::Map(map) => self.give_map(map, Mono::MAX),
-            What::MapFor(map, time) => self.give_map(map, self.now + time),
+            What::Map(map) => self.give_map(map, Mono::MAX)?,
+            What::MapFor(map, time) => self.give_map(map, self.now + time)?,
             What::Zombie(partition, line, begins) => self.set_haunt(partition, line, true, begins),
             What::Loop(partition, line, begins) => self.set_haunt(partition, line, false, begins),
             _ => self.change_link(what),
@@ -209,14 +209,16 @@ impl World<'_> {
     }
 
     /// From now on this map is the one to have.
-    fn give_map(&mut self, map: MapOf, until: Mono) {
+    fn give_map(&mut self, map: MapOf, until: Mono) -> Result<(), Wrong> {
         self.note_date();
         self.map = (map, until);
         let now = self.now;
         if let Some(handler) = &mut self.handler {
-            handler.suspect(now, Suspect::Map, Place::Venue(0));
+            let told = handler.suspect(now, Suspect::Map, Place::Venue(0));
             handler.take_map(map, until, now);
+            self.note_alerts(told)?;
         }
+        Ok(())
     }
 
     /// A map that has ended ended with its date, and another began.
@@ -228,12 +230,14 @@ impl World<'_> {
         }
     }
 
-    /// Whether the first packet of what the handler follows reached it less than a grace ago, and it lacks
-    /// something that the venue has sent; or waits for its lane, which follows something else still.
+    /// Whether the first packet of what the handler follows reached it less than a grace ago, beside what others of
+    /// the same age are still under way, and it lacks something that the venue has sent; or waits for its lane, which
+    /// follows something else still.
     fn has_just_begun(&self, partition: usize) -> bool {
         let Some(handler) = &self.handler else { return false };
         let (seat, truth) = (&handler.seats[partition], &self.truths[partition]);
-        let just = |arrived: Mono| self.now < arrived + self.setup.grace;
+        let late = self.setup.links.iter().map(|link| link.jitter + link.reorder_by).max();
+        let just = |arrived| self.now < arrived + self.setup.grace + late.unwrap_or(Nanos::ZERO);
         let watch = &seat.watch;
         if watch.run != Some(truth.run()) {
             let mut waiting = handler.lanes[seat.lane].queue.iter();
@@ -348,7 +352,7 @@ impl World<'_> {
         }
         let last = self.last_map;
         if self.map != (last, Mono::MAX) {
-            self.give_map(last, Mono::MAX);
+            self.give_map(last, Mono::MAX)?;
         }
         self.halts = Halts::default();
         if self.handler.is_none() {
