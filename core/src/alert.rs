@@ -137,25 +137,21 @@ codes! {
     /// Messages are missing on every line.
     PartitionGap = 2, "partition-gap", Symptom, Network, Page, "sim gap-both-lines";
     /// The handler has fallen behind the wire.
-    PartitionLate = 3, "partition-late", Symptom, Host, Page,
-        "test engine/src/alerts/tests.rs every_reason_that_nobody_meant_has_its_code";
+    PartitionLate = 3, "partition-late", Symptom, Host, Page, "sim overload";
     /// Lines carry different bytes under one number.
     LinesDiffer = 4, "lines-differ", Symptom, VenueLiaison, Page, "sim lines-differ";
     /// Bytes that break the venue's specification.
     PartitionQuarantined = 5, "partition-quarantined", Symptom, VenueLiaison, Page,
-        "test engine/src/alerts/tests.rs every_reason_that_nobody_meant_has_its_code";
+        "test feed/tests/veth/damage.rs a_message_in_sequence_that_nobody_can_read_leaves_nothing_of_its_partition_live";
     /// Which session is in force is not known.
-    SessionUnclear = 6, "session-unclear", Symptom, VenueLiaison, Page,
-        "test engine/src/alerts/tests.rs every_reason_that_nobody_meant_has_its_code";
+    SessionUnclear = 6, "session-unclear", Symptom, VenueLiaison, Page, "sim start-beside-late-service";
     /// Books are not whole, and were.
-    PartitionRecovering = 7, "partition-recovering", Symptom, VenueLiaison, Page,
-        "test engine/src/alerts/tests.rs every_reason_that_nobody_meant_has_its_code";
+    PartitionRecovering = 7, "partition-recovering", Symptom, VenueLiaison, Page, "sim snapshot-older-than-gap";
     /// Left, and nobody said so.
     PartitionUnsubscribed = 8, "partition-unsubscribed", Symptom, Operations, Page,
         "test engine/src/alerts/tests.rs every_reason_that_nobody_meant_has_its_code";
     /// A lane does not renew its lease.
-    LaneStalled = 9, "lane-stalled", Symptom, Host, Page,
-        "test engine/src/alerts/tests.rs every_reason_that_nobody_meant_has_its_code";
+    LaneStalled = 9, "lane-stalled", Symptom, Host, Page, "sim stop";
     /// Heartbeats come, and numbers stand still.
     FrozenNumbers = 16, "frozen-numbers", OddWorld, VenueLiaison, Page, "sim heartbeats-without-data";
     /// Books have lost their quotes.

@@ -150,6 +150,7 @@ scenarios! {
     rename = "rename",
     kill_9 = "kill-9",
     stop = "stop",
+    overload = "overload",
     hang = "hang",
     halted_by_hand = "halted-by-hand",
     burst = "burst",

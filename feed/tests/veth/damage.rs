@@ -1,5 +1,6 @@
 //! Datagrams damaged on the way: a card marks and delivers them, and only a checksum tells.
 
+use candor_core::alert::Code;
 use candor_core::counters::{Counter, LaneCounter};
 use candor_core::{Nanos, Reason, Reject};
 use candor_shm::Region;
@@ -224,6 +225,8 @@ fn a_message_in_sequence_that_nobody_can_read_leaves_nothing_of_its_partition_li
     let test = "an unreadable message over AF_XDP on veth";
     let Some(scene) = Scene::new(test, plan("af_xdp", one_line)) else { return };
     let Scene { region, sender, all, next, .. } = &scene;
+    // Whoever alerts has to have seen it Live, and looks ten times a second.
+    pause(Nanos::from_millis(300));
     let mut short = all[*next].clone();
     short.truncate(20);
     sender.send(&frame(SENDER, &packet(SESSION, *next as u64 + 1, &short)));
@@ -240,4 +243,8 @@ fn a_message_in_sequence_that_nobody_can_read_leaves_nothing_of_its_partition_li
     until_applied(region, next + 20);
     assert_eq!(partition(region, PARTITION).status.reason(), Some(Reason::Quarantined));
     assert_eq!(live(region), []);
+    eventually("somebody is told", || {
+        let alerts = region.alerts()?;
+        alerts.entries.iter().any(|it| it.code == Code::PartitionQuarantined).then_some(())
+    });
 }

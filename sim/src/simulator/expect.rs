@@ -2,7 +2,7 @@
 
 use candor_core::alert::Code;
 use candor_core::{Nanos, Reason, TradingState};
-use candor_engine::alerts::Place;
+use candor_engine::alerts::{Place, Suspect};
 use candor_engine::odd::Odd;
 
 /// What must hold of the symbols of a partition for a while, beside the invariants.
@@ -86,4 +86,6 @@ pub struct Alarm {
     pub place: Place,
     /// Partitions that are part of it as it begins.
     pub partitions: u16,
+    /// What is suspected first, as it begins or later.
+    pub suspect: Option<Suspect>,
 }

@@ -8,7 +8,7 @@ use candor_core::alert::Code;
 use candor_core::counters::Counter;
 use candor_core::limits::LINES;
 use candor_core::{Line, Nanos};
-use candor_engine::alerts::Place;
+use candor_engine::alerts::{Place, Suspect};
 use candor_gapfill::retransmit::Policy;
 
 pub use super::expect::{Alarm, Expect, Must, OddKind, Oddity, Whose};
@@ -548,8 +548,17 @@ impl Plan {
             code: *code,
             place: *place,
             partitions: *partitions,
+            suspect: None,
         };
         self.alarms = Some(alarms.iter().map(alarm).collect());
+        self
+    }
+
+    /// The first of the alerts suspects this first; all others nothing.
+    #[must_use]
+    pub fn suspecting(mut self, suspect: Suspect) -> Plan {
+        let first = self.alarms.iter_mut().flatten().next();
+        first.expect("an alert that suspects something begins").suspect = Some(suspect);
         self
     }
 

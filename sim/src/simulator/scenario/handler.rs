@@ -1,8 +1,10 @@
 //! The handler's own process: killed, stopped, hanging, flooded.
 
+use candor_core::alert::Code;
 use candor_core::{Nanos, Reason};
+use candor_engine::alerts::{Place, Suspect};
 
-use super::{OPEN_BY, SOON, after, ms, small, stale};
+use super::{OPEN_BY, SOON, VENUE, after, ms, small, stale};
 use crate::rng::Rng;
 use crate::simulator::schedule::{Must, Plan, Setup, What};
 
@@ -24,8 +26,9 @@ pub(super) fn kill(seed: u64) -> Plan {
 /// Stopped and continued: stale within the process lease, then Late until something newer than the
 /// stop shows where the venue is.
 pub(super) fn stop(seed: u64) -> Plan {
-    let setup = small(seed);
-    let (at, time) = (ms(700), ms(400));
+    // So long that nothing is dropped meanwhile.
+    let setup = Setup { queue: 1 << 16, ..small(seed) };
+    let (at, time) = (ms(700), ms(1_200));
     let gone = after(at, after(setup.lease, SOON));
     let back = after(at, time);
     let mut plan = Plan::quiet("stop", setup, END).at(at, What::Stall(0, time));
@@ -33,7 +36,18 @@ pub(super) fn stop(seed: u64) -> Plan {
         plan = plan.expect(partition, OPEN_BY, at, Must::BeLive);
         plan = plan.expect(partition, gone, back, stale(&[Reason::WriterGone]));
     }
-    plan.all_live(after(back, ms(150)))
+    let stalled = (Code::LaneStalled, Place::Lane(0), 3);
+    plan.alarms(&[stalled]).suspecting(Suspect::Stall).all_live(after(back, ms(150)))
+}
+
+/// More comes than the lane can take, and the kernel keeps all of it: what is looked at is old, and older by the minute.
+pub(super) fn overload(seed: u64) -> Plan {
+    let silence = Nanos::from_secs(5);
+    let setup = Setup { queue: 1 << 18, poll: ms(2), silence, ..small(seed) };
+    Plan::quiet("overload", setup, END)
+        .at(ms(600), What::Rate(90_000))
+        .at(ms(1_300), What::Rate(5_000))
+        .alarms(&[(Code::PartitionLate, Place::Lane(0), 3)])
 }
 
 /// A lane hangs again and again, for about as long as its lease.
@@ -85,7 +99,11 @@ pub(super) fn halted_by_hand(seed: u64) -> Plan {
 /// Live.
 pub(super) fn burst(seed: u64) -> Plan {
     let setup = Setup { queue: 64, poll: Nanos::from_millis(2), ..small(seed) };
-    Plan::quiet("burst", setup, END).at(ms(600), What::Rate(400_000)).at(ms(900), What::Rate(5_000))
+    Plan::quiet("burst", setup, END)
+        .at(ms(600), What::Rate(400_000))
+        .at(ms(900), What::Rate(5_000))
+        .alarms(&[(Code::PartitionGap, VENUE, 3)])
+        .suspecting(Suspect::Drops)
 }
 
 /// A partition's groups are left and joined again.

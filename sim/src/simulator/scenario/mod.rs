@@ -106,6 +106,7 @@ pub const ALL: &[(&str, Build)] = &[
     ("rename", maps::rename),
     ("kill-9", handler::kill),
     ("stop", handler::stop),
+    ("overload", handler::overload),
     ("hang", handler::hang),
     ("halted-by-hand", handler::halted_by_hand),
     ("burst", handler::burst),

@@ -1,7 +1,9 @@
 //! What no line carried, asked for, fetched, and refused in every way.
 
+use candor_core::alert::Code;
 use candor_core::counters::Counter;
 use candor_core::{Line, Nanos, Reason};
+use candor_engine::alerts::Place;
 
 use super::{OPEN_BY, after, ms, small, stale};
 use crate::market::Family;
@@ -85,7 +87,7 @@ pub(super) fn request_lost_then_silence(seed: u64) -> Plan {
 
 /// The image ends before the gap does: not used; the next one is.
 pub(super) fn snapshot_older(seed: u64) -> Plan {
-    older(seed, 2_000)
+    older(seed, 2_000).alarms(&[(Code::PartitionRecovering, Place::Partition(0), 1)])
 }
 
 /// The same of SNAP, which refuses a request for more than its image has: no image ever is of no use,

@@ -1,6 +1,8 @@
 //! Sessions and their numbers.
 
+use candor_core::alert::Code;
 use candor_core::{Line, Nanos, Reason};
+use candor_engine::alerts::Place;
 
 use super::{OPEN_BY, SOON, after, ms, small, stale};
 use crate::services::{ServiceFault, ServiceKind};
@@ -96,6 +98,7 @@ pub(super) fn start_beside_late_service(seed: u64) -> Plan {
     }
     plan.at(ms(500), What::Lag(0, Line::B, ms(200)))
         .at(ms(700), What::Session(Some(0)))
+        .alarms(&[(Code::SessionUnclear, Place::Partition(0), 1)])
         .expect(0, ms(710), ms(1_300), stale(&[Reason::SessionChanged, Reason::Recovering]))
         .expect(0, ms(2_000), END, Must::BeLive)
 }

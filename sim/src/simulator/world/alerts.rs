@@ -27,10 +27,16 @@ impl World<'_> {
             let Alert { id, code, sick, count, .. } = alert;
             let numbers = [13, id, u64::from(code.number()), news as u64, u64::from(sick), count];
             self.digest.words(numbers);
+            let suspect = alert.suspects().next().map(|first| first.what);
             if news != News::Begins {
+                let begun = self.alarms.iter_mut().rev();
+                let mut same = begun.filter(|it| (it.code, it.place) == (code, alert.place));
+                if let Some(known) = same.next() {
+                    known.suspect = suspect;
+                }
                 continue;
             }
-            self.alarms.push(Alarm { code, place: alert.place, partitions: sick });
+            self.alarms.push(Alarm { code, place: alert.place, partitions: sick, suspect });
             if code.kind() == Kind::Symptom && sick == 0 {
                 let what = format!("an alert without a partition: {alert:?}");
                 return Err(Wrong { partition: 0, what });
