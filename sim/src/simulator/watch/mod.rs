@@ -89,8 +89,8 @@ pub(super) struct Watch {
     /// vouches for nothing.
     end_heard: bool,
     pub(super) subscribed: bool,
-    /// The run that was followed when the map ended: no session of today's.
-    old_run: Option<u32>,
+    /// The runs that were followed until the map ended: no sessions of today's.
+    old_runs: Vec<u32>,
     /// How often numbers were seen to begin again under one name.
     pub(super) restarts: u64,
     /// The run that the venue has ended.
@@ -205,7 +205,7 @@ impl Watch {
             in_sync_before: true,
             end_heard: false,
             subscribed: true,
-            old_run: None,
+            old_runs: Vec::new(),
             restarts: 0,
             ended_run: None,
             before: Before::default(),
@@ -238,7 +238,8 @@ impl Watch {
 
     /// The map has ended: what was heard under it proves nothing any more.
     pub(super) fn end_map(&mut self) {
-        self.old_run = self.run;
+        // Also those that were left for it, which may be gone back to.
+        self.old_runs = self.left.iter().map(|(run, _)| *run).chain(self.run).collect();
     }
 
     /// What handlers before this one have followed before the date began.
@@ -249,7 +250,7 @@ impl Watch {
     /// Whether the session followed is one from before the map's end, whoever heard it then.
     pub(super) fn is_yesterdays(&self) -> bool {
         let old =
-            self.run.filter(|run| self.old_run == Some(*run) || self.before.runs.contains(run));
+            self.run.filter(|run| self.old_runs.contains(run) || self.before.runs.contains(run));
         old.is_some()
     }
 
