@@ -278,12 +278,13 @@ fn maps_of(
     };
     let under_way = None;
     let taker = Taker { jobs, done, ways, adder, sockets, receive_buffer, under_way };
+    let mut clock = Clock::new();
     let thread = MapsThread::new(
         resolved.clone(),
         region.clone(),
         (to, from),
         Arc::clone(stop),
-        clock::wall,
+        Box::new(move || (Wall(clock::wall()), clock.now())),
         (recorder.clone(), sessions.clone()),
     );
     (Some(taker), Some(thread))

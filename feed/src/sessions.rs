@@ -142,41 +142,60 @@ impl Record {
     }
 }
 
+/// Keeps the record as it is followed, and says where it can't.
+pub(crate) struct Keeper {
+    record: Record,
+    alerts: Raiser,
+    /// What is in the file is what was read; what could not be written is tried again with each look.
+    wanted: bool,
+    failed: bool,
+}
+
+impl Keeper {
+    pub(crate) fn new(record: Record, alerts: Raiser) -> Keeper {
+        Keeper { record, alerts, wanted: false, failed: false }
+    }
+
+    /// Writes down what is followed that was not before.
+    pub(crate) fn look(&mut self, region: &Region, wall: u64) {
+        self.wanted |= self.record.look(region, wall);
+        if !self.wanted {
+            return;
+        }
+        match self.record.write() {
+            Ok(()) => {
+                self.wanted = false;
+                if std::mem::take(&mut self.failed) {
+                    self.alerts.end(Code::SessionsUnwritten, About::Handler);
+                }
+            }
+            Err(why) if !std::mem::replace(&mut self.failed, true) => {
+                let text =
+                    format!("a start after this will not know which session is of before: {why}");
+                self.alerts.raise(Code::SessionsUnwritten, About::Handler, text);
+            }
+            Err(_) => {}
+        }
+    }
+}
+
 /// Starts the thread that keeps the record. It waits for the disk, and nobody for it but the handler's end.
 ///
 /// # Errors
 /// Where the host gives no thread.
 pub(crate) fn start(
-    mut record: Record,
+    record: Record,
     region: Region,
     alerts: Raiser,
     stop: &Arc<AtomicBool>,
 ) -> Result<JoinHandle<()>, Failure> {
     let stop = Arc::clone(stop);
+    let mut keeper = Keeper::new(record, alerts);
     let keep = move || {
-        // What is in the file is what was read; what could not be written is tried again with each look.
-        let (mut wanted, mut failed) = (false, false);
         // BOUND: until told to stop.
         loop {
             let last = stop.load(Ordering::Relaxed);
-            wanted |= record.look(&region, clock::wall());
-            if wanted {
-                match record.write() {
-                    Ok(()) => {
-                        wanted = false;
-                        if std::mem::take(&mut failed) {
-                            alerts.end(Code::SessionsUnwritten, About::Handler);
-                        }
-                    }
-                    Err(why) if !std::mem::replace(&mut failed, true) => {
-                        let text = format!(
-                            "a start after this will not know which session is of before: {why}"
-                        );
-                        alerts.raise(Code::SessionsUnwritten, About::Handler, text);
-                    }
-                    Err(_) => {}
-                }
-            }
+            keeper.look(&region, clock::wall());
             if last {
                 return;
             }

@@ -59,6 +59,15 @@ impl Fetching {
         }
     }
 
+    /// Waits until it has ended, which is still to be heard.
+    #[cfg(test)]
+    pub(super) fn settle(&mut self) {
+        let ended = self.back.recv().map_err(|_| String::new()).and_then(|fetched| fetched);
+        let (to, back) = mpsc::channel();
+        let _ = to.send(ended);
+        self.back = back;
+    }
+
     /// Whether it takes longer than fetches do.
     pub(super) fn lasts(&self, now: Mono) -> bool {
         now.since(self.since) > WITHIN

@@ -43,7 +43,7 @@ pub mod shape;
 pub(crate) mod taken;
 pub(crate) mod taking;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 pub(crate) mod thread;
 pub mod timer;
 #[cfg(test)]

@@ -320,20 +320,20 @@ fn no_lane_makes_a_call_before_every_lane_has_made_the_one_before() {
 }
 
 /// A folder of its own that is gone afterwards.
-pub(super) struct Folder(PathBuf);
+pub(crate) struct Folder(PathBuf);
 
 impl Folder {
-    pub(super) fn new(name: &str) -> Folder {
+    pub(crate) fn new(name: &str) -> Folder {
         let path = std::env::temp_dir().join(format!("candor-daily-{name}-{}", std::process::id()));
         std::fs::create_dir_all(&path).unwrap();
         Folder(path)
     }
 
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.0
     }
 
-    pub(super) fn put(&self, map: &Map) {
+    pub(crate) fn put(&self, map: &Map) {
         let request = Request {
             venue: None,
             date: map.date,

@@ -24,7 +24,6 @@ use super::taken::{self, How, Taken};
 use super::timer::{LOOK_EVERY, Timer, Wish};
 use super::{Resolved, Start};
 use crate::alert::About;
-use crate::clock::Clock;
 use crate::config::{Config, Mapped, Partition, overlay_from};
 use crate::journal::Journal;
 use crate::sessions::Record;
@@ -35,6 +34,9 @@ const OVERLAY_EVERY: Nanos = Nanos::from_secs(60);
 
 /// By how much a map may end before its time without a word: clocks are slewed.
 const EARLY: Nanos = Nanos::from_secs(60);
+
+/// What time it is, by both clocks.
+pub(crate) type Times = Box<dyn FnMut() -> (Wall, Mono) + Send>;
 
 /// A map for the handler's own thread to hand to the lanes.
 pub(crate) struct Job {
@@ -117,14 +119,12 @@ pub(crate) struct Thread {
     places: Vec<Place>,
     venues: Vec<Of>,
     region: Region,
-    clock: Clock,
     overlay_at: Mono,
     overlay: Option<String>,
     to: Sender<Job>,
     from: Receiver<Job>,
     stop: Arc<AtomicBool>,
-    /// The wall clock.
-    wall: fn() -> u64,
+    times: Times,
     /// Where it is recorded which maps come in force, and why one doesn't.
     journal: Journal,
     /// What handlers before this one have followed.
@@ -140,23 +140,23 @@ impl Thread {
         region: Region,
         (to, from): (Sender<Job>, Receiver<Job>),
         stop: Arc<AtomicBool>,
-        wall: fn() -> u64,
+        mut times: Times,
         (journal, sessions): (Journal, Record),
     ) -> Thread {
         let Resolved { config, places, starts } = resolved;
-        let now = Wall(wall());
+        let (wall, now) = times();
         let overlay = config.maps.as_ref().and_then(|maps| maps.overlay.as_deref());
         let read = overlay.and_then(|path| overlay_from(path).ok());
         let of = |mapped: &Mapped| {
             let Start { pointer, date, until, .. } =
                 starts.iter().find(|start| start.venue == mapped.venue)?.clone();
             let days = Days::of(mapped, read.as_ref())?;
-            let due = days.today(now).is_some_and(|today| now >= today.map);
-            let mut timer = Timer::new(days, mapped.retry, now);
+            let due = days.today(wall).is_some_and(|today| wall >= today.map);
+            let mut timer = Timer::new(days, mapped.retry, wall);
             let mut planned = Mono::NEVER;
             if let Some(ends) = until {
-                timer.taken(date, ends, now);
-                planned = Clock::new().now() + Nanos(ends.0.saturating_sub(now.0));
+                timer.taken(date, ends, wall);
+                planned = now + Nanos(ends.0.saturating_sub(wall.0));
                 if due {
                     // It was fetched before this start, or somebody has put another one in force since: what
                     // the venue has would undo that.
@@ -182,20 +182,19 @@ impl Thread {
             })
         };
         let venues = config.mapped.iter().filter_map(of).collect();
-        let (clock, overlay_at) = (Clock::new(), Mono::NEVER);
+        let overlay_at = Mono::NEVER;
         let overlay = overlay.and_then(|path| std::fs::read_to_string(path).ok());
         Thread {
             config,
             places,
             venues,
             region,
-            clock,
             overlay_at,
             overlay,
             to,
             from,
             stop,
-            wall,
+            times,
             journal,
             sessions,
             overlays: None,
@@ -210,10 +209,7 @@ impl Thread {
     /// Works until told to stop.
     pub(crate) fn run(mut self) {
         while !self.stop.load(Ordering::Relaxed) {
-            self.revise();
-            for at in 0..self.venues.len() {
-                self.step(at);
-            }
+            self.pass();
             // Nothing comes by this way that was not waited for: it is how to sleep until told to stop.
             match self.from.recv_timeout(Duration::from_nanos(LOOK_EVERY.0)) {
                 Err(RecvTimeoutError::Timeout) | Ok(_) => {}
@@ -222,9 +218,23 @@ impl Thread {
         }
     }
 
+    /// Does once what is to be done about every second.
+    pub(crate) fn pass(&mut self) {
+        self.revise();
+        for at in 0..self.venues.len() {
+            self.step(at);
+        }
+    }
+
+    /// Waits until nothing is being fetched any more: that takes a while by no clock of a test's.
+    #[cfg(test)]
+    pub(crate) fn settle(&mut self) {
+        self.venues.iter_mut().filter_map(|of| of.fetching.as_mut()).for_each(Fetching::settle);
+    }
+
     /// Takes an overlay that has changed; one that is wrong is said, and the one before stays.
     fn revise(&mut self) {
-        let now = self.clock.now();
+        let (_, now) = (self.times)();
         let overlay = self.config.maps.as_ref().and_then(|maps| maps.overlay.clone());
         let Some(path) = overlay.filter(|_| now >= self.overlay_at) else { return };
         self.overlay_at = now + OVERLAY_EVERY;
@@ -249,7 +259,7 @@ impl Thread {
     }
 
     fn step(&mut self, at: usize) {
-        let (wall, now) = (Wall((self.wall)()), self.clock.now());
+        let (wall, now) = (self.times)();
         match self.venues[at].timer.poll(wall, now) {
             Wish::Nothing => {}
             Wish::End(date) => {
@@ -280,7 +290,7 @@ impl Thread {
 
     /// Has a venue's map fetched where that is wanted, and hears how it went: nothing here waits for it.
     fn fetch(&mut self, at: usize, today: Today, wanted: bool, wall: Wall) -> Fetch {
-        let now = self.clock.now();
+        let (_, now) = (self.times)();
         let of = &mut self.venues[at];
         let venue = of.mapped.venue;
         // One that lasts until another date is of no use to that.
@@ -321,7 +331,7 @@ impl Thread {
 
     /// Takes the map in force for a venue's date, unless it is the one that is here; or says why there is none.
     fn look(&mut self, at: usize, (today, due): (Today, bool), why: Option<String>, lanes: Lanes) {
-        let now = self.clock.now();
+        let (_, now) = (self.times)();
         let venue = self.venues[at].mapped.venue;
         let maps = self.config.maps.as_ref().map(|maps| maps.store.clone()).unwrap_or_default();
         let found = Store::open(&maps).and_then(|store| {
@@ -415,9 +425,8 @@ impl Thread {
         let (after, steps) = shape::follow(&of.mapped, map, running, &self.places, &defined)?;
         let venue = of.mapped.venue;
         let listed = Arc::new(shape::listed(&after, venue));
-        let wall = Wall((self.wall)());
-        let left = Nanos(today.ends.0.saturating_sub(wall.0));
-        let until = self.clock.now() + left;
+        let (wall, now) = (self.times)();
+        let until = now + Nanos(today.ends.0.saturating_sub(wall.0));
         let anew = of.timer.held().is_none();
         // One that another of the date had come before may have moved what it moves since the morning.
         let first = anew && pointer.number == 1;
@@ -478,7 +487,7 @@ impl Thread {
 
     /// Says which venues have no map while the lanes are waited for, and has those fetched that are due.
     fn look_past(&mut self) {
-        let (wall, now) = (Wall((self.wall)()), self.clock.now());
+        let (wall, now) = (self.times)();
         for at in 0..self.venues.len() {
             if let Some((today, fetch)) = self.venues[at].timer.lacks(wall, now) {
                 let why = self.fetch(at, today, fetch, wall).why();
@@ -491,13 +500,13 @@ impl Thread {
     /// up what maps change, and not what is said of those that are missing.
     fn hand(&mut self, job: Job) -> Option<Job> {
         self.to.send(job).ok()?;
-        let since = self.clock.now();
+        let (_, since) = (self.times)();
         // BOUND: the lanes move, or the handler ends.
         while !self.stop.load(Ordering::Relaxed) {
             match self.from.recv_timeout(Duration::from_nanos(LOOK_EVERY.0)) {
                 Ok(job) => return Some(job),
                 Err(RecvTimeoutError::Timeout) => {
-                    if self.clock.now().since(since) > LANE_WITHIN {
+                    if (self.times)().1.since(since) > LANE_WITHIN {
                         self.look_past();
                     }
                 }
@@ -536,13 +545,13 @@ mod tests {
         spec.lanes = 2;
         spec.partitions = resolved.config.partitions.iter().map(partition_spec).collect();
         let (_, _, region) = candor_shm::heap(&spec).unwrap();
+        let times = Box::new(|| (MONDAY, Mono(1)));
         let (to, jobs) = mpsc::channel();
         // Nobody gives a job back: the thread takes it that the handler ends.
         let (_, from) = mpsc::channel();
         let stop = Arc::new(AtomicBool::new(false));
-        let wall = || MONDAY.0;
         let sessions = Record::none();
-        (Thread::new(resolved, region, (to, from), stop, wall, (Journal::none(), sessions)), jobs)
+        (Thread::new(resolved, region, (to, from), stop, times, (Journal::none(), sessions)), jobs)
     }
 
     fn look(thread: &mut Thread) {

@@ -21,7 +21,7 @@ use super::tests::{Folder, MONDAY};
 use super::thread::{Job, Thread};
 use super::{Resolved, resolve};
 use crate::alert::{About, Raiser, Word};
-use crate::clock::timespec;
+use crate::clock::{Clock, timespec};
 use crate::config::parse_text;
 use crate::journal::Journal;
 use crate::run::partition_spec;
@@ -99,7 +99,9 @@ impl Handler {
         let journal = Journal::none();
         let alerts = journal.alerts().clone();
         let kept = (journal, Record::none());
-        let maps = Thread::new(resolved, region, (to, from), Arc::clone(&stop), || MONDAY.0, kept);
+        let mut clock = Clock::new();
+        let times = Box::new(move || (MONDAY, clock.now()));
+        let maps = Thread::new(resolved, region, (to, from), Arc::clone(&stop), times, kept);
         thread::spawn(move || maps.run());
         Handler { folder, jobs, done, alerts, said: Said::new(), stop }
     }

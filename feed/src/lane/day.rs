@@ -290,7 +290,10 @@ impl Day {
         let journal = Journal::none();
         let alerts = journal.alerts().clone();
         let (kept, config) = ((journal.clone(), Record::none()), config.clone());
-        let maps = Thread::new(resolved, region.clone(), (to, from), Arc::clone(&stop), wall, kept);
+        let mut clock = Clock::new();
+        let times = Box::new(move || (Wall(wall()), clock.now()));
+        let maps =
+            Thread::new(resolved, region.clone(), (to, from), Arc::clone(&stop), times, kept);
         thread::spawn(move || maps.run());
         let (ways, under_way, receive_buffer) = (vec![way], None, 0);
         let taker =

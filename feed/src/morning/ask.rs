@@ -3,6 +3,7 @@
 //!
 //! It is asked on a thread of its own, since it listens for seconds and reads the store of maps.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
@@ -29,7 +30,30 @@ const START: Nanos = Nanos::from_secs(15);
 /// How long an answer may take beside the listening.
 const HANGS: Nanos = Nanos::from_secs(60);
 
-type Answer = (Venue, TradingDate, Report);
+pub(super) type Answer = (Venue, TradingDate, Report);
+
+/// What is to be asked, and where the answer goes.
+pub(super) struct Question {
+    pub(super) config: Arc<Config>,
+    pub(super) region: Region,
+    pub(super) venue: Venue,
+    pub(super) date: TradingDate,
+    pub(super) answer: Sender<Answer>,
+}
+
+/// Who asks it, and doesn't wait for the answer; an error where it can't be asked.
+pub(super) type Ask = Box<dyn FnMut(Question) -> io::Result<()>>;
+
+/// Asks on a thread of its own.
+pub(super) fn on_a_thread(question: Question) -> io::Result<()> {
+    let asks = move || {
+        let Question { config, region, venue, date, answer } = question;
+        let report = preopen::look(&config, &region, Of::Venue(venue));
+        // Nobody waits for it any more where the handler ends.
+        let _ = answer.send((venue, date, report));
+    };
+    thread::Builder::new().name("preopen".to_owned()).spawn(asks).map(drop)
+}
 
 /// What was asked of one venue.
 struct Asked {
@@ -88,12 +112,13 @@ impl Said {
 /// Asks for every venue with a morning.
 pub(super) struct Asker {
     venues: Vec<Asked>,
+    ask: Ask,
     answers: Receiver<Answer>,
     answer: Sender<Answer>,
 }
 
 impl Asker {
-    pub(super) fn new(venues: impl Iterator<Item = Venue>) -> Asker {
+    pub(super) fn new(venues: impl Iterator<Item = Venue>, ask: Ask) -> Asker {
         let (answer, answers) = mpsc::channel();
         let one = |venue| Asked {
             venue,
@@ -103,7 +128,7 @@ impl Asker {
             said: None,
             alerted: None,
         };
-        Asker { venues: venues.map(one).collect(), answers, answer }
+        Asker { venues: venues.map(one).collect(), ask, answers, answer }
     }
 
     /// Publishes and says what was answered.
@@ -160,16 +185,11 @@ impl Asker {
         if starts && !(done(Step::Heartbeats) && done(Step::Directory)) {
             return;
         }
-        let (config, region, answer) = (Arc::clone(config), region.clone(), self.answer.clone());
         let date = line.plan().date;
         let listens = config.preopen.listen.unwrap_or(LISTEN_MAX);
-        let thread = thread::Builder::new().name("preopen".to_owned()).spawn(move || {
-            let report = preopen::look(&config, &region, Of::Venue(venue));
-            // Nobody waits for it any more where the handler ends.
-            let _ = answer.send((venue, date, report));
-        });
-        match thread {
-            Ok(_) => asked.waits = Some((date, now + listens + HANGS)),
+        let (config, region, answer) = (Arc::clone(config), region.clone(), self.answer.clone());
+        match (self.ask)(Question { config, region, venue, date, answer }) {
+            Ok(()) => asked.waits = Some((date, now + listens + HANGS)),
             Err(error) => {
                 tracing::error!(%venue, "preopen can't be asked: {error}");
                 asked.next = now + AGAIN_MAX;
@@ -214,7 +234,7 @@ mod tests {
         spec.partitions[0].name = Text::from_wire(b"1").unwrap();
         let (mut handler, _, region) = heap(&spec).unwrap();
         let journal = Journal::none();
-        let mut asker = Asker::new([venue].into_iter());
+        let mut asker = Asker::new([venue].into_iter(), Box::new(on_a_thread));
         let (date, at) = (TradingDate(20_261_123), Mono(1_000));
         // It was go, and is asked for again.
         let go = Report { checks: vec![Check::holds("lines", "", "")] };

@@ -16,10 +16,14 @@
 //! reads no clock.
 
 mod ask;
+#[cfg(test)]
+mod clean;
 mod see;
 mod tell;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod week;
 
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
@@ -35,7 +39,7 @@ use crate::config::{Config, overlay_from};
 use crate::daily::{days::Days, ending};
 use crate::join::Joins;
 use crate::journal::Journal;
-use ask::Asker;
+use ask::{Ask, Asker};
 use see::Sight;
 use tell::{Open, Whose};
 
@@ -87,6 +91,11 @@ pub(crate) fn overlay(config: &Config) -> Option<Overlay> {
 impl Mornings {
     /// Nothing has been looked at. Overlays of the calendars that change come by the channel.
     pub(crate) fn new(config: &Config, overlays: Receiver<Overlay>) -> Mornings {
+        Mornings::asking(config, overlays, Box::new(ask::on_a_thread))
+    }
+
+    /// As `new`, and preopen is asked this way.
+    fn asking(config: &Config, overlays: Receiver<Overlay>, ask: Ask) -> Mornings {
         let mut venues = Vec::new();
         for (venue, days) in days(config, overlay(config).as_ref()) {
             let Some(days) = days else {
@@ -98,7 +107,7 @@ impl Mornings {
             let sight = Sight::new(venue, ppm);
             venues.push(Of { venue, days, line: None, sight, ending: None });
         }
-        let asker = Asker::new(venues.iter().map(|of: &Of| of.venue));
+        let asker = Asker::new(venues.iter().map(|of: &Of| of.venue), ask);
         let open = venues.iter().map(|_| Open::default()).collect();
         Mornings { venues, asker, open, overlays }
     }
@@ -128,7 +137,7 @@ impl Mornings {
                 handler.set_morning(&venue, None);
                 continue;
             };
-            let seen = of.sight.look(scene, line, wall);
+            let seen = of.sight.look(scene, line, (wall, now));
             let mut news = Vec::new();
             line.look(wall, now, &seen, |one| news.push(one));
             news.into_iter().for_each(|one| say(line, one));

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use candor_core::counters::Counter;
 use candor_core::limits::LINES;
-use candor_core::{Reason, Symbol, TradingDate, Venue};
+use candor_core::{Mono, Reason, Symbol, TradingDate, Venue};
 use candor_maps::calendar::timeline::{STEPS, Seen, Timeline};
 use candor_maps::calendar::{Step, Wall};
 use candor_shm::{PartitionInfo, PreopenVerdict, Read, Region};
@@ -64,14 +64,17 @@ impl Sight {
     }
 
     /// What holds by now, by [`Step::index`].
-    pub(super) fn look(&mut self, scene: &Scene<'_>, line: &Timeline, wall: Wall) -> [Seen; STEPS] {
+    pub(super) fn look(
+        &mut self,
+        scene: &Scene<'_>,
+        line: &Timeline,
+        (wall, now): (Wall, Mono),
+    ) -> [Seen; STEPS] {
         let mut all = [Seen::default(); STEPS];
         let (region, config) = (scene.region, scene.config);
         self.list(config);
-        let infos: Vec<PartitionInfo> = region
-            .partitions_when(candor_shm::clock::now)
-            .filter(|info| info.spec.venue == self.venue)
-            .collect();
+        let infos: Vec<PartitionInfo> =
+            region.partitions_when(|| now).filter(|info| info.spec.venue == self.venue).collect();
         self.looks = self.looks.wrapping_add(1);
         if wall < line.plan().begins && !self.begun {
             self.fresh = false;

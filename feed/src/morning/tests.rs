@@ -18,22 +18,23 @@ use crate::alert::{About, Word};
 use crate::config::parse_text;
 use crate::run::partition_spec;
 
-const SECOND: u64 = 1_000_000_000;
+pub(super) const SECOND: u64 = 1_000_000_000;
 const HOUR: u64 = 3_600 * SECOND;
 
 /// 07:30.
-const MONDAY: u64 = 1_795_437_000 * SECOND;
-const DATE: TradingDate = TradingDate(20_261_123);
+pub(super) const MONDAY: u64 = 1_795_437_000 * SECOND;
+pub(super) const DATE: TradingDate = TradingDate(20_261_123);
 
-struct Day {
+pub(super) struct Day {
     config: Arc<Config>,
+    venue: Venue,
     handler: HandlerWriter,
     lane: LaneWriter,
     region: Region,
     mornings: Mornings,
     journal: Journal,
     overlays: Sender<Overlay>,
-    wall: u64,
+    pub(super) wall: u64,
     now: u64,
     counters: [Counters; 2],
 }
@@ -52,7 +53,7 @@ fn text() -> String {
             lane = 0\nlines.A = { group = \"239.1.1.9\", port = 1 }\n"
 }
 
-fn live() -> Status {
+pub(super) fn live() -> Status {
     promote(&Reason::ALL.iter().fold(Proof::NOTHING, |proof, one| proof.rule_out(*one, true)))
 }
 
@@ -63,7 +64,14 @@ fn xnas() -> Venue {
 impl Day {
     /// A handler that starts at this instant, before anything was heard.
     fn at(wall: u64) -> Day {
-        let config = Arc::new(parse_text(Path::new("t.toml"), &text()).unwrap());
+        Day::of("XNAS", wall, Box::new(ask::on_a_thread))
+    }
+
+    /// As `at`, of this venue, where preopen is asked this way.
+    pub(super) fn of(venue: &str, wall: u64, ask: Ask) -> Day {
+        let text = text().replace("XNAS", venue);
+        let config = Arc::new(parse_text(Path::new("t.toml"), &text).unwrap());
+        let venue = Venue::from_wire(venue.as_bytes()).unwrap();
         let mut spec = RegionSpec::new(Text::from_wire(b"t").unwrap());
         (spec.events, spec.losses) = (64, 16);
         spec.process_lease = Nanos(u64::MAX);
@@ -80,17 +88,29 @@ impl Day {
             );
         }
         let (overlays, revised) = mpsc::channel();
-        let mornings = Mornings::new(&config, revised);
+        let mornings = Mornings::asking(&config, revised, ask);
         let counters = [Counters::new(), Counters::new()];
         let now = 1;
         let journal = Journal::none();
-        Day { config, handler, lane, region, mornings, journal, overlays, wall, now, counters }
+        Day {
+            config,
+            venue,
+            handler,
+            lane,
+            region,
+            mornings,
+            journal,
+            overlays,
+            wall,
+            now,
+            counters,
+        }
     }
 
     /// The map of a date comes in force, and each partition follows a session of it.
-    fn begin(&mut self, date: TradingDate) {
+    pub(super) fn begin(&mut self, date: TradingDate) {
         let in_force = InForce { date, digest: [7; 32] };
-        self.handler.set_in_force(&xnas(), Some(&in_force), Mono(self.now));
+        self.handler.set_in_force(&self.venue, Some(&in_force), Mono(self.now));
         for partition in 0..2 {
             self.lane.date(partition, date);
             let session = SessionId::from_text(*b"20261123A ");
@@ -99,20 +119,20 @@ impl Day {
         }
     }
 
-    fn hear(&mut self, partition: u16) {
+    pub(super) fn hear(&mut self, partition: u16) {
         let counters = &mut self.counters[usize::from(partition)];
         counters.add(Counter::PacketsA, 1);
         self.lane.counters(partition, counters);
     }
 
-    fn publish(&mut self, partition: u16, index: u32, status: Status, trades: u32) {
+    pub(super) fn publish(&mut self, partition: u16, index: u32, status: Status, trades: u32) {
         let mut book = BookView::EMPTY;
         book.stats.trades = trades;
         self.lane.publish(partition, SymbolIndex(index), status, 1, Mono(self.now), &book);
     }
 
     /// Looks, so much later.
-    fn look(&mut self, later: u64) {
+    pub(super) fn look(&mut self, later: u64) {
         (self.wall, self.now) = (self.wall + later, self.now + later);
         let joins = Joins::default();
         let scene = Scene { config: &self.config, region: &self.region, joins: &joins };
@@ -121,14 +141,14 @@ impl Day {
     }
 
     /// What was said to the alerts since: the code, and whether it ends.
-    fn said(&self) -> Vec<(Code, bool)> {
+    pub(super) fn said(&self) -> Vec<(Code, bool)> {
         let words = std::iter::from_fn(|| self.journal.alerts().take());
         words
             .filter_map(|word| match word {
-                Word::Raise { code, about: About::Venue(venue), .. } if venue == xnas() => {
+                Word::Raise { code, about: About::Venue(venue), .. } if venue == self.venue => {
                     Some((code, false))
                 }
-                Word::End { code, about: About::Venue(venue) } if venue == xnas() => {
+                Word::End { code, about: About::Venue(venue) } if venue == self.venue => {
                     Some((code, true))
                 }
                 _ => None,
@@ -136,8 +156,8 @@ impl Day {
             .collect()
     }
 
-    fn info(&self) -> VenueInfo {
-        self.region.venue(&xnas()).unwrap()
+    pub(super) fn info(&self) -> VenueInfo {
+        self.region.venue(&self.venue).unwrap()
     }
 
     fn milestone(&self, step: Step) -> Milestone {

@@ -7,7 +7,6 @@ use candor_maps::calendar::Wall;
 use candor_preopen::{Check, Verdict};
 use candor_shm::Region;
 
-use crate::clock;
 use crate::config::{Config, Mapped, overlay_from};
 use crate::daily::ending::{self, Known, Left};
 use crate::daily::{days::Days, resolve};
@@ -34,8 +33,8 @@ impl Day {
 }
 
 /// The maps of today, and whether the handler runs this configuration.
-pub(super) fn look(config: &Config, region: &Region) -> Day {
-    let mut day = of_store(config);
+pub(super) fn look(config: &Config, region: &Region, wall: u64) -> Day {
+    let mut day = of_store(config, wall);
     for mapped in &config.mapped {
         let Some((_, due)) = day.maps.iter().find(|(venue, _)| *venue == mapped.venue) else {
             continue;
@@ -101,8 +100,8 @@ pub(super) fn names(region: &Region, numbers: &[u16]) -> Vec<Name> {
 }
 
 /// The maps in force in a region, by its handler's own configuration.
-pub(super) fn in_force(config: &Config, region: &Region) -> Day {
-    let mut day = of_configuration(config);
+pub(super) fn in_force(config: &Config, region: &Region, wall: u64) -> Day {
+    let mut day = of_configuration(config, wall);
     for mapped in &config.mapped {
         let about = mapped.venue.as_str();
         match region.venue(&mapped.venue).and_then(|venue| venue.in_force) {
@@ -122,11 +121,11 @@ pub(super) fn in_force(config: &Config, region: &Region) -> Day {
 }
 
 /// What the configuration says of the date by itself.
-fn of_configuration(config: &Config) -> Day {
+fn of_configuration(config: &Config, wall: u64) -> Day {
     let (checks, dates, maps) = (Vec::new(), Vec::new(), Vec::new());
     let mut day = Day { config: config.clone(), checks, dates, maps };
     let mapped = |venue| config.mapped.iter().any(|mapped| mapped.venue == venue);
-    match day::Day::of(config, clock::wall()) {
+    match day::Day::of(config, wall) {
         Ok(days) => {
             for one in days.iter().filter(|one| !mapped(one.venue())) {
                 day.dates.push((one.venue(), one.date()));
@@ -143,14 +142,13 @@ fn of_configuration(config: &Config) -> Day {
 }
 
 /// The maps of today. `config` may be the handler's own, with the partitions of the maps it started with.
-pub(super) fn of_store(config: &Config) -> Day {
-    let wall = clock::wall();
+pub(super) fn of_store(config: &Config, wall: u64) -> Day {
     let calendars = calendars(config, Wall(wall));
     let mut bare = config.clone();
     let mapped = |venue| config.mapped.iter().any(|mapped| mapped.venue == venue);
     bare.partitions.retain(|partition| !partition.is_spare() && !mapped(partition.venue));
     let config = &bare;
-    let Day { mut checks, mut dates, mut maps, .. } = of_configuration(config);
+    let Day { mut checks, mut dates, mut maps, .. } = of_configuration(config, wall);
     checks.extend(calendars);
     for mapped in &config.mapped {
         let OfVenue { check, date, digest } = of_venue(config, mapped, Wall(wall));

@@ -19,11 +19,11 @@ pub(crate) mod lately;
 mod maps;
 pub mod metric;
 
-use candor_core::{Nanos, Venue};
+use candor_core::{Mono, Nanos, Venue};
 use candor_preopen::{Asked, Check, Report, Sample, Verdict, Wanted};
 use candor_shm::{Endpoint, Region, clock};
 
-use crate::clock::timespec;
+use crate::clock::{self as host_clock, timespec};
 use crate::config::{Config, LISTEN_MAX, Partition, SourceKind};
 
 /// How often it is looked whether every line has been heard.
@@ -45,28 +45,52 @@ pub enum Of<'a> {
 /// to hear each of them.
 #[must_use]
 pub fn look(config: &Config, region: &Region, of: Of<'_>) -> Report {
-    let day = maps::look(config, region);
+    let day = maps::look(config, region, host_clock::wall());
     let wanted = wanted(&day, region, of);
     let before = listened(config, region, &wanted);
-    let asked = asked(config, &wanted, &before);
     // Another map may have come in force meanwhile: its partitions are not those that were listened to.
-    let day = maps::look(config, region);
+    judge_since(config, region, of, (&wanted, &before), (host_clock::wall(), &clock::now))
+}
+
+/// As [`look`], at once: what was heard counts since `before`, and what time it is is told.
+#[cfg(test)]
+pub(crate) fn since(
+    config: &Config,
+    region: &Region,
+    of: Of<'_>,
+    before: &Sample,
+    times: (u64, &dyn Fn() -> Mono),
+) -> Report {
+    let wanted = wanted(&maps::look(config, region, times.0), region, of);
+    judge_since(config, region, of, (&wanted, before), times)
+}
+
+/// Judges these partitions by what was heard of them since a sample.
+fn judge_since(
+    config: &Config,
+    region: &Region,
+    of: Of<'_>,
+    (wanted, before): (&[Wanted], &Sample),
+    (wall, now): (u64, &dyn Fn() -> Mono),
+) -> Report {
+    let asked = asked(config, wanted, before);
+    let day = maps::look(config, region, wall);
     let mut host = host::look(&day.config);
     // A halt in the middle of the day ends by what is so then.
     if !matches!(of, Of::Halted(_)) {
         host.insert(0, drill::look(config, Some(region), &day, of));
     }
-    judge(region, &asked, &day, host, of)
+    judge((region, now), &asked, &day, host, of)
 }
 
 /// As [`look`], at once and without touching a disk, by the maps in force in the region: for the handler's
 /// own thread. `config` is the handler's own, and what was heard counts since `before`.
 #[must_use]
 pub(crate) fn at_once(config: &Config, region: &Region, of: Of<'_>, before: &Sample) -> Report {
-    let day = maps::in_force(config, region);
+    let day = maps::in_force(config, region, host_clock::wall());
     let wanted = wanted(&day, region, of);
     let asked = asked(config, &wanted, before);
-    judge(region, &asked, &day, vec![host::wall_clock(config)], of)
+    judge((region, &clock::now), &asked, &day, vec![host::wall_clock(config)], of)
 }
 
 /// What is known where there is no region to look at.
@@ -75,7 +99,7 @@ pub fn without(config: &Config, why: &str) -> Report {
     let evidence = format!("there is no region to look at: {why}");
     let to_do = "candor run; candor status";
     let mut checks = vec![Check::not(Verdict::Unknown, "handler", "", evidence, to_do)];
-    let day = maps::of_store(config);
+    let day = maps::of_store(config, host_clock::wall());
     checks.push(drill::look(config, None, &day, Of::All));
     checks.extend(day.checks);
     checks.extend(host::look(&day.config));
@@ -99,13 +123,13 @@ fn listened(config: &Config, region: &Region, wanted: &[Wanted]) -> Sample {
 }
 
 fn judge(
-    region: &Region,
+    (region, now): (&Region, &dyn Fn() -> Mono),
     asked: &Asked<'_>,
     day: &maps::Day,
     host: Vec<Check>,
     of: Of<'_>,
 ) -> Report {
-    let mut checks = candor_preopen::examine(region, &clock::now, asked);
+    let mut checks = candor_preopen::examine(region, now, asked);
     // The handler, the map, then what is received by it.
     let behind = checks.len().min(1);
     checks.splice(behind..behind, day.checks.iter().cloned());

@@ -1,9 +1,11 @@
 //! How a venue's morning goes: what was to be done by when, what is done, and how much slack is left.
 //!
-//! A milestone has a *planned* moment, which is its deadline. The map's alone is when the map is fetched: its
-//! deadline is the next milestone's, which waits for it. The *slack* of a milestone is the time from when the
-//! one before it was, or was to be, done (whichever is later) until its own deadline; what is left of it shrinks
-//! to nothing at the deadline and is less than nothing behind it.
+//! A milestone has a *planned* moment, which is its deadline. Of two it is when they begin: the map's is when the
+//! map is fetched, and its deadline is the next milestone's, which waits for it; preopen's is when it is asked, and
+//! an answer takes a while: its deadline is [`PREOPEN_WITHIN`] later, or the open. The *slack* of a milestone is the
+//! time from when the one before it was, or was to be, done (whichever is later), and of these two not before their
+//! own moment, until its deadline; what is left of it shrinks to nothing at the deadline and is less than nothing
+//! behind it.
 //!
 //! | what is so | state | said, once |
 //! | --- | --- | --- |
@@ -33,6 +35,10 @@ pub const START: Nanos = Nanos::from_secs(10);
 
 /// How long the map has where no later milestone is planned.
 const MAP_WITHIN: u64 = 60_000_000_000;
+
+/// How long preopen has from when it is asked until it says go: it listens for seconds, and is asked again where it
+/// is not go.
+pub const PREOPEN_WITHIN: Nanos = Nanos::from_secs(300);
 
 /// What is planned for one trading date of a venue.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -161,15 +167,20 @@ impl Plan {
     #[must_use]
     pub fn deadline(&self, step: Step) -> Option<Wall> {
         let own = self.planned[step.index()].filter(|_| self.applies[step.index()])?;
-        if step != Step::Map {
-            return Some(own);
+        let behind = self.planned.iter().skip(step.index() + 1).flatten();
+        let next = behind.copied().find(|next| *next > own);
+        match step {
+            Step::Map => Some(next.unwrap_or(Wall(own.0.saturating_add(MAP_WITHIN)))),
+            Step::Preopen => {
+                let within = Wall(own.0.saturating_add(PREOPEN_WITHIN.0));
+                Some(next.map_or(within, |next| next.min(within)))
+            }
+            _ => Some(own),
         }
-        let next = self.planned.iter().skip(1).flatten().find(|next| **next > own);
-        Some(next.copied().unwrap_or(Wall(own.0.saturating_add(MAP_WITHIN))))
     }
 
     /// When a milestone's slack begins: its predecessor's moment, planned or actual, whichever is later; the
-    /// map's with its own.
+    /// map's with its own, and preopen's not before it.
     fn from(&self, step: Step, done: &[Option<Done>; STEPS]) -> Option<Wall> {
         let before =
             (0..step.index()).rev().find(|at| self.planned[*at].is_some() && self.applies[*at]);
@@ -178,7 +189,8 @@ impl Plan {
             return if step == Step::Map { self.planned[0] } else { begins };
         };
         let actual = done[before].filter(|one| !one.found).map(|one| one.at);
-        self.planned[before].max(actual)
+        let own = self.planned[step.index()].filter(|_| step == Step::Preopen);
+        self.planned[before].max(actual).max(own)
     }
 
     /// How a milestone stands at this moment of the wall clock, what is done being given.
