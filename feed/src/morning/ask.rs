@@ -137,6 +137,10 @@ impl Asker {
             let Some(asked) = self.venues.iter_mut().find(|asked| asked.venue == venue) else {
                 continue;
             };
+            // What is said of a date that is over comes too late: another one is asked for, or is to be.
+            if asked.waits.is_none_or(|(awaited, _)| awaited != date) {
+                continue;
+            }
             (asked.waits, asked.next) = (None, now + asked.again);
             asked.again = Nanos(asked.again.0 * 2).min(AGAIN_MAX);
             if report.outcome().is_go() {
@@ -167,6 +171,10 @@ impl Asker {
         (venue, journal): (Venue, &Journal),
     ) {
         let Some(asked) = self.venues.iter_mut().find(|asked| asked.venue == venue) else { return };
+        // Nor is one waited for that was to be of a date that is over: whatever hung then, this one is asked for.
+        if asked.waits.take_if(|(date, _)| *date != line.plan().date).is_some() {
+            asked.next = Mono::NEVER;
+        }
         // What was not go on a date that is over is no news of this one.
         if asked.alerted.take_if(|date| *date != line.plan().date).is_some() {
             tell::preopen_is_over(journal, venue);
@@ -238,6 +246,7 @@ mod tests {
         let (date, at) = (TradingDate(20_261_123), Mono(1_000));
         // It was go, and is asked for again.
         let go = Report { checks: vec![Check::holds("lines", "", "")] };
+        asker.venues[0].waits = Some((date, at + HANGS));
         asker.answer.send((venue, date, go.clone())).unwrap();
         asker.take(&mut handler, &journal, at);
         let verdict = || region.venue(&venue).unwrap().preopen.unwrap().verdict;

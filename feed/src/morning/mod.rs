@@ -18,6 +18,8 @@
 mod ask;
 #[cfg(test)]
 mod clean;
+#[cfg(test)]
+mod gate;
 mod see;
 mod tell;
 #[cfg(test)]
