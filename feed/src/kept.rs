@@ -175,6 +175,32 @@ impl Kept {
         flush(path).map_err(|error| ("flush the folder of", error))
     }
 
+    /// Adds a line to a file that is only ever added to, and makes it where it isn't there. It is on the disk when
+    /// this returns.
+    pub(crate) fn append(&self, path: &Path, line: &str) -> Result<(), Errno> {
+        let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let flags = flags | OFlags::NONBLOCK;
+        let mode = Mode::RUSR | Mode::WUSR | Mode::RGRP;
+        let (file, new) = match open(path, flags, Mode::empty()) {
+            // Never both at once: a kernel may refuse that in a folder for all.
+            Err(Errno::NOENT) => (open(path, flags | OFlags::CREATE | OFlags::EXCL, mode)?, true),
+            other => (other?, false),
+        };
+        let mut file = File::from(file);
+        self.is_ours(&fstat(&file)?).map_err(|_| Errno::PERM)?;
+        if new {
+            match self.hand_over(&file) {
+                // In a user namespace that does not know the owner it is this user's anyway.
+                Ok(()) | Err(Errno::INVAL) => {}
+                Err(error) => return Err(error),
+            }
+            fchmod(&file, mode)?;
+        }
+        file.write_all(format!("{line}\n").as_bytes()).map_err(|error| errno(&error))?;
+        fsync(&file)?;
+        if new { flush(path) } else { Ok(()) }
+    }
+
     /// Whether this process could write it; why not otherwise. Nothing is changed.
     ///
     /// # Errors

@@ -169,6 +169,7 @@ fn work(resolved: &Resolved, made: Made<'_>, stop: &Arc<AtomicBool>) -> Result<E
     // Before any lane runs, so that none is left behind where it can't be had.
     maps_thread.map(start_maps).transpose()?;
     let recovery = recovery.map(recovery::Opened::start).transpose()?;
+    journal::verbs::start(config, recorder.clone(), stop)?;
     let recording = sessions::start(sessions, region.clone(), recorder.alerts().clone(), stop)?;
     let started = start(config, lanes, stop, &failed);
     let kept = started.and_then(|threads| {

@@ -34,7 +34,7 @@ fn venue_of(partition: &str) -> &str {
 /// What a record is about.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Extent {
-    /// The journal itself.
+    /// The journal itself, and what operators do beside the handler.
     Nothing,
     /// All that the handler has.
     Everything,
@@ -52,6 +52,14 @@ pub(crate) const MOVED: &str = "moved";
 /// Kinds that are about the journal.
 const OWN: [&str; 4] = ["file", "cut", "broken", "missed"];
 
+/// What operators do that changes nothing a handler has: a drill has a network of its own, and who answers for a map has
+/// not put it in force by that.
+fn is_beside(record: &Record) -> bool {
+    const BESIDE: [&str; 2] = ["drill", "map accept"];
+    let verb = record.fields.text_of("verb").filter(|_| record.kind == "operator");
+    verb.is_some_and(|verb| BESIDE.contains(&verb))
+}
+
 impl Extent {
     /// Of a record: by its fields `symbols` with `partition`, `partition` (one or many), `venue`; by none of
     /// these it is about everything.
@@ -59,7 +67,7 @@ impl Extent {
     /// Only a record of what moved has symbols of several partitions: elsewhere those are a list beside it.
     #[must_use]
     pub fn of(record: &Record) -> Extent {
-        if OWN.contains(&record.kind.as_str()) {
+        if OWN.contains(&record.kind.as_str()) || is_beside(record) {
             return Extent::Nothing;
         }
         let names = |field: &str| -> BTreeSet<String> {

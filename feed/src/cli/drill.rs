@@ -2,19 +2,22 @@
 
 use std::io::IsTerminal as _;
 use std::os::unix::process::CommandExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use candor_af_xdp::probe;
 use candor_core::Nanos;
+use candor_journal::Fields;
 use clap::Args;
 
 use super::output::{Answer, Row, Value};
 use super::{ConfigArg, OutputArg, print};
-use crate::config::{self, SourceKind};
+use crate::config::{self, Config, SourceKind};
 use crate::drill::result::{self, Outcome, Record, Verdict};
 use crate::drill::{self, Asked};
 use crate::exit::{Exit, Failure};
+use crate::halt::users;
+use crate::journal::verbs::Spool;
 use crate::sign::SecretKey;
 
 const STEPS: &[&str] = &["step", "verdict", "reasons", "took", "bound", "healed", "why"];
@@ -39,9 +42,9 @@ pub(super) struct Drill {
     /// Where the result is written [default: drill.toml in the handler's `state`, where preopen looks]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// It is inside a user namespace of its own already
-    #[arg(long, hide = true)]
-    inside: bool,
+    /// It is inside a user namespace of its own already, in which nobody knows who started it
+    #[arg(long, value_name = "USER", hide = true)]
+    inside: Option<String>,
     #[command(flatten)]
     output: OutputArg,
 }
@@ -68,13 +71,43 @@ impl Drill {
             eprintln!("{tick}{step}: {} {verdict}{took} {why}", outcome.reasons.join(", "));
         };
         let path = self.out.clone().unwrap_or_else(|| result::path_of(&config));
-        let record = drill::run(&asked, || result::begin(&path), &mut progress)?;
-        result::write(&path, &record, key.as_ref())?;
+        let mut begun = false;
+        let begins = || {
+            begun = true;
+            result::begin(&path)
+        };
+        let drilled = drill::run(&asked, begins, &mut progress);
+        let written = drilled.and_then(|record| {
+            result::write(&path, &record, key.as_ref())?;
+            Ok(record)
+        });
+        if begun {
+            self.journal(&config, (&path, key.as_ref()), &written);
+        }
+        let record = written?;
         answer(&record, &path.display().to_string(), key.as_ref()).print(self.output.output)?;
         if key.is_none() {
             print::error("not signed, so preopen will not accept it: configure [drill] key");
         }
         Ok(exit(&record))
+    }
+
+    /// Leaves word for the handler's journal, whether one runs or not.
+    fn journal(
+        &self,
+        config: &Config,
+        (path, key): (&Path, Option<&SecretKey>),
+        drilled: &Result<Record, Failure>,
+    ) {
+        let fields = match drilled {
+            Ok(record) => said(record, key),
+            Err(failure) => Fields::new().text("outcome", "stopped").text("why", &failure.message),
+        };
+        let fields = fields.text("target", "all").text("result", path.display());
+        let by = self.inside.clone().unwrap_or_else(|| users::runs().name);
+        if let Err(failure) = Spool::of(config).say("drill", &by, fields) {
+            print::error(&format!("the journal will not say that this was drilled: {failure}"));
+        }
     }
 
     fn exchange(&self) -> Result<PathBuf, Failure> {
@@ -105,7 +138,7 @@ impl Drill {
         let lacks = |bit: &u32| host.capabilities & 1 << bit == 0;
         let missing: Vec<&str> =
             needed.iter().filter(|(bit, _)| lacks(bit)).map(|(_, name)| *name).collect();
-        if missing.is_empty() || self.inside {
+        if missing.is_empty() || self.inside.is_some() {
             return Ok(());
         }
         let refused = || {
@@ -121,7 +154,12 @@ impl Drill {
         }
         let own = std::env::current_exe().map_err(|_| refused())?;
         let mut again = Command::new("unshare");
-        again.args(unshare).arg(own).args(std::env::args_os().skip(1)).arg("--inside");
+        again
+            .args(unshare)
+            .arg(own)
+            .args(std::env::args_os().skip(1))
+            .arg("--inside")
+            .arg(users::runs().name);
         // It returns only where it can't be done.
         let _ = again.exec();
         Err(refused())
@@ -138,16 +176,40 @@ fn exit(record: &Record) -> Exit {
     Exit::Ok
 }
 
+fn outcome(record: &Record) -> &'static str {
+    match exit(record) {
+        Exit::Ok => "passed",
+        Exit::Degraded => "passed, as far as it could be played",
+        _ => "failed",
+    }
+}
+
+/// What the journal says of a drill that has ended.
+fn said(record: &Record, key: Option<&SecretKey>) -> Fields {
+    let failed =
+        record.steps(Verdict::Failed).map(|one| format!("{}: {}", one.step, one.why.join("; ")));
+    let maps = record.map.iter().map(|one| format!("{}@{} {}", one.venue, one.date, one.digest));
+    Fields::new()
+        .text("outcome", outcome(record))
+        .list("failed", failed)
+        .list("missing", &record.missing)
+        .text("version", &record.version)
+        .text("binary", &record.binary)
+        .text("configuration", &record.configuration)
+        .text("layout", &record.layout)
+        .list("maps", maps)
+        .number("steps", record.step.len() as u64)
+        .number("reads", record.reads)
+        .number("took_ms", record.took_ms)
+        .text("signed", key.map_or("no".to_owned(), |key| format!("by {}", key.public())))
+}
+
 fn length(ns: Option<u64>) -> Option<Nanos> {
     ns.map(Nanos)
 }
 
 fn answer(record: &Record, path: &str, key: Option<&SecretKey>) -> Answer {
-    let verdict = match exit(record) {
-        Exit::Ok => "passed",
-        Exit::Degraded => "passed, as far as it could be played",
-        _ => "failed",
-    };
+    let verdict = outcome(record);
     let list = |list: &[String]| {
         if list.is_empty() { Value::Absent } else { Value::Text(list.join("; ")) }
     };

@@ -18,19 +18,18 @@
 
 use std::fmt::Write as _;
 use std::fs::File;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use candor_core::Nanos;
 use candor_settings::{Context, Problems, Table};
-use rustix::fs::{FlockOperation, Mode, OFlags, fchmod, flock, fstat, fsync, open};
+use rustix::fs::{FlockOperation, Mode, OFlags, flock, open};
 use rustix::io::Errno;
 
 use super::users::User;
 use super::{REASON_BYTES, Target};
 use crate::clock::{self, Clock, timespec};
 use crate::exit::Failure;
-use crate::kept::{Kept, Named, beside, errno, flush, needed, quoted, records};
+use crate::kept::{Kept, Named, beside, needed, quoted, records};
 
 const NAMED: Named<'static> = Named {
     name: "halted.toml",
@@ -197,27 +196,7 @@ impl Guard<'_> {
     /// Exit 77 or 71.
     pub fn note(&self, line: &str) -> Result<(), Failure> {
         let path = self.place.journal();
-        self.append(&path, line).map_err(|error| Kept::failed(&path, "add to", error))
-    }
-
-    fn append(&self, path: &Path, line: &str) -> Result<(), Errno> {
-        let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let flags = flags | OFlags::NONBLOCK;
-        let mode = Mode::RUSR | Mode::WUSR | Mode::RGRP;
-        let (file, new) = match open(path, flags, Mode::empty()) {
-            // Never both at once: see `open_lock`.
-            Err(Errno::NOENT) => (open(path, flags | OFlags::CREATE | OFlags::EXCL, mode)?, true),
-            other => (other?, false),
-        };
-        let mut file = File::from(file);
-        self.place.0.is_ours(&fstat(&file)?).map_err(|_| Errno::PERM)?;
-        if new {
-            self.place.0.hand_over(&file)?;
-            fchmod(&file, mode)?;
-        }
-        file.write_all(format!("{line}\n").as_bytes()).map_err(|error| errno(&error))?;
-        fsync(&file)?;
-        if new { flush(path) } else { Ok(()) }
+        self.place.0.append(&path, line).map_err(|error| Kept::failed(&path, "add to", error))
     }
 }
 

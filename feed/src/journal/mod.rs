@@ -9,6 +9,7 @@ pub(crate) mod follow;
 pub(crate) mod operator;
 pub(crate) mod start;
 mod thread;
+pub(crate) mod verbs;
 
 use std::path::{Path, PathBuf};
 

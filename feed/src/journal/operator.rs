@@ -1,5 +1,6 @@
 //! What operators do: halts and ends of halts, by whomever, and what they have the handler join and leave.
 
+use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom};
 
 use candor_core::Mono;
@@ -62,9 +63,16 @@ pub(crate) fn joined(journal: &Journal, at: Mono, command: &str, partition: &str
     journal.record_at(at, "operator", fields);
 }
 
+/// Follows a file that is only ever added to.
+#[derive(Default)]
+pub(crate) struct Tail {
+    /// Bytes that were read.
+    pub(crate) read: u64,
+}
+
 /// Follows the file in which it stands who ended which halt, and with whom.
 pub(crate) struct Resumes {
-    read: u64,
+    tail: Tail,
 }
 
 /// More than this at once is read the next time.
@@ -73,7 +81,8 @@ const BYTES: u64 = 1 << 16;
 impl Resumes {
     /// From its present end on.
     pub(crate) fn new(place: &Place) -> Resumes {
-        Resumes { read: std::fs::metadata(place.journal()).map_or(0, |about| about.len()) }
+        let read = std::fs::metadata(place.journal()).map_or(0, |about| about.len());
+        Resumes { tail: Tail { read } }
     }
 
     /// Records what was added; whether there was any.
@@ -91,7 +100,13 @@ impl Resumes {
 
     /// The lines that were added. Nothing of a file that is not ours: anybody may write to the folder.
     fn added(&mut self, place: &Place) -> Option<String> {
-        let mut file = place.open_journal().ok()??;
+        self.tail.added(place.open_journal().ok()??)
+    }
+}
+
+impl Tail {
+    /// The lines that were added, some of them where they are many.
+    pub(crate) fn added(&mut self, mut file: File) -> Option<String> {
         // Shorter than it was: it is another one, and all of it is new.
         if file.metadata().ok()?.len() < self.read {
             self.read = 0;

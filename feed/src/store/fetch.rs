@@ -13,6 +13,7 @@ use candor_maps::calendar::Wall;
 use candor_settings::{Problem, Problems};
 
 use super::decide::{Outcome, Request, Why, load};
+use super::record::FETCHED;
 use super::take::{Given, Recipe, given, take};
 use super::{Error, Store};
 use crate::command;
@@ -134,13 +135,13 @@ pub fn fetch(store: &Store, order: &Order<'_>) -> Result<Fetched, Error> {
     let got = match &fetch.origin {
         Origin::Directory(folder) => {
             let folder = PathBuf::from(fill(folder));
-            Ok((format!("the folder {}", folder.display()), named(fetch, &folder, fill)))
+            Ok((format!("{}{}", FETCHED[0], folder.display()), named(fetch, &folder, fill)))
         }
         Origin::Command { argv, timeout } => {
             let folder = store.disk.scratch(store.root())?;
             let argv: Vec<String> = argv.iter().map(|argument| fill(argument)).collect();
             let said = command::run(&argv, &folder, *timeout);
-            let from = format!("the command {}", argv.join(" "));
+            let from = format!("{}{}", FETCHED[1], argv.join(" "));
             let got = said.map(|out| (from, printed(fetch, &argv, out, &folder, fill)));
             scratch = Some(folder);
             got

@@ -277,6 +277,41 @@ impl Store {
         Ok(found)
     }
 
+    /// What says which maps came in force on a date, behind this number.
+    ///
+    /// # Errors
+    /// As [`Store::in_force`].
+    pub fn pointers(
+        &self,
+        venue: Venue,
+        date: TradingDate,
+        behind: u32,
+    ) -> Result<Vec<Pointer>, Error> {
+        let numbers = numbers(&self.folder_on(venue, date))?;
+        let behind = numbers.into_iter().filter(|number| *number > behind);
+        behind.map(|number| self.pointer(venue, date, number)).collect()
+    }
+
+    /// The digests of the maps for which somebody answers, ascending.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn accepted(&self) -> Result<Vec<String>, Error> {
+        let mut names = names(&self.root.join("accepted"))?;
+        names.retain(|name| is_digest(name));
+        Ok(names)
+    }
+
+    /// What was answered for of a map, behind this number, with the numbers.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`], [`Error::Io`].
+    pub fn acceptances(&self, digest: &str, behind: u32) -> Result<Vec<(u32, Acceptance)>, Error> {
+        let folder = self.root.join("accepted").join(digest);
+        let behind = numbers(&folder)?.into_iter().filter(|number| *number > behind);
+        behind.map(|number| Ok((number, record(&folder.join(numbered(number)))?))).collect()
+    }
+
     fn pointer(&self, venue: Venue, date: TradingDate, number: u32) -> Result<Pointer, Error> {
         let file = self.folder_on(venue, date).join(numbered(number));
         let pointer: Pointer = record(&file)?;

@@ -36,6 +36,17 @@ pub struct Pointer {
     pub compared: Vec<Compared>,
 }
 
+impl Pointer {
+    /// Whether it came from where the configuration says: nobody has named it.
+    #[must_use]
+    pub fn is_fetched(&self) -> bool {
+        FETCHED.iter().any(|from| self.from.starts_with(from))
+    }
+}
+
+/// What `from` begins with where a map was fetched.
+pub(super) const FETCHED: [&str; 2] = ["the folder ", "the command "];
+
 /// A comparison with a map that was in force.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

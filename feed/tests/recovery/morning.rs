@@ -347,6 +347,20 @@ fn a_handler_asks_for_preopen_by_itself_when_it_is_due() {
     assert_eq!(said.verdict, PreopenVerdict::NoGo, "{said:?}");
     let journal = scene.candor(&["journal", "-r", scene.path("mdh2").to_str().unwrap()]);
     assert!(journal.contains("preopen-no-go") && journal.contains("ZUNHEARD"), "{journal}");
+    // Who put its map in force before it started, and what somebody does while it runs.
+    let operators = |query: &[&str]| {
+        let region = scene.path("mdh2");
+        scene.candor(&[query, &["-r", region.to_str().unwrap()]].concat())
+    };
+    let said = operators(&["journal", "--kind", "operator"]);
+    let load = said.lines().find(|line| line.contains("verb=\"map load\"")).expect(&said);
+    assert!(load.contains("by=test") && load.contains("found_at_start=true"), "{load}");
+    put(&scene, "mdh2", today(), (&partitions, &symbols), "");
+    eventually("the second map is said to be loaded", || {
+        let changes = operators(&["changes", "--since", "1h"]);
+        changes.contains("verb=\"map load\"").then_some(())?;
+        operators(&["journal", "--kind", "operator"]).contains("found_at_start=false").then_some(())
+    });
 }
 
 #[test]

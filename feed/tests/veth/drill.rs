@@ -96,6 +96,14 @@ fn a_drill_passes_and_preopen_believes_it_of_what_was_drilled_and_of_nothing_els
     let [said, evidence] = verdict(&world);
     assert_eq!(said, "ok", "{evidence}");
     println!("shown: a drill of {} steps passed in {took}, and preopen believes it", STEPS.len());
+    // The handler that runs beside it has it in its journal.
+    eventually("the journal has the drill", || {
+        let region = world.path("region");
+        let mut command = candor(&world, &["journal", "--kind", "operator", "-r"]);
+        let output = command.arg(region).output().expect("it can be run");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        (text.contains("verb=drill") && text.contains("outcome=passed")).then_some(())
+    });
 
     // One byte of the result.
     let result = world.path("region.drill.toml");

@@ -1,0 +1,575 @@
+//! What operators do beside the handler, and have done while none ran: drills, maps put in force, differences answered
+//! for.
+//!
+//! The handler alone writes its journal. `candor drill` adds a line to a file beside it (`NAME.operators.log` in `state`,
+//! `<region>.operators.log` without); who put which map in force, and who answers for what, is in the store of maps, which
+//! takes nothing away. Both are followed here, on a thread of its own: a disk that hangs keeps nobody waiting. How far
+//! they were followed is kept (`NAME.operators.toml`, `<region>.operators`), so that a start goes on where the handler
+//! before it ended. It is written a look after the records were handed over: one that is killed may record something
+//! twice, and loses nothing.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use candor_core::{Nanos, TradingDate, Venue};
+use candor_journal::{Fields, Value, is_name};
+use candor_maps::file::parse_date;
+use serde::{Deserialize, Serialize};
+
+use super::Journal;
+use super::operator::Tail;
+use crate::clock::{self, timespec};
+use crate::config::Config;
+use crate::daily::taken::put_by;
+use crate::exit::Failure;
+use crate::halt::users;
+use crate::kept::{Kept, Named};
+use crate::store::{Acceptance, Error, Pointer, Store};
+
+/// How often it is looked.
+const LOOK_EVERY: Nanos = Nanos::from_secs(1);
+
+/// How often a thread that waits looks whether the handler ends.
+const STOP_EVERY: Nanos = Nanos::from_millis(100);
+
+const DAY: u64 = 24 * 3_600_000_000_000;
+
+/// Where nothing says how far it was followed, what is older is of before this handler's time.
+const FRESH: u64 = DAY;
+
+/// Dates that are over for longer than that, before the last look, are not looked at any more: nobody puts a map in
+/// force for them.
+const PAST: u64 = 8 * DAY;
+
+/// Larger is none of ours.
+const BYTES: u64 = 1 << 20;
+
+/// The version of what is kept.
+const FORMAT: u32 = 1;
+
+fn kept(config: &Config, of: (&str, &str)) -> Kept {
+    let name = format!("{}.operators{}", config.handler.name, of.0);
+    let ending = format!(".operators{}", of.1);
+    let what = "record of what operators did";
+    let named = Named { name: &name, ending: &ending, what, bytes: BYTES };
+    Kept::of(named, config.handler.state.as_deref(), &config.handler.region)
+}
+
+/// The file in which verbs say what they did.
+pub(crate) struct Spool(Kept);
+
+impl Spool {
+    /// That of a handler.
+    pub(crate) fn of(config: &Config) -> Spool {
+        Spool(kept(config, (".log", ".log")))
+    }
+
+    /// Says that this user has done this now. It is on the disk when this returns.
+    ///
+    /// # Errors
+    /// Exit 77 or 71.
+    pub(crate) fn say(&self, verb: &str, by: &str, fields: Fields) -> Result<(), Failure> {
+        let fields = fields.text("verb", verb).text("by", by);
+        let fields = fields.text("at", clock::display(clock::wall()));
+        let path = self.0.path();
+        let said = self.0.append(path, &line(&fields));
+        said.map_err(|error| Kept::failed(path, "add to", error))
+    }
+}
+
+fn line(fields: &Fields) -> String {
+    use serde_json::Value as Json;
+    let json = |value: &Value| match value {
+        Value::Text(text) => Json::from(text.as_str()),
+        Value::Number(number) => Json::from(*number),
+        Value::Flag(flag) => Json::from(*flag),
+        Value::List(list) => Json::from(list.as_slice()),
+    };
+    let all = fields.iter().map(|(name, value)| (name.to_owned(), json(value)));
+    Json::Object(all.collect()).to_string()
+}
+
+/// What a line of the file says; as it stands where it says nothing that can be understood.
+fn said(line: &str) -> Fields {
+    let known = |fields: &Fields| {
+        fields.text_of("verb").is_some() && fields.iter().all(|(name, _)| is_name(name))
+    };
+    let fields = serde_json::from_str::<Fields>(line).ok().filter(known);
+    fields.unwrap_or_else(|| Fields::new().text("verb", "unknown").text("said", line))
+}
+
+/// How far it was followed.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Seen {
+    format: u32,
+    /// When it was looked last, wall clock in ns since the Unix epoch.
+    looked: u64,
+    /// Bytes of the file.
+    said: u64,
+    /// The last number of each date of the store, by venue and date.
+    dates: BTreeMap<String, u32>,
+    /// And of each map for which somebody answers, by its digest.
+    accepted: BTreeMap<String, u32>,
+}
+
+impl Seen {
+    /// Whether it differs in what was seen.
+    fn is(&self, other: &Seen) -> bool {
+        (self.said, &self.dates, &self.accepted) == (other.said, &other.dates, &other.accepted)
+    }
+}
+
+/// See the module's description.
+pub(crate) struct Verbs {
+    journal: Journal,
+    spool: Spool,
+    kept: Kept,
+    seen: Seen,
+    /// As it is kept.
+    written: Seen,
+    /// What is older is not recorded, at the first look of the first handler.
+    since: u64,
+    first: bool,
+    unwritten: bool,
+    store: Option<PathBuf>,
+    venues: Vec<Venue>,
+    /// The user whose fetches are the handler's own.
+    own: String,
+}
+
+impl Verbs {
+    /// Goes on where the handler before ended; `wall` is the time of this start.
+    pub(crate) fn new(config: &Config, journal: Journal, wall: u64) -> Verbs {
+        let kept = kept(config, (".toml", ""));
+        let before = kept.read().map_err(|failure| failure.message).and_then(|text| {
+            let read = |text: String| {
+                let seen = toml::from_str::<Seen>(&text).map_err(|error| error.to_string())?;
+                if seen.format == FORMAT { Ok(seen) } else { Err("is of another version".into()) }
+            };
+            text.map(read).transpose()
+        });
+        let before = before.unwrap_or_else(|why| {
+            let file = kept.path().display();
+            tracing::warn!(%file, "how far operators were followed is not known, the last day's is recorded again: {why}");
+            None
+        });
+        let since = if before.is_some() { 0 } else { wall.saturating_sub(FRESH) };
+        let seen = before.unwrap_or(Seen { format: FORMAT, looked: wall, ..Seen::default() });
+        let mut venues = config.venues.clone();
+        let maps = config.maps.as_ref();
+        venues.extend(maps.iter().flat_map(|maps| &maps.venues).map(|one| one.venue));
+        venues.sort_unstable();
+        venues.dedup();
+        Verbs {
+            journal,
+            spool: Spool::of(config),
+            kept,
+            written: seen.clone(),
+            seen,
+            since,
+            first: true,
+            unwritten: false,
+            store: maps.map(|maps| maps.store.clone()),
+            venues,
+            own: users::runs().name,
+        }
+    }
+
+    /// Records what was done since the last look.
+    pub(crate) fn look(&mut self, wall: u64) {
+        self.keep();
+        self.said();
+        if let Some(store) = &self.store
+            && let Ok(store) = Store::open(store)
+        {
+            self.maps(&store, wall);
+        }
+        self.seen.looked = wall;
+        (self.first, self.since) = (false, 0);
+    }
+
+    /// Keeps how far it was followed at the look before: its records are written by now.
+    fn keep(&mut self) {
+        if self.written.is(&self.seen) {
+            return;
+        }
+        let text = toml::to_string(&self.seen).map_err(|error| error.to_string());
+        let kept =
+            text.and_then(|text| self.kept.replace(Some(&text)).map_err(|failure| failure.message));
+        match kept {
+            Ok(()) => {
+                self.written = self.seen.clone();
+                self.unwritten = false;
+            }
+            Err(why) if !std::mem::replace(&mut self.unwritten, true) => {
+                tracing::warn!("what operators do will be recorded again by the next start: {why}");
+            }
+            Err(_) => {}
+        }
+    }
+
+    fn record(&self, at: &str, fields: Fields) {
+        // A time that can't be read is none of ours: it is recorded rather than not.
+        if clock::parse(at).is_none_or(|at| at >= self.since) {
+            self.journal.record("operator", fields.flag("found_at_start", self.first));
+        }
+    }
+
+    fn said(&mut self) {
+        let mut tail = Tail { read: self.seen.said };
+        // BOUND: what is there now is read to its end.
+        while let Ok(Some(file)) = self.spool.0.open_ours(self.spool.0.path())
+            && let Some(text) = tail.added(file)
+        {
+            for line in text.lines() {
+                let fields = said(line);
+                let at = fields.text_of("at").unwrap_or_default().to_owned();
+                self.record(&at, fields);
+            }
+        }
+        self.seen.said = tail.read;
+    }
+
+    /// What the store has that it had not. What can't be read now may be at the next look, and stands before what
+    /// follows it.
+    fn maps(&mut self, store: &Store, wall: u64) {
+        let past = self.seen.looked.min(wall).saturating_sub(PAST);
+        let floor = clock::date(past, "UTC").unwrap_or(TradingDate(0));
+        let is_past = |name: &str| {
+            let date = name.rsplit_once(' ').and_then(|(_, date)| parse_date(date));
+            date.is_none_or(|date| date < floor)
+        };
+        self.seen.dates.retain(|name, _| !is_past(name));
+        for venue in self.venues.clone() {
+            let there = store.dates(venue).unwrap_or_default();
+            for date in there.into_iter().filter(|date| *date >= floor) {
+                let name = format!("{venue} {date}");
+                let last = self.seen.dates.get(&name).copied().unwrap_or(0);
+                for pointer in store.pointers(venue, date, last).unwrap_or_default() {
+                    // What the handler has fetched by itself is its own doing, and recorded as it takes it.
+                    if !(pointer.is_fetched() && pointer.by == self.own) {
+                        self.record(&pointer.at, loaded(&pointer));
+                    }
+                    self.seen.dates.insert(name.clone(), pointer.number);
+                }
+            }
+        }
+        for digest in store.accepted().unwrap_or_default() {
+            let last = self.seen.accepted.get(&digest).copied().unwrap_or(0);
+            for (number, one) in store.acceptances(&digest, last).unwrap_or_default() {
+                match self.accepted(store, &one) {
+                    Ok(Some(fields)) => self.record(&one.acknowledged.at, fields),
+                    Ok(None) => {}
+                    Err(_) => break,
+                }
+                self.seen.accepted.insert(digest.clone(), number);
+            }
+        }
+    }
+
+    /// What is recorded of an acceptance; `None` where its map is of no venue of ours.
+    fn accepted(&self, store: &Store, one: &Acceptance) -> Result<Option<Fields>, Error> {
+        let map = store.read(&one.digest)?.map;
+        if !self.venues.contains(&map.venue) {
+            return Ok(None);
+        }
+        let said = &one.acknowledged;
+        let fields = Fields::new()
+            .text("verb", "map accept")
+            .text("by", &said.by)
+            .text("target", format!("{}@{}", map.venue, map.date))
+            .text("venue", map.venue)
+            .text("date", map.date)
+            .text("digest", &one.digest)
+            .text("against", &one.against)
+            .text("accepted_by", &said.name)
+            .text("because", &said.because)
+            .text("put", &said.at);
+        Ok(Some(fields))
+    }
+}
+
+/// What is recorded of a map that somebody put in force.
+fn loaded(pointer: &Pointer) -> Fields {
+    let compared = pointer.compared.iter().map(|one| {
+        let digest = one.digest.get(..12).unwrap_or(&one.digest);
+        match (&one.unreadable, one.known) {
+            (Some(why), _) => format!("{} {digest}: can't be read: {why}", one.date),
+            (None, false) => format!("{} {digest}: nobody can know what moved", one.date),
+            (None, true) => format!(
+                "{} {digest}: {} moved, {} dropped, {} new of {}",
+                one.date, one.moved, one.dropped, one.added, one.symbols
+            ),
+        }
+    });
+    let fields = Fields::new()
+        .text("verb", if pointer.is_fetched() { "map fetch" } else { "map load" })
+        .text("target", format!("{}@{}", pointer.venue, pointer.date))
+        .text("venue", pointer.venue)
+        .text("date", pointer.date)
+        .text("digest", &pointer.digest)
+        .list("compared", compared);
+    put_by(fields, pointer)
+}
+
+/// Starts the thread that follows them. Not waited for at the end: it may wait for a disk.
+///
+/// # Errors
+/// Where the host gives no thread.
+pub(crate) fn start(
+    config: &Config,
+    journal: Journal,
+    stop: &Arc<AtomicBool>,
+) -> Result<(), Failure> {
+    let (config, stop) = (config.clone(), Arc::clone(stop));
+    let follow = move || {
+        let mut verbs = Verbs::new(&config, journal, clock::wall());
+        let mut waited = LOOK_EVERY;
+        // BOUND: until told to stop.
+        while !stop.load(Ordering::Relaxed) {
+            if waited >= LOOK_EVERY {
+                verbs.look(clock::wall());
+                waited = Nanos::ZERO;
+            }
+            // An early return because of a signal only means an early look.
+            let _ = rustix::thread::nanosleep(&timespec(STOP_EVERY));
+            waited = waited + STOP_EVERY;
+        }
+    };
+    let started = thread::Builder::new().name("operators".to_owned()).spawn(follow);
+    let refused = |error| Failure::host(format!("can't start the operators' thread: {error}"));
+    started.map(drop).map_err(refused)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use candor_journal::{Item, Reader};
+    use candor_maps::Map;
+    use candor_maps::calendar::Wall;
+    use candor_maps::check::Wanted;
+    use candor_maps::file;
+
+    use super::*;
+    use crate::store::{Accept, Outcome, Request, accept, load};
+
+    /// Noon in New York on Monday, 2026-11-23.
+    const NOON: u64 = 1_795_453_200_000_000_000;
+    const MINUTE: u64 = 60_000_000_000;
+
+    struct Scene {
+        folder: PathBuf,
+        config: Config,
+        store: Store,
+    }
+
+    impl Drop for Scene {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.folder);
+        }
+    }
+
+    fn map(venue: &str, date: &str, symbols: &str) -> Map {
+        let text = format!(
+            "format = 1\nvenue = \"{venue}\"\ndate = \"{date}\"\nprotocol = \"nasdaq-itch50\"\n\
+             [[partition]]\nname = \"1\"\nlines.A = {{ group = \"239.1.1.1\", port = 1 }}\n\
+             symbols = [{symbols}]\n"
+        );
+        let none = &mut |_: &Path| Err(String::new());
+        let loaded = file::load(Path::new("m.toml"), &text, &Wanted::default(), none);
+        loaded.unwrap_or_else(|problems| panic!("{problems}")).map
+    }
+
+    impl Scene {
+        fn new(name: &str) -> Scene {
+            let folder =
+                std::env::temp_dir().join(format!("candor-verbs-{name}-{}", std::process::id()));
+            let _ = fs::remove_dir_all(&folder);
+            for inner in ["state", "store"] {
+                fs::create_dir_all(folder.join(inner)).unwrap();
+            }
+            let text = format!(
+                "[handler]\nname = \"h\"\nregion = \"{0}/r\"\nstate = \"{0}/state\"\n[source]\n\
+                 kind = \"udp\"\ninterface = \"lo\"\n[[lane]]\n[maps]\nstore = \"{0}/store\"\n\
+                 [[venue]]\nname = \"XNAS\"\nfeed = \"nasdaq-itch50\"\nmap = {{}}\n",
+                folder.display()
+            );
+            let config = crate::config::parse_text(Path::new("c.toml"), &text).unwrap();
+            let store = Store::open(&folder.join("store")).unwrap();
+            Scene { folder, config, store }
+        }
+
+        /// Puts a map in force, as this user and from there; whether it may be.
+        fn load(&self, map: Map, (by, from): (&str, &str), wall: u64) -> bool {
+            let request = Request {
+                venue: None,
+                date: map.date,
+                bound_ppm: 10_000,
+                symbols: &[],
+                interfaces: None,
+                first: true,
+                by,
+                from,
+                now: Wall(wall),
+            };
+            let places = file::Places::default();
+            let loaded = file::Loaded { map, warnings: Vec::new(), places };
+            matches!(load(&self.store, loaded, &request).unwrap(), Outcome::Loaded(_))
+        }
+
+        fn accept(&self, map: &Map, wall: u64) {
+            let said = Accept {
+                date: map.date,
+                bound_ppm: 10_000,
+                symbols: &[],
+                name: "martha",
+                because: "the venue says so",
+                by: "alice",
+                now: Wall(wall),
+            };
+            accept(&self.store, &file::digest_text(map), &said).unwrap();
+        }
+
+        /// A handler that looks at these times; what it has recorded of operators.
+        fn run(&self, times: &[u64], mut between: impl FnMut(usize)) -> Vec<Fields> {
+            let before = self.recorded().len();
+            let (journal, ending) = Journal::start(&self.config, TradingDate(20_261_123), None);
+            let mut verbs = Verbs::new(&self.config, journal, times[0]);
+            for (at, wall) in times.iter().enumerate() {
+                verbs.look(*wall);
+                between(at);
+            }
+            drop(verbs);
+            ending.wait();
+            self.recorded().split_off(before)
+        }
+
+        fn recorded(&self) -> Vec<Fields> {
+            let Ok(reader) = Reader::open(&self.folder.join("state/journal")) else {
+                return Vec::new();
+            };
+            let records = reader.filter_map(|item| match item.unwrap() {
+                Item::Record(_, record) => (record.kind == "operator").then_some(record.fields),
+                other => panic!("{other:?}"),
+            });
+            records.collect()
+        }
+    }
+
+    /// Verb, who, what, and whether a start has found it.
+    fn short(all: &[Fields]) -> Vec<String> {
+        let one = |fields: &Fields| {
+            let text = |name| fields.text_of(name).unwrap_or("-").to_owned();
+            let found = fields.get("found_at_start") == Some(&Value::Flag(true));
+            let found = if found { " found" } else { "" };
+            format!("{} {} {}{found}", text("verb"), text("by"), text("target"))
+        };
+        all.iter().map(one).collect()
+    }
+
+    #[test]
+    fn what_operators_do_is_recorded_once_whether_a_handler_runs_or_not() {
+        let scene = Scene::new("once");
+        let by_hand = |wall, date, symbols| {
+            scene.load(map("XNAS", date, symbols), ("bob", "/tmp/m.toml"), wall)
+        };
+        // Of last week, of yesterday evening, and another venue's.
+        assert!(by_hand(NOON - 4 * DAY, "2026-11-19", "\"A\""));
+        assert!(by_hand(NOON - DAY / 2, "2026-11-23", "\"A\""));
+        assert!(scene.load(map("XLON", "2026-11-23", "\"A\""), ("bob", "x"), NOON));
+        let spool = Spool::of(&scene.config);
+        let drilled = Fields::new().text("target", "all").text("outcome", "passed");
+        spool.say("drill", "carol", drilled.list("maps", ["XNAS@2026-11-23 ab"])).unwrap();
+        let all = scene.run(&[NOON, NOON + 1, NOON + 2], |_| {});
+        assert_eq!(short(&all), ["drill carol all found", "map load bob XNAS@2026-11-23 found"]);
+        assert_eq!(all[0].get("maps"), Some(&Value::List(vec!["XNAS@2026-11-23 ab".to_owned()])));
+
+        // While none runs: a map that is beyond the bound, an answer for it, and then the map; one that was fetched by
+        // another user, and one of the handler's own.
+        let moved = map("XNAS", "2026-11-24", "\"B\"");
+        let digest = file::digest_text(&moved);
+        assert!(!scene.load(moved.clone(), ("bob", "/tmp/m.toml"), NOON + MINUTE));
+        scene.accept(&moved, NOON + MINUTE);
+        assert!(scene.load(moved, ("bob", "/tmp/m.toml"), NOON + 2 * MINUTE));
+        let fetched = |by: &str, date| {
+            let map = map("XNAS", date, "\"B\"");
+            assert!(scene.load(map, (by, "the folder /srv"), NOON + 3 * MINUTE));
+        };
+        fetched("dave", "2026-11-25");
+        fetched(&users::runs().name, "2026-11-27");
+        // Ten minutes later; then one more while it runs, and what was done a look before it ends is kept as well.
+        let start = NOON + 10 * MINUTE;
+        let all = scene.run(&[start, start + 1, start + 2, start + 3], |at| {
+            if at == 1 {
+                assert!(by_hand(start, "2026-11-30", "\"B\""));
+            }
+        });
+        assert_eq!(
+            short(&all),
+            [
+                "map load bob XNAS@2026-11-24 found",
+                "map fetch dave XNAS@2026-11-25 found",
+                "map accept alice XNAS@2026-11-24 found",
+                "map load bob XNAS@2026-11-30",
+            ]
+        );
+        assert_eq!(all[0].text_of("digest"), Some(digest.as_str()));
+        assert_eq!(all[0].text_of("accepted_by"), Some("martha"));
+        let [compared] = all[0].names_of("compared").collect::<Vec<_>>()[..] else { panic!() };
+        assert!(compared.ends_with("0 moved, 1 dropped, 1 new of 1"), "{compared}");
+        assert_eq!(all[2].text_of("because"), Some("the venue says so"));
+        assert_eq!(all[2].text_of("digest"), Some(digest.as_str()));
+        assert_eq!(scene.run(&[start + MINUTE, start + 2 * MINUTE], |_| {}), [], "nothing twice");
+    }
+
+    #[test]
+    fn a_look_that_failed_or_a_place_that_is_lost_loses_nothing() {
+        let scene = Scene::new("lost");
+        let load = |date| {
+            assert!(scene.load(map("XNAS", date, "\"A\""), ("bob", "/tmp/m.toml"), NOON));
+        };
+        load("2026-11-23");
+        let (store, away) = (scene.folder.join("store"), scene.folder.join("away"));
+        let all = scene.run(&[NOON, NOON + 1, NOON + 2, NOON + 3], |at| match at {
+            // As of a file system that is not mounted for a moment.
+            0 => fs::rename(&store, &away).unwrap(),
+            1 => fs::rename(&away, &store).unwrap(),
+            2 => load("2026-11-24"),
+            _ => {}
+        });
+        assert_eq!(
+            short(&all),
+            ["map load bob XNAS@2026-11-23 found", "map load bob XNAS@2026-11-24"]
+        );
+        // How far it was followed can't be read: of the last day all, once more.
+        fs::write(scene.folder.join("state/h.operators.toml"), "nothing").unwrap();
+        let all = scene.run(&[NOON + MINUTE, NOON + 2 * MINUTE], |_| {});
+        assert_eq!(all.len(), 2, "{all:?}");
+        assert_eq!(scene.run(&[NOON + 3 * MINUTE], |_| {}), []);
+    }
+
+    #[test]
+    fn a_line_that_says_nothing_is_recorded_as_it_stands_and_a_file_of_somebody_elses_is_not_read()
+    {
+        let scene = Scene::new("lines");
+        let path = scene.folder.join("state/h.operators.log");
+        fs::write(&path, "nothing\n{\"verb\":\"x\",\"Bad Name\":1}\n{\"verb\":\"y\"}\n{\"ve")
+            .unwrap();
+        let all = scene.run(&[NOON], |_| {});
+        assert_eq!(short(&all), ["unknown - - found", "unknown - - found", "y - - found"]);
+        assert_eq!(all[0].text_of("said"), Some("nothing"));
+        // Killed before the next look, it does not know that these are written.
+        assert_eq!(scene.run(&[NOON + 1], |_| {}).len(), 3);
+        fs::remove_file(&path).unwrap();
+        let other = scene.folder.join("other");
+        fs::write(&other, "{\"verb\":\"z\"}\n").unwrap();
+        std::os::unix::fs::symlink(other, &path).unwrap();
+        assert_eq!(scene.run(&[NOON + MINUTE], |_| {}), []);
+    }
+}
