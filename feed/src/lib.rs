@@ -44,5 +44,6 @@ mod recovery;
 pub mod run;
 mod sessions;
 mod small;
+pub mod statuses;
 mod watch;
 mod world;

@@ -10,6 +10,7 @@ use crossbeam_queue::ArrayQueue;
 
 use crate::halt::keep::Changes;
 use crate::log::{Log, Told};
+use crate::statuses::{Change, Statuses};
 
 /// What leaves a lane besides what it publishes: bounded queues, never waited for, and one word
 /// that says that frames may have been missed.
@@ -21,6 +22,8 @@ pub struct Links {
     pub inboxes: Vec<Arc<ArrayQueue<Foreign>>>,
     /// What operators are told of. Full: counted, and said in one line.
     pub log: Arc<Log>,
+    /// What the journal is told of symbols. Full: counted.
+    pub statuses: Arc<Statuses>,
     counts: Arc<Counts>,
 }
 
@@ -36,7 +39,7 @@ impl Links {
     /// Links to these inboxes and this log.
     #[must_use]
     pub fn new(inboxes: Vec<Arc<ArrayQueue<Foreign>>>, log: Arc<Log>) -> Links {
-        Links { inboxes, log, counts: Arc::default() }
+        Links { inboxes, log, statuses: Arc::default(), counts: Arc::default() }
     }
 
     /// Frames may have been missed that no counter of a lane shows: an interface was without its
@@ -118,7 +121,12 @@ impl Sink for Publisher<'_> {
         since: Mono,
         view: &BookView,
     ) {
-        self.writer.publish(self.partition, index, status, epoch, since, view);
+        let was = self.writer.publish(self.partition, index, status, epoch, since, view);
+        if let Some(was) = was.filter(|was| was.shown) {
+            let (from, to) = (was.reason, status.reason());
+            let (at, symbol, partition) = (since, index, self.partition);
+            self.links.statuses.push(Change { at, symbol, partition, from, to });
+        }
     }
 
     fn event(&mut self, index: Option<SymbolIndex>, seq: SeqNo, now: Mono, message: &Message) {

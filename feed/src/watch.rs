@@ -522,6 +522,7 @@ impl Joiner for Keeper<'_> {
 
 /// Writes the log, and records what is in it.
 pub(crate) fn write_log(config: &Config, links: &Links, region: &Region, follow: &mut Follow) {
+    follow.turned(&links.statuses);
     let missed = links.log.write(
         |partition| name(config, partition),
         |partition, at, told| follow.told(config, region, partition, at, told),

@@ -99,7 +99,7 @@ pub use self::{
     spec::{Endpoint, PartitionSpec, RegionSpec},
     venue::{InForce, Milestone, Morning, Preopen, PreopenVerdict, VenueInfo},
     writer::{
-        Claim, CreateError, Defined, HandlerWriter, LaneWriter, Replaced, Unmapped, claim, create,
-        heap, look,
+        Claim, CreateError, Defined, HandlerWriter, LaneWriter, Replaced, Unmapped, Was, claim,
+        create, heap, look,
     },
 };

@@ -506,7 +506,9 @@ fn every_step_of_the_way_to_live_is_needed() {
         |_, lane| lane.renew(LEASE),
         |_, lane| lane.partition(0, live(), 1, Mono(10), SESSION),
         |_, lane| lane.lease(0, LEASE),
-        |_, lane| lane.publish(0, AAPL, live(), 1, Mono(11), &book(1)),
+        |_, lane| {
+            lane.publish(0, AAPL, live(), 1, Mono(11), &book(1));
+        },
     ];
     for mask in 0..1u32 << steps.len() {
         let (mut handler, mut lanes, region) = heap(&spec()).unwrap();

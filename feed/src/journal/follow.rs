@@ -7,32 +7,24 @@
 //! | gaps | the loss log, every 500 ms | `gap`: one record for each partition and what became of the gaps, with how many, which numbers, how long at most |
 //! | steps of recovery | every one, as its lane told it | `recovery` |
 //! | sessions, lines that differ, the venue's end | every one | `venue` |
-//! | a symbol's own status | every second, while its partition is Live | `symbols`: one record for all of a partition that went from one status to the same other |
+//! | a symbol's own status | every change, as its lane told it, while its partition is Live; what no lane says, every second | `symbols`: one record for all of a partition that went from one status to the same other (`symbols.rs`) |
 
 use std::collections::BTreeMap;
 
 use candor_core::alert::Code;
-use candor_core::{LossKind, Mono, Nanos, Reason, SessionId, Status, Symbol};
+use candor_core::{LossKind, Mono, Nanos, Reason, SessionId, Status};
 use candor_engine::Notice;
 use candor_journal::Fields;
 use candor_shm::{LossReader, Next, PartitionInfo, Region, clock};
 
 use super::operator::{self, Resumes};
-use super::start::NAMES;
+use super::symbols::Symbols;
 use super::{Journal, name, status};
 use crate::alert::About;
 use crate::config::Config;
 use crate::halt::keep::{self, Verb};
 use crate::log::Told;
-
-/// How often symbols are looked at. Every one of them is read: some milliseconds for ten thousand.
-const SYMBOLS_EVERY: Nanos = Nanos::from_secs(1);
-
-/// Symbols named in a minute at most; what more goes from one status to another is counted, with some examples.
-const NAMED_A_MINUTE: usize = 50_000;
-
-/// Examples of what is not named.
-const EXAMPLES: usize = 16;
+use crate::statuses::Statuses;
 
 /// Losses looked at in one go.
 const LOSSES: usize = 65_536;
@@ -48,8 +40,6 @@ struct Seen {
     said: Option<(String, Mono)>,
     /// Whether its lane may have said something that found no room on its way here.
     doubtful: bool,
-    /// Each symbol's own status, by its place; `None` for one that was not seen yet.
-    symbols: Vec<Option<Option<Reason>>>,
 }
 
 /// See the module's description.
@@ -58,10 +48,7 @@ pub(crate) struct Follow {
     partitions: Vec<Seen>,
     losses: Vec<LossReader>,
     resumes: Resumes,
-    next_symbols: Mono,
-    /// Symbols that may still be named, and until when that counts.
-    names_left: usize,
-    names_until: Mono,
+    symbols: Symbols,
     /// Whether the journal's thread hung at the last look.
     hung: bool,
 }
@@ -79,9 +66,7 @@ impl Follow {
             partitions: vec![Seen::default(); config.partitions.len()],
             losses: lanes.filter_map(|lane| region.losses(lane)).collect(),
             resumes: Resumes::new(halts.place()),
-            next_symbols: Mono::NEVER,
-            names_left: NAMED_A_MINUTE,
-            names_until: Mono::NEVER,
+            symbols: Symbols::new(),
             hung: false,
         }
     }
@@ -198,15 +183,12 @@ impl Follow {
     pub(crate) fn look(&mut self, config: &Config, region: &Region, now: Mono) {
         self.tell_hang(now);
         self.losses(config);
-        if now >= self.next_symbols {
-            self.next_symbols = now + SYMBOLS_EVERY;
-            if now >= self.names_until {
-                (self.names_left, self.names_until) = (NAMED_A_MINUTE, now + Nanos::from_secs(60));
-            }
-            for number in 0..region.partition_count() {
-                self.symbols(config, region, number);
-            }
-        }
+        self.symbols.look(&self.journal, config, region, now);
+    }
+
+    /// What lanes have told of symbols.
+    pub(crate) fn turned(&mut self, statuses: &Statuses) {
+        self.symbols.take(statuses);
     }
 
     fn tell_hang(&mut self, now: Mono) {
@@ -253,60 +235,6 @@ impl Follow {
         if unseen > 0 {
             let fields = Fields::new().text("what", "not followed").number("entries", unseen);
             self.journal.record("gap", fields.text("partition", "-"));
-        }
-    }
-
-    fn symbols(&mut self, config: &Config, region: &Region, number: u16) {
-        self.seat(number);
-        let mut moves: BTreeMap<(String, String), Vec<Symbol>> = BTreeMap::new();
-        let seen = &mut self.partitions[usize::from(number)];
-        for (handle, symbol) in region.symbols(number) {
-            let own = match region.read(handle).reason() {
-                // Nothing that lasts.
-                Some(Reason::Lapped) => continue,
-                Some(reason) if reason.level() == candor_core::status::Scope::Symbol => {
-                    Some(reason)
-                }
-                None => None,
-                // What it is by itself is hidden behind that, for all of its partition.
-                Some(_) => continue,
-            };
-            let place = handle.symbol().0 as usize;
-            if seen.symbols.len() <= place {
-                seen.symbols.resize(place + 1, None);
-            }
-            let before = seen.symbols[place].replace(own);
-            if before == Some(own) {
-                continue;
-            }
-            let said = |own: Option<Reason>| {
-                own.map_or(candor_journal::changes::LIVE.to_owned(), |reason| {
-                    status(Status::stale(reason))
-                })
-            };
-            let from = before.map_or("not seen".to_owned(), said);
-            moves.entry((from, said(own))).or_default().push(symbol);
-        }
-        for ((from, to), symbols) in moves {
-            let fields = Fields::new()
-                .text("partition", name(config, number))
-                .text("from", from)
-                .text("to", to);
-            self.record_symbols(&fields, &symbols);
-        }
-    }
-
-    fn record_symbols(&mut self, fields: &Fields, symbols: &[Symbol]) {
-        let count = symbols.len() as u64;
-        let fields = fields.clone().number("count", count);
-        let Some(left) = self.names_left.checked_sub(symbols.len()) else {
-            let examples = symbols.iter().take(EXAMPLES);
-            self.journal.record("symbols", fields.list("examples", examples));
-            return;
-        };
-        self.names_left = left;
-        for some in symbols.chunks(NAMES) {
-            self.journal.record("symbols", fields.clone().list("symbols", some));
         }
     }
 

@@ -8,6 +8,7 @@
 pub(crate) mod follow;
 pub(crate) mod operator;
 pub(crate) mod start;
+mod symbols;
 mod thread;
 pub(crate) mod verbs;
 

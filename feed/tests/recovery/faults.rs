@@ -264,6 +264,15 @@ fn an_order_that_glimpse_leaves_out_costs_its_symbol_alone_and_another_image_hea
         assert!(wrong.len() <= 1, "an image lacks one order: {wrong:?}");
         assert!(round < last || wrong.is_empty() || wrong == broken, "{wrong:?}, not {broken:?}");
     }
+    // The journal has that the symbol was stale by itself, and that it is over.
+    let region = scene.path("mdh1");
+    let symbol = broken[0].as_str();
+    let query =
+        ["journal", "--kind", "symbols", "--symbol", symbol, "-r", region.to_str().unwrap()];
+    eventually("the journal has it", || {
+        let healed = |line: &str| line.contains("from=Stale(Symbol") && line.contains("to=Live");
+        scene.candor(&query).lines().any(healed).then_some(())
+    });
     println!(
         "shown: an order left out is named in image {last}; healed, {reads} reads, none wrong"
     );

@@ -6,8 +6,10 @@ use std::sync::Arc;
 
 use candor_core::counters::{Counters, LaneCounter};
 use candor_core::limits::LINES;
+use candor_core::status::LIVE_CODE;
 use candor_core::{
-    BookView, Loss, Message, Mono, SeqNo, SessionId, Status, Symbol, SymbolIndex, TradingDate,
+    BookView, Loss, Message, Mono, Reason, SeqNo, SessionId, Status, Symbol, SymbolIndex,
+    TradingDate,
 };
 
 use super::Shared;
@@ -31,6 +33,15 @@ pub enum Defined {
     /// Another partition of the venue, or another index, has the name too: both symbols read
     /// `Stale(WrongPartition)` from now on.
     Contested,
+}
+
+/// What a symbol was by itself until it was published as something else.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Was {
+    /// Why it was stale; `None` where it was Live.
+    pub reason: Option<Reason>,
+    /// Whether its partition is Live: elsewhere nothing of it was, or is, to be seen.
+    pub shown: bool,
 }
 
 /// A lane's writing half. It can be moved to the lane's thread and not shared; it writes the
@@ -353,7 +364,8 @@ impl LaneWriter {
     }
 
     /// Publishes a symbol: status and book in one write that no reader sees half of.
-    /// `epoch` is the partition's; a slot of another epoch reads `Unproven`.
+    /// `epoch` is the partition's; a slot of another epoch reads `Unproven`. What it was until now is returned,
+    /// where that is another status.
     ///
     /// # Panics
     /// When the symbol is not defined.
@@ -366,15 +378,34 @@ impl LaneWriter {
         epoch: u32,
         since: Mono,
         view: &BookView,
-    ) {
+    ) -> Option<Was> {
         let place = self.own(partition);
         debug_assert!(
             u64::from(index.0) < self.record(partition).symbols.load(Ordering::Relaxed),
             "a symbol is defined before it is published"
         );
         let state = State { code: status.code(), epoch, changes: 0 };
-        slot::store(self.slot(place, index), state, since, view);
+        let slot = self.slot(place, index);
+        let before = State::of(slot.state.load(Ordering::Relaxed));
+        slot::store(slot, state, since, view);
         self.published += 1;
+        let same = (before.code, before.epoch) == (state.code, state.epoch);
+        if same { None } else { self.was(partition, before, state) }
+    }
+
+    /// What a slot's word said before this one, where that is another status.
+    #[cold]
+    fn was(&self, partition: u16, before: State, after: State) -> Option<Was> {
+        // One of another epoch, and one that nobody wrote, say nothing.
+        let code = if before.epoch == after.epoch { before.code } else { 0 };
+        let reason = match code {
+            LIVE_CODE => None,
+            code => Some(Reason::from_code(code).unwrap_or(Reason::Unproven)),
+        };
+        let own = State::of(self.record(partition).state.load(Ordering::Relaxed));
+        let shown = (own.code, own.epoch) == (LIVE_CODE, after.epoch);
+        let is = if after.code == LIVE_CODE { None } else { Reason::from_code(after.code) };
+        (reason != is).then_some(Was { reason, shown })
     }
 
     fn ring(&self, at: u64, records: u32) -> &[RingRecord] {

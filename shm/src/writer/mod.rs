@@ -14,7 +14,7 @@ use std::fs::File;
 
 pub use self::create::{Claim, claim, create, heap};
 pub use self::handler::{HandlerWriter, Unmapped};
-pub use self::lane::{Defined, LaneWriter};
+pub use self::lane::{Defined, LaneWriter, Was};
 pub use self::place::{Replaced, look};
 pub use self::refusal::CreateError;
 use crate::layout::Plan;
