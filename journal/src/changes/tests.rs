@@ -154,6 +154,26 @@ fn a_halt_is_its_own_effect() {
 }
 
 #[test]
+fn what_operators_do_beside_the_handler_is_listed_and_explains_nothing() {
+    let mut told = Told::default();
+    told.start("c", &[ONE, TWO]).to("V/1", "-", LIVE).to("V/2", "-", LIVE);
+    let since = told.0.len() as u64 + 1;
+    let verb = |verb: &str| Fields::new().text("verb", verb);
+    told.add("operator", verb("drill"));
+    told.add("operator", verb("map accept").text("venue", "V"));
+    told.add("operator", verb("map load").text("venue", "V"));
+    told.to("V/1", LIVE, "Stale(Gap)").to("V/2", LIVE, "Stale(Gap)");
+    assert_eq!(
+        told.ranked(since),
+        [
+            said("venue=V verb=\"map load\"", 6, 6),
+            said("venue=V verb=\"map accept\"", 0, 4),
+            said("verb=drill", 0, 4),
+        ]
+    );
+}
+
+#[test]
 fn of_one_symbol_the_narrowest_change_that_is_about_it_stands_first() {
     let mut told = Told::default();
     told.start("c", &[ONE, TWO]).to("V/1", "-", LIVE).to("V/2", "-", LIVE);
