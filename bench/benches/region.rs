@@ -7,46 +7,21 @@ use std::hint::black_box;
 
 use candor_bench::floors::{BOOK_WORDS, BareSlot, bare_push, bare_ring};
 use candor_bench::live::{self, Heap};
-use candor_core::{
-    BookView, Event, InstrumentKey, Level, Message, Mono, Price, SeqNo, SessionId, Side,
-    SymbolIndex, WireTime, limits,
-};
+use candor_core::{BookView, Mono, SeqNo, SymbolIndex, limits};
 use candor_shm::clock;
 use criterion::{Criterion, Throughput};
 
 /// Symbols for the figures in which each one is another: 3 MB of slots.
 const MANY: u32 = 4_096;
 
-/// Far enough ahead that no lease runs out.
-const LATER: Mono = Mono(u64::MAX);
-
 fn main() {
     let mut criterion = common::criterion();
     let mut heap = live::region(MANY).expect("memory for a region");
-    heap.lane.renew(LATER);
-    heap.lane.lease(0, LATER);
-    heap.lane.partition(0, live::live(), 1, Mono(1), SessionId::from_number(1));
-    let view = full();
-    for number in 0..MANY {
-        heap.lane.define(0, SymbolIndex(number), &live::name(number));
-        heap.lane.publish(0, SymbolIndex(number), live::live(), 1, Mono(1), &view);
-    }
-    write(&mut criterion, &mut heap, view);
+    heap.go_live(MANY);
+    write(&mut criterion, &mut heap, live::full_book());
     ring(&mut criterion, &mut heap);
     read(&mut criterion, &heap);
     criterion.final_summary();
-}
-
-/// A book of ten levels a side.
-fn full() -> BookView {
-    let level = |price| Level { price: Price(price), size: 100, orders: 1, reserved: 0 };
-    BookView {
-        bid_count: 10,
-        ask_count: 10,
-        bids: std::array::from_fn(|at| level(1_000_000 - 100 * at as i64)),
-        asks: std::array::from_fn(|at| level(1_000_100 + 100 * at as i64)),
-        ..BookView::EMPTY
-    }
 }
 
 fn write(criterion: &mut Criterion, heap: &mut Heap, mut view: BookView) {
@@ -68,9 +43,7 @@ fn write(criterion: &mut Criterion, heap: &mut Heap, mut view: BookView) {
     });
     let mut change = |view: &mut BookView| {
         number += 1;
-        (view.seq, view.time) = (number, WireTime(number));
-        view.bids[0].size = number;
-        view.bids[0].orders = number as u32;
+        live::change_best(view, number);
         number
     };
     let status = live::live();
@@ -103,9 +76,7 @@ fn ring(criterion: &mut Criterion, heap: &mut Heap) {
     group.bench_function("event", |b| {
         b.iter(|| {
             number += 1;
-            let event = Event::Add { order: number, side: Side::Bid, price: Price(1), size: 1 };
-            let (key, time) = (InstrumentKey(1), WireTime(number));
-            let message = Message { key, time, kind: b'A', event };
+            let message = live::add_message(number);
             let at = Some(SymbolIndex(0));
             heap.lane.event(0, at, SeqNo(number), Mono(number), black_box(&message));
         });

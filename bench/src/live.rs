@@ -4,8 +4,8 @@
 use candor_core::status::Scope;
 use candor_core::symbol::Text;
 use candor_core::{
-    BookView, Decimals, Loss, Message, Mono, Nanos, Proof, SeqNo, SessionId, Status, Symbol,
-    SymbolIndex, Venue, promote,
+    BookView, Decimals, Event, InstrumentKey, Level, Loss, Message, Mono, Nanos, Price, Proof,
+    SeqNo, SessionId, Side, Status, Symbol, SymbolIndex, Venue, WireTime, promote,
 };
 use candor_engine::{Claim, Notice, Sink};
 use candor_shm::{CreateError, HandlerWriter, LaneWriter, PartitionSpec, Region, RegionSpec, heap};
@@ -63,6 +63,49 @@ pub fn region(symbols: u32) -> Result<Heap, CreateError> {
 #[must_use]
 pub fn name(number: u32) -> Symbol {
     Symbol::from_wire(format!("S{number}").as_bytes()).unwrap_or_default()
+}
+
+impl Heap {
+    /// Defines this many symbols and publishes each with a full book; they are Live as long as anybody looks.
+    pub fn go_live(&mut self, symbols: u32) {
+        let later = Mono(u64::MAX);
+        self.lane.renew(later);
+        self.lane.lease(0, later);
+        self.lane.partition(0, live(), 1, Mono(1), SessionId::from_number(1));
+        for number in 0..symbols {
+            self.lane.define(0, SymbolIndex(number), &name(number));
+            self.lane.publish(0, SymbolIndex(number), live(), 1, Mono(1), &full_book());
+        }
+    }
+}
+
+/// A book of ten levels a side.
+#[must_use]
+pub fn full_book() -> BookView {
+    let level = |price| Level { price: Price(price), size: 100, orders: 1, reserved: 0 };
+    BookView {
+        bid_count: 10,
+        ask_count: 10,
+        bids: std::array::from_fn(|at| level(1_000_000 - 100 * at as i64)),
+        asks: std::array::from_fn(|at| level(1_000_100 + 100 * at as i64)),
+        ..BookView::EMPTY
+    }
+}
+
+/// Changes the best level of a book as the message of this number would.
+#[inline]
+pub fn change_best(view: &mut BookView, number: u64) {
+    (view.seq, view.time) = (number, WireTime(number));
+    view.bids[0].size = number;
+    view.bids[0].orders = number as u32;
+}
+
+/// The message of this number: an order that is added.
+#[inline]
+#[must_use]
+pub fn add_message(number: u64) -> Message {
+    let event = Event::Add { order: number, side: Side::Bid, price: Price(1), size: 1 };
+    Message { key: InstrumentKey(1), time: WireTime(number), kind: b'A', event }
 }
 
 /// Takes everything a partition says and keeps nothing but a count.
