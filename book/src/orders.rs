@@ -99,6 +99,8 @@ struct Owner {
     since: u64,
 }
 
+const _: () = assert!(size_of::<Owner>() == 24);
+
 /// Where an id is, or would go.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Slot {

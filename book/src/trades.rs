@@ -9,6 +9,9 @@ struct Record {
     broken: bool,
 }
 
+// Beside eight bytes of its id.
+const _: () = assert!(size_of::<Record>() == 16);
+
 /// A broken trade's part in the statistics.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Broken {

@@ -124,6 +124,9 @@ pub struct Message {
     pub event: Event,
 }
 
+// Handed on by the million: one cache line.
+const _: () = assert!(size_of::<Message>() == 64);
+
 /// What happened. Sizes are in the venue's unit (shares, contracts).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Event {
@@ -281,3 +284,5 @@ pub enum Event {
     /// A type the specification does not list: skipped by its length.
     Unknown,
 }
+
+const _: () = assert!(size_of::<Event>() == 40);

@@ -18,6 +18,8 @@ pub struct Level {
     pub reserved: u32,
 }
 
+const _: () = assert!(size_of::<Level>() == 24);
+
 /// The last trade.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[repr(C)]
@@ -80,6 +82,9 @@ pub struct BookView {
     /// The session so far.
     pub stats: Stats,
 }
+
+// Copied with every publication and every read.
+const _: () = assert!(size_of::<BookView>() == 584);
 
 impl BookView {
     /// A book nothing is known of.

@@ -75,6 +75,9 @@ pub struct Partition {
     pub(crate) content: Content,
 }
 
+// The lane's part of each partition, its counters and one view among it; tables lie elsewhere.
+const _: () = assert!(size_of::<Partition>() <= 80 * 64);
+
 impl Partition {
     /// A partition nobody has heard of yet. Allocates all it will ever need.
     #[must_use]

@@ -85,6 +85,9 @@ pub(crate) struct Known {
     pub(crate) since: Mono,
 }
 
+// One for each symbol, looked at with each of its messages.
+const _: () = assert!(size_of::<Known>() <= 2 * 64);
+
 impl Known {
     /// Its book is not to be believed: only a snapshot brings it back.
     pub(crate) fn is_quarantined(&self) -> bool {

@@ -28,6 +28,9 @@ pub(crate) struct LineState {
     pub(crate) fence: Option<Fence>,
 }
 
+// Read and written with every packet of its line.
+const _: () = assert!(size_of::<LineState>() <= 2 * 64);
+
 /// Packets in a row wholly below what the line has shown before.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Repeats {

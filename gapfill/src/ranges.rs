@@ -12,6 +12,8 @@ pub(crate) struct Entry<T> {
     pub(crate) about: T,
 }
 
+const _: () = assert!(size_of::<Entry<u64>>() == 24);
+
 /// Ranges that ascend, never overlap and are never empty. Holds `bound` of them and has room for
 /// one more, so that an operation may overshoot and its owner then decides which one goes.
 #[derive(Clone, Debug)]

@@ -28,6 +28,9 @@ struct About {
     len: u8,
 }
 
+// Beside the message's own bytes, for every number the window reaches.
+const _: () = assert!(size_of::<About>() == 3);
+
 const NOTHING: About = About { origin: Origin::Line(Line::A), len: 0 };
 
 fn cell(seq: SeqNo) -> (usize, usize, u64) {

@@ -27,6 +27,8 @@ pub(super) struct Cell {
     pub(super) orders: u32,
 }
 
+const _: () = assert!(size_of::<Cell>() == 8);
+
 /// The cells of one side: eight cache lines.
 #[derive(Clone, Copy, Debug)]
 #[repr(C, align(64))]

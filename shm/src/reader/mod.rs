@@ -48,6 +48,8 @@ pub struct Handle {
     symbol: SymbolIndex,
 }
 
+const _: () = assert!(size_of::<Handle>() == 24);
+
 impl Handle {
     /// The region it was found in: its generation and when it was made.
     pub(crate) fn region(self) -> (u64, Mono) {
@@ -97,6 +99,9 @@ pub enum Read {
         last: Option<View>,
     },
 }
+
+// What a read copies: a book and a little beside it.
+const _: () = assert!(size_of::<Read>() <= size_of::<BookView>() + 32);
 
 impl Read {
     /// Why the data may not be used; `None` when it may.
