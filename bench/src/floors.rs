@@ -75,6 +75,7 @@ pub const BOOK_WORDS: usize = size_of::<BookView>() / 8;
 /// A sequence lock over as many words as a published book has, and nothing else: no status, no
 /// lease, no epoch.
 #[derive(Debug)]
+#[repr(align(64))]
 pub struct BareSlot {
     lock: AtomicU64,
     words: [AtomicU64; BOOK_WORDS],
@@ -104,6 +105,13 @@ impl BareSlot {
     #[inline]
     #[must_use]
     pub fn read(&self) -> Option<[u64; BOOK_WORDS]> {
+        self.read_first()
+    }
+
+    /// A copy of the first `N` words.
+    #[inline]
+    #[must_use]
+    pub fn read_first<const N: usize>(&self) -> Option<[u64; N]> {
         let before = self.lock.load(Ordering::Acquire);
         let copy = std::array::from_fn(|at| self.words[at].load(Ordering::Relaxed));
         // ORDER: the words before the second look at the lock.
@@ -111,6 +119,9 @@ impl BareSlot {
         (before & 1 == 0 && self.lock.load(Ordering::Relaxed) == before).then_some(copy)
     }
 }
+
+/// Words of a bare slot that share a cache line with its lock.
+pub const LINE_WORDS: usize = 7;
 
 impl Default for BareSlot {
     fn default() -> BareSlot {
@@ -141,6 +152,28 @@ pub fn bare_push(ring: &[BareRecord], number: u64, words: &[u64; 7]) {
     record[0].store(number, Ordering::Release);
 }
 
+/// A copy of the record's words; `None` when it is not there (yet), or no longer.
+#[inline]
+#[must_use]
+pub fn bare_take(ring: &[BareRecord], number: u64) -> Option<[u64; 7]> {
+    let record = &ring[number as usize & (ring.len() - 1)].0;
+    // ORDER: pairs with the release store that ends `bare_push`.
+    if record[0].load(Ordering::Acquire) != number {
+        return None;
+    }
+    let copy = std::array::from_fn(|at| record[at + 1].load(Ordering::Relaxed));
+    // ORDER: the words before the second look at the number.
+    fence(Ordering::Acquire);
+    (record[0].load(Ordering::Relaxed) == number).then_some(copy)
+}
+
+/// The number of the record in the place of this one.
+#[inline]
+#[must_use]
+pub fn bare_number(ring: &[BareRecord], number: u64) -> u64 {
+    ring[number as usize & (ring.len() - 1)].0[0].load(Ordering::Acquire)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -158,5 +191,16 @@ mod tests {
         slot.write(2, 5);
         let copy = slot.read().unwrap();
         assert_eq!((copy[0], copy[1], copy[2]), (5, 5, 0));
+        assert_eq!(slot.read_first(), Some([5, 5, 0]));
+    }
+
+    #[test]
+    fn a_bare_record_is_there_once_written_until_another_is() {
+        let ring = bare_ring(4);
+        assert_eq!(bare_take(&ring, 1), None);
+        bare_push(&ring, 1, &[7; 7]);
+        assert_eq!(bare_take(&ring, 1), Some([7; 7]));
+        bare_push(&ring, 5, &[8; 7]);
+        assert_eq!((bare_take(&ring, 1), bare_number(&ring, 1)), (None, 5));
     }
 }

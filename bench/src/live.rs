@@ -1,5 +1,7 @@
-//! A region on the heap that may be Live, and sinks for a partition's machine: one that drops
+//! A region, on the heap or in a file, that may be Live, and sinks for a partition's machine: one that drops
 //! everything, one that publishes as the handler does.
+
+use std::path::Path;
 
 use candor_core::status::Scope;
 use candor_core::symbol::Text;
@@ -8,7 +10,9 @@ use candor_core::{
     SeqNo, SessionId, Side, Status, Symbol, SymbolIndex, Venue, WireTime, promote,
 };
 use candor_engine::{Claim, Notice, Sink};
-use candor_shm::{CreateError, HandlerWriter, LaneWriter, PartitionSpec, Region, RegionSpec, heap};
+use candor_shm::{
+    CreateError, HandlerWriter, LaneWriter, PartitionSpec, Region, RegionSpec, create, heap,
+};
 
 /// A writer's live verdict: what the scopes of others say is left to the reader.
 #[must_use]
@@ -33,19 +37,35 @@ pub struct Heap {
     pub venue: Venue,
 }
 
-/// A region with room for this many symbols. Its handler says it is live; its leases are for the
-/// caller to give.
+/// A region on the heap with room for this many symbols. Its handler says it is live; its leases are for
+/// the caller to give.
 ///
 /// # Errors
 /// When it can't be made.
 pub fn region(symbols: u32) -> Result<Heap, CreateError> {
+    let spec = spec(symbols);
+    let (handler, lanes, region) = heap(&spec)?;
+    Ok(Heap::of(handler, lanes, region, &spec))
+}
+
+/// The same in a file, as a handler's is.
+///
+/// # Errors
+/// In words, when it can't be made or opened.
+pub fn region_at(path: &Path, symbols: u32) -> Result<Heap, String> {
+    let spec = spec(symbols);
+    let (handler, lanes) = create(path, &spec).map_err(|error| error.to_string())?;
+    let region = Region::open(path).map_err(|error| error.to_string())?;
+    Ok(Heap::of(handler, lanes, region, &spec))
+}
+
+fn spec(symbols: u32) -> RegionSpec {
     let text = |text: &str| Text::from_wire(text.as_bytes()).unwrap_or_default();
-    let venue = Venue::from_wire(b"XNAS").unwrap_or_default();
     let mut spec = RegionSpec::new(Text::from_wire(b"bench").unwrap_or_default());
     // A lane here vouches once, for as long as a measurement takes.
     spec.process_lease = Nanos(u64::MAX);
     spec.partitions.push(PartitionSpec {
-        venue,
+        venue: Venue::from_wire(b"XNAS").unwrap_or_default(),
         name: text("1"),
         feed: text("nasdaq-itch50"),
         lane: 0,
@@ -54,9 +74,7 @@ pub fn region(symbols: u32) -> Result<Heap, CreateError> {
         decimals: Decimals(4),
         lines: [None; 3],
     });
-    let (mut handler, mut lanes, region) = heap(&spec)?;
-    handler.set_status(live(), Mono(1));
-    Ok(Heap { handler, lane: lanes.swap_remove(0), region, venue })
+    spec
 }
 
 /// The symbol of this number.
@@ -66,6 +84,16 @@ pub fn name(number: u32) -> Symbol {
 }
 
 impl Heap {
+    fn of(
+        mut handler: HandlerWriter,
+        mut lanes: Vec<LaneWriter>,
+        region: Region,
+        spec: &RegionSpec,
+    ) -> Heap {
+        handler.set_status(live(), Mono(1));
+        Heap { handler, lane: lanes.swap_remove(0), region, venue: spec.partitions[0].venue }
+    }
+
     /// Defines this many symbols and publishes each with a full book; they are Live as long as anybody looks.
     pub fn go_live(&mut self, symbols: u32) {
         let later = Mono(u64::MAX);

@@ -1,6 +1,8 @@
 //! The machine that measures: what it is, and what this process takes of it.
 
-use std::fs;
+use std::{fs, io};
+
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 /// Processor, cores, kernel, load, in one line.
 #[must_use]
@@ -14,6 +16,25 @@ pub fn machine() -> String {
     let load = read("/proc/loadavg");
     let load = load.split(' ').next().unwrap_or("?");
     format!("machine: {model}, {count} cores, kernel {}, load {load} before the run", kernel.trim())
+}
+
+/// The cores that this process may run on.
+///
+/// # Errors
+/// When the kernel doesn't say.
+pub fn cores() -> io::Result<Vec<u16>> {
+    let allowed = sched_getaffinity(None)?;
+    Ok((0..1024u16).filter(|core| allowed.is_set(usize::from(*core))).collect())
+}
+
+/// Keeps the calling thread on one core.
+///
+/// # Errors
+/// When the kernel refuses.
+pub fn pin(core: u16) -> io::Result<()> {
+    let mut set = CpuSet::new();
+    set.set(usize::from(core));
+    Ok(sched_setaffinity(None, &set)?)
 }
 
 /// Bytes of this process that are in memory now; 0 where the kernel doesn't say.

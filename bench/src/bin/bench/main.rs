@@ -6,6 +6,7 @@ mod books;
 mod day_file;
 mod floor;
 mod itch;
+mod region;
 mod report;
 mod scale;
 
@@ -46,6 +47,21 @@ enum Command {
     },
     /// Framing, decoding, books and publication of such a file, for one message.
     Itch(ItchArguments),
+    /// What the region costs its writer and its readers, and how long a change takes, with none to many readers.
+    Region {
+        /// How often each row is measured; the middle is reported.
+        #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+        rounds: u32,
+        /// Only rows whose name contains this.
+        #[arg(long, default_value = "")]
+        only: String,
+        /// By which clock the costs are; hops are always by the monotonic one.
+        #[arg(long, default_value = "thread")]
+        clock: Clock,
+        /// How results are printed.
+        #[arg(short, long, default_value = "table")]
+        output: Output,
+    },
     /// What a message costs and what memory is taken as live orders, symbols, levels or partitions grow.
     Scale {
         /// Only this; all where it is left out.
@@ -119,6 +135,7 @@ fn main() -> ExitCode {
             day_file::write(Plan { seed, messages, symbols }, &out)
         }
         Command::Itch(arguments) => itch(&arguments),
+        Command::Region { rounds, only, clock, output } => share(rounds, &only, clock, output),
         Command::Scale { axis, size, rounds, clock, output } => {
             grow(axis, size, rounds, clock, output)
         }
@@ -160,6 +177,17 @@ fn grow(
     match output {
         Output::Table => print!("{machine}\n{}", scale::table(&rows)),
         Output::Json => println!("{:#}", scale::json(&machine, stopwatch.label(), &rows)),
+    }
+    Ok(())
+}
+
+fn share(rounds: u32, only: &str, clock: Clock, output: Output) -> Result<(), String> {
+    let stopwatch = Stopwatch::from(clock);
+    let machine = candor_bench::machine::machine();
+    let results = region::measure(rounds, only, stopwatch)?;
+    match output {
+        Output::Table => print!("{machine}\n{}", region::table(&results)),
+        Output::Json => println!("{:#}", region::json(&machine, stopwatch.label(), &results)),
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::itch::{Input, Results, Row, median};
 
 /// Lowest and highest.
-fn spread(figures: &[f64]) -> (f64, f64) {
+pub(crate) fn spread(figures: &[f64]) -> (f64, f64) {
     let low = figures.iter().copied().fold(f64::INFINITY, f64::min);
     (low, figures.iter().copied().fold(0.0, f64::max))
 }
@@ -16,6 +16,71 @@ fn spread(figures: &[f64]) -> (f64, f64) {
 fn bytes_an_order(results: &Results) -> Option<f64> {
     let peak = results.tally?.peak_orders;
     (peak > 0).then(|| results.books_bytes as f64 / peak as f64)
+}
+
+/// What one row says: some rounds of it, and as many of its floor.
+pub(crate) struct Figure<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) about: &'a str,
+    pub(crate) rounds: &'a [f64],
+    pub(crate) floor: &'a str,
+    pub(crate) floor_rounds: &'a [f64],
+}
+
+/// A table of figures; `row` and `unit` are what a row and an operation are called. Below it what each is.
+pub(crate) fn figures<'a>(
+    row: &str,
+    unit: &str,
+    rows: impl Iterator<Item = Figure<'a>> + Clone,
+) -> String {
+    let mut text = String::new();
+    let _ = writeln!(text, "| {row} | ns a {unit} | rounds | million/s | floor ns | ratio |");
+    let _ = writeln!(text, "| --- | --- | --- | --- | --- | --- |");
+    for Figure { name, rounds, floor_rounds, .. } in rows.clone() {
+        let (middle, floor) = (median(rounds), median(floor_rounds));
+        let (low, high) = spread(rounds);
+        let _ = writeln!(
+            text,
+            "| {name} | {middle:.1} | {low:.1}-{high:.1} | {:.1} | {floor:.1} | {:.2} |",
+            1_000.0 / middle,
+            middle / floor,
+        );
+    }
+    let _ = writeln!(text);
+    for Figure { name, about, floor, .. } in rows {
+        let _ = writeln!(text, "{name}: {about}; floor: {floor}");
+    }
+    text
+}
+
+/// One of them for programs, under the same names.
+pub(crate) fn figure_json(row: &str, unit: &str, figure: &Figure<'_>) -> Value {
+    let Figure { name, about, rounds, floor, floor_rounds } = figure;
+    let (middle, floor_middle) = (median(rounds), median(floor_rounds));
+    let (low, high) = spread(rounds);
+    json!({
+        row: name,
+        "about": about,
+        format!("ns_per_{unit}"): middle,
+        "low": low,
+        "high": high,
+        "rounds": rounds,
+        format!("{unit}s_per_second"): 1e9 / middle,
+        "floor": floor,
+        format!("floor_ns_per_{unit}"): floor_middle,
+        "floor_rounds": floor_rounds,
+        "ratio": middle / floor_middle,
+    })
+}
+
+fn figure(row: &Row) -> Figure<'_> {
+    Figure {
+        name: row.stage.name(),
+        about: row.stage.about(),
+        rounds: &row.rounds,
+        floor: row.floor.about(),
+        floor_rounds: &row.floor_rounds,
+    }
 }
 
 pub(crate) fn table(input: &Input, results: &Results) -> String {
@@ -38,50 +103,11 @@ pub(crate) fn table(input: &Input, results: &Results) -> String {
         );
     }
     let _ = writeln!(text, "memory: {:.0} MB at most\n", results.peak_resident as f64 / 1e6);
-    let _ = writeln!(text, "| stage | ns a message | rounds | million/s | floor ns | ratio |");
-    let _ = writeln!(text, "| --- | --- | --- | --- | --- | --- |");
-    for row in &results.rows {
-        let Row { stage, rounds, floor_rounds, .. } = row;
-        let (middle, floor) = (median(rounds), median(floor_rounds));
-        let (low, high) = spread(rounds);
-        let _ = writeln!(
-            text,
-            "| {} | {middle:.1} | {low:.1}-{high:.1} | {:.1} | {floor:.1} | {:.2} |",
-            stage.name(),
-            1_000.0 / middle,
-            middle / floor,
-        );
-    }
-    let _ = writeln!(text);
-    for row in &results.rows {
-        let _ = writeln!(
-            text,
-            "{}: {}; floor: {}",
-            row.stage.name(),
-            row.stage.about(),
-            row.floor.about()
-        );
-    }
-    text
+    text + &figures("stage", "message", results.rows.iter().map(figure))
 }
 
 pub(crate) fn json(machine: &str, clock: &str, input: &Input, results: &Results) -> Value {
-    let row = |row: &Row| {
-        let (middle, floor) = (median(&row.rounds), median(&row.floor_rounds));
-        let (low, high) = spread(&row.rounds);
-        json!({
-            "stage": row.stage.name(),
-            "about": row.stage.about(),
-            "ns_per_message": middle,
-            "low": low,
-            "high": high,
-            "rounds": row.rounds,
-            "messages_per_second": 1e9 / middle,
-            "floor": row.floor.about(),
-            "floor_ns_per_message": floor,
-            "ratio": middle / floor,
-        })
-    };
+    let row = |row: &Row| figure_json("stage", "message", &figure(row));
     json!({
         "machine": machine,
         "clock": clock,

@@ -3,7 +3,7 @@
 use std::fs;
 
 use candor_af_xdp::probe::{self, Capability};
-use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+use candor_bench::machine;
 
 use crate::Problem;
 
@@ -31,8 +31,7 @@ pub(crate) fn privileges() -> Result<(), Problem> {
 
 /// The first two cores this process may run on.
 pub(crate) fn two_cores() -> Result<Cores, Problem> {
-    let allowed = sched_getaffinity(None).map_err(|e| Problem::of("affinity")(e.into()))?;
-    let mut cores = (0..1024u16).filter(|core| allowed.is_set(usize::from(*core)));
+    let mut cores = machine::cores().map_err(Problem::of("affinity"))?.into_iter();
     match (cores.next(), cores.next()) {
         (Some(sender), Some(lane)) => Ok(Cores { sender, lane }),
         _ => Err(Problem::Other(
@@ -43,9 +42,7 @@ pub(crate) fn two_cores() -> Result<Cores, Problem> {
 
 /// Keeps the calling thread on one core.
 pub(crate) fn pin(core: u16) -> Result<(), Problem> {
-    let mut set = CpuSet::new();
-    set.set(usize::from(core));
-    sched_setaffinity(None, &set).map_err(|e| Problem::of("can't pin a thread")(e.into()))
+    machine::pin(core).map_err(Problem::of("can't pin a thread"))
 }
 
 /// Who measures: processor, cores, kernel, load.
