@@ -2,7 +2,7 @@
 //!
 //! The writing side is [`create`]: a [`HandlerWriter`] for the process and a [`LaneWriter`] for
 //! each lane. The reading side is [`Region::open`]: look a symbol up once ([`Region::find`]), read
-//! it as often as wanted ([`Region::read`]), be told which of many may read otherwise by now, be it
+//! it as often as wanted ([`Region::read`]; [`Region::read_into`] moves nothing), be told which of many may read otherwise by now, be it
 //! by time alone ([`Region::subscribe`]), follow what happens ([`Region::events`]). [`heap`] is the
 //! same over memory of one process.
 //!
@@ -94,7 +94,8 @@ pub use self::{
     loss::LossRecord,
     reader::{
         EventReader, Evidence, Handle, LaneInfo, LossReader, Next, OpenError, PartitionCounters,
-        PartitionInfo, Read, Region, RegionInfo, Subscription, UnmappedInfo, View, Word,
+        PartitionInfo, Read, ReadPlace, ReadRef, Region, RegionInfo, Subscription, UnmappedInfo,
+        View, Word,
     },
     spec::{Endpoint, PartitionSpec, RegionSpec},
     venue::{InForce, Milestone, Morning, Preopen, PreopenVerdict, VenueInfo},

@@ -6,23 +6,11 @@ use candor_core::{
 };
 
 use crate::atomic::{AtomicU64, Ordering};
-use crate::layout::{DEEPER, PAIR_WORDS, Slot, State};
+use crate::layout::{PAIR_WORDS, Slot, State};
 use crate::mapping::{load_all, store_changed};
 use crate::seqlock;
 
-/// A slot's content as one consistent copy.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Content {
-    pub(crate) state: State,
-    pub(crate) since: Mono,
-    pub(crate) book: BookView,
-}
-
-impl Content {
-    /// What a slot holds that nobody wrote.
-    pub(crate) const UNWRITTEN: Content =
-        Content { state: State::of(0), since: Mono::NEVER, book: BookView::EMPTY };
-}
+const NO_LEVEL: Level = Level { price: Price(0), size: 0, orders: 0, reserved: 0 };
 
 fn load(word: &AtomicU64) -> u64 {
     word.load(Ordering::Relaxed)
@@ -90,35 +78,21 @@ fn price(word: &AtomicU64) -> Price {
     Price(load(word).cast_signed())
 }
 
-fn load_pair(words: &[AtomicU64], bid: Option<&mut Level>, ask: Option<&mut Level>) {
-    debug_assert_eq!(words.len(), PAIR_WORDS);
-    let counts = load(&words[4]);
-    if let Some(bid) = bid {
-        *bid = Level {
-            price: price(&words[0]),
-            size: load(&words[1]),
-            orders: counts as u32,
-            reserved: 0,
-        };
-    }
-    if let Some(ask) = ask {
-        *ask = Level {
-            price: price(&words[2]),
-            size: load(&words[3]),
-            orders: (counts >> 32) as u32,
-            reserved: 0,
-        };
-    }
+fn load_bid(words: &[AtomicU64; PAIR_WORDS]) -> Level {
+    let orders = load(&words[4]) as u32;
+    Level { price: price(&words[0]), size: load(&words[1]), orders, reserved: 0 }
 }
 
-/// Copies the slot, in place: a book is too large to be handed on by value. Only of use inside a read of
-/// the slot's lock; any words copy to something.
+fn load_ask(words: &[AtomicU64; PAIR_WORDS]) -> Level {
+    let orders = (load(&words[4]) >> 32) as u32;
+    Level { price: price(&words[2]), size: load(&words[3]), orders, reserved: 0 }
+}
+
+/// What the engine says of the symbol, and since when; its book is copied in place, where anything may be: it is
+/// too large to be handed on by value. Only of use inside a read of the slot's lock; any words copy to something.
 #[inline]
-pub(crate) fn load_content(slot: &Slot, content: &mut Content) {
-    content.state = State::of(load(&slot.state));
-    content.since = Mono(load(&slot.since));
-    let book = &mut content.book;
-    *book = BookView::EMPTY;
+pub(crate) fn load_content(slot: &Slot, book: &mut BookView) -> (State, Mono) {
+    let said = (State::of(load(&slot.state)), Mono(load(&slot.since)));
     let packed = load(&slot.packed);
     // A copy taken during a write, or from a broken file, may say anything: never beyond the array.
     book.bid_count = (packed as u8).min(DEPTH as u8);
@@ -129,11 +103,29 @@ pub(crate) fn load_content(slot: &Slot, content: &mut Content) {
     book.seq = load(&slot.seq);
     book.time = WireTime(load(&slot.time));
     let (bids, asks) = (usize::from(book.bid_count), usize::from(book.ask_count));
-    load_pair(&slot.best, book.bids[..bids].first_mut(), book.asks[..asks].first_mut());
-    let pairs = bids.max(asks).saturating_sub(1).min(DEEPER);
-    for (pair, words) in slot.deeper.chunks_exact(PAIR_WORDS).take(pairs).enumerate() {
-        load_pair(words, book.bids[..bids].get_mut(pair + 1), book.asks[..asks].get_mut(pair + 1));
+    if bids > 0 {
+        book.bids[0] = load_bid(&slot.best);
     }
+    if asks > 0 {
+        book.asks[0] = load_ask(&slot.best);
+    }
+    let deeper = slot.deeper.as_chunks().0;
+    let (deeper_bids, deeper_asks) =
+        (&mut book.bids[1..bids.max(1)], &mut book.asks[1..asks.max(1)]);
+    // Both sides' levels share their words, as far as both go.
+    let both = deeper_bids.len().min(deeper_asks.len());
+    for ((bid, ask), words) in deeper_bids.iter_mut().zip(&mut *deeper_asks).zip(deeper) {
+        (*bid, *ask) = (load_bid(words), load_ask(words));
+    }
+    for (bid, words) in deeper_bids.iter_mut().zip(deeper).skip(both) {
+        *bid = load_bid(words);
+    }
+    for (ask, words) in deeper_asks.iter_mut().zip(deeper).skip(both) {
+        *ask = load_ask(words);
+    }
+    // What was there before.
+    book.bids[bids..].fill(NO_LEVEL);
+    book.asks[asks..].fill(NO_LEVEL);
     let [last, size, time, id] = load_all(&slot.last);
     book.last = Trade { price: Price(last.cast_signed()), size, time: WireTime(time), id };
     let trades = load(&slot.trades);
@@ -146,6 +138,7 @@ pub(crate) fn load_content(slot: &Slot, content: &mut Content) {
         broken: (trades >> 32) as u32,
         since: load(&slot.stats_since),
     };
+    said
 }
 
 /// A session id in two words, upper half first.

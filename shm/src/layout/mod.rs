@@ -32,7 +32,7 @@ pub(crate) use self::{
     lane::{Lane, MODE_BYTES},
     partition::Partition,
     plan::{PartitionPlan, Plan},
-    slot::{DEEPER, PAIR_WORDS, Slot},
+    slot::{PAIR_WORDS, Slot},
     state::State,
     tables::{DirectoryEntry, UNMAPPED_MAX, UnmappedTable},
     venue::{VENUES_MAX, VenueRecord},

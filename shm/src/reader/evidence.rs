@@ -2,13 +2,13 @@
 //! on the path to a price, and none of it can make anything Live.
 
 use candor_core::status::LIVE_CODE;
-use candor_core::{Mono, Reason};
+use candor_core::{BookView, Mono, Reason};
 
 use super::{Handle, Region};
 use crate::atomic::Ordering;
 use crate::layout::State;
 use crate::seqlock;
-use crate::slot::{Content, load_content};
+use crate::slot::load_content;
 
 /// One of the three words, as its writer left it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -76,18 +76,18 @@ impl Region {
         // ORDER: each word before the time stored with it; nothing else depends on an order here.
         let handler = header.state.load(Ordering::Acquire);
         let partition = record.state.load(Ordering::Acquire);
-        let mut content = Content::UNWRITTEN;
-        let copied = seqlock::read(&slot.lock, || load_content(slot, &mut content));
+        let mut book = BookView::EMPTY;
+        let copied = seqlock::read(&slot.lock, || load_content(slot, &mut book));
         Some(Evidence {
             handler: Word::of(handler, header.since.load(Ordering::Relaxed)),
             lane: place.lane,
             lane_lease: Mono(self.lane_record(place.lane).lease.load(Ordering::Relaxed)),
             partition: Word::of(partition, record.since.load(Ordering::Relaxed)),
             partition_lease: Mono(record.lease.load(Ordering::Relaxed)),
-            symbol: copied.map(|_| Word {
-                code: content.state.code,
-                epoch: content.state.epoch,
-                since: content.since,
+            symbol: copied.map(|((state, since), _)| Word {
+                code: state.code,
+                epoch: state.epoch,
+                since,
             }),
             contested: handle.contested || slot.contested.load(Ordering::Relaxed) != 0,
             all_halted: Mono(header.halted.load(Ordering::Relaxed)),

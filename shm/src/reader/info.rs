@@ -12,7 +12,8 @@ use candor_core::{
 };
 
 use super::verdict;
-use super::{HandlerTerms, PartitionTerms, Region, Verdict, partition_terms};
+use super::verdict::Verdict;
+use super::{HandlerTerms, PartitionTerms, Region, partition_terms};
 use crate::atomic::{AtomicU64, Ordering};
 use crate::attested::Attested;
 use crate::layout::{Partition, PartitionPlan, UNMAPPED_MAX, UnmappedTable};

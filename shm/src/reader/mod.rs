@@ -5,6 +5,7 @@ mod evidence;
 mod follow;
 mod info;
 mod open;
+mod read;
 mod subscription;
 mod venue;
 mod verdict;
@@ -14,16 +15,17 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use candor_core::status::LIVE_CODE;
-use candor_core::{BookView, Mono, Nanos, Reason, Status, Symbol, SymbolIndex, TradingDate, Venue};
+use candor_core::{Mono, Nanos, Status, Symbol, SymbolIndex, TradingDate, Venue};
 use rustix::io::Errno;
 
 pub(crate) use self::open::{attach_to_halt, checked_plan};
-use self::verdict::{HandlerTerms, PartitionTerms, SymbolTerms, Verdict};
+use self::verdict::{HandlerTerms, PartitionTerms};
 pub use self::{
     evidence::{Evidence, Word},
     follow::{EventReader, LossReader, Next},
     info::{LaneInfo, PartitionCounters, PartitionInfo, RegionInfo, UnmappedInfo},
     open::OpenError,
+    read::{Read, ReadPlace, ReadRef, View},
     subscription::Subscription,
 };
 use crate::atomic::Ordering;
@@ -31,8 +33,6 @@ use crate::clock;
 use crate::layout::{Header, Lane, Partition, PartitionPlan, Plan, Slot, State};
 use crate::mapping::Mapping;
 use crate::names::Names;
-use crate::seqlock;
-use crate::slot::{Content, load_content};
 use crate::text::text_of;
 use crate::writer::Shared;
 
@@ -66,60 +66,6 @@ impl Handle {
     #[must_use]
     pub fn symbol(self) -> SymbolIndex {
         self.symbol
-    }
-}
-
-/// A symbol's book as it was published.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct View {
-    /// The book.
-    pub book: BookView,
-    /// Since when the engine says of the symbol what it says.
-    pub since: Mono,
-    /// The epoch of the partition in which it was published.
-    pub epoch: u32,
-}
-
-/// The answer of a read: prices come inside one or the other, never beside them.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[must_use]
-#[allow(clippy::large_enum_variant, reason = "both arms carry a book; a read must not allocate")]
-pub enum Read {
-    /// The data may be used.
-    Live(View),
-    /// The data may not be used.
-    Stale {
-        /// Why not: the worst reason that stands.
-        reason: Reason,
-        /// Since when: for a lease that ran out its deadline, for a word of the writer's the time
-        /// it gave with it.
-        since: Mono,
-        /// What was published last, for display beside the reason; `None` when nothing was, or
-        /// when no whole copy could be had. It may be of an earlier session.
-        last: Option<View>,
-    },
-}
-
-// What a read copies: a book and a little beside it.
-const _: () = assert!(size_of::<Read>() <= size_of::<BookView>() + 32);
-
-impl Read {
-    /// Why the data may not be used; `None` when it may.
-    #[must_use]
-    pub fn reason(&self) -> Option<Reason> {
-        match self {
-            Read::Live(_) => None,
-            Read::Stale { reason, .. } => Some(*reason),
-        }
-    }
-
-    /// The book when it may be used.
-    #[must_use]
-    pub fn live(&self) -> Option<&BookView> {
-        match self {
-            Read::Live(view) => Some(&view.book),
-            Read::Stale { .. } => None,
-        }
     }
 }
 
@@ -324,89 +270,7 @@ impl Region {
         Some((place, map.at(at)))
     }
 
-    /// Reads a symbol, now: a few dozen loads, one look at the clock, no system call.
     #[inline]
-    pub fn read(&self, handle: Handle) -> Read {
-        self.read_when(handle, clock::now)
-    }
-
-    /// Reads a symbol as of `now`: for tests and simulators that own the time.
-    pub fn read_at(&self, handle: Handle, now: Mono) -> Read {
-        self.read_when(handle, || now)
-    }
-
-    /// The order of the loads is what makes the answer true. The lane's lease is loaded first and
-    /// the clock last: a Live answer was read as a whole within one lease, however long this
-    /// thread was suspended in between. The partition's word is loaded before and after the copy of
-    /// the slot and must be the same: no slot written while the partition was stale, and not put
-    /// right since, can be taken for Live.
-    #[inline]
-    fn read_when(&self, handle: Handle, now: impl FnOnce() -> Mono) -> Read {
-        self.read_obeying(handle, now, |halted| halted)
-    }
-
-    /// Whether a symbol would read Live now, had nothing been halted at or after `since`: for whoever has
-    /// stored a halt and is to say what that took away. Earlier halts count as they do for every reader.
-    #[must_use]
-    pub fn was_live_but_for_halts_since(&self, handle: Handle, since: Mono) -> bool {
-        let earlier = |halted: Mono| if halted >= since { Mono::NEVER } else { halted };
-        self.read_obeying(handle, clock::now, earlier).live().is_some()
-    }
-
-    /// `obeyed` is what is taken for each kill switch's word that was loaded.
-    #[inline]
-    fn read_obeying(
-        &self,
-        handle: Handle,
-        now: impl FnOnce() -> Mono,
-        obeyed: impl Fn(Mono) -> Mono,
-    ) -> Read {
-        let Some((place, slot)) = self.slot(handle) else {
-            return Read::Stale { reason: Reason::WriterGone, since: self.created, last: None };
-        };
-        // ORDER: acquire, so that nothing below is loaded before it.
-        let lane_lease = Mono(self.lane_record(place.lane).lease.load(Ordering::Acquire));
-        let record = self.partition_record(place);
-        if candor_core::canary!(ReaderWrites) {
-            slot.contested.fetch_add(1, Ordering::Relaxed);
-        }
-        // Once before the copy and once behind it: what lies in between is of one date.
-        let before = self.is_expected(record);
-        let mut content = Content::UNWRITTEN;
-        let copied =
-            seqlock::read_under(&record.state, &slot.lock, || load_content(slot, &mut content));
-        let contested = handle.contested || slot.contested.load(Ordering::Relaxed) != 0;
-        // ORDER: acquire, so that the clock is looked at after it, as after the wider ones below.
-        let halted = obeyed(Mono(slot.halted.load(Ordering::Acquire)));
-        let word = copied.map_or_else(|| record.state.load(Ordering::Acquire), |((), word)| word);
-        let partition = partition_terms(record, word);
-        let partition = PartitionTerms { halted: obeyed(partition.halted), ..partition };
-        let symbol = match copied {
-            None => SymbolTerms::Busy { halted },
-            Some(_) => {
-                let Content { state, since, .. } = content;
-                SymbolTerms::Copied { state, since, contested, halted }
-            }
-        };
-        let same_region = (handle.generation, handle.made) == (self.generation, self.created);
-        let same_date = before && self.is_expected(record);
-        let terms = self.handler_terms(same_region, same_date, lane_lease, now);
-        let terms = HandlerTerms { halted: obeyed(terms.halted), ..terms };
-        let Verdict { status, since } = verdict::of_symbol(&terms, &partition, &symbol);
-        let written = copied.is_some() && content.state.code != 0;
-        let Content { state, since: shown_since, book } = &content;
-        let view = || View { book: *book, since: *shown_since, epoch: state.epoch };
-        match status.reason() {
-            None if status.is_live() && written => Read::Live(view()),
-            // A live verdict has a copy: this arm keeps the types honest, not the logic.
-            reason => Read::Stale {
-                reason: reason.unwrap_or(Reason::Unproven),
-                since,
-                last: written.then(view),
-            },
-        }
-    }
-
     fn handler_terms(
         &self,
         same_region: bool,

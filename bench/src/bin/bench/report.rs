@@ -27,6 +27,32 @@ pub(crate) struct Figure<'a> {
     pub(crate) floor_rounds: &'a [f64],
 }
 
+/// A row of one's own, as it is measured.
+pub(crate) struct Measured {
+    pub(crate) name: String,
+    pub(crate) about: &'static str,
+    pub(crate) rounds: Vec<f64>,
+    pub(crate) floor: &'static str,
+    pub(crate) floor_rounds: Vec<f64>,
+}
+
+impl Measured {
+    /// A row of which nothing is known yet.
+    pub(crate) fn new(name: String, about: &'static str, floor: &'static str) -> Measured {
+        Measured { name, about, rounds: Vec::new(), floor, floor_rounds: Vec::new() }
+    }
+
+    pub(crate) fn figure(&self) -> Figure<'_> {
+        Figure {
+            name: &self.name,
+            about: self.about,
+            rounds: &self.rounds,
+            floor: self.floor,
+            floor_rounds: &self.floor_rounds,
+        }
+    }
+}
+
 /// A table of figures; `row` and `unit` are what a row and an operation are called. Below it what each is.
 pub(crate) fn figures<'a>(
     row: &str,

@@ -6,7 +6,7 @@ use std::thread;
 
 use candor_bench::floors::{LINE_WORDS, bare_take};
 use candor_bench::machine;
-use candor_shm::{Next, clock};
+use candor_shm::{Next, ReadPlace, clock};
 use hdrhistogram::Histogram;
 
 use super::Writer;
@@ -84,7 +84,7 @@ fn read(
         Histogram::new_with_bounds(1, LONGEST, 3).map_err(|error| error.to_string())?;
     // What comes while this core is somebody else's is found all at once, late by that: only what was waited for
     // counts.
-    let mut waiting = false;
+    let (mut waiting, mut place) = (false, ReadPlace::new());
     ready.store(true, Ordering::Release);
     while !over.load(Ordering::Relaxed) {
         let stamp = match way {
@@ -96,7 +96,7 @@ fn read(
                 next += 1;
                 words[0]
             }),
-            Way::Slot => region.read(handle).live().map(|book| book.time.0),
+            Way::Slot => region.read_into(handle, &mut place).live().map(|book| book.time.0),
             Way::BareSlot => bare.slot.read_first::<LINE_WORDS>().map(|words| words[0]),
         };
         match stamp.filter(|stamp| *stamp != seen) {

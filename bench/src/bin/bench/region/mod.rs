@@ -14,13 +14,13 @@ use candor_bench::live::{self, Heap, name};
 use candor_bench::machine;
 use candor_bench::stopwatch::Stopwatch;
 use candor_core::{BookView, Mono, Nanos, SeqNo, Status, SymbolIndex, limits};
-use candor_shm::{EventReader, Handle, Next, clock};
+use candor_shm::{EventReader, Handle, Next, ReadPlace, clock};
 use serde_json::{Value, json};
 
 use self::hop::{Way, hops, ping_pong};
 use self::readers::{Bare, Crew, Habit, World};
 use crate::itch::median;
-use crate::report::{self, Figure};
+use crate::report::{self, Figure, Measured};
 
 /// Symbols: 2.4 MB of slots, no cache near the core holds them.
 const SYMBOLS: u32 = 4_096;
@@ -45,6 +45,7 @@ enum Work {
     Record,
     Store,
     Read,
+    ReadInto,
     ReadAnother,
     BareRead,
     Clock,
@@ -67,7 +68,8 @@ impl Work {
             Work::Record => "a bare record of 64 bytes",
             Work::Store => "one word stored",
             Work::Read => "a book of ten levels read with its status, one symbol",
-            Work::ReadAnother => "the same, another symbol each time",
+            Work::ReadInto => "the same into a place, from where nothing is moved",
+            Work::ReadAnother => "the same into a place, another symbol each time",
             Work::BareRead => "a bare sequence lock over as many words, and the clock",
             Work::Clock => "the clock",
             Work::Take => "an event that is there, taken from the ring",
@@ -86,32 +88,22 @@ enum Kind {
 }
 
 struct Row {
-    name: String,
-    about: &'static str,
-    floor: &'static str,
     kind: Kind,
-    rounds: Vec<f64>,
-    floor_rounds: Vec<f64>,
+    measured: Measured,
 }
 
 impl Row {
     fn new(name: String, about: &'static str, floor: &'static str, kind: Kind) -> Row {
-        Row { name, about, floor, kind, rounds: Vec::new(), floor_rounds: Vec::new() }
+        Row { kind, measured: Measured::new(name, about, floor) }
     }
 
     fn figure(&self) -> Figure<'_> {
-        Figure {
-            name: &self.name,
-            about: self.about,
-            rounds: &self.rounds,
-            floor: self.floor,
-            floor_rounds: &self.floor_rounds,
-        }
+        self.measured.figure()
     }
 }
 
-/// Every row, in the order of the table.
-fn rows() -> Vec<Row> {
+/// Every row, in the order of the table; `others` are the cores beside the writer's.
+fn rows(others: usize) -> Vec<Row> {
     let cost = |name: &str, work: Work, floor: Work, crew: Option<Crew>| {
         let with = crew.map_or(String::new(), |crew| format!(", {}", with(crew)));
         let kind = Kind::Cost(work, floor, crew);
@@ -136,16 +128,19 @@ fn rows() -> Vec<Row> {
         }
     }
     rows.push(cost("read", Work::Read, Work::Clock, None));
-    rows.push(cost("read, to a bare lock", Work::Read, Work::BareRead, None));
-    rows.push(cost("read, symbols in turns", Work::ReadAnother, Work::BareRead, None));
+    rows.push(cost("read into a place", Work::ReadInto, Work::Clock, None));
+    rows.push(cost("read into a place, to a bare lock", Work::ReadInto, Work::BareRead, None));
+    rows.push(cost("read into a place, symbols in turns", Work::ReadAnother, Work::BareRead, None));
     rows.push(cost("event taken", Work::Take, Work::BareTake, None));
     let to_ring = ["stamp to a reader that follows the ring", "the same with a bare ring"];
     let to_slot = ["stamp to a reader that spins on the slot", "the same with a bare lock"];
-    for (way, bare, [about, floor], crew) in [
-        (Way::Ring, Way::BareRing, to_ring, None),
-        (Way::Slot, Way::BareSlot, to_slot, None),
-        (Way::Ring, Way::BareRing, to_ring, crew(Habit::Look, 64)),
-    ] {
+    let mut hops =
+        vec![(Way::Ring, Way::BareRing, to_ring, None), (Way::Slot, Way::BareSlot, to_slot, None)];
+    // On one core with the reader that is measured they would be measured by their share of it.
+    if others > 1 {
+        hops.push((Way::Ring, Way::BareRing, to_ring, crew(Habit::Look, 64)));
+    }
+    for (way, bare, [about, floor], crew) in hops {
         let beside = crew.map_or(String::new(), |crew| format!(", beside {}", with(crew)));
         let name = if way == Way::Ring { "hop by the ring" } else { "hop by the slot" };
         for part in ["p50", "p99"] {
@@ -218,6 +213,7 @@ impl Bare {
 struct Reader {
     region: candor_shm::Region,
     handles: Vec<Handle>,
+    place: ReadPlace,
     events: EventReader,
     at: usize,
     taken: u64,
@@ -299,9 +295,13 @@ fn act(work: Work, world: &World, writer: &mut Writer, reader: &mut Reader) {
         Work::Record => bare.push(number),
         Work::Store => bare.word.0.store(number, Ordering::Release),
         Work::Read => _ = black_box(reader.region.read(reader.handles[0])),
+        Work::ReadInto => {
+            let _ = black_box(reader.region.read_into(reader.handles[0], &mut reader.place));
+        }
         Work::ReadAnother => {
             reader.at = (reader.at + 1) % reader.handles.len();
-            let _ = black_box(reader.region.read(reader.handles[reader.at]));
+            let handle = reader.handles[reader.at];
+            let _ = black_box(reader.region.read_into(handle, &mut reader.place));
         }
         Work::BareRead => _ = black_box((bare.slot.read_first::<BOOK_WORDS>(), clock::now())),
         Work::Clock => _ = black_box(clock::now()),
@@ -345,7 +345,8 @@ pub(crate) fn measure(rounds: u32, only: &str, stopwatch: Stopwatch) -> Result<R
     }
     let own = cores.remove(0);
     machine::pin(own).map_err(|error| format!("core {own}: {error}"))?;
-    let mut rows: Vec<Row> = rows().into_iter().filter(|row| row.name.contains(only)).collect();
+    let rows = rows(cores.len()).into_iter();
+    let mut rows: Vec<Row> = rows.filter(|row| row.measured.name.contains(only)).collect();
     if rows.is_empty() {
         return Err(format!("no row is called {only}"));
     }
@@ -361,7 +362,7 @@ pub(crate) fn measure(rounds: u32, only: &str, stopwatch: Stopwatch) -> Result<R
             return Err(format!("what is to be read is stale: {reason}"));
         }
         let events = region.events(0).ok_or("there is no lane")?;
-        Reader { region, handles, events, at: 0, taken: 0 }
+        Reader { region, handles, place: ReadPlace::new(), events, at: 0, taken: 0 }
     };
     let world = World { path: file.0.clone(), venue: heap.venue, bare: Bare::new(), cores };
     let writer = Writer { heap, view: live::full_book(), status: live::live(), number: 0 };
@@ -376,17 +377,21 @@ pub(crate) fn measure(rounds: u32, only: &str, stopwatch: Stopwatch) -> Result<R
                     (bench.cost(work, crew)?, bench.cost(floor, crew)?)
                 }
                 // One measurement has both rows.
-                Kind::Hop(..) if row.name.ends_with("p99") && last.is_some() => {
+                Kind::Hop(..) if row.measured.name.ends_with("p99") && last.is_some() => {
                     last.take().unwrap_or_default()
                 }
                 Kind::Hop(way, bare, crew) => {
                     let (hop, floor) = (bench.hop(way, crew)?, bench.hop(bare, crew)?);
                     last = Some((hop.1, floor.1));
-                    if row.name.ends_with("p99") { (hop.1, floor.1) } else { (hop.0, floor.0) }
+                    if row.measured.name.ends_with("p99") {
+                        (hop.1, floor.1)
+                    } else {
+                        (hop.0, floor.0)
+                    }
                 }
             };
-            row.rounds.push(found);
-            row.floor_rounds.push(floor);
+            row.measured.rounds.push(found);
+            row.measured.floor_rounds.push(floor);
         }
     }
     line.push(ping_pong(&bench.world)?);
@@ -445,7 +450,7 @@ mod tests {
             "two beside a reader of the ring, two beside one of the slot"
         );
         let text = table(&results);
-        for row in &results.rows {
+        for row in results.rows.iter().map(|row| &row.measured) {
             assert!(row.rounds[0] > 0.0 && row.floor_rounds[0] > 0.0, "{}", row.name);
             assert!(text.contains(&row.name));
         }

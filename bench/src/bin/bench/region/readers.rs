@@ -10,7 +10,7 @@ use candor_bench::floors::{BareRecord, BareSlot, LINE_WORDS, bare_number, bare_r
 use candor_bench::live::name;
 use candor_bench::machine;
 use candor_core::{Venue, limits};
-use candor_shm::{EventReader, Handle, Next, Region};
+use candor_shm::{EventReader, Handle, Next, ReadPlace, Region};
 use rustix::thread::{Timespec, nanosleep};
 
 /// What is measured beside the region: the same without a status, a lease, an epoch.
@@ -105,17 +105,23 @@ impl World {
         crew: Crew,
         nth: usize,
     ) -> Result<(), String> {
-        let core = self.cores[nth % self.cores.len()];
+        // The first is left to the reader of a hop where those beside it can be elsewhere.
+        let cores = match (crew.habit, &self.cores[..]) {
+            (Habit::Look, [_, rest @ ..]) if !rest.is_empty() => rest,
+            (_, all) => all,
+        };
+        let core = cores[nth % cores.len()];
         machine::pin(core).map_err(|error| format!("core {core}: {error}"))?;
         let (region, handle) = self.attach()?;
         let mut events = region.events(0).ok_or("there is no lane")?;
         let mut next = self.bare.head.load(Ordering::Acquire) + 1;
+        let mut place = ReadPlace::new();
         ready.fetch_add(1, Ordering::Release);
         while !over.load(Ordering::Acquire) {
             match (crew.habit, crew.bare) {
                 (Habit::Follow, false) => _ = follow(&mut events),
                 (Habit::Follow, true) => _ = self.bare.follow(&mut next),
-                (Habit::Spin, false) => _ = black_box(region.read(handle)),
+                (Habit::Spin, false) => _ = black_box(region.read_into(handle, &mut place)),
                 (Habit::Spin, true) => _ = black_box(self.bare.slot.read_first::<LINE_WORDS>()),
                 (Habit::Look, false) => {
                     for _ in 0..limits::EVENTS {
@@ -123,7 +129,7 @@ impl World {
                             break;
                         }
                     }
-                    let _ = black_box(region.read(handle));
+                    let _ = black_box(region.read_into(handle, &mut place));
                     rest();
                 }
                 (Habit::Look, true) => {
