@@ -10,6 +10,7 @@ pub mod day;
 pub mod deep;
 pub mod floors;
 pub mod itch;
+pub mod lines;
 pub mod live;
 pub mod machine;
 pub mod stopwatch;

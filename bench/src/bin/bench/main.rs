@@ -6,6 +6,8 @@ mod books;
 mod day_file;
 mod floor;
 mod itch;
+mod lines;
+mod recover;
 mod region;
 mod report;
 mod scale;
@@ -62,6 +64,10 @@ enum Command {
         #[arg(short, long, default_value = "table")]
         output: Output,
     },
+    /// What a message of the stream costs where two lines carry it, lag and lose.
+    Lines(RowsArguments),
+    /// What a message costs that is held back while a snapshot loads.
+    Recover(RowsArguments),
     /// What a message costs and what memory is taken as live orders, symbols, levels or partitions grow.
     Scale {
         /// Only this; all where it is left out.
@@ -80,6 +86,19 @@ enum Command {
         #[arg(short, long, default_value = "table")]
         output: Output,
     },
+}
+
+#[derive(Args)]
+struct RowsArguments {
+    /// How often each row is measured; the middle is reported.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+    rounds: u32,
+    /// By which clock.
+    #[arg(long, default_value = "thread")]
+    clock: Clock,
+    /// How results are printed.
+    #[arg(short, long, default_value = "table")]
+    output: Output,
 }
 
 #[derive(Args)]
@@ -135,6 +154,8 @@ fn main() -> ExitCode {
             day_file::write(Plan { seed, messages, symbols }, &out)
         }
         Command::Itch(arguments) => itch(&arguments),
+        Command::Lines(arguments) => rows(&arguments, lines::measure),
+        Command::Recover(arguments) => rows(&arguments, recover::measure),
         Command::Region { rounds, only, clock, output } => share(rounds, &only, clock, output),
         Command::Scale { axis, size, rounds, clock, output } => {
             grow(axis, size, rounds, clock, output)
@@ -177,6 +198,25 @@ fn grow(
     match output {
         Output::Table => print!("{machine}\n{}", scale::table(&rows)),
         Output::Json => println!("{:#}", scale::json(&machine, stopwatch.label(), &rows)),
+    }
+    Ok(())
+}
+
+fn rows(
+    arguments: &RowsArguments,
+    measure: fn(u32, Stopwatch) -> Result<Vec<report::Measured>, String>,
+) -> Result<(), String> {
+    let stopwatch = Stopwatch::from(arguments.clock);
+    let machine = candor_bench::machine::machine();
+    let rows = measure(arguments.rounds, stopwatch)?;
+    match arguments.output {
+        Output::Table => {
+            let figures = rows.iter().map(report::Measured::figure);
+            print!("{machine}\n\n{}", report::figures("row", "message", figures));
+        }
+        Output::Json => {
+            println!("{:#}", report::rows_json(&machine, stopwatch.label(), "message", &rows));
+        }
     }
     Ok(())
 }

@@ -53,6 +53,12 @@ impl Measured {
     }
 }
 
+/// Rows for programs.
+pub(crate) fn rows_json(machine: &str, clock: &str, unit: &str, rows: &[Measured]) -> Value {
+    let rows: Vec<Value> = rows.iter().map(|row| figure_json("row", unit, &row.figure())).collect();
+    json!({ "machine": machine, "clock": clock, "rows": rows })
+}
+
 /// A table of figures; `row` and `unit` are what a row and an operation are called. Below it what each is.
 pub(crate) fn figures<'a>(
     row: &str,

@@ -4,14 +4,11 @@
 use std::hint::black_box;
 
 use candor_bench::floors::length_and_type;
+use candor_bench::lines::{Arrivals, Lines};
 use candor_bench::{Blocks, deep, itch, live};
 use candor_book::{Books, Capacity, Shape};
-use candor_core::counters::Counters;
-use candor_core::{
-    BookView, Decimals, Event, Line, Message, Mono, Nanos, Origin, SeqNo, SymbolIndex,
-};
+use candor_core::{BookView, Decimals, Event, Line, Message, Mono, SeqNo, SymbolIndex};
 use candor_decoders::Format;
-use candor_gapfill::{Config, Notice, Output, Sequencer};
 
 use crate::callgrind::{counted_by_callgrind, row_is_counted};
 
@@ -141,40 +138,13 @@ fn view(warm: &Messages) {
     row_is_counted("book by order, ten levels viewed", u64::from(SYMBOLS));
 }
 
-/// Counts what comes out.
-struct Count(u64);
-
-impl Output for Count {
-    fn message(&mut self, seq: SeqNo, _: Origin, bytes: &[u8]) {
-        black_box((seq, bytes));
-        self.0 += 1;
-    }
-    fn notice(&mut self, notice: Notice) {
-        black_box(notice);
-    }
-}
-
 fn arbitration(name: &str, packets: &Blocks) {
-    let mut sequencer = Sequencer::new(Config {
-        lines: [true, true, false],
-        grace: Nanos::from_millis(1),
-        session_grace: Nanos::from_secs(2),
-        keep_start: false,
-        start_limit: 0,
-    });
-    let (mut counters, mut out, mut now) = (Counters::new(), Count(0), 1_000_000_000);
-    counted_by_callgrind(&mut || {
-        for payload in packets.iter() {
-            for line in [Line::A, Line::B] {
-                now += 1_000;
-                let now = Mono(now);
-                let packet = Format::NasdaqItch50.frame(black_box(payload)).expect("it is whole");
-                let _ = sequencer.on_packet(now, now, line, &packet, &mut counters, &mut out);
-            }
-        }
-    });
-    assert_eq!(out.0, MEASURED as u64, "each message once");
-    row_is_counted(name, out.0);
+    let alike = [(Line::A, packets, 0), (Line::B, packets, 0)];
+    let mut lines = Lines::new(Arrivals::merge(&alike, |_| false));
+    let mut out = 0;
+    counted_by_callgrind(&mut || out = lines.run());
+    assert_eq!(out, MEASURED as u64, "each message once");
+    row_is_counted(name, out);
 }
 
 fn region() {
