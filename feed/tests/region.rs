@@ -294,7 +294,7 @@ fn a_handler_that_fails_once_its_region_is_made_retires_it() {
     let folder = folder("threads");
     chown(folder.root(), Some(user), Some(user)).unwrap();
     // One lane is refused its thread; and of two the second is.
-    for (name, extra, threads) in [("one", "", 4), ("two", "[[lane]]", 5)] {
+    for (name, extra, threads) in [("one", "", 5), ("two", "[[lane]]", 6)] {
         let region = folder.path(name);
         let config = configure(&folder, &region, extra);
         let limit = format!("--nproc={threads}:{threads}");
