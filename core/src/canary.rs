@@ -110,6 +110,8 @@ canaries! {
     BareAnswerTaken,
     /// Of two changes of session, one soon behind the other, the second is taken to be in order.
     ChangeUndoubted,
+    /// Two sessions are as far apart as the looks at them, for a lane that stood still in between.
+    LookedAtLate,
     /// Behind a restart, a line's own old packet that comes once more is taken for its first new one.
     FenceLowered,
     /// A packet that is not handed out leaves some of its frames behind.

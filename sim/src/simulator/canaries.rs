@@ -16,7 +16,7 @@ const EVENTS: u64 = 30_000;
 const AGAIN_EVERY: u64 = 5;
 
 /// What the swarm comes upon too seldom, tried on the first odd seeds.
-const RARE: [fn(u64) -> Plan; 24] = [
+const RARE: [fn(u64) -> Plan; 26] = [
     two_publishers,
     number_reset,
     session_changes_in_gap,
@@ -43,6 +43,9 @@ const RARE: [fn(u64) -> Plan; 24] = [
     // Not every seed has a lane that takes the map before the others.
     scenario::missed_new_partition,
     scenario::missed_new_partition,
+    // The lane stands still in odd ones.
+    scenario::start_as_session_changes,
+    scenario::start_as_session_changes,
 ];
 
 /// Runs plans with the canary in force until a check fails: how many it took, and which failed.

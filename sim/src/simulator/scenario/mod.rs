@@ -24,7 +24,7 @@ pub(super) use recovery::restart_before_start_is_had;
 pub(super) use sequence::{
     join_as_sessions_change_twice, restart_among_copies, restart_behind_splice,
     restart_contradicted, restart_just_passed, session_ceases, sessions_change_while_dark,
-    start_as_sessions_change_twice,
+    start_as_session_changes, start_as_sessions_change_twice,
 };
 
 use super::schedule::{Must, Plan, ServiceSetup, Setup, Ways};

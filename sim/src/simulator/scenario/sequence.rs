@@ -243,12 +243,19 @@ pub(super) fn start_beside_old_publisher_alone(seed: u64) -> Plan {
 
 /// A handler starts as the session changes, and one line lags: it brings the old one after the new. Of odd seeds the
 /// lane stands still meanwhile, and looks at the old one when no line can lag so far any more.
-pub(super) fn start_as_session_changes(seed: u64) -> Plan {
+pub(in crate::simulator) fn start_as_session_changes(seed: u64) -> Plan {
     let plan = started_amid_sessions("start-as-session-changes", Some(ServiceSetup::BOTH), seed)
         .at(ms(500), What::Lag(0, Line::B, ms(300)));
-    let stood = |plan: Plan| plan.at(ms(1_005), What::Stall(0, ms(700)));
-    let plan = if seed.is_multiple_of(2) { plan } else { stood(plan) };
-    plan.expect(0, ms(2_500), ms(3_000), Must::BeLive)
+    // What the line that lags would bring before the lane stands still is lost.
+    let stood = |plan: Plan| {
+        plan.at(ms(695), What::Cut(0, Line::B, true))
+            .at(ms(710), What::Cut(0, Line::B, false))
+            .at(ms(1_005), What::Stall(0, ms(700)))
+    };
+    // It goes back to the old one then, until the services have said which is in force, and that is silent.
+    let (plan, by) =
+        if seed.is_multiple_of(2) { (plan, ms(2_500)) } else { (stood(plan), ms(2_900)) };
+    plan.expect(0, by, ms(3_000), Must::BeLive)
 }
 
 /// The same with two changes within the time by which the line lags: it brings the first session, and then
