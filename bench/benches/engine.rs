@@ -67,6 +67,7 @@ fn partition(services: Services, sink: &mut impl Sink) -> Partition {
         venue: Arc::default(),
         mapped_until: Mono::MAX,
         earlier: Vec::new(),
+        followed: Vec::new(),
         moved: Vec::new(),
     });
     partition.start(Mono(1), sink);

@@ -436,6 +436,8 @@ impl Content {
 
     fn follow(&mut self, session: SessionId) {
         self.evidence.yesterdays = self.past.follow(session);
+        let other = |followed: &SessionId| *followed != session;
+        self.unheard |= !self.evidence.yesterdays && self.config.followed.iter().any(other);
     }
 
     /// Everything earned in the old session is gone. The new epoch is published before anything

@@ -127,7 +127,7 @@ impl Partition {
             let left = match known.today {
                 true => all_known && (known.left || content.has_left(index)),
                 // Who was told that another had it before passes that on.
-                false if known.begun_elsewhere => true,
+                false if known.had_elsewhere => true,
                 // Of what was not heard, or is missing yet, nobody knows whether it named it.
                 false if was_home && !map.first && !(heard && all_known) => true,
                 false => continue,
@@ -214,6 +214,7 @@ impl Content {
             (self.mapped_until, self.evidence.mapped) = (Mono::NEVER, false);
             self.symbols.end_date();
             self.unheard = false;
+            self.config.followed.clear();
             if !candor_core::canary!(YesterdayBelieved) {
                 self.past.end();
                 self.evidence.yesterdays = self.past.is_following();
@@ -304,6 +305,7 @@ impl Content {
     /// middle.
     pub(crate) fn arrive(&mut self, index: SymbolIndex, expected: SeqNo) {
         let known = self.symbols.get_mut(index);
+        known.had_elsewhere = true;
         if known.recovering {
             return;
         }
@@ -330,8 +332,9 @@ impl Content {
         if let Some(home) = self.config.venue.home(&known.symbol)
             && home != self.config.index
         {
-            if self.evidence.yesterdays {
-                // What yesterday's session has here says nothing of where it is today.
+            if self.evidence.yesterdays && at.is_some() && !known.today {
+                // What yesterday's session has here says nothing of where it is today. What today's had does, also
+                // when an older one has taken its place.
                 if !known.unmapped {
                     self.unmap(index, sink);
                 }

@@ -44,6 +44,9 @@ pub struct Config {
     /// Sessions that handlers before this one have followed before the trading date began: what is heard of
     /// them is `Stale(NotStarted)`, as what was heard before the end of a map is.
     pub earlier: Vec<SessionId>,
+    /// Sessions that handlers before this one have followed since the trading date began: where another one is
+    /// heard, not all of the date was.
+    pub followed: Vec<SessionId>,
     /// Symbols of this partition that a map of the same date before this one gave to another, ascending: what is
     /// heard of them here may be but the end of their books.
     pub moved: Vec<Symbol>,
@@ -76,7 +79,7 @@ pub struct Partition {
 }
 
 // The lane's part of each partition, its counters and one view among it; tables lie elsewhere.
-const _: () = assert!(size_of::<Partition>() <= 80 * 64);
+const _: () = assert!(size_of::<Partition>() <= 81 * 64);
 
 impl Partition {
     /// A partition nobody has heard of yet. Allocates all it will ever need.
@@ -111,7 +114,8 @@ impl Partition {
         for symbol in venue.of(content.config.index) {
             let Some(index) = content.add(symbol, WireTime::default(), sink) else { continue };
             let moved = content.config.moved.binary_search(&symbol).is_ok();
-            content.symbols.get_mut(index).begun_elsewhere = moved;
+            let known = content.symbols.get_mut(index);
+            (known.begun_elsewhere, known.had_elsewhere) = (moved, moved);
         }
         content.publish_dirty(sink);
     }

@@ -70,6 +70,13 @@ impl Sessions {
         let before = self.list.iter().filter(|one| one.since < begins);
         before.map(|one| one.session).collect()
     }
+
+    /// Those that were followed since a trading date began.
+    #[must_use]
+    pub fn since(&self, begins: u64) -> Vec<SessionId> {
+        let since = self.list.iter().filter(|one| one.since >= begins);
+        since.map(|one| one.session).collect()
+    }
 }
 
 #[cfg(test)]
@@ -88,6 +95,7 @@ mod tests {
         assert_eq!(it.earlier(10), [], "it began with the date");
         assert!(it.note(session(2), 0, 30));
         assert_eq!(it.earlier(25), [session(1)]);
+        assert_eq!(it.since(25), [session(2)]);
         assert_eq!(it.earlier(u64::MAX), [session(1), session(2)]);
     }
 

@@ -66,6 +66,8 @@ pub(crate) struct Known {
     pub(crate) begun_elsewhere: bool,
     /// The same, and something has: only a snapshot has all of its book.
     pub(crate) arrived: bool,
+    /// Another partition had it on this date, whatever was heard here since: said on where a further map moves it.
+    pub(crate) had_elsewhere: bool,
     /// Its book broke the venue's rules and has not been rebuilt since.
     pub(crate) broken: bool,
     /// Its book is being rebuilt from a snapshot.
@@ -229,6 +231,7 @@ impl Symbols {
             untold: false,
             left: false,
             begun_elsewhere: false,
+            had_elsewhere: false,
             arrived: false,
             broken: false,
             recovering: false,
@@ -283,7 +286,8 @@ impl Symbols {
     /// The trading date is over: what was here on it, and what has moved on it, says nothing of the next.
     pub(crate) fn end_date(&mut self) {
         for known in &mut self.known {
-            (known.today, known.left, known.begun_elsewhere) = (false, false, false);
+            (known.today, known.left) = (false, false);
+            (known.begun_elsewhere, known.had_elsewhere) = (false, false);
         }
     }
 

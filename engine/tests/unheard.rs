@@ -251,3 +251,59 @@ fn what_yesterdays_snapshot_names_contests_nothing_of_today() {
     assert_eq!(floor.reason(0, "AAPL"), None);
     assert_eq!(floor.reason(1, "GOOG"), None);
 }
+
+/// An older session takes the place of today's, which had named it: it was there today all the same.
+#[test]
+fn what_todays_session_named_is_contested_though_an_older_one_is_followed_since() {
+    let earlier = candor_core::SessionId::from_text(*b"DAY0000001");
+    let mut floor = overnight(&YESTERDAY, &[earlier]);
+    for (bench, name) in floor.benches.iter_mut().zip(["INTC", "AAPL"]) {
+        bench.session = *b"DAY0000002";
+        bench.send(Line::A, 1, &[directory(1, name)]);
+        bench.pass(SESSION_GRACE);
+        bench.heartbeat(Line::A, 2);
+    }
+    level(&mut floor, &[2, 2]);
+    floor.benches[1].session = *b"DAY0000001";
+    floor.benches[1].send(Line::A, 9, &[directory(3, "GOOG")]);
+    assert_eq!(floor.reason(1, "AAPL"), Some(Reason::NotStarted));
+    floor.benches[0].send(Line::A, 2, &[directory(2, "AAPL")]);
+    floor.claims();
+    floor.take(&TODAY, Mono::MAX);
+    assert_eq!(floor.reason(0, "AAPL"), Some(Reason::WrongPartition));
+}
+
+/// A session of this date was followed by a handler before this one: what it named nobody knows any more.
+#[test]
+fn a_start_behind_another_session_of_the_date_has_not_heard_all_of_it() {
+    for (other, reason) in [(true, Some(Reason::SymbolRecovering)), (false, None)] {
+        let mut floor = floor();
+        let session = if other { *b"DAY0000000" } else { *b"DAY0000001" };
+        let followed = vec![candor_core::SessionId::from_text(session)];
+        let services = Services { retransmit: None, snapshot: Some(SNAPSHOTS) };
+        floor.benches[0] = Bench::with(Config { services, followed, ..config(&BEFORE) });
+        floor.benches[0].subscribe(true);
+        floor.benches[0].send(Line::A, 1, &[at(1_000, directory(2, "INTC"))]);
+        named_at_noon(&mut floor, 1);
+        floor.take(&AFTER, Mono::MAX);
+        assert_eq!(floor.reason(1, "AAPL"), reason);
+    }
+}
+
+/// That another had it before is known for as long as the date lasts, whatever sessions begin meanwhile.
+#[test]
+fn who_hands_it_on_does_so_behind_another_session_as_well() {
+    let mut floor = floor();
+    joined_by_a_snapshot(&mut floor);
+    level(&mut floor, &[6, 2, 2]);
+    floor.take(&AFTER, Mono::MAX);
+    let bench = &mut floor.benches[1];
+    bench.send(Line::A, 2, &[system(b'C')]);
+    bench.pass(SESSION_GRACE);
+    bench.session = *b"DAY0000002";
+    bench.send(Line::A, 1, &[at(NOON - 5, directory(1, "GOOG"))]);
+    level(&mut floor, &[6, 2, 2]);
+    floor.take(&LATER, Mono::MAX);
+    named_at_noon(&mut floor, 2);
+    assert_eq!(floor.reason(2, "AAPL"), Some(Reason::SymbolRecovering));
+}

@@ -441,6 +441,7 @@ fn lanes(
             let map = (ends.of_venue(partition.venue), earlier);
             let mut engine = engine_config(number as u16, partition, recovery, listed, map);
             engine.moved = resolved.moved(partition.venue).to_vec();
+            engine.followed = sessions.since((partition.venue, partition.name), begins);
             partitions.push((number as u16, Partition::new(engine)));
             subscribed.push(partition.subscribe);
         }
@@ -503,6 +504,7 @@ pub(crate) fn engine_config(
         venue,
         mapped_until,
         earlier,
+        followed: Vec::new(),
         moved: Vec::new(),
     }
 }

@@ -112,6 +112,16 @@ impl Record {
         earlier
     }
 
+    /// The sessions of a partition that were followed since the trading date under way began; none between two dates.
+    pub(crate) fn since(
+        &self,
+        (venue, name): (Venue, Text<16>),
+        begins: Option<Wall>,
+    ) -> Vec<SessionId> {
+        let own = self.all.get(&partition_name(venue.as_str(), name.as_str()));
+        own.zip(begins).map_or_else(Vec::new, |(sessions, begins)| sessions.since(begins.0))
+    }
+
     /// Looks what is followed now. Whether there is anything to write down.
     pub(crate) fn look(&mut self, region: &Region, wall: u64) -> bool {
         let mut other = false;

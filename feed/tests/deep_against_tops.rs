@@ -227,6 +227,7 @@ impl Run {
                 venue: Arc::new(VenueSymbols::default()),
                 mapped_until: Mono::MAX,
                 earlier: Vec::new(),
+                followed: Vec::new(),
                 moved: Vec::new(),
             }),
             follower: Follower::new(format, quotes),

@@ -162,6 +162,7 @@ pub fn config(listed: &[(&str, u16)]) -> Config {
         venue: Arc::new(VenueSymbols::new(listed)),
         mapped_until: Mono::MAX,
         earlier: Vec::new(),
+        followed: Vec::new(),
         moved: Vec::new(),
     }
 }

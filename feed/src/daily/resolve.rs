@@ -13,9 +13,10 @@ use super::days::Days;
 use super::shape::{self, Place};
 use super::thread;
 use crate::attest::MapOf;
+use crate::clock;
 use crate::config::{Config, Mapped, overlay_from};
 use crate::exit::Failure;
-use crate::store::{Pointer, Store};
+use crate::store::{self, Pointer, Store};
 
 /// A configuration with all its partitions, and which maps they are of.
 #[derive(Clone, Debug)]
@@ -149,13 +150,13 @@ fn start(
     };
     let map = store.read(&pointer.digest)?.map;
     let begins = today.map(|today| today.begins);
-    let moved = moved(store, &pointer, &map)?;
+    let moved = moved(store, &pointer, begins, &map);
     Ok((Start { venue, pointer, date, begins, until, moved }, map))
 }
 
 /// Symbols that an earlier map of the same date gave to another partition than this one does, ascending: a handler that
-/// had run since would know that they have moved.
-fn moved(store: &Store, pointer: &Pointer, map: &Map) -> Result<Vec<Symbol>, Failure> {
+/// had run since would know that they have moved. Where one of those maps can't be read, anything may have.
+fn moved(store: &Store, pointer: &Pointer, begins: Option<Wall>, map: &Map) -> Vec<Symbol> {
     let homes = |map: &Map| -> BTreeMap<Symbol, Text<16>> {
         let own = |one: &candor_maps::Partition| match &one.symbols {
             Symbols::List(list) => list.iter().map(|symbol| (*symbol, one.name)).collect(),
@@ -164,19 +165,43 @@ fn moved(store: &Store, pointer: &Pointer, map: &Map) -> Result<Vec<Symbol>, Fai
         map.partitions.iter().flat_map(own).collect()
     };
     let now = homes(map);
-    let mut moved = BTreeSet::new();
-    for earlier in store.all_of(pointer.venue, pointer.date)? {
-        if earlier.number >= pointer.number || earlier.digest == pointer.digest {
-            continue;
+    let read = || -> Result<Vec<Map>, store::Error> {
+        let before = superseded(store, pointer, begins)?;
+        before.iter().map(|one| store.read(&one.digest).map(|loaded| loaded.map)).collect()
+    };
+    let before = match read() {
+        Ok(before) => before,
+        Err(error) => {
+            let venue = pointer.venue;
+            tracing::warn!(%venue, %error, "an earlier map of the date can't be read: any symbol may have moved");
+            return now.into_keys().collect();
         }
+    };
+    let mut moved = BTreeSet::new();
+    for earlier in &before {
         let other = |(symbol, home): &(Symbol, Text<16>)| {
             now.get(symbol).is_some_and(|today| today != home)
         };
-        moved.extend(
-            homes(&store.read(&earlier.digest)?.map).into_iter().filter(other).map(|it| it.0),
-        );
+        moved.extend(homes(earlier).into_iter().filter(other).map(|(symbol, _)| symbol));
     }
-    Ok(moved.into_iter().collect())
+    moved.into_iter().collect()
+}
+
+/// The pointers of a date before this one that were in force when it began, or since: another map took the place of
+/// each only then.
+pub(super) fn superseded(
+    store: &Store,
+    pointer: &Pointer,
+    begins: Option<Wall>,
+) -> Result<Vec<Pointer>, store::Error> {
+    let Some(begins) = begins else { return Ok(Vec::new()) };
+    let all = store.all_of(pointer.venue, pointer.date)?;
+    let mut nexts = all.iter().skip(1);
+    let in_force = |one: &&Pointer| {
+        let replaced = nexts.next().and_then(|next| clock::parse(&next.at));
+        one.number < pointer.number && replaced.is_none_or(|at| at > begins.0)
+    };
+    Ok(all.iter().filter(in_force).cloned().collect())
 }
 
 /// Nobody would ever put a first map in force but a person: waiting for one helps nobody.

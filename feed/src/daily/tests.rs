@@ -334,6 +334,11 @@ impl Folder {
     }
 
     pub(crate) fn put(&self, map: &Map) {
+        self.put_at(map, Wall(0));
+    }
+
+    /// Puts a map in force then.
+    fn put_at(&self, map: &Map, now: Wall) {
         let request = Request {
             venue: None,
             date: map.date,
@@ -343,7 +348,7 @@ impl Folder {
             first: true,
             by: "t",
             from: "t",
-            now: Wall(0),
+            now,
         };
         let loaded =
             Loaded { map: map.clone(), warnings: Vec::new(), places: file::Places::default() };
@@ -389,18 +394,18 @@ fn a_handler_starts_with_the_map_of_the_day_or_waits_for_it_or_refuses() {
     assert!(partitions.iter().all(|one| one.lane == 1));
     assert_eq!(resolved.date_of(partitions[0].venue), Some(TradingDate(20_261_123)));
 
-    // What a map of the date has moved since the morning is known to a start behind it.
-    assert_eq!(resolved.starts[0].moved, []);
+    // What a map of the date has moved since it began is known to a start behind it, and what was put right before is
+    // no move.
+    let moved = |wall| {
+        let start = &resolve(&config, wall).unwrap().starts[0];
+        start.moved.iter().map(|it| it.as_str().to_owned()).collect::<Vec<_>>()
+    };
     let [first, second] = TWO;
-    folder.put(&map(&[
-        (first.0, first.1, second.2, first.3),
-        (second.0, second.1, first.2, second.3),
-    ]));
-    let resolved = resolve(&config, MONDAY).unwrap();
-    let moved: Vec<&str> = resolved.starts[0].moved.iter().map(|it| it.as_str()).collect();
-    let both: Vec<&str> = first.2.split(' ').chain(second.2.split(' ')).collect();
-    assert_eq!(moved, both);
-    folder.put(&map(&TWO));
+    let other = [(first.0, first.1, second.2, first.3), (second.0, second.1, first.2, second.3)];
+    folder.put(&map(&other));
+    assert_eq!(moved(MONDAY), [""; 0]);
+    folder.put_at(&map(&TWO), MONDAY);
+    assert_eq!(moved(MONDAY), ["A", "B", "C", "D"]);
 
     // On Sunday Monday's is there, names the partitions and is not in force.
     let start = &resolve(&config, Wall(MONDAY.0 - 24 * hours)).unwrap().starts[0];

@@ -41,6 +41,7 @@ impl Machine {
             venue: VenueSymbols::default().into(),
             mapped_until: Mono::MAX,
             earlier: Vec::new(),
+            followed: Vec::new(),
             moved: Vec::new(),
         });
         partition.define_by_any_message();

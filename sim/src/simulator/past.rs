@@ -60,6 +60,11 @@ impl Past {
         self.sessions[index].earlier(self.began.0)
     }
 
+    /// And those of the date under way.
+    pub(super) fn since(&self, index: usize) -> Vec<SessionId> {
+        self.sessions[index].since(self.began.0)
+    }
+
     /// The same, as the simulator knows it.
     pub(super) fn before(&self, index: usize) -> Before {
         let before = self.runs[index].iter().filter(|(.., since)| *since < self.began);

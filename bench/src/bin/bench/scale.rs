@@ -221,6 +221,7 @@ fn partitions(count: usize, stopwatch: Stopwatch) -> Churn {
                 venue: Arc::default(),
                 mapped_until: Mono::MAX,
                 earlier: Vec::new(),
+                followed: Vec::new(),
                 moved: Vec::new(),
             });
             machine.start(start, &mut sink);

@@ -162,6 +162,7 @@ impl Handler {
             venue: Arc::default(),
             mapped_until: Mono::MAX,
             earlier: Vec::new(),
+            followed: Vec::new(),
             moved: Vec::new(),
             services: terms::services(format),
         });

@@ -129,9 +129,9 @@ impl Handler {
         let seat = |index| Seat {
             partition: {
                 let map = (until, past.earlier(index));
-                let moved = maps.moved();
+                let (moved, followed) = (maps.moved(), past.since(index));
                 let made = config(setup, index, symbols, maps.venue(), map);
-                Partition::new(Config { moved, ..made })
+                Partition::new(Config { moved, followed, ..made })
             },
             watch: {
                 let mut watch = Watch::new(setup);

@@ -99,6 +99,7 @@ pub(super) fn config(
         venue: Arc::clone(venue),
         mapped_until,
         earlier,
+        followed: Vec::new(),
         moved: Vec::new(),
     }
 }
