@@ -430,7 +430,7 @@ impl Thread {
         let until = now + Nanos(today.ends.0.saturating_sub(wall.0));
         let anew = of.timer.held().is_none();
         // One that another of the date had come before may have moved what it moves since the morning.
-        let before = resolve::superseded(store, &pointer, Some(today.begins));
+        let before = resolve::superseded(store, pointer, Some(today.begins));
         let first = anew && before.is_ok_and(|before| before.is_empty());
         let (before, listed_now, under_way) = (&of.listed, &listed, Some(today));
         let news = New { venue, anew, first, before, listed: listed_now, until, today: under_way };
