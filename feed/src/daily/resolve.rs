@@ -195,7 +195,8 @@ pub(super) fn superseded(
     begins: Option<Wall>,
 ) -> Result<Vec<Pointer>, store::Error> {
     let Some(begins) = begins else { return Ok(Vec::new()) };
-    let all = store.all_of(pointer.venue, pointer.date)?;
+    let all = store.pointers(pointer.venue, pointer.date, 0)?;
+    let all: Vec<Pointer> = all.into_iter().collect::<Result<_, _>>()?;
     let mut nexts = all.iter().skip(1);
     let in_force = |one: &&Pointer| {
         let replaced = nexts.next().and_then(|next| clock::parse(&next.at));

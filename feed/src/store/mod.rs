@@ -191,15 +191,6 @@ impl Store {
         self.pointer(venue, date, last).map(Some)
     }
 
-    /// Everything that was in force on a date, the last of it last.
-    ///
-    /// # Errors
-    /// As [`Store::in_force`].
-    pub fn all_of(&self, venue: Venue, date: TradingDate) -> Result<Vec<Pointer>, Error> {
-        let all = numbers(&self.folder_on(venue, date))?;
-        all.into_iter().map(|number| self.pointer(venue, date, number)).collect()
-    }
-
     /// What was in force on the last date before this one that has any.
     ///
     /// # Errors
@@ -277,19 +268,19 @@ impl Store {
         Ok(found)
     }
 
-    /// What says which maps came in force on a date, behind this number.
+    /// What says which maps came in force on a date, behind this number, in their order; each read, or why not.
     ///
     /// # Errors
-    /// As [`Store::in_force`].
+    /// [`Error::Io`].
     pub fn pointers(
         &self,
         venue: Venue,
         date: TradingDate,
         behind: u32,
-    ) -> Result<Vec<Pointer>, Error> {
+    ) -> Result<Vec<Result<Pointer, Error>>, Error> {
         let numbers = numbers(&self.folder_on(venue, date))?;
         let behind = numbers.into_iter().filter(|number| *number > behind);
-        behind.map(|number| self.pointer(venue, date, number)).collect()
+        Ok(behind.map(|number| self.pointer(venue, date, number)).collect())
     }
 
     /// The digests of the maps for which somebody answers, ascending.
