@@ -5,9 +5,9 @@ mod common;
 
 use candor_core::counters::Counter;
 use candor_core::{Line, Mono, Nanos, Reason};
-use candor_engine::{Config, Services};
+use candor_engine::Config;
 use common::floor::{Floor, symbol};
-use common::services::{SNAPSHOTS, actions, begin, end, load, snapshot_asked};
+use common::services::{actions, begin, end, load, snapshot_asked};
 use common::{Bench, SILENCE, add, at, config, delete, directory};
 
 const BEFORE: [(&str, u16); 3] = [("AAPL", 0), ("GOOG", 1), ("MSFT", 2)];
@@ -18,13 +18,7 @@ const NOON: u64 = 12 * 3_600_000_000_000;
 
 /// Three partitions with snapshots, each with a symbol that is Live; AAPL's book on 0 has an order.
 fn morning() -> Floor {
-    let mut floor = Floor::new(3, &BEFORE, Mono::MAX);
-    for index in 0..3 {
-        let services = Services { retransmit: None, snapshot: Some(SNAPSHOTS) };
-        let of = Config { services, index, ..config(&BEFORE) };
-        floor.benches[usize::from(index)] = Bench::with(of);
-        floor.benches[usize::from(index)].subscribe(true);
-    }
+    let mut floor = Floor::with_snapshots(3, &BEFORE);
     let morning = [at(1_000, directory(1, "AAPL")), at(2_000, add(1, 11, b'B', 100, 1_000_000))];
     floor.benches[0].send(Line::A, 1, &morning);
     floor.benches[1].send(Line::A, 1, &[at(1_000, directory(1, "GOOG"))]);
@@ -235,9 +229,7 @@ fn what_the_old_partition_forgets_is_half_a_book_at_the_new_one() {
 #[test]
 fn where_nothing_was_heard_of_the_old_partition_a_snapshot_tells() {
     let mut floor = morning();
-    let services = Services { retransmit: None, snapshot: Some(SNAPSHOTS) };
-    floor.benches[0] = Bench::with(Config { services, ..config(&BEFORE) });
-    floor.benches[0].subscribe(true);
+    floor.replace(0, config(&BEFORE));
     let noon = [at(NOON, directory(9, "AAPL")), at(NOON + 10, add(9, 21, b'B', 300, 990_000))];
     floor.benches[1].send(Line::A, 2, &noon);
     floor.claims();
@@ -255,9 +247,7 @@ fn where_nothing_was_heard_of_the_old_partition_a_snapshot_tells() {
 #[test]
 fn where_the_old_partition_was_joined_by_a_snapshot_a_snapshot_tells() {
     let mut floor = morning();
-    let services = Services { retransmit: None, snapshot: Some(SNAPSHOTS) };
-    floor.benches[0] = Bench::with(Config { services, ..config(&BEFORE) });
-    floor.benches[0].subscribe(true);
+    floor.replace(0, config(&BEFORE));
     image_of_0(&mut floor, &[at(NOON + 5, directory(2, "INTC"))]);
     let noon = [at(NOON, directory(9, "AAPL")), at(NOON + 10, add(9, 21, b'B', 300, 990_000))];
     floor.benches[1].send(Line::A, 2, &noon);

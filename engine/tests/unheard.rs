@@ -16,13 +16,7 @@ const NOON: u64 = 12 * 3_600_000_000_000;
 
 /// Three partitions with snapshots; nothing was heard of 0.
 fn floor() -> Floor {
-    let mut floor = Floor::new(3, &BEFORE, Mono::MAX);
-    for index in 0..3 {
-        let services = Services { retransmit: None, snapshot: Some(SNAPSHOTS) };
-        let of = Config { services, index, ..config(&BEFORE) };
-        floor.benches[usize::from(index)] = Bench::with(of);
-        floor.benches[usize::from(index)].subscribe(true);
-    }
+    let mut floor = Floor::with_snapshots(3, &BEFORE);
     floor.benches[1].send(Line::A, 1, &[at(1_000, directory(1, "GOOG"))]);
     floor.benches[2].send(Line::A, 1, &[at(1_000, directory(1, "MSFT"))]);
     floor
@@ -180,16 +174,10 @@ fn a_start_behind_the_move_has_but_the_end_of_its_book() {
     }
 }
 
-/// Two partitions with snapshots, the second with this before its first packet.
+/// Two partitions with snapshots, the second of which knows of sessions of before the date.
 fn overnight(homes: &[(&str, u16)], earlier: &[candor_core::SessionId]) -> Floor {
-    let mut floor = Floor::new(2, homes, Mono::MAX);
-    for index in 0..2 {
-        let services = Services { retransmit: None, snapshot: Some(SNAPSHOTS) };
-        let earlier = if index == 1 { earlier.to_vec() } else { Vec::new() };
-        let of = Config { services, index, earlier, ..config(homes) };
-        floor.benches[usize::from(index)] = Bench::with(of);
-        floor.benches[usize::from(index)].subscribe(true);
-    }
+    let mut floor = Floor::with_snapshots(2, homes);
+    floor.replace(1, Config { earlier: earlier.to_vec(), ..config(homes) });
     floor
 }
 
@@ -280,9 +268,7 @@ fn a_start_behind_another_session_of_the_date_has_not_heard_all_of_it() {
         let mut floor = floor();
         let session = if other { *b"DAY0000000" } else { *b"DAY0000001" };
         let followed = vec![candor_core::SessionId::from_text(session)];
-        let services = Services { retransmit: None, snapshot: Some(SNAPSHOTS) };
-        floor.benches[0] = Bench::with(Config { services, followed, ..config(&BEFORE) });
-        floor.benches[0].subscribe(true);
+        floor.replace(0, Config { followed, ..config(&BEFORE) });
         floor.benches[0].send(Line::A, 1, &[at(1_000, directory(2, "INTC"))]);
         named_at_noon(&mut floor, 1);
         floor.take(&AFTER, Mono::MAX);

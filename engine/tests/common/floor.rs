@@ -4,8 +4,9 @@
 use std::sync::Arc;
 
 use candor_core::{Line, Mono, Reason, Symbol};
-use candor_engine::{Config, NewMap, VenueSymbols};
+use candor_engine::{Config, NewMap, Services, VenueSymbols};
 
+use super::services::SNAPSHOTS;
 use super::{Bench, SESSION_GRACE, config, directory};
 
 pub fn symbol(name: &str) -> Symbol {
@@ -33,6 +34,23 @@ impl Floor {
             bench
         };
         Floor { benches: (0..partitions).map(bench).collect(), map: map(listed), over: false }
+    }
+
+    /// The same with a snapshot service each.
+    pub fn with_snapshots(partitions: u16, listed: &[(&str, u16)]) -> Floor {
+        let mut floor = Floor::new(partitions, listed, Mono::MAX);
+        for index in 0..partitions {
+            floor.replace(index, config(listed));
+        }
+        floor
+    }
+
+    /// A partition with a snapshot service that has heard nothing takes the place of one.
+    pub fn replace(&mut self, index: u16, of: Config) {
+        let services = Services { retransmit: None, snapshot: Some(SNAPSHOTS) };
+        let mut bench = Bench::with(Config { services, index, ..of });
+        bench.subscribe(true);
+        self.benches[usize::from(index)] = bench;
     }
 
     /// Claims reach the partitions they are about.
