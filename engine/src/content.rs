@@ -231,6 +231,11 @@ impl Content {
         };
         let index = match self.symbols.by_name(&symbol) {
             Some(index) => index,
+            // Yesterday's session says nothing of where it is today, and readers would find it at both.
+            None if self.evidence.yesterdays && self.is_elsewhere(&symbol) => {
+                self.counters.add(Counter::WrongPartition, 1);
+                return None;
+            }
             None if candor_core::canary!(NeverDefined) && symbol.bytes()[1].is_multiple_of(4) => {
                 return None;
             }
@@ -288,10 +293,15 @@ impl Content {
         let book = self.books.add_symbol();
         assert_eq!(book, Some(index), "books and symbols count alike");
         self.counters.add(Counter::Symbols, 1);
-        sink.define(index, &symbol);
         self.misplace(index, Some(self.named_at(at)), sink);
+        sink.define(index, &symbol);
         self.touch(index);
         Some(index)
+    }
+
+    /// Whether the map has a symbol on another partition.
+    fn is_elsewhere(&self, symbol: &Symbol) -> bool {
+        self.config.venue.home(symbol).is_some_and(|home| home != self.config.index)
     }
 
     /// When a message of this time names a symbol.

@@ -335,9 +335,6 @@ impl Content {
             if self.evidence.yesterdays && at.is_some() && !known.today {
                 // What yesterday's session has here says nothing of where it is today. What today's had does, also
                 // when an older one has taken its place.
-                if !known.unmapped {
-                    self.unmap(index, sink);
-                }
                 return;
             }
             (known.misplaced, known.left) = (true, false);

@@ -47,8 +47,8 @@ pub struct Config {
     /// Sessions that handlers before this one have followed since the trading date began: where another one is
     /// heard, not all of the date was.
     pub followed: Vec<SessionId>,
-    /// Symbols of this partition that a map of the same date before this one gave to another, ascending: what is
-    /// heard of them here may be but the end of their books.
+    /// Symbols of the venue that a map of the same date before this one gave to another partition than this one does,
+    /// ascending: what is heard of this partition's may be but the end of their books.
     pub moved: Vec<Symbol>,
     /// What the venue does for those who miss messages.
     pub services: Services,

@@ -61,15 +61,15 @@ impl Day {
         let calendar = Calendar::of(venue.as_str())
             .map(|own| overlay.map_or_else(|| own.clone(), |overlay| own.clone().with(overlay)));
         let under_way = match calendar.as_ref().map(|calendar| calendar.trading_date_at(now)) {
-            Some(calendar::Day::Trading(session)) => Some(session.date),
+            Some(calendar::Day::Trading(session)) => Some((session.date, session.begins)),
             _ => None,
         };
-        let date = under_way.or_else(|| clock::date(now.0, zone))?;
+        let date = under_way.map(|(date, _)| date).or_else(|| clock::date(now.0, zone))?;
         let midnight = Wall(clock::at(date, zone, 0)?);
         let Nanos(length) = clock::until_midnight(midnight.0, zone)?;
         let until = Wall(midnight.0 + length);
-        let session = calendar.as_ref().and_then(|calendar| calendar.session(date));
-        let begins = session.map_or(midnight, |session| session.begins);
+        // What is followed in the hours before it begins is of the date that the clock shows, until it has begun.
+        let begins = under_way.map_or(midnight, |(_, begins)| begins);
         let next = calendar.as_ref().and_then(|calendar| calendar.next_session(date));
         let until = next.map_or(until, |next| next.begins.min(until));
         Some(Day { venue, date, begins, from: begins.min(midnight), until })
@@ -199,5 +199,9 @@ lines.A = { group = "239.1.1.1", port = 26400 }
         );
         assert_eq!(day.begins(), Wall(EVENING - 21 * HOUR), "two in the morning, not midnight");
         assert!(!day.is_over(EVENING - 23 * HOUR) && day.is_over(EVENING - 23 * HOUR - 1));
+        // A handler that is started at one, and again, finds what it has followed since.
+        let one = EVENING - 22 * HOUR;
+        let [day] = Day::of(&config, one).unwrap()[..] else { panic!() };
+        assert_eq!((day.date(), day.begins()), (TradingDate(20_261_120), Wall(one - HOUR)));
     }
 }

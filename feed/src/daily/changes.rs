@@ -54,7 +54,10 @@ impl New<'_> {
                 let earlier = self.today.map_or_else(Vec::new, |today| {
                     sessions.earlier((one.venue, one.name), Some(today.begins))
                 });
-                let made = engine_config(number, one, recovery, before, (Mono::NEVER, earlier));
+                let mut made = engine_config(number, one, recovery, before, (Mono::NEVER, earlier));
+                made.followed = self.today.map_or_else(Vec::new, |today| {
+                    sessions.since((one.venue, one.name), Some(today.begins))
+                });
                 (partition_spec(one), candor_engine::Partition::new(made))
             });
             let moved = steps.lines.iter().any(|(other, ..)| *other == number)

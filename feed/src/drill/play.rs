@@ -93,6 +93,10 @@ impl Stage<'_> {
         self.wait(TAKEN, &|seen| seen.status != Some(Reason::NoMap))?;
         // Until every lane has taken it.
         self.sleep(HOLD)?;
+        // What went before is over: of a session that is left in the middle nobody knows whom it named, and what moves
+        // from it needs a snapshot (decision 0013), which not every venue has.
+        self.tell(|_| Some("end".to_owned()))?;
+        self.wait(TAKEN, &|seen| moved(seen) || seen.status == Some(Reason::Ended))?;
         let name = self.session();
         self.tell(|_| Some(format!("session {name}")))?;
         self.wait_given(&begun, &|seen| moved(seen) && seen.place.partition == FIRST, TAKEN)?;
@@ -100,6 +104,7 @@ impl Stage<'_> {
         self.sleep(HOLD_DEAD)?;
         // What it was before the map, and in the moment of the new session.
         let before = [Reason::NoMap, Reason::Unmapped, Reason::SessionChanged, Reason::Recovering];
+        let before = [&before[..], &[Reason::Ended]].concat();
         self.judge(&begun, &moved, &before)?;
         self.healed(&steps::OLD_MAP, healed);
 

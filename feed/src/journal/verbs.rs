@@ -252,9 +252,13 @@ impl Verbs {
             for date in there.into_iter().filter(|date| *date >= floor) {
                 let name = format!("{venue} {date}");
                 let last = self.seen.dates.get(&name).copied().unwrap_or(0);
-                // One that can't be read is `map history`'s to say; it hides none of the others.
-                let pointers = store.pointers(venue, date, last).unwrap_or_default();
-                for pointer in pointers.into_iter().flatten() {
+                for pointer in store.pointers(venue, date, last).unwrap_or_default() {
+                    let pointer = match pointer {
+                        Ok(pointer) => pointer,
+                        // It will never be read, and is `map history`'s to say: it hides none behind it.
+                        Err(Error::Damaged { .. }) => continue,
+                        Err(_) => break,
+                    };
                     // What the handler has fetched by itself is its own doing, and recorded as it takes it.
                     if !(pointer.is_fetched() && pointer.by == self.own) {
                         self.record(&pointer.at, loaded(&pointer));

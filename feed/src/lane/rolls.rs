@@ -204,14 +204,19 @@ impl Watch {
         }
     }
 
-    fn kept(&self, day: &Day) -> Kept {
+    fn kept(&self, day: &Day, dates: usize) -> Kept {
         let region = &day.region;
         let sessions = ["1", "2"].map(|name| {
             let venue = Venue::from_wire(b"XNAS").unwrap();
             self.record.earlier((venue, text(name)), None).len()
         });
         let alerts = region.alerts().unwrap();
-        // A machine with other things to do makes lanes stand still, and maps wait for them.
+        // A machine with other things to do makes lanes stand still, and maps wait for them: one alert a date at most,
+        // and one at a time.
+        let no_map = || alerts.entries.iter().filter(|entry| entry.code == Code::NoMap);
+        assert!(no_map().count() <= dates, "{:?}", alerts.entries);
+        let open = no_map().filter(|entry| entry.over == Mono::NEVER).count();
+        assert!(open <= 1, "{:?}", alerts.entries);
         let own = |entry: &&candor_shm::AlertEntry| {
             ![Code::LaneStalled, Code::PartitionLate, Code::NoMap].contains(&entry.code)
         };
@@ -272,7 +277,7 @@ fn a_week_of_dates_keeps_no_more_than_two_of_them() {
         day.until("the date is over", |region| reason(region, "A") == Some(Reason::NoMap));
         assert_eq!(reason(&day.region, "B"), Some(Reason::NoMap));
         watch.look(&mut day);
-        kept.push(watch.kept(&day));
+        kept.push(watch.kept(&day, at + 1));
         if dates.get(at + 1).is_some_and(|(_, next)| *next > later + 1) {
             WALL.store(morning + 30 * HOUR, Ordering::Relaxed);
             day.look_around("a day without a session");

@@ -1,5 +1,7 @@
 //! Reading one symbol: its book and what may be believed of it, in one answer.
 
+use core::fmt;
+
 use candor_core::{BookView, Mono, Reason};
 
 use super::verdict::{HandlerTerms, PartitionTerms, SymbolTerms, Verdict};
@@ -66,8 +68,15 @@ impl Read {
 
 /// Where a read puts its copy: for whoever reads again and again and wants nothing moved behind that. What is in
 /// it is to be had by the answer of a read alone.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ReadPlace(View);
+
+// No price without its status, in a log line either.
+impl fmt::Debug for ReadPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReadPlace").finish_non_exhaustive()
+    }
+}
 
 impl ReadPlace {
     /// A place in which nothing is yet.
