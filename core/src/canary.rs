@@ -112,6 +112,10 @@ canaries! {
     ChangeUndoubted,
     /// Two sessions are as far apart as the looks at them, for a lane that stood still in between.
     LookedAtLate,
+    /// What a partition says of a symbol since it moved there is taken for its whole book.
+    EndBelieved,
+    /// A partition that has not heard all of the date is believed to have had no symbol that it never heard of.
+    UnheardBelieved,
     /// Behind a restart, a line's own old packet that comes once more is taken for its first new one.
     FenceLowered,
     /// A packet that is not handed out leaves some of its frames behind.

@@ -120,6 +120,7 @@ impl Partition {
         let all_known =
             if subscribed { content.knows_all(&self.sequencer) } else { content.known_at_map };
         let heard = content.has_heard_all_before(&self.sequencer);
+        let nothing_missed = heard && all_known || candor_core::canary!(UnheardBelieved);
         for symbol in &map.lost {
             let Some(index) = content.symbols.by_name(symbol) else { continue };
             let known = content.symbols.get(index);
@@ -129,7 +130,7 @@ impl Partition {
                 // Who was told that another had it before passes that on.
                 false if known.had_elsewhere => true,
                 // Of what was not heard, or is missing yet, nobody knows whether it named it.
-                false if was_home && !map.first && !(heard && all_known) => true,
+                false if was_home && !map.first && !nothing_missed => true,
                 false => continue,
             };
             if !(left && content.leave(index, sink)) {
@@ -304,6 +305,9 @@ impl Content {
     /// Another partition had the symbol earlier on this date: what this one's messages say of its book begins in the
     /// middle.
     pub(crate) fn arrive(&mut self, index: SymbolIndex, expected: SeqNo) {
+        if candor_core::canary!(EndBelieved) {
+            return;
+        }
         let known = self.symbols.get_mut(index);
         known.had_elsewhere = true;
         if known.recovering {
@@ -316,7 +320,7 @@ impl Content {
         let was_quarantined = known.is_quarantined();
         known.arrived = true;
         self.rebuild.count_quarantined(was_quarantined, true);
-        self.rebuild.quarantined_needs = self.rebuild.quarantined_needs.max(expected);
+        self.rebuild.want_for_quarantined(expected);
         self.touch(index);
     }
 

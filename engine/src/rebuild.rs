@@ -137,6 +137,13 @@ impl Rebuild {
         }
     }
 
+    /// Symbols are quarantined for a new reason: only a snapshot of everything before this number will do, and no
+    /// earlier one of no use is a reason to wait.
+    pub(crate) fn want_for_quarantined(&mut self, needs: SeqNo) {
+        self.quarantined_needs = self.quarantined_needs.max(needs);
+        self.quarantined_from = Mono::NEVER;
+    }
+
     /// The books lack what comes before `end`, from `first` on.
     pub(crate) fn lacks(&mut self, first: SeqNo, end: SeqNo, now: Mono) {
         self.needs = Some(self.needs.map_or(end, |needs| needs.max(end)));

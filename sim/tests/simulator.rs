@@ -145,6 +145,8 @@ scenarios! {
     same_name_two_venues = "same-name-two-venues",
     new_listing_intraday = "new-listing-intraday",
     symbol_moves_intraday = "symbol-moves-intraday",
+    symbol_carried_intraday = "symbol-carried-intraday",
+    symbol_carried_unheard = "symbol-carried-unheard",
     unlisted_moves_overnight = "unlisted-moves-overnight",
     partition_removed = "partition-removed",
     rename = "rename",

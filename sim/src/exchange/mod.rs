@@ -21,6 +21,7 @@ use candor_core::{Line, Mono, Nanos, SeqNo, SessionId, Symbol, SymbolIndex, Wire
 use thiserror::Error;
 
 use crate::capture::{Capture, CaptureError};
+use crate::market::wire::Encoded;
 use crate::market::{Market, MarketConfig, Mood};
 use crate::publisher::{
     Framing, LineConfig, Outgoing, PublishError, Publisher, PublisherConfig, WireClock,
@@ -347,6 +348,17 @@ impl Exchange {
         if let Source::Market { market, .. } = &mut self.source {
             market.partitions[partition].delist();
         }
+    }
+
+    /// Moves the first symbol of a partition to another, which has kept it back, with its orders and without a word
+    /// of them. Returns them, as messages that nobody is sent; a capture has what it has.
+    pub fn carry(&mut self, from: usize, to: usize, now: Mono) -> Vec<Encoded> {
+        let Source::Market { market, .. } = &mut self.source else { return Vec::new() };
+        let symbol = market.partitions[from].symbol(SymbolIndex(0));
+        let silent = market.carry(from, to, self.clock.at(now));
+        self.publishers[from].leave(symbol);
+        self.publishers[to].arrive(symbol, &silent);
+        silent
     }
 
     /// Cuts every open packet, so that the lines stop at the same number.

@@ -117,6 +117,11 @@ impl Pending {
         effects.clear();
     }
 
+    /// Leaves out what is still to be said of a symbol.
+    pub(super) fn forget(&mut self, symbol: usize) {
+        self.0.retain(|part| part.symbol != symbol);
+    }
+
     /// Whether a transaction has begun whose last level is still to be said.
     pub(super) fn is_open(&self) -> bool {
         self.0.iter().any(|part| matches!(part.what, What::Level { .. }))
@@ -157,7 +162,7 @@ fn stamp<T: From<i64>>(time: WireTime) -> T {
     time.0.cast_signed().into()
 }
 
-fn level(
+pub(super) fn level(
     symbol: Symbol,
     side: Side,
     price: u32,

@@ -43,8 +43,8 @@ pub(super) struct Stock {
     pub(super) listing: Listing,
     pub(super) book: TrueBook,
     /// Where its price is, in ticks of `tick`.
-    fair: u64,
-    tick: u32,
+    pub(super) fair: u64,
+    pub(super) tick: u32,
     /// Resting orders it tends to.
     target: usize,
 }
@@ -58,7 +58,7 @@ pub(super) struct Halt {
 /// One partition: its symbols, their true books, and the flow.
 #[derive(Clone, Debug)]
 pub struct PartitionMarket {
-    config: MarketConfig,
+    pub(super) config: MarketConfig,
     partition: usize,
     run: u64,
     rng: Rng,
@@ -69,6 +69,8 @@ pub struct PartitionMarket {
     pub(super) halts: Vec<Halt>,
     pub(super) mood: Mood,
     pub(super) unlisted: Unlisted,
+    /// What rests in the first symbol's book once it is defined.
+    pub(super) carried: Vec<Order>,
     pub(super) recent: VecDeque<(usize, Traded)>,
     next_reference: u64,
     next_trade: u64,
@@ -98,6 +100,7 @@ impl PartitionMarket {
             halts: Vec::new(),
             mood: Mood::default(),
             unlisted: Unlisted::default(),
+            carried: Vec::new(),
             recent: VecDeque::with_capacity(RECENT_TRADES),
             next_reference: 1,
             next_trade: 1,
@@ -179,6 +182,7 @@ impl PartitionMarket {
         self.rng = Rng::stream(self.config.seed, stream);
         self.stage = Stage::Opening(0);
         self.halts.clear();
+        self.carried.clear();
         self.recent.clear();
         self.next_reference = 1;
         self.next_trade = 1;
@@ -223,6 +227,11 @@ impl PartitionMarket {
         let broken = self.effects.trade.take();
         let named = listing.map(|(_, listing)| (listing.symbol, listing.price));
         Some(Step { message: deep::encode(&action, named, broken.as_ref(), now), touched })
+    }
+
+    /// Leaves out what is still to be said of a symbol.
+    pub(super) fn forget_pending(&mut self, symbol: usize) {
+        self.pending.forget(symbol);
     }
 
     /// What is left to say of the last step.
@@ -381,7 +390,7 @@ impl PartitionMarket {
         }
     }
 
-    fn reference(&mut self) -> u64 {
+    pub(super) fn reference(&mut self) -> u64 {
         let reference = self.next_reference;
         // Roughly every second number is used, as on the real feed.
         self.next_reference += 1 + self.rng.below(3);

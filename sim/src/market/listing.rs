@@ -1,9 +1,11 @@
 //! What a partition lists is not the same for good: another symbol from a day on, one more or one less within a day.
 
-use candor_core::{Symbol, SymbolIndex, TradingState};
+use candor_core::{Side, Symbol, SymbolIndex, TradingState, WireTime};
 
+use super::book::Order;
 use super::flow::PartitionMarket;
-use super::wire::Action;
+use super::wire::{Action, Encoded, encode};
+use super::{Family, Market, TrueBook, deep};
 
 /// Whether the first symbol of a partition is listed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -78,6 +80,9 @@ impl PartitionMarket {
             Unlisted::Leaving => Some(self.delete(0)),
             Unlisted::Defined => {
                 self.unlisted = Unlisted::Opened;
+                for order in core::mem::take(&mut self.carried) {
+                    self.stocks[0].book.add(order);
+                }
                 Some((Some(0), Action::Directory { symbol, round_lot: 100 }))
             }
             Unlisted::Opened => {
@@ -85,5 +90,54 @@ impl PartitionMarket {
                 Some((Some(0), self.set_state(0, b'T', TradingState::Trading, *b"    ")))
             }
         }
+    }
+}
+
+impl Market {
+    /// Moves the first symbol of a partition, with all that rests in its book and without a word, to another, which
+    /// has kept it back; that one defines it next. Returns what would have told of those orders: messages that nobody
+    /// is sent, and that stand from the definition on.
+    pub fn carry(&mut self, from: usize, to: usize, now: WireTime) -> Vec<Encoded> {
+        let [from, to] = self.partitions.get_disjoint_mut([from, to]).expect("two partitions");
+        from.unlisted = Unlisted::Yet;
+        from.halts.retain(|halt| halt.symbol != 0);
+        from.recent.retain(|(index, _)| *index != 0);
+        from.forget_pending(0);
+        let (left, arrived) = (&mut from.stocks[0], &mut to.stocks[0]);
+        let symbol = arrived.listing.symbol;
+        assert_eq!(symbol, left.listing.symbol, "it is kept back where it goes");
+        (arrived.fair, arrived.tick) = (left.fair, left.tick);
+        arrived.listing.price = left.listing.price;
+        let mut orders = left.book.orders().to_vec();
+        let by_level = left.book.by_level;
+        left.book = TrueBook::default();
+        left.book.by_level = by_level;
+        orders.sort_unstable_by_key(|order| order.reference);
+        for order in &mut orders {
+            order.reference = to.reference();
+        }
+        to.list();
+        let silent = to.silently(symbol, &orders, now);
+        to.carried = orders;
+        silent
+    }
+}
+
+impl PartitionMarket {
+    fn silently(&self, symbol: Symbol, orders: &[Order], now: WireTime) -> Vec<Encoded> {
+        if self.config.family == Family::Itch50 {
+            let add = |order: &Order| Action::Add { symbol, order: *order, attributed: false };
+            return orders.iter().map(|order| encode(&add(order), 1, now)).collect();
+        }
+        let mut book = TrueBook::default();
+        orders.iter().for_each(|order| book.add(*order));
+        let mut levels: Vec<(Side, u32)> = orders.iter().map(|it| (it.side, it.price)).collect();
+        levels.sort_unstable_by_key(|(side, price)| (*side == Side::Ask, *price));
+        levels.dedup();
+        let size = |side, price| book.level(side, price);
+        let level = |&(side, price): &(Side, u32)| {
+            deep::level(symbol, side, price, size(side, price), true, now)
+        };
+        levels.iter().map(level).collect()
     }
 }

@@ -93,6 +93,8 @@ pub struct Truth {
     symbols: Vec<TrueSymbol>,
     orders: BTreeMap<u64, Order>,
     trades: BTreeMap<u64, (u32, u32, bool)>,
+    /// Symbols that come from another partition, each with messages that nobody is sent.
+    carried: BTreeMap<Symbol, Vec<Vec<u8>>>,
     /// When the newest message was published.
     sent: Mono,
     messages: u64,
@@ -120,6 +122,7 @@ impl Truth {
             symbols: Vec::new(),
             orders: BTreeMap::new(),
             trades: BTreeMap::new(),
+            carried: BTreeMap::new(),
             sent: Mono::NEVER,
             messages: 0,
         }
@@ -133,6 +136,7 @@ impl Truth {
         self.locates.clear();
         self.orders.clear();
         self.trades.clear();
+        self.carried.clear();
         for symbol in &mut self.symbols {
             symbol.book = NaiveBook::default();
             symbol.broken = false;
@@ -180,8 +184,27 @@ impl Truth {
 
     fn take(&mut self, seq: u64, message: &[u8], sent: Mono, floor: Floor) {
         let Some((at, time, said)) = self.read(message) else { return };
-        if self.change(at, said, time) {
+        let shows = self.change(at, said, time);
+        if !self.carried.is_empty() {
+            self.take_carried(at);
+        }
+        if shows {
             self.note(at, said, (seq, sent), floor);
+        }
+    }
+
+    /// The venue moves a symbol here from another partition, with what these messages would have said: nobody is
+    /// sent them, and they are true with the first that names it.
+    pub fn carry(&mut self, symbol: Symbol, silent: Vec<Vec<u8>>) {
+        self.carried.insert(symbol, silent);
+    }
+
+    fn take_carried(&mut self, at: u32) {
+        let silent = self.carried.remove(&self.symbols[at as usize].symbol);
+        for message in silent.into_iter().flatten() {
+            if let Some((at, time, said)) = self.read(&message) {
+                self.change(at, said, time);
+            }
         }
     }
 

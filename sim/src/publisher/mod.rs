@@ -15,7 +15,7 @@ mod standing;
 mod store;
 
 use candor_core::limits::LINES;
-use candor_core::{Line, Mono, Nanos, SeqNo, SeqRange, WireTime};
+use candor_core::{Line, Mono, Nanos, SeqNo, SeqRange, Symbol, WireTime};
 use thiserror::Error;
 
 pub use faults::{Cause, Faults, LineCounts, Tally, Withheld};
@@ -29,6 +29,7 @@ use queue::Queue;
 pub use standing::{Facts, OpenOrder, Standing};
 use store::Store;
 
+use crate::market::wire::Encoded;
 use crate::rng::Rng;
 
 /// What a publisher is made from.
@@ -402,6 +403,17 @@ impl Publisher {
     /// Lets the next message have other bytes on line B than on the others.
     pub fn differ(&mut self) {
         self.to_differ = true;
+    }
+
+    /// A symbol is gone to another partition, without a word.
+    pub(crate) fn leave(&mut self, symbol: Symbol) {
+        self.standing.leave(self.next_seq(), symbol);
+    }
+
+    /// What nobody is sent stands from the definition of the symbol on, which is to come.
+    pub(crate) fn arrive(&mut self, symbol: Symbol, silent: &[Encoded]) {
+        let silent = silent.iter().map(|message| message.bytes().into()).collect();
+        self.standing.arrive(symbol, silent);
     }
 
     /// Begins another session at number 1.

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use candor_core::{Event, InstrumentKey, Message, Side, Symbol};
+use candor_core::{Event, InstrumentKey, Message, SeqNo, Side, Symbol};
 use candor_decoders::Format;
 use candor_decoders::iex::tp;
 
@@ -43,6 +43,15 @@ pub struct OpenOrder {
     pub size: u32,
 }
 
+/// What a venue changes without a word: a symbol goes to another partition with what rests in its book.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Unsaid {
+    /// Symbols that are gone before the message with that number.
+    left: Vec<(SeqNo, Symbol)>,
+    /// Symbols with messages that nobody is sent and that stand from their definition on.
+    arrives: Vec<(Symbol, Vec<Box<[u8]>>)>,
+}
+
 /// Everything that stands.
 #[derive(Clone, Debug)]
 pub struct Standing {
@@ -57,6 +66,7 @@ pub struct Standing {
     unsettled: VecDeque<Box<[u8]>>,
     /// The instruments with an open transaction.
     open: Vec<InstrumentKey>,
+    unsaid: Unsaid,
 }
 
 /// The format of the messages in a framing; `None` where it is no format of ours.
@@ -84,7 +94,48 @@ impl Standing {
             levels: BTreeMap::new(),
             unsettled: VecDeque::new(),
             open: Vec::new(),
+            unsaid: Unsaid::default(),
         }
+    }
+
+    /// Before the first message of the session, with its orders, so that applying what `messages` has from number 1
+    /// on leads to what stood then. `None` behind one that is not there.
+    #[must_use]
+    pub fn again<'m>(
+        &self,
+        framing: &Framing,
+        mut messages: impl Iterator<Item = (SeqNo, Option<&'m [u8]>)>,
+    ) -> Option<Standing> {
+        let mut standing = Standing::new(framing, true);
+        standing.unsaid = self.unsaid.clone();
+        messages.try_for_each(|(seq, message)| {
+            let left = self.unsaid.left.iter().filter(|(before, _)| *before == seq);
+            left.for_each(|(_, symbol)| standing.forget(*symbol));
+            standing.apply(message?);
+            Some(())
+        })?;
+        Some(standing)
+    }
+
+    /// A symbol is gone before the message with this number, which is the next.
+    pub(super) fn leave(&mut self, seq: SeqNo, symbol: Symbol) {
+        self.unsaid.left.push((seq, symbol));
+        self.forget(symbol);
+    }
+
+    /// These messages, which nobody is sent, stand from the symbol's definition on, which is to come.
+    pub(super) fn arrive(&mut self, symbol: Symbol, messages: Vec<Box<[u8]>>) {
+        self.unsaid.arrives.push((symbol, messages));
+    }
+
+    fn forget(&mut self, symbol: Symbol) {
+        let keys = self.facts.keys().copied();
+        let Some(gone) = keys.into_iter().find(|key| self.symbol(*key) == Some(symbol)) else {
+            return;
+        };
+        self.facts.remove(&gone);
+        self.orders.retain(|_, order| order.key != gone);
+        self.levels.retain(|place, _| place.0 != gone);
     }
 
     /// How many of the last messages are not in what stands, because a transaction is open.
@@ -180,7 +231,15 @@ impl Standing {
             Event::OperationalHalt { .. } => 3,
             event => return self.trade_on(known.key, &event, message),
         };
-        self.facts.entry(known.key).or_default().0[kind] = Some(message.into());
+        let fact = &mut self.facts.entry(known.key).or_default().0[kind];
+        let is_first = fact.replace(message.into()).is_none();
+        if let Event::Definition { symbol, .. } = known.event
+            && is_first
+        {
+            let arrives = self.unsaid.arrives.iter().filter(|(of, _)| *of == symbol);
+            let silent: Vec<Box<[u8]>> = arrives.flat_map(|(_, silent)| silent.clone()).collect();
+            silent.iter().for_each(|message| self.apply(message));
+        }
     }
 
     fn trade_on(&mut self, key: InstrumentKey, event: &Event, message: &[u8]) {

@@ -73,10 +73,9 @@ impl Image {
             return None;
         }
         let next = SeqNo(publisher.next_seq().0.saturating_sub(back).max(SeqNo::FIRST.0));
-        let mut standing = Standing::new(&publisher.framing(), true);
-        for seq in SeqNo::FIRST.0..next.0 {
-            standing.apply(history.get(SeqNo(seq))?);
-        }
+        let numbers = (SeqNo::FIRST.0..next.0).map(SeqNo);
+        let messages = numbers.map(|seq| (seq, history.get(seq)));
+        let standing = publisher.standing().again(&publisher.framing(), messages)?;
         let mut image = Image::empty(publisher, next, &standing);
         image.fill(&standing, |image| image.kept_orders(&standing, publisher.wire_time(now)));
         Some(image)

@@ -16,7 +16,7 @@ const EVENTS: u64 = 30_000;
 const AGAIN_EVERY: u64 = 5;
 
 /// What the swarm comes upon too seldom, tried on the first odd seeds.
-const RARE: [fn(u64) -> Plan; 26] = [
+const RARE: [fn(u64) -> Plan; 29] = [
     two_publishers,
     number_reset,
     session_changes_in_gap,
@@ -46,6 +46,10 @@ const RARE: [fn(u64) -> Plan; 26] = [
     // The lane stands still in odd ones.
     scenario::start_as_session_changes,
     scenario::start_as_session_changes,
+    // Where what is heard of the symbol doesn't show by itself that there was more.
+    scenario::symbol_carried_unheard,
+    scenario::symbol_carried_unheard,
+    scenario::symbol_carried_unheard,
 ];
 
 /// Runs plans with the canary in force until a check fails: how many it took, and which failed.

@@ -52,6 +52,8 @@ struct Case<'a> {
     index: usize,
     name: Symbol,
     two_homes: Option<Home>,
+    /// Whether the partition that it moved to has named it.
+    gone: bool,
     oracle: Option<u32>,
     halted: bool,
     now: Mono,
@@ -154,6 +156,19 @@ impl Judge<'_> {
         })
     }
 
+    /// Whether the handler has heard a symbol that moved at noon where it is now, and this is where it was.
+    fn has_gone(&self, handler: &Handler, index: usize, name: &Symbol) -> bool {
+        let (to, watch) = match handler.seats.last() {
+            Some(seat) if handler.maps.moves_at_noon(name) => {
+                (handler.seats.len() - 1, &seat.watch)
+            }
+            _ => return false,
+        };
+        let truth = &self.truths[to];
+        let named = |run| truth.find(name).and_then(|at| truth.as_of(at, run, watch.upto()));
+        index != to && watch.run == Some(truth.run()) && watch.run.and_then(named).is_some()
+    }
+
     /// The session of a partition's run, as the handler writes it; none where nothing was sent in it yet.
     fn named(&self, index: usize, run: u32) -> SessionId {
         let name = self.truths[index].session(run);
@@ -182,10 +197,23 @@ impl Judge<'_> {
         let lane = &handler.lanes[seat.lane];
         let name = seat.watch.slots[symbol as usize].symbol;
         let two_homes = self.has_two_homes(index, &name);
+        let gone = self.has_gone(handler, index, &name);
         let halted = handler.is_halted(index);
         let (setup, maps) = (self.setup, &handler.maps);
-        let case =
-            Case { setup, truth, lane, seat, maps, index, name, two_homes, oracle, halted, now };
+        let case = Case {
+            setup,
+            truth,
+            lane,
+            seat,
+            maps,
+            index,
+            name,
+            two_homes,
+            gone,
+            oracle,
+            halted,
+            now,
+        };
         let judged = match &read {
             Read::Live(_) if halted => Err("I1: Live though an operator has halted it".to_owned()),
             Read::Live(view) => {
@@ -265,11 +293,19 @@ impl Judge<'_> {
             {
                 continue;
             }
+            let read = handler.region.read_at(*handle, now);
+            if let Read::Stale { reason: Reason::WrongPartition, .. } = read
+                && handler.maps.moves_at_noon(&name)
+            {
+                // What leaves its move unproven leaves it contested until the next date (decision 0013);
+                // `symbol-carried-intraday` has it proven.
+                continue;
+            }
             let found = handler.region.find(&venue(self.setup, index), &name);
             if found != Some(*handle) {
                 return wrong(format!("I5: {name} is healed and found at {found:?}"));
             }
-            match handler.region.read_at(*handle, now) {
+            match read {
                 // Of the partition that had it nothing was heard as the map came, and only a snapshot tells.
                 Read::Stale { reason: Reason::SymbolRecovering, .. }
                     if !snapshots && handler.maps.explains_arrival(&name) => {}
@@ -385,6 +421,9 @@ impl Case<'_> {
         }
         if self.two_homes == Some(Home::Foreign) && self.setup.listed {
             return Err("I1: Live on a partition that is not its own by the map".to_owned());
+        }
+        if self.gone {
+            return Err("I1: Live where it was, and where it is it was heard".to_owned());
         }
         self.session(run)?;
         if watch.said.ended && watch.ended_run == watch.run {

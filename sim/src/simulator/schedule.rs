@@ -373,6 +373,8 @@ pub enum What {
     WayHangs(usize, bool),
     /// The venue lists a partition's first symbol no more.
     Delist(usize),
+    /// The symbol that moves at noon does, with what rests in its book and without a word of it.
+    Carry,
     /// The handler is given a map, which holds to the end.
     Map(MapOf),
     /// The handler is given a map, which holds for so long.
@@ -408,6 +410,9 @@ impl fmt::Display for What {
             What::Session(Some(p)) => write!(f, "P{} has a new session", p + 1),
             What::List(p) => write!(f, "P{} lists another symbol", p + 1),
             What::Delist(p) => write!(f, "P{} lists its first symbol no more", p + 1),
+            What::Carry => {
+                write!(f, "P1's first symbol moves to the last partition, with its orders")
+            }
             What::NextDay => write!(f, "the next day's sessions on all partitions"),
             What::Restart(p, false) => write!(f, "P{} restarts at number 1", p + 1),
             What::Restart(p, true) => {

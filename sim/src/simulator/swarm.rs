@@ -46,6 +46,7 @@ pub fn plan_at(venue: Family, seed: u64, events: u64) -> Plan {
     let mut faults = faults(&setup, length, &mut rng);
     let setup = maps(setup, length, &mut faults);
     halts(&setup, length, &mut faults);
+    let setup = moves(setup, length, &mut faults);
     let name = format!("seed {seed} ({})", venue_name(venue));
     Plan { events, faults, ..Plan::quiet(&name, setup, length) }
 }
@@ -107,6 +108,29 @@ fn maps(setup: Setup, length: Nanos, faults: &mut Vec<Fault>) -> Setup {
     }
     faults.sort_by_key(|fault| fault.at);
     Setup { map, map_ends, ..setup }
+}
+
+/// In some seeds the venue moves a symbol, with its orders, in the middle of the session, and a map says so sooner or
+/// later. With dice of its own.
+fn moves(setup: Setup, length: Nanos, faults: &mut Vec<Fault>) -> Setup {
+    let mut rng = Rng::stream(setup.seed, 12 << 40);
+    if setup.partitions < 2 || !rng.chance(150_000) {
+        return setup;
+    }
+    let at = rng.below(length.0);
+    faults.push(Fault { at: Nanos(at), what: What::Carry });
+    // Right away, sometime, or not before the faults are over.
+    let behind = match rng.below(3) {
+        0 => Some(rng.below(setup.heartbeat.0)),
+        1 => Some(rng.below(length.0)),
+        _ => None,
+    };
+    if let Some(behind) = behind {
+        let map = What::Map(MapOf::Afternoon);
+        faults.push(Fault { at: Nanos(at + behind), what: map });
+    }
+    faults.sort_by_key(|fault| fault.at);
+    Setup { moves_at_noon: true, ..setup }
 }
 
 fn setup(seed: u64, rng: &mut Rng) -> Setup {

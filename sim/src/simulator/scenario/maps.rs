@@ -1,8 +1,9 @@
 //! Partition maps: one of yesterday, none, one that ends, one that is taken while everything runs.
 
-use candor_core::{Nanos, Reason};
+use candor_core::{Line, Nanos, Reason};
 
 use super::{OPEN_BY, SOON, after, ms, small, stale};
+use crate::services::{ServiceFault, ServiceKind};
 use crate::simulator::Overnight;
 use crate::simulator::maps::MapOf;
 use crate::simulator::schedule::{Must, Plan, ServiceSetup, Setup, What, Whose};
@@ -127,15 +128,58 @@ pub(in crate::simulator) fn maps_follow_each_other(seed: u64) -> Plan {
 /// The venue moves a symbol from the first partition to the last in the middle of the session: contested from its
 /// first message there, on both, and Live there by a snapshot once the map says so. Nobody else notices.
 pub(super) fn symbol_moves_intraday(seed: u64) -> Plan {
-    let setup = Setup { moves_at_noon: true, halts: false, ..floor(seed) };
-    let (left, noon, loaded) = (ms(800), ms(1_000), ms(1_500));
-    let mut plan = Plan::quiet("symbol-moves-intraday", setup, END)
-        .at(left, What::Delist(0))
-        .at(noon, What::List(4))
+    let plan = Plan::quiet("symbol-moves-intraday", moving(seed), END)
+        .at(ms(800), What::Delist(0))
+        .at(NOON, What::List(4));
+    symbol_moves(plan)
+}
+
+/// As `symbol-moves-intraday`, and what rests in the symbol's book moves with it, of which the venue says nothing:
+/// what is heard of it where it went is the end of its book.
+pub(super) fn symbol_carried_intraday(seed: u64) -> Plan {
+    let plan = Plan::quiet("symbol-carried-intraday", moving(seed), END).at(NOON, What::Carry);
+    symbol_moves(plan)
+}
+
+/// As `symbol-carried-intraday`, and the partition that had it was never heard by anybody here. Little is said of it
+/// where it is now, and nothing that contradicts what was heard; and yet it is not Live before a snapshot has all of its
+/// book.
+pub(in crate::simulator) fn symbol_carried_unheard(seed: u64) -> Plan {
+    let (loaded, answered) = (ms(1_300), ms(1_900));
+    // Where not even its definition was heard before the pause it is Unproven.
+    let recovering = stale(&[Reason::SymbolRecovering, Reason::Unproven]);
+    let mut plan = Plan::quiet("symbol-carried-unheard", moving(seed), END)
+        .at(NOON, What::Carry)
+        .at(after(NOON, ms(4)), What::Pause)
         .at(loaded, What::Map(MapOf::Afternoon))
-        .expect(0, OPEN_BY, noon, Must::BeLive)
-        .only(0, Whose::One(0), after(noon, ms(50)), loaded, stale(&[Reason::WrongPartition]))
-        .only(4, Whose::Others, after(noon, ms(50)), loaded, stale(&[Reason::WrongPartition]))
+        .at(answered, What::Resume)
+        .at(ms(900), What::Serve(4, ServiceKind::Snapshot, ServiceFault::Hang))
+        .at(answered, What::Serve(4, ServiceKind::Snapshot, ServiceFault::Off))
+        .only(4, Whose::One(4), after(loaded, ms(50)), answered, recovering)
+        .only(4, Whose::Own, after(answered, ms(400)), END, Must::BeLive);
+    for line in Line::ALL {
+        plan = plan.at(Nanos::ZERO, What::Cut(0, line, true));
+    }
+    for partition in 1..4 {
+        plan = plan.expect(partition, OPEN_BY, END, Must::BeLive);
+    }
+    plan
+}
+
+const NOON: Nanos = ms(1_000);
+
+fn moving(seed: u64) -> Setup {
+    Setup { moves_at_noon: true, halts: false, ..floor(seed) }
+}
+
+/// What must hold where all was heard, and the map is loaded a while behind noon.
+fn symbol_moves(plan: Plan) -> Plan {
+    let loaded = ms(1_500);
+    let mut plan = plan
+        .at(loaded, What::Map(MapOf::Afternoon))
+        .expect(0, OPEN_BY, NOON, Must::BeLive)
+        .only(0, Whose::One(0), after(NOON, ms(50)), loaded, stale(&[Reason::WrongPartition]))
+        .only(4, Whose::Others, after(NOON, ms(50)), loaded, stale(&[Reason::WrongPartition]))
         .only(0, Whose::Others, after(loaded, ms(50)), END, stale(&[Reason::Unmapped]))
         .only(0, Whose::Own, after(loaded, ms(50)), END, Must::BeLive)
         .only(4, Whose::Own, OPEN_BY, loaded, Must::BeLive)

@@ -16,7 +16,7 @@ use candor_engine::alerts::Place;
 #[cfg(canary)]
 pub(super) use maps::{
     map_late, maps_follow_each_other, missed_new_partition, restart_in_old_session,
-    yesterdays_session,
+    symbol_carried_unheard, yesterdays_session,
 };
 #[cfg(canary)]
 pub(super) use recovery::restart_before_start_is_had;
@@ -101,6 +101,8 @@ pub const ALL: &[(&str, Build)] = &[
     ("same-name-two-venues", maps::same_name_two_venues),
     ("new-listing-intraday", maps::new_listing_intraday),
     ("symbol-moves-intraday", maps::symbol_moves_intraday),
+    ("symbol-carried-intraday", maps::symbol_carried_intraday),
+    ("symbol-carried-unheard", maps::symbol_carried_unheard),
     ("unlisted-moves-overnight", maps::unlisted_moves_overnight),
     ("partition-removed", maps::partition_removed),
     ("rename", maps::rename),

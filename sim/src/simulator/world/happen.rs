@@ -101,6 +101,16 @@ impl World<'_> {
         }
     }
 
+    /// The symbol that moves at noon does, with its orders.
+    fn carry(&mut self) {
+        let to = self.setup.partitions - 1;
+        let symbol = self.listed[0].0;
+        let silent = self.exchange.carry(0, to, self.now);
+        let silent = silent.iter().map(|message| message.bytes().to_vec());
+        self.truths[to].carry(symbol, silent.collect());
+        self.last_map = MapOf::Afternoon;
+    }
+
     /// The next day begins: the venue has listed what it has then, and begins a session on each partition of it.
     fn next_day(&mut self) {
         let relisted = self.setup.overnight.map(|it| it.relisted(&self.listed));
@@ -128,6 +138,7 @@ impl World<'_> {
                 }
             }
             What::Delist(partition) => self.exchange.delist(partition),
+            What::Carry => self.carry(),
             // Within a grace of the first packet that is heard, numbers of both runs fill what is missing: they
             // could not be told apart (decision 0008).
             What::Restart(partition, _) if self.has_just_begun(partition) => {}
