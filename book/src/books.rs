@@ -41,8 +41,8 @@ pub(crate) const NO_LEVEL: Level = Level { price: Price(0), size: 0, orders: 0, 
 impl Books {
     /// Empty books for no symbol yet. Allocates everything, and writes it, so that no page is first
     /// touched during the day: 32 bytes a slot of the order table (two fifths more than
-    /// orders) and half as much as a slot for each order in its ring, 16 MiB at most; 160 bytes a level, at
-    /// most 2,400 a symbol, 24 a trade. With the limits of `candor_core` and 16,384 symbols that is 199 MB.
+    /// orders) and half as much as a slot for each order in its ring, 16 MiB at most; 160 bytes a level, of which there
+    /// are no more than orders, at most 2,400 a symbol, 24 a trade. With the limits of `candor_core` and 16,384 symbols that is 199 MB.
     ///
     /// # Panics
     /// When a capacity is beyond what [`Capacity`] says.
@@ -53,7 +53,7 @@ impl Books {
         let store = match shape {
             Shape::ByOrder => Store::ByOrder {
                 orders: Orders::new(orders, symbols),
-                levels: Levels::new(levels, symbols),
+                levels: Levels::of_orders(levels, orders, symbols),
             },
             Shape::ByLevel => Store::ByLevel { levels: Levels::new(levels, symbols) },
             Shape::Quotes => Store::Quotes { quotes: vec![NO_LEVEL; symbols * 2].into() },

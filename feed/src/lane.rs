@@ -8,6 +8,7 @@
 //! own but to wake a recovery thread that sleeps; the kernel's drop counters are read every ten
 //! milliseconds.
 
+pub(crate) mod build;
 #[cfg(test)]
 mod day;
 #[cfg(test)]

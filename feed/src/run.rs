@@ -1,7 +1,8 @@
 //! `candor run`: from a configuration to lanes that publish, until a signal says stop.
 //!
 //! Order matters. The configuration's day and cores are checked first, then the region's path is claimed,
-//! so that a handler beside a living one is refused before it touches an interface; then interfaces,
+//! so that a handler beside a living one is refused before it touches an interface; then what lanes keep is made,
+//! which may take seconds; then interfaces,
 //! privileges, sockets and the socket that takes commands. Whatever is refused up to here leaves nothing
 //! behind. Only then is the region made, and only then do lanes start. On the way out, wherever it begins
 //! from there on, every partition is unsubscribed, every lease ends, and the region says that its writer
@@ -14,8 +15,7 @@ use std::thread::{self, JoinHandle};
 use candor_core::limits::LINES;
 use candor_core::status::Scope;
 use candor_core::symbol::Text;
-use candor_core::{Mono, Nanos, Proof, Reason, SessionId, Status, TradingDate, Venue, promote};
-use candor_engine::{Capacity, Partition, VenueSymbols};
+use candor_core::{Mono, Nanos, Proof, Reason, Status, TradingDate, Venue, promote};
 use candor_journal::Fields;
 use candor_maps::calendar::Wall;
 use candor_shm::{
@@ -42,6 +42,7 @@ use crate::exit::{Exit, Failure};
 use crate::halt::{self, record::Place};
 use crate::journal::{self, Journal, follow::Follow};
 use crate::lane::Lane;
+use crate::lane::build::{Built, build, on_core};
 use crate::log::Log;
 use crate::morning::Mornings;
 use crate::preopen::lately::Lately;
@@ -77,6 +78,9 @@ pub fn run(config: &Config, lines: Option<&Lines>) -> Result<Exit, Failure> {
     let claim = candor_shm::claim(&config.handler.region).map_err(refuse_region)?;
     // So is what was heard before the date began; of a handler that was still ending, with the last of it.
     let sessions = Record::read(config)?;
+    let ends = Ends::of(&resolved, &days, &mut Clock::new());
+    // Before anything is joined that nobody would look at meanwhile.
+    let built = build(&resolved, (&ends, &days, &sessions))?;
     let opened = source::open(config)?;
     for refused in &opened.refused {
         tracing::warn!("{refused}");
@@ -95,6 +99,8 @@ pub fn run(config: &Config, lines: Option<&Lines>) -> Result<Exit, Failure> {
         handler: &mut handler,
         writers,
         opened,
+        built,
+        ends,
         listener,
         recovery,
         days,
@@ -119,6 +125,8 @@ struct Made<'a> {
     handler: &'a mut HandlerWriter,
     writers: Vec<LaneWriter>,
     opened: source::Opened,
+    built: Vec<Built>,
+    ends: Ends,
     listener: Listener,
     recovery: Option<recovery::Opened>,
     days: Vec<Day>,
@@ -135,7 +143,8 @@ struct Made<'a> {
 /// is subscribed.
 fn work(resolved: &Resolved, made: Made<'_>, stop: &Arc<AtomicBool>) -> Result<Exit, Failure> {
     let config = &resolved.config;
-    let Made { handler, mut writers, opened, listener, recovery, days, halts, .. } = made;
+    let Made { handler, mut writers, opened, built, ends, listener, recovery, days, halts, .. } =
+        made;
     let (recorder, own, lines, sessions) = (made.recorder, made.own, made.lines, made.sessions);
     tell_modes(config, handler, &opened);
     let region = own_region(config, handler)?;
@@ -153,11 +162,10 @@ fn work(resolved: &Resolved, made: Made<'_>, stop: &Arc<AtomicBool>) -> Result<E
     let failed = Arc::new(AtomicBool::new(false));
     let mut clock = Clock::new();
     let maps: Vec<_> = config.lanes.iter().map(|_| Arc::new(Way::new())).collect();
-    let ends = Ends::of(resolved, &days, &mut clock);
     let ways =
         Ways { inboxes: &inboxes, orders: &orders, maps: &maps, recovery: recovery.as_ref() };
     let lanes =
-        lanes(resolved, opened.lanes, writers, &ways, &links, (&ends, &days, &sessions), stop);
+        lanes(resolved, (opened.lanes, built), writers, &ways, &links, (&ends, &days), stop);
     let adder = recovery.as_ref().map(recovery::Opened::adder);
     let (taker, maps_thread) =
         maps_of(resolved, &region, (maps, adder, opened.sockets), stop, (recorder, &sessions));
@@ -378,15 +386,13 @@ pub fn handler_status(mapped: bool, attested: &Verdict) -> Status {
 
 fn live(lane: Lane, core: Option<u16>, stop: &AtomicBool, failed: &AtomicBool) {
     let index = lane.index;
-    if let Some(core) = core {
-        let mut set = rustix::thread::CpuSet::new();
-        set.set(usize::from(core));
-        if let Err(error) = rustix::thread::sched_setaffinity(None, &set) {
-            tracing::error!(lane = index, core, %error, "can't pin the lane to its core");
-            failed.store(true, Ordering::Relaxed);
-            stop.store(true, Ordering::Relaxed);
-            return;
-        }
+    if let Some(core) = core
+        && let Err(error) = on_core(core)
+    {
+        tracing::error!(lane = index, core, %error, "can't pin the lane to its core");
+        failed.store(true, Ordering::Relaxed);
+        stop.store(true, Ordering::Relaxed);
+        return;
     }
     if let Err(error) = lane.run() {
         tracing::error!(lane = index, %error, "the lane stops; its partitions are stale");
@@ -403,55 +409,34 @@ struct Ways<'a> {
     recovery: Option<&'a recovery::Opened>,
 }
 
-/// Every lane with its partitions, allocated whole before the first packet.
+/// Every lane with its partitions.
 fn lanes(
     resolved: &Resolved,
-    sources: Vec<Box<dyn Source>>,
+    (sources, built): (Vec<Box<dyn Source>>, Vec<Built>),
     writers: Vec<LaneWriter>,
     ways: &Ways<'_>,
     links: &Links,
-    (ends, days, sessions): (&Ends, &[Day], &Record),
+    (ends, days): (&Ends, &[Day]),
     stop: &Arc<AtomicBool>,
 ) -> Vec<Lane> {
     let config = &resolved.config;
-    let venues = venues(config);
     let mut lanes = Vec::with_capacity(sources.len());
-    for (index, (source, writer)) in sources.into_iter().zip(writers).enumerate() {
-        let mut writer = writer;
-        let own = config.partitions.iter().filter(|one| usize::from(one.lane) == index).count();
-        // With room for those that maps may add.
-        let mut partitions = Vec::with_capacity(own);
-        let mut subscribed = Vec::with_capacity(own);
-        let mut places = vec![None; config.partitions.len()];
-        for (number, partition) in config.partitions.iter().enumerate() {
-            if usize::from(partition.lane) != index || partition.is_spare() {
-                continue;
+    let all = sources.into_iter().zip(writers).zip(built).enumerate();
+    for (index, ((source, mut writer), built)) in all {
+        for (number, _) in &built.partitions {
+            let venue = config.partitions[usize::from(*number)].venue;
+            let own = days.iter().find(|day| day.venue() == venue).map(Day::date);
+            if let Some(date) = resolved.date_of(venue).or(own) {
+                writer.date(*number, date);
             }
-            let own = days.iter().find(|day| day.venue() == partition.venue).map(Day::date);
-            if let Some(date) = resolved.date_of(partition.venue).or(own) {
-                writer.date(number as u16, date);
-            }
-            places[number] = Some(partitions.len());
-            let recovery = config.recovery_of(partition);
-            let listed = venues.iter().find(|(venue, _)| *venue == partition.venue);
-            let listed = listed.map_or_else(Arc::default, |(_, listed)| Arc::clone(listed));
-            let own = days.iter().find(|day| day.venue() == partition.venue).map(Day::begins);
-            let begins = resolved.begins(partition.venue).or(own);
-            let earlier = sessions.earlier((partition.venue, partition.name), begins);
-            let map = (ends.of_venue(partition.venue), earlier);
-            let mut engine = engine_config(number as u16, partition, recovery, listed, map);
-            engine.moved = resolved.moved(partition.venue).to_vec();
-            engine.followed = sessions.since((partition.venue, partition.name), begins);
-            partitions.push((number as u16, Partition::new(engine)));
-            subscribed.push(partition.subscribe);
         }
         lanes.push(Lane {
             index,
             source,
             writer,
-            partitions,
-            subscribed,
-            places,
+            partitions: built.partitions,
+            subscribed: built.subscribed,
+            places: built.places,
             inbox: Arc::clone(&ways.inboxes[index]),
             orders: Arc::clone(&ways.orders[index]),
             maps: Arc::clone(&ways.maps[index]),
@@ -464,49 +449,6 @@ fn lanes(
         });
     }
     lanes
-}
-
-/// Which partition each listed symbol is at home in, a table for each venue.
-fn venues(config: &Config) -> Vec<(candor_core::Venue, Arc<VenueSymbols>)> {
-    let table = |venue: &candor_core::Venue| {
-        (*venue, Arc::new(daily::shape::listed(&config.partitions, *venue)))
-    };
-    config.venues.iter().map(table).collect()
-}
-
-/// A partition's configuration in the engine's terms.
-pub(crate) fn engine_config(
-    number: u16,
-    partition: &config::Partition,
-    recovery: Option<&config::Recovery>,
-    venue: Arc<VenueSymbols>,
-    (mapped_until, earlier): (Mono, Vec<SessionId>),
-) -> candor_engine::Config {
-    let capacity = partition.capacity;
-    candor_engine::Config {
-        index: number,
-        format: partition.feed,
-        lines: std::array::from_fn(|line| partition.lines[line].is_some()),
-        grace: partition.reorder_grace,
-        // A line that restarts is followed by the others within two heartbeats.
-        session_grace: partition.feed.heartbeat_interval() + partition.feed.heartbeat_interval(),
-        services: recovery.map_or_else(candor_engine::Services::default, |recovery| {
-            recovery.machine(partition.feed, &partition.services)
-        }),
-        silence: partition.silence,
-        late: partition.late,
-        capacity: Capacity {
-            symbols: capacity.symbols as usize,
-            orders: capacity.orders as usize,
-            levels: capacity.levels as usize,
-            trades: candor_core::limits::TRADES,
-        },
-        venue,
-        mapped_until,
-        earlier,
-        followed: Vec::new(),
-        moved: Vec::new(),
-    }
 }
 
 /// The region a configuration asks for.
@@ -558,7 +500,7 @@ pub(crate) fn endpoints(partition: &config::Partition) -> [Option<Endpoint>; LIN
 }
 
 /// When the maps end that a handler starts with.
-struct Ends {
+pub(crate) struct Ends {
     /// The lanes': where every partition is the configuration's, no lease reaches beyond its day whatever
     /// becomes of the partitions.
     lanes: Mono,
@@ -586,7 +528,7 @@ impl Ends {
         Ends { lanes, venues }
     }
 
-    fn of_venue(&self, venue: Venue) -> Mono {
+    pub(crate) fn of_venue(&self, venue: Venue) -> Mono {
         let found = self.venues.iter().find(|(own, _)| *own == venue);
         found.map_or(Mono::NEVER, |(_, until)| *until)
     }

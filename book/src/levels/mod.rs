@@ -78,8 +78,14 @@ pub(crate) struct Levels {
 
 impl Levels {
     pub(crate) fn new(capacity: usize, symbols: usize) -> Levels {
+        Levels::of_orders(capacity, usize::MAX, symbols)
+    }
+
+    /// Levels of so many orders at most: no more nodes than for one level each, and for that of an order that
+    /// is replaced.
+    pub(crate) fn of_orders(capacity: usize, orders: usize, symbols: usize) -> Levels {
         let windows = (symbols * 2).min(capacity.div_ceil(WINDOW_SHARE));
-        Levels::with_windows(windows, capacity, symbols)
+        Levels::with_windows(windows, capacity.min(orders.saturating_add(1)), symbols)
     }
 
     fn with_windows(windows: usize, capacity: usize, symbols: usize) -> Levels {

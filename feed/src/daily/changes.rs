@@ -11,7 +11,8 @@ use super::days::Today;
 use super::handover::{Change, Phase, Seat};
 use super::shape::Steps;
 use crate::config::{Config, Partition};
-use crate::run::{endpoints, engine_config, partition_spec};
+use crate::lane::build::engine_config;
+use crate::run::{endpoints, partition_spec};
 use crate::sessions::Record;
 
 /// What a venue has from here on.

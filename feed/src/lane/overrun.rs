@@ -20,9 +20,10 @@ use super::*;
 use crate::attest::Verdict;
 use crate::config::parse_text;
 use crate::daily::{resolve, shape};
+use crate::lane::build::engine_config;
 use crate::log::{Log, Told};
 use crate::recovery::by_hand::ByHand;
-use crate::run::{engine_config, handler_status, partition_spec};
+use crate::run::{handler_status, partition_spec};
 
 const SESSION: &str = "DAY0000001";
 

@@ -558,10 +558,15 @@ impl Case<'_> {
             Reason::Halted => self.halted,
             // In the middle of a transaction a new book is not shown yet: all that is known of it came
             // at once, or it is behind a splice.
-            Reason::Unproven => entry().is_none_or(|e| {
-                let open = e.open.is_some_and(|first| !watch.is_torn(first, self.lane.last_cycle));
-                !e.shown || open
-            }),
+            Reason::Unproven => {
+                // It moved without a word, and where it was a snapshot has it no more.
+                let moved = self.maps.moves_at_noon(&self.name) && watch.said.spliced;
+                moved
+                    || entry().is_none_or(|e| {
+                        let torn = |first| watch.is_torn(first, self.lane.last_cycle);
+                        !e.shown || e.open.is_some_and(|first| !torn(first))
+                    })
+            }
             Reason::SymbolQuarantined => entry().is_some_and(|e| {
                 // Between two states of a transaction. For how long is not asked: what the book lacks may
                 // be older than the transaction, and came late where it lay behind a gap.
@@ -571,7 +576,8 @@ impl Case<'_> {
             Reason::SymbolRecovering => {
                 let open = || entry().is_some_and(|e| e.open.is_some());
                 // Of one that has arrived only the end of its book is known.
-                let arrived = self.maps.explains_arrival(&self.name) && self.index > 0;
+                let arrived = self.maps.explains_arrival(&self.name)
+                    && (self.index > 0 || self.maps.moves_at_noon(&self.name));
                 watch.said.rebuilding || (watch.said.spliced_some && open()) || arrived
             }
             // Said once in a while only, so that a second time behind a splice is not.
