@@ -64,6 +64,8 @@
 //! | an answer contradicts | · | given up → GivenUp | given up → GivenUp | given up → GivenUp | · |
 //! | another session | · | → Idle | → Idle | → Idle | → Idle |
 
+mod request;
+
 use candor_core::counters::{Counter, Counters};
 use candor_core::limits::RETRANSMITS_OUTSTANDING;
 use candor_core::{Ask, Mono, Nanos, Refusal, Refused, SeqNo, SeqRange, SessionId};
@@ -71,6 +73,7 @@ use candor_core::{Ask, Mono, Nanos, Refusal, Refused, SeqNo, SeqRange, SessionId
 use crate::{Gap, Gaps};
 #[cfg(doc)]
 use crate::{Notice, Sequencer};
+use request::{Request, Stage, has_before, worth_a_request};
 
 /// How a partition asks.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -100,52 +103,6 @@ impl Policy {
         let doubled = self.timeout.0.saturating_mul(1u64.checked_shl(attempt).unwrap_or(u64::MAX));
         Nanos(doubled.min(self.timeout_max.0))
     }
-}
-
-/// Where a request stands.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Stage {
-    /// To be handed out by [`Retransmit::next_ask`].
-    Due { expires: Mono },
-    /// Handed out. `heard`: an answer came that belongs to it; whether it brought anything is seen
-    /// in the next step.
-    Asked { expires: Mono, heard: bool },
-    /// A part was answered and the rest may be on its way until then; `heard` as above.
-    Answering { until: Mono, heard: bool },
-    /// It was refused and is made again then.
-    Refused { until: Mono },
-}
-
-impl Stage {
-    fn deadline(self) -> Mono {
-        match self {
-            Stage::Due { expires } | Stage::Asked { expires, .. } => expires,
-            Stage::Answering { until, .. } | Stage::Refused { until } => until,
-        }
-    }
-
-    /// Whether the service has it, as far as is known.
-    fn in_flight(self) -> bool {
-        matches!(self, Stage::Asked { .. } | Stage::Answering { .. })
-    }
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Request {
-    /// From the first of its numbers that is missing to the last.
-    range: SeqRange,
-    /// How many of them are missing.
-    missing: u64,
-    /// As it was handed out.
-    asked: SeqRange,
-    attempt: u32,
-    /// The first of its numbers lies right behind one that is known.
-    with_known: bool,
-    /// Since when the first of its numbers is missing.
-    opened: Mono,
-    /// When it was first made.
-    made: Mono,
-    stage: Stage,
 }
 
 /// Decides when to ask for what. See the module's description.
@@ -579,67 +536,7 @@ impl Retransmit {
     }
 }
 
-impl Request {
-    /// What an answer and the time make of it while `missing` of its numbers are missing still.
-    /// False when its attempts are used up.
-    fn heed(&mut self, now: Mono, missing: u64, policy: &Policy, counters: &mut Counters) -> bool {
-        debug_assert!(missing > 0);
-        debug_assert!(self.attempt <= policy.attempts);
-        let more = missing < self.missing;
-        self.missing = missing;
-        let expires = |attempt| now + policy.timeout_of(attempt);
-        match self.stage {
-            Stage::Asked { heard: true, .. } | Stage::Answering { heard: true, .. } if more => {
-                self.stage = match policy.rest {
-                    Nanos::ZERO => Stage::Due { expires: expires(self.attempt) },
-                    rest => Stage::Answering { until: now + rest, heard: false },
-                };
-            }
-            Stage::Due { expires: at } | Stage::Asked { expires: at, .. } if now >= at => {
-                counters.add(Counter::RetransmitTimeouts, 1);
-                self.attempt += 1;
-                self.stage = Stage::Due { expires: expires(self.attempt) };
-            }
-            Stage::Answering { until, .. } | Stage::Refused { until } if now >= until => {
-                self.stage = Stage::Due { expires: expires(self.attempt) };
-            }
-            _ => {}
-        }
-        // Whatever was heard has been heeded.
-        if let Stage::Asked { heard, .. } | Stage::Answering { heard, .. } = &mut self.stage {
-            *heard = false;
-        }
-        self.attempt < policy.attempts
-    }
-}
-
 /// The gaps to ask for: those that have outlived the grace and are not given up.
 fn wanted(gaps: &Gaps, given_up: Option<SeqNo>) -> impl Iterator<Item = Gap> + '_ {
     gaps.outlived().filter(move |gap| given_up.is_none_or(|end| gap.range.first >= end))
-}
-
-/// Whether there is a number before these. It may be missing too, and asked for by another request:
-/// whichever of the two answers comes last is compared with the other.
-fn has_before(range: SeqRange) -> bool {
-    range.first > SeqNo::FIRST
-}
-
-/// The front of `range`, whose first number is missing, that is worth one request: up to the end of
-/// a gap, or of the range, of which at most a quarter is not missing. And how many numbers are.
-fn worth_a_request(gaps: &Gaps, range: SeqRange) -> (SeqRange, u64) {
-    let (mut end, mut missing) = (range.first, 0);
-    for gap in gaps.outlived() {
-        let part = gap.range.intersect(range);
-        if part.is_empty() {
-            continue;
-        }
-        let length = part.end.distance_from(range.first);
-        let between = length - missing - part.len();
-        if between > length / 4 {
-            break;
-        }
-        (end, missing) = (part.end, missing + part.len());
-    }
-    assert!(missing > 0, "a request for nothing");
-    (SeqRange { first: range.first, end }, missing)
 }
