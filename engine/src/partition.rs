@@ -9,7 +9,7 @@ use candor_core::{
     Line, Mono, Nanos, SeqNo, SessionId, Status, Symbol, SymbolIndex, WireTime, counters::Counter,
 };
 use candor_decoders::Format;
-use candor_gapfill::retransmit::Retransmit;
+use candor_gapfill::retransmit::{Policy, Retransmit};
 use candor_gapfill::{Heard, Sequencer, State, Wholeness};
 
 use crate::content::{Apply, Content};
@@ -55,11 +55,11 @@ pub struct Config {
 }
 
 /// Which of the venue's services may be asked, and how. Without any, what no line carries is missing
-/// until the next session.
+/// until the next session; without snapshots, what was asked for in vain is asked for again.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Services {
     /// Asking for missing messages.
-    pub retransmit: Option<candor_gapfill::retransmit::Policy>,
+    pub retransmit: Option<Policy>,
     /// Fetching snapshots.
     pub snapshot: Option<candor_snapshot::Config>,
 }
@@ -69,8 +69,8 @@ pub struct Partition {
     pub(crate) sequencer: Sequencer,
     pub(crate) sequencing: Counters,
     pub(crate) retransmit: Option<Retransmit>,
-    /// The end of what asking can't heal, as it was said last.
-    pub(crate) given_up_said: Option<SeqNo>,
+    /// The end of what was asked for in vain, as it was said last, and whether that was for good.
+    pub(crate) given_up_said: Option<(SeqNo, bool)>,
     /// Neither retransmission nor a snapshot has anything to do.
     pub(crate) quiet: bool,
     /// One of them may have something to be asked for.
@@ -85,6 +85,11 @@ impl Partition {
     /// A partition nobody has heard of yet. Allocates all it will ever need.
     #[must_use]
     pub fn new(config: Config) -> Partition {
+        let retransmit = config.services.retransmit.map(|policy| {
+            // What is given up a snapshot heals.
+            let pause_max = policy.pause_max.filter(|_| config.services.snapshot.is_none());
+            Retransmit::new(Policy { pause_max, ..policy })
+        });
         let sequencer = Sequencer::new(candor_gapfill::Config {
             lines: config.lines,
             grace: config.grace,
@@ -95,7 +100,7 @@ impl Partition {
         Partition {
             sequencer,
             sequencing: Counters::new(),
-            retransmit: config.services.retransmit.map(Retransmit::new),
+            retransmit,
             given_up_said: None,
             quiet: true,
             has_acted: false,

@@ -212,9 +212,11 @@ impl Partition {
         } else {
             retransmit.on_change(now, session, gaps, counters);
         }
-        let said = std::mem::replace(&mut self.given_up_said, retransmit.given_up());
-        if let Some(end) = retransmit.given_up().filter(|end| said < Some(*end)) {
-            sink.step(&Step::RetransmitGivenUp { end }, now);
+        let for_good = retransmit.is_given_up_for_good();
+        let given_up = retransmit.given_up().map(|end| (end, for_good));
+        let said = std::mem::replace(&mut self.given_up_said, given_up);
+        if let Some((end, for_good)) = given_up.filter(|_| said < given_up) {
+            sink.step(&Step::RetransmitGivenUp { end, for_good }, now);
         }
     }
 

@@ -12,10 +12,12 @@ use candor_snapshot::Failure;
 /// A step of recovery.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Step {
-    /// What is missing before `end` can't be had by asking for it again.
+    /// What is missing before `end` was asked for in vain.
     RetransmitGivenUp {
         /// The number behind the last of it.
         end: SeqNo,
+        /// It is not asked for again.
+        for_good: bool,
     },
     /// An answer with these numbers has other bytes under one that is known. It was not taken, and no
     /// other is until a snapshot, a restart or another session.
@@ -52,9 +54,14 @@ pub enum Step {
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Step::RetransmitGivenUp { end } => {
+            Step::RetransmitGivenUp { end, for_good: true } => {
                 write!(f, "what is missing before {end} can't be had by retransmission; given up")
             }
+            Step::RetransmitGivenUp { end, for_good: false } => write!(
+                f,
+                "what is missing before {end} was asked for in vain; nothing else would heal it, so that it is \
+                 asked for again from time to time"
+            ),
             Step::RetransmitContradicted { range } => write!(
                 f,
                 "the answer for {range} has other bytes under a number that is known: the service is wrong, or \

@@ -154,7 +154,7 @@ mod tests {
             Told::Status { status: Status::stale(Reason::Gap), session },
             Told::Notice(Notice::Loss(loss)),
             Told::Notice(Notice::LinesDiffer { seq: SeqNo(7), line: Line::B }),
-            Told::Step(Step::RetransmitGivenUp { end: SeqNo(9) }),
+            Told::Step(Step::RetransmitGivenUp { end: SeqNo(9), for_good: true }),
             Told::Step(Step::SnapshotAsked { needs: SeqNo(9), symbols_only: false }),
             Told::Step(Step::SnapshotBegun),
             Told::Step(Step::SnapshotFailed { why: Failure::Refused(Refusal::LoginRefused) }),

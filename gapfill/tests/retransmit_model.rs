@@ -52,6 +52,8 @@ const LOSSY: Service = Service {
     garbled: 0,
 };
 
+const BEST: Service = Service { request_lost: 0, answer_lost: 0, ..LOSSY };
+
 enum Reply {
     Answer { range: SeqRange, garbled: bool },
     Refused { range: SeqRange, why: Refusal },
@@ -69,7 +71,8 @@ impl Watch {
         assert!(ask.range.len() <= u64::from(policy.piece));
         assert!(ask.attempt < policy.attempts);
         assert!(ask.expires > now);
-        assert!(now < ask.opened + policy.patience, "out of patience");
+        let rounds = policy.pause_max.is_some();
+        assert!(rounds || now < ask.opened + policy.patience, "out of patience");
         let gaps = it.bench.sequencer.gaps();
         let missing = |seq| gaps.iter().any(|gap| gap.outlived && gap.range.contains(seq));
         assert!(missing(ask.range.first) && missing(ask.range.last().unwrap()), "{ask:?}");
@@ -77,9 +80,15 @@ impl Watch {
         assert_eq!(ask.with_known, before, "the number before shows whose numbers they are");
         let count = gaps.missing_in(ask.range);
         assert!(ask.range.len() - count <= ask.range.len() / 4, "{ask:?} for {count} numbers");
+        // What was given up is not waited for any more.
+        let again = it.machine.given_up().is_some_and(|end| ask.range.first < end);
+        assert!(rounds || !again);
         for seq in ask.range.first.0..ask.range.end.0 {
             let before = self.asked.insert(seq, ask.expires);
-            assert!(before.is_none_or(|until| until <= now), "{seq} was asked for already");
+            assert!(
+                again || before.is_none_or(|until| until <= now),
+                "{seq} was asked for already"
+            );
         }
     }
 
@@ -221,10 +230,21 @@ fn run(seed: u64, packets: u64, policy: Policy, service: Service) -> Recovery {
     }
     run.publish(next, 1, false);
     run.pass(policy.patience + GRACE + Nanos(1));
-    // Whatever the service did: nothing waits any more, and what is missing is given up.
-    assert_eq!(run.it.machine.deadline(), None);
-    let missing = run.it.bench.sequencer.gaps().iter().last();
-    assert_eq!(run.it.machine.given_up(), missing.map(|gap| gap.range.end));
+    if let Some(longest) = policy.pause_max.filter(|_| !run.it.machine.is_given_up_for_good()) {
+        // Whatever the service did: once it does its best, all is had within a pause and a round. One
+        // may have begun before, and waits for answers that are as late as they come.
+        run.service = BEST;
+        let round = policy.patience.max(policy.timeout_max);
+        run.pass(Nanos(2 * (longest.max(round).0 + round.0)));
+        if run.it.bench.state() != State::InSync {
+            assert!(run.it.machine.is_given_up_for_good(), "nobody asks for what is missing");
+        }
+    } else {
+        // Nothing waits any more, and what is missing is given up.
+        assert_eq!(run.it.machine.deadline(), None);
+        let missing = run.it.bench.sequencer.gaps().iter().last();
+        assert_eq!(run.it.machine.given_up(), missing.map(|gap| gap.range.end));
+    }
     // A wrong message never: every number has its own bytes.
     for one in &run.it.bench.all {
         assert_eq!(one.bytes, content(0, one.seq));
@@ -235,26 +255,40 @@ fn run(seed: u64, packets: u64, policy: Policy, service: Service) -> Recovery {
 
 #[test]
 fn a_fifth_of_requests_and_of_answers_lost() {
+    a_fifth_is_lost(Policy { attempts: 8, ..POLICY });
+}
+
+/// What is given up is healed too, and costs no more.
+#[test]
+fn a_fifth_of_requests_and_of_answers_lost_without_snapshots() {
+    let rounds = Policy { pause_max: Some(Nanos::from_secs(1)), ..POLICY };
+    let healed = a_fifth_is_lost(Policy { attempts: 8, ..rounds });
+    assert!(healed, "nothing is refused for good, and nothing beyond the limit");
+}
+
+/// Says whether all was had in the end.
+fn a_fifth_is_lost(policy: Policy) -> bool {
+    let mut healed = true;
     let (mut requests, mut gaps, mut given_up) = (0, 0, 0);
     for seed in 1..=100u64 {
-        let policy = Policy { attempts: 8, ..POLICY };
         let it = run(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15), 300, policy, LOSSY);
         requests += it.bench.get(Counter::RetransmitRequests);
         gaps += it.bench.get(Counter::GapsOutlived);
         given_up += it.bench.get(Counter::RetransmitGivenUp);
         assert!(it.bench.get(Counter::RetransmitTimeouts) > 0);
+        healed &= it.bench.state() == State::InSync;
     }
     println!("{requests} requests, {gaps} gaps, {given_up} given up");
     assert!(gaps > 2000);
     assert!(requests <= 2 * gaps, "{requests} requests for {gaps} gaps");
     // Eight attempts fail together once in 3,500.
     assert!(given_up * 100 < gaps, "{given_up} of {gaps}");
+    healed
 }
 
 #[test]
 fn a_service_that_does_its_best_heals_everything_with_one_request_each() {
-    let best = Service { request_lost: 0, answer_lost: 0, ..LOSSY };
-    let it = run(7, 1000, POLICY, best);
+    let it = run(7, 1000, POLICY, BEST);
     assert_eq!(it.bench.state(), State::InSync);
     assert_eq!(it.bench.get(Counter::DiscardUnasked), 0);
     assert!(it.counts()[0] <= it.bench.get(Counter::GapsOutlived));
@@ -269,6 +303,7 @@ proptest! {
         seed in any::<u64>(),
         service in (0..60u64, 0..60u64, 0..60u64, 0..40u64, 0..40u64, 0..40u64, 0..40u64),
         policy in (1..30u32, 1..9u8, 1..40u64, 1..6u32, 5..200u64, 0..2u64),
+        pause_max in prop::option::of(1..400u64),
     ) {
         let (request_lost, answer_lost, partial, late, twice, refused, garbled) = service;
         let service =
@@ -281,6 +316,7 @@ proptest! {
             attempts,
             patience: Nanos::from_millis(patience),
             rest: Nanos::from_millis(rest),
+            pause_max: pause_max.map(Nanos::from_millis),
             ..POLICY
         };
         let _ = run(seed, 120, policy, service);

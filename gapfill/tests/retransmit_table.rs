@@ -13,14 +13,17 @@ const TABLE_POLICY: Policy = Policy {
     attempts: 2,
     patience: Nanos::from_millis(200),
     rest: Nanos::from_millis(2),
+    pause_max: Some(Nanos::from_secs(1)),
     ..POLICY
 };
+const STATES: [&str; 7] =
+    ["Idle", "Asked", "Answering", "Refused", "GivenUp", "Resting", "Probing"];
 
 /// The row that shows what a refusal does. One that is added does not compile here until it has one.
 const fn row_of(why: Refusal) -> &'static str {
     match why {
+        Refusal::Budget => "refused: budget",
         Refusal::Unreachable
-        | Refusal::Budget
         | Refusal::Busy
         | Refusal::NotYet
         | Refusal::Closed
@@ -43,15 +46,16 @@ fn stages() -> Vec<&'static str> {
 }
 
 /// One gap, 11 to 14, in this state; `last` on its last attempt.
-fn in_state(state: &str, last: bool) -> Recovery {
-    let mut it = Recovery::new(TABLE_POLICY);
+fn in_state(state: &str, last: bool, rounds: bool) -> Recovery {
+    let pause_max = TABLE_POLICY.pause_max.filter(|_| rounds);
+    let mut it = Recovery::new(Policy { pause_max, ..TABLE_POLICY });
     it.line(|b| b.data(A, 1, 10));
     if state == "Idle" {
         return it;
     }
     it.line(|b| b.data(A, 15, 1));
     it.wait(GRACE);
-    if last || state == "GivenUp" {
+    if last || ["GivenUp", "Resting", "Probing"].contains(&state) {
         it.wait(TABLE_POLICY.timeout);
     }
     match state {
@@ -59,10 +63,12 @@ fn in_state(state: &str, last: bool) -> Recovery {
         "Answering" => drop(it.answer(11, 1)),
         // On the last attempt a refusal is the end: the first was refused.
         "Refused" if last => {
-            it = in_state("Refused", false);
+            it = in_state("Refused", false, rounds);
         }
         "Refused" => drop(it.refuse(range(11, 15), Refusal::Busy)),
-        "GivenUp" => drop(it.wait(Nanos(2 * TABLE_POLICY.timeout.0))),
+        "GivenUp" if rounds => drop(it.refuse(range(11, 15), Refusal::Quota)),
+        "GivenUp" | "Resting" => drop(it.wait(Nanos(2 * TABLE_POLICY.timeout.0))),
+        "Probing" => drop(it.wait(Nanos(2 * TABLE_POLICY.timeout.0 + TABLE_POLICY.patience.0))),
         other => panic!("no state {other}"),
     }
     it
@@ -101,6 +107,9 @@ fn apply(it: &mut Recovery, input: &str) -> Vec<Ask> {
         "refused: quota, in another session" => {
             it.refused(&Refused { session: NEXT, range: all, why: Refusal::Quota })
         }
+        "the patience ends" if state_of(it) == "Probing" => {
+            it.keep(it.bench.now + TABLE_POLICY.patience)
+        }
         "the patience ends" => match it.bench.sequencer.gaps().first() {
             Some(gap) => it.keep(gap.opened + TABLE_POLICY.patience),
             None => vec![],
@@ -122,14 +131,16 @@ fn apply(it: &mut Recovery, input: &str) -> Vec<Ask> {
 /// The state as can be seen from outside: what follows when time passes tells the stages apart.
 fn state_of(it: &Recovery) -> &'static str {
     let text = format!("{:?}", it.machine);
-    let stages = ["Asked {", "Answering {", "Refused {", "Due {"];
-    let [asked, answering, refused, due] = stages.map(|stage| text.contains(stage));
+    let stages = ["Asked {", "Answering {", "Refused {", "Due {", "Probing {"];
+    let [asked, answering, refused, due, probing] = stages.map(|stage| text.contains(stage));
     assert!(!due, "a request that nobody took");
     match (asked, answering, refused) {
+        _ if probing => "Probing",
         (true, ..) => "Asked",
         (_, true, _) => "Answering",
         (.., true) => "Refused",
-        _ if it.machine.given_up().is_some() => "GivenUp",
+        _ if it.machine.is_given_up_for_good() => "GivenUp",
+        _ if it.machine.given_up().is_some() => "Resting",
         _ => "Idle",
     }
 }
@@ -162,7 +173,7 @@ fn every_cell_of_the_table_is_true() {
         .map(|row| row.trim_matches('|').split('|').map(str::trim).collect())
         .collect();
     let states = &rows[0][1..];
-    assert_eq!(states, ["Idle", "Asked", "Answering", "Refused", "GivenUp"]);
+    assert_eq!(states, STATES);
     assert_eq!(rows.len(), 19, "rows of the table");
     // A request that is due is taken in the same step, and leaves that stage.
     assert_eq!(stages(), ["Due", "Asked", "Answering", "Refused"], "each has a column");
@@ -170,13 +181,20 @@ fn every_cell_of_the_table_is_true() {
     for row in &rows[1..] {
         assert_eq!(row.len(), states.len() + 1, "{row:?}");
         for (state, cell) in states.iter().zip(&row[1..]) {
-            let mut it = in_state(state, row[0].ends_with("last attempt"));
-            assert_eq!(state_of(&it), *state, "{}", row[0]);
-            let before = counts(&it);
-            let asks = apply(&mut it, row[0]);
-            let found = describe(before, &asks, &it, state);
-            if found != *cell {
-                wrong.push(format!("{state}, {}: not \"{cell}\" but \"{found}\"", row[0]));
+            for rounds in [true, false] {
+                if !rounds && ["Resting", "Probing"].contains(state) {
+                    continue;
+                }
+                let cell =
+                    if rounds { (*cell).to_owned() } else { cell.replace("Resting", "GivenUp") };
+                let mut it = in_state(state, row[0].ends_with("last attempt"), rounds);
+                assert_eq!(state_of(&it), *state, "{}", row[0]);
+                let before = counts(&it);
+                let asks = apply(&mut it, row[0]);
+                let found = describe(before, &asks, &it, state);
+                if found != cell {
+                    wrong.push(format!("{state}, {}: not \"{cell}\" but \"{found}\"", row[0]));
+                }
             }
         }
     }
@@ -186,8 +204,8 @@ fn every_cell_of_the_table_is_true() {
 #[test]
 fn every_refusal_does_what_its_row_says() {
     for why in Refusal::ALL {
-        for state in ["Idle", "Asked", "Answering", "Refused", "GivenUp"] {
-            let (mut it, mut like) = (in_state(state, false), in_state(state, false));
+        for state in STATES {
+            let [mut it, mut like] = [(); 2].map(|()| in_state(state, false, true));
             let asks = it.refuse(range(11, 15), why);
             assert_eq!(asks, apply(&mut like, row_of(why)), "{why:?} in {state}");
             assert_eq!(state_of(&it), state_of(&like), "{why:?} in {state}");

@@ -233,6 +233,7 @@ impl World {
             attempts: 2,
             patience: Nanos::from_millis(100),
             rest: if dice.percent(50) { Nanos::ZERO } else { Nanos::from_millis(2) },
+            pause_max: Some(Nanos::from_secs(1)),
         };
         let holdback_bytes = if dice.percent(20) { 600 } else { 1 << 14 };
         let snapshot = candor_snapshot::Config { holdback_bytes, ..SNAPSHOTS };

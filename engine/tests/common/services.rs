@@ -20,6 +20,7 @@ pub const ASKS: Policy = Policy {
     attempts: 2,
     patience: Nanos::from_millis(200),
     rest: Nanos::ZERO,
+    pause_max: Some(Nanos::from_secs(1)),
 };
 
 /// Waits of a service nearby.

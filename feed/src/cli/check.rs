@@ -392,6 +392,7 @@ fn services_json(config: &Config, partition: &config::Partition) -> Value {
         "limit": policy.map(|policy| policy.limit),
         "timeout_ns": recovery.timeout.0,
         "patience_ns": recovery.patience.0,
+        "pause_max_ns": recovery.pause_max.0,
         "holdback_bytes": recovery.snapshot.holdback_bytes,
     })
 }

@@ -225,3 +225,40 @@ fn services_that_are_not_there_leave_the_partition_stale_and_the_handler_well() 
     pause(Nanos::from_millis(1));
     assert_eq!(handler.process.end(), Some(0));
 }
+
+#[test]
+fn without_snapshots_a_retransmit_service_heals_when_it_is_back() {
+    let mut scene = Scene::new("rounds", true);
+    let waits = "recovery = { timeout_ms = 20, patience_ms = 150, pause_max_ms = 400 }";
+    let path = scene.configure("mdh1", waits);
+    let text = std::fs::read_to_string(&path).unwrap();
+    let asks_only: String =
+        text.split_inclusive('\n').filter(|line| !line.starts_with("snapshot")).collect();
+    assert!(asks_only.len() < text.len() && asks_only.contains("\nretransmit = "), "{text}");
+    std::fs::write(&path, asks_only).unwrap();
+    let handler = scene.handler("mdh1");
+    scene.open(&[]);
+    handler.until_live();
+    let watch = Watch::start(&handler);
+    let others = handler.count(1, Counter::RetransmitRequests);
+    scene.tell("service 1 retransmit refuse");
+    scene.tell("skip 1 20");
+    handler.until_reason(0, &[Reason::Gap]);
+    eventually("it is given up", || {
+        (handler.count(0, Counter::RetransmitGivenUp) > 0).then_some(())
+    });
+    let asked = handler.count(0, Counter::RetransmitRequests);
+    eventually("it is asked for again and again", || {
+        assert_eq!(handler.reason(0), Some(Reason::Gap));
+        (handler.count(0, Counter::RetransmitRequests) >= asked + 3).then_some(())
+    });
+    scene.tell("service 1 retransmit off");
+    eventually("it is live again", || handler.is_live(0).then_some(()));
+    assert_eq!(handler.count(0, Counter::RetransmitGivenUp), 1, "counted once");
+    assert_eq!(handler.log().matches("asked for in vain").count(), 1, "{}", handler.log());
+    assert!(handler.stays_live(1));
+    assert_eq!(handler.count(1, Counter::RetransmitRequests), others);
+    let reads = watch.judge(&mut scene);
+    assert_eq!(handler.process.end(), Some(0));
+    println!("shown: a gap healed by a service that came back; {reads} live reads, none wrong");
+}

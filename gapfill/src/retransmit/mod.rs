@@ -35,35 +35,44 @@
 //!   attempts are used up or its [`Policy::patience`] is over; all of it when more than
 //!   [`Policy::limit`] numbers are missing or the service refuses for good. Later gaps are asked for
 //!   again. What is filled all the same, by a late answer or a line, is not given up any more.
+//! - **In rounds**, where no snapshot stands behind ([`Policy::pause_max`]), what was given up because its attempts
+//!   or its patience were over is asked for again while it is missing. One request, made once, asks whether the
+//!   service answers; when it does, all is asked for as in the beginning, with all its patience. Between two rounds
+//!   there is a pause, [`Policy::patience`] at first, that doubles up to [`Policy::pause_max`]: with 30 s a service
+//!   that never answers gets 2,880 requests of a partition a day, and a few as it begins. Nothing is asked for
+//!   again while anything is missing that was given up for good: over the limit, refused for good, or in doubt.
 //!
 //! # Table
 //!
-//! A gap of four numbers, one request at a time, two attempts. In a cell stand what is counted, the
+//! A gap of four numbers, one request at a time, two attempts, in rounds; Resting and Probing are between two rounds
+//! and in one. Without rounds what leads to Resting leads to GivenUp. In a cell stand what is counted, the
 //! requests that come of the input (`ask 0` is a first attempt), and the state after it where that
 //! is another; `·` is nothing. In Answering one of the four has come, and the service may send the
 //! rest. A test reads this table and tries each cell.
 //!
-//! | input | Idle | Asked | Answering | Refused | GivenUp |
-//! | --- | --- | --- | --- | --- | --- |
-//! | another gap outlives the grace | ask 0 → Asked | · | · | · | ask 0 → Asked |
-//! | a gap that is over the limit | given up → GivenUp | given up, given up → GivenUp | given up, given up → GivenUp | given up, given up → GivenUp | given up |
-//! | the lines fill it | · | → Idle | → Idle | → Idle | → Idle |
-//! | the lines fill half of it | · | · | · | · | · |
-//! | an answer | · | → Idle | → Idle | → Idle | → Idle |
-//! | an answer with half of it | · | → Answering | · | · | · |
-//! | an answer with nothing new | · | · | · | · | · |
-//! | its deadline | · | timeout, ask 1 | ask 0 → Asked | ask 1 → Asked | · |
-//! | its deadline, on the last attempt | · | timeout, given up → GivenUp | ask 1 → Asked | ask 1 → Asked | · |
-//! | refused: busy | · | refused → Refused | refused → Refused | · | · |
-//! | refused: busy, on the last attempt | · | refused, given up → GivenUp | refused, given up → GivenUp | · | · |
-//! | refused: budget | · | over budget → Refused | over budget → Refused | · | · |
-//! | refused: expired | · | · | · | · | · |
-//! | refused: quota | · | refused, given up → GivenUp | refused, given up → GivenUp | · | · |
-//! | refused: quota, in another session | · | · | · | · | · |
-//! | the patience ends | · | timeout, given up → GivenUp | given up → GivenUp | given up → GivenUp | · |
-//! | an answer contradicts | · | given up → GivenUp | given up → GivenUp | given up → GivenUp | · |
-//! | another session | · | → Idle | → Idle | → Idle | → Idle |
+//! | input | Idle | Asked | Answering | Refused | GivenUp | Resting | Probing |
+//! | --- | --- | --- | --- | --- | --- | --- | --- |
+//! | another gap outlives the grace | ask 0 → Asked | · | · | · | ask 0 → Asked | ask 0 → Asked | · |
+//! | a gap that is over the limit | given up → GivenUp | given up, given up → GivenUp | given up, given up → GivenUp | given up, given up → GivenUp | given up | given up → GivenUp | given up → GivenUp |
+//! | the lines fill it | · | → Idle | → Idle | → Idle | → Idle | → Idle | → Idle |
+//! | the lines fill half of it | · | · | · | · | · | · | · |
+//! | an answer | · | → Idle | → Idle | → Idle | → Idle | → Idle | → Idle |
+//! | an answer with half of it | · | → Answering | · | · | · | ask 0 → Asked | → Answering |
+//! | an answer with nothing new | · | · | · | · | · | · | · |
+//! | its deadline | · | timeout, ask 1 | ask 0 → Asked | ask 1 → Asked | · | ask 0 → Probing | timeout → Resting |
+//! | its deadline, on the last attempt | · | timeout, given up → Resting | ask 1 → Asked | ask 1 → Asked | · | ask 0 → Probing | timeout → Resting |
+//! | refused: busy | · | refused → Refused | refused → Refused | · | · | · | refused → Resting |
+//! | refused: busy, on the last attempt | · | refused, given up → Resting | refused, given up → Resting | · | · | · | refused → Resting |
+//! | refused: budget | · | over budget → Refused | over budget → Refused | · | · | · | over budget |
+//! | refused: expired | · | · | · | · | · | · | · |
+//! | refused: quota | · | refused, given up → GivenUp | refused, given up → GivenUp | · | · | · | refused → GivenUp |
+//! | refused: quota, in another session | · | · | · | · | · | · | · |
+//! | the patience ends | · | timeout, given up → Resting | given up → Resting | given up → Resting | · | · | timeout → Resting |
+//! | an answer contradicts | · | given up → GivenUp | given up → GivenUp | given up → GivenUp | · | → GivenUp | → GivenUp |
+//! | another session | · | → Idle | → Idle | → Idle | → Idle | → Idle | → Idle |
 
+mod given_up;
+mod policy;
 mod request;
 
 use candor_core::counters::{Counter, Counters};
@@ -73,37 +82,9 @@ use candor_core::{Ask, Mono, Nanos, Refusal, Refused, SeqNo, SeqRange, SessionId
 use crate::{Gap, Gaps};
 #[cfg(doc)]
 use crate::{Notice, Sequencer};
+use given_up::GivenUp;
+pub use policy::Policy;
 use request::{Request, Stage, has_before, worth_a_request};
-
-/// How a partition asks.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Policy {
-    /// Numbers one request asks for at most.
-    pub piece: u32,
-    /// Requests at a time, at most [`RETRANSMITS_OUTSTANDING`].
-    pub outstanding: u8,
-    /// Missing numbers in all beyond which asking is not worth it.
-    pub limit: u64,
-    /// How long the first attempt waits for its answer.
-    pub timeout: Nanos,
-    /// How long any attempt waits at most.
-    pub timeout_max: Nanos,
-    /// How often a request is made at most.
-    pub attempts: u32,
-    /// How long a gap may be open, from the beginning, before it is given up.
-    pub patience: Nanos,
-    /// How long after a part of an answer the rest of it may follow: zero where the service answers
-    /// with one packet, so that the rest has to be asked for at once.
-    pub rest: Nanos,
-}
-
-impl Policy {
-    /// How long this attempt waits for its answer.
-    fn timeout_of(&self, attempt: u32) -> Nanos {
-        let doubled = self.timeout.0.saturating_mul(1u64.checked_shl(attempt).unwrap_or(u64::MAX));
-        Nanos(doubled.min(self.timeout_max.0))
-    }
-}
 
 /// Decides when to ask for what. See the module's description.
 #[derive(Clone, Debug)]
@@ -114,9 +95,7 @@ pub struct Retransmit {
     session: SessionId,
     /// The requests, in no order. They have no number in common.
     requests: [Option<Request>; RETRANSMITS_OUTSTANDING],
-    given_up: Option<SeqNo>,
-    /// When that was given up.
-    given_up_at: Mono,
+    given_up: Option<GivenUp>,
     /// When the lowest gap that is asked for is out of patience.
     patience_ends: Option<Mono>,
     /// When the next thing happens that nobody brings about.
@@ -148,7 +127,6 @@ impl Retransmit {
             session: SessionId::NONE,
             requests: [None; RETRANSMITS_OUTSTANDING],
             given_up: None,
-            given_up_at: Mono::NEVER,
             patience_ends: None,
             wake: None,
             asks_since: Mono::NEVER,
@@ -198,6 +176,9 @@ impl Retransmit {
         // The answer to the request behind another begins with that one's last number.
         let of_the_next =
             self.requests.iter().flatten().any(|next| next.asked.first == range.first.next());
+        if let Some(given_up) = &mut self.given_up {
+            given_up.heard = true;
+        }
         // BOUND: RETRANSMITS_OUTSTANDING.
         for request in self.requests.iter_mut().flatten() {
             let part = request.asked.intersect(range);
@@ -284,7 +265,7 @@ impl Retransmit {
             self.reset();
             self.session = session;
         }
-        self.give_up(SeqNo(u64::MAX), gaps, counters);
+        self.give_up_for_good(gaps, counters);
         self.step(now, gaps, counters);
     }
 
@@ -294,10 +275,16 @@ impl Retransmit {
         self.wake
     }
 
-    /// Retransmission can't heal what is missing before this number; `None` where it may heal all.
+    /// What is missing before this number was asked for in vain; `None` where nothing was that is missing still.
     #[must_use]
     pub fn given_up(&self) -> Option<SeqNo> {
-        self.given_up
+        self.given_up.map(|given_up| given_up.end)
+    }
+
+    /// Whether what is given up is not asked for again while it is missing.
+    #[must_use]
+    pub fn is_given_up_for_good(&self) -> bool {
+        self.given_up.is_some_and(|given_up| given_up.is_for_good())
     }
 
     /// Asserts what must hold between any two calls.
@@ -313,12 +300,15 @@ impl Retransmit {
             assert!(request.missing > 0);
             assert!(request.missing <= request.range.len());
             assert!(request.attempt < self.policy.attempts);
-            assert!(self.given_up.is_none_or(|end| end <= request.range.first));
+            assert!(self.barred().is_none_or(|end| end <= request.range.first));
             assert!(self.patience_ends.is_some(), "what is asked for has a deadline of its own");
             for other in requests().skip(at + 1) {
                 assert!(request.range.intersect(other.range).is_empty());
             }
         }
+        let probes = requests().filter(|request| self.is_probe(request));
+        assert!(probes.clone().count() <= 1, "one request stands for all that is given up");
+        assert!(probes.clone().all(|probe| probe.attempt == 0), "it is made once");
         assert_eq!(self.wake, self.next_wake());
     }
 
@@ -333,18 +323,19 @@ impl Retransmit {
         if self.is_of_other_numbers(gaps) {
             self.reset();
         }
-        // Of what is given up only that counts which is missing still.
-        self.given_up = self.given_up.and_then(|end| {
-            let missing = gaps.outlived().take_while(|gap| gap.range.first < end);
-            missing.last().map(|gap| gap.range.end)
-        });
+        self.follow_given_up(gaps);
         let mut failed: Option<SeqNo> = None;
+        let probed = self.given_up.and_then(|given_up| given_up.probed());
         for slot in &mut self.requests {
             let Some(request) = slot else { continue };
             let missing = gaps.missing_in(request.range);
             if missing == 0 {
                 *slot = None;
-            } else if !request.heed(self.now, missing, &self.policy, counters) {
+                continue;
+            }
+            let goes_on = request.heed(self.now, missing, &self.policy, counters);
+            let is_probe = probed.is_some_and(|end| request.range.first < end);
+            if !goes_on || (is_probe && request.attempt > 0) {
                 failed = failed.max(Some(request.range.end));
             }
         }
@@ -354,7 +345,7 @@ impl Retransmit {
         self.give_up_hopeless(gaps, counters);
         self.narrow(gaps);
         self.ask_for_more(gaps);
-        self.patience_ends = wanted(gaps, self.given_up).next().map(|gap| self.patience_of(gap));
+        self.patience_ends = wanted(gaps, self.barred()).next().map(|gap| self.patience_of(gap));
         self.wake = self.next_wake();
     }
 
@@ -364,7 +355,7 @@ impl Retransmit {
         let opened_after =
             |end, at| gaps.iter().any(|gap| gap.range.first < end && gap.opened > at);
         let mut requests = self.requests.iter().flatten();
-        self.given_up.is_some_and(|end| opened_after(end, self.given_up_at))
+        self.given_up.is_some_and(|given_up| opened_after(given_up.end, given_up.at))
             || requests.any(|request| {
                 gaps.missing_in(request.range) > request.missing
                     || opened_after(request.range.end, request.made)
@@ -407,56 +398,18 @@ impl Retransmit {
         let count = named.count() as u64;
         if count > 0 {
             counters.add(Counter::RetransmitRefused, count);
-            self.give_up(SeqNo(u64::MAX), gaps, counters);
-        }
-    }
-
-    /// Gives up all gaps that begin before `end`, each of them whole.
-    fn give_up(&mut self, end: SeqNo, gaps: &Gaps, counters: &mut Counters) {
-        let mut last: Option<Gap> = None;
-        let mut count = 0;
-        for gap in wanted(gaps, self.given_up).take_while(|gap| gap.range.first < end) {
-            count += u64::from(last.is_none_or(|before| before.of != gap.of));
-            last = Some(gap);
-        }
-        let Some(last) = last else {
-            return;
-        };
-        assert!(count > 0);
-        counters.add(Counter::RetransmitGivenUp, count);
-        let end = last.range.end;
-        assert!(self.given_up.is_none_or(|before| before < end), "what is given up only grows");
-        self.given_up = Some(end);
-        self.given_up_at = self.now;
-        for slot in &mut self.requests {
-            if slot.is_some_and(|request| request.range.end <= end) {
-                *slot = None;
-            }
-        }
-    }
-
-    /// Gives up what is over the limit, or has been missing for too long.
-    fn give_up_hopeless(&mut self, gaps: &Gaps, counters: &mut Counters) {
-        let missing: u64 = wanted(gaps, self.given_up).map(|gap| gap.range.len()).sum();
-        if missing > self.policy.limit {
-            self.give_up(SeqNo(u64::MAX), gaps, counters);
-            return;
-        }
-        // The lowest gaps are the oldest ones.
-        let overdue =
-            wanted(gaps, self.given_up).take_while(|gap| self.patience_of(*gap) <= self.now);
-        if let Some(gap) = overdue.last() {
-            self.give_up(gap.range.end, gaps, counters);
+            self.give_up_for_good(gaps, counters);
         }
     }
 
     /// Takes off a request what is not missing any more, or given up. What is to be asked for anew
     /// must be worth a request: the rest of it is left to others.
     fn narrow(&mut self, gaps: &Gaps) {
+        let barred = self.barred();
         for slot in &mut self.requests {
             let Some(request) = slot else { continue };
             let parts = || {
-                wanted(gaps, self.given_up)
+                wanted(gaps, barred)
                     .map(|gap| (gap.range.intersect(request.range), gap.opened))
                     .filter(|(part, _)| !part.is_empty())
             };
@@ -490,15 +443,17 @@ impl Retransmit {
             let above = self.requests.iter().flatten().map(|request| request.range.first);
             let other = above.filter(|other| *other > first).min();
             let piece = SeqNo(first.0.saturating_add(u64::from(self.policy.piece)));
-            let end = other.map_or(piece, |other| other.min(piece));
+            let probed = self.given_up.and_then(|it| it.probed()).filter(|end| first < *end);
+            let end = [other, probed].into_iter().flatten().fold(piece, SeqNo::min);
             let (range, missing) = worth_a_request(gaps, SeqRange { first, end });
             debug_assert!(range.len() <= u64::from(self.policy.piece));
             debug_assert!(
                 self.now < opened.max(self.asks_since) + self.policy.patience,
                 "it is given up"
             );
-            let expires = self.now + self.policy.timeout_of(0);
-            let stage = Stage::Due { expires };
+            // Made once, it is waited for as long as any.
+            let wait = probed.map_or(self.policy.timeout_of(0), |_| self.policy.timeout_max);
+            let stage = Stage::Due { expires: self.now + wait };
             self.requests[slot] = Some(Request {
                 range,
                 missing,
@@ -514,7 +469,10 @@ impl Retransmit {
 
     /// The lowest number that is wanted and in no request, and since when it is missing.
     fn first_unasked(&self, gaps: &Gaps) -> Option<(SeqNo, Mono)> {
-        wanted(gaps, self.given_up).find_map(|gap| {
+        let probed = self.given_up.and_then(|given_up| given_up.probed());
+        let is_probed = self.requests.iter().flatten().any(|request| self.is_probe(request));
+        let barred = if is_probed { probed } else { self.barred() };
+        wanted(gaps, barred).find_map(|gap| {
             let mut first = gap.range.first;
             // BOUND: each turn passes one of RETRANSMITS_OUTSTANDING requests.
             while let Some(request) =
@@ -532,11 +490,12 @@ impl Retransmit {
 
     fn next_wake(&self) -> Option<Mono> {
         let requests = self.requests.iter().flatten().map(|request| request.stage.deadline());
-        requests.chain(self.patience_ends).min()
+        let round = self.given_up.and_then(|given_up| given_up.round_at());
+        requests.chain(self.patience_ends).chain(round).min()
     }
 }
 
-/// The gaps to ask for: those that have outlived the grace and are not given up.
-fn wanted(gaps: &Gaps, given_up: Option<SeqNo>) -> impl Iterator<Item = Gap> + '_ {
-    gaps.outlived().filter(move |gap| given_up.is_none_or(|end| gap.range.first >= end))
+/// The gaps to ask for: those that have outlived the grace and don't lie before `barred`.
+fn wanted(gaps: &Gaps, barred: Option<SeqNo>) -> impl Iterator<Item = Gap> + '_ {
+    gaps.outlived().filter(move |gap| barred.is_none_or(|end| gap.range.first >= end))
 }

@@ -16,6 +16,7 @@ pub const POLICY: Policy = Policy {
     attempts: 4,
     patience: Nanos::from_millis(500),
     rest: Nanos::ZERO,
+    pause_max: None,
 };
 
 pub struct Recovery {

@@ -202,6 +202,7 @@ impl ServiceSetup {
                 Family::Itch50 => Nanos::ZERO,
                 Family::Deep => Nanos(self.timeout.0 / 2),
             },
+            pause_max: Some(self.pause_max()),
         })
     }
 
@@ -235,6 +236,12 @@ impl ServiceSetup {
     #[must_use]
     pub fn patience(&self) -> Nanos {
         Nanos(self.timeout.0 * 12)
+    }
+
+    /// How long it is until numbers are asked for again that were asked for in vain, where there are no snapshots.
+    #[must_use]
+    pub fn pause_max(&self) -> Nanos {
+        Nanos(self.timeout.0 * 64)
     }
 
     /// The longest a snapshot may take.

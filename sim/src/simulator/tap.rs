@@ -98,7 +98,8 @@ impl Sink for Tap<'_> {
 
     fn step(&mut self, step: &Step, now: Mono) {
         let (kind, about) = match *step {
-            Step::RetransmitGivenUp { end } => (1, end.0),
+            Step::RetransmitGivenUp { end, for_good: true } => (1, end.0),
+            Step::RetransmitGivenUp { end, for_good: false } => (9, end.0),
             Step::RetransmitContradicted { range } => (8, range.first.0),
             Step::SnapshotAsked { needs, symbols_only } => (2 + u64::from(symbols_only), needs.0),
             Step::SnapshotBegun => (4, 0),

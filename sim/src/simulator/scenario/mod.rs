@@ -133,6 +133,7 @@ pub const ALL: &[(&str, Build)] = &[
     ("day-used-up", recovery::day_used_up),
     ("lines-differ-healed", recovery::lines_differ),
     ("unknown-order-healed", recovery::unknown_order),
+    ("retransmit-back-without-snapshot", recovery::retransmit_back),
 ];
 
 /// What differs at a venue of DEEP: scenarios that it alone has, and those in which something else

@@ -74,6 +74,34 @@ pub(super) fn retransmit_denied(seed: u64) -> Plan {
     heals(plan.at(AT, What::LoseNext(0, 4)), ms(600))
 }
 
+/// The retransmit service says no, or nothing gets through to it, for much longer than the patience, and there are no
+/// snapshots: the gap is asked for again once in a while, and Live within a pause and a round of the service's return.
+pub(super) fn retransmit_back(seed: u64) -> Plan {
+    let services = ServiceSetup { snapshot: false, ..ServiceSetup::BOTH };
+    let (gone, back) = (ms(300), ms(1_700));
+    let (fails, ends) = if seed.is_multiple_of(2) {
+        let serve = |fault| What::Serve(0, ServiceKind::Retransmit, fault);
+        (serve(ServiceFault::Refuse), serve(ServiceFault::Off))
+    } else {
+        (What::WayHangs(0, true), What::WayHangs(0, false))
+    };
+    let mut plan = served("retransmit-back-without-snapshot", seed, services);
+    // What comes meanwhile is held behind the gap: there is room for 16,384 messages.
+    plan.setup.rate = 5_000;
+    let within = after(services.pause_max(), after(services.timeout_max(), ms(50)));
+    plan.at(gone, fails)
+        .at(back, ends)
+        .at(AT, What::LoseNext(0, 4))
+        .expect(0, OPEN_BY, AT, Must::BeLive)
+        .expect(0, after(AT, ms(60)), back, stale(&[Reason::Gap]))
+        .expect(0, after(back, within), END, Must::BeLive)
+        .others_live(0, OPEN_BY)
+        // Four attempts, and rounds of one request after 60, 120, 240 and each 320 ms.
+        .counts(Counter::RetransmitRequests, 6..=12)
+        .counts(Counter::RetransmitGivenUp, 1..=1)
+        .heals_all()
+}
+
 /// The request vanishes and no packet follows: asked again by its own deadline.
 pub(super) fn request_lost_then_silence(seed: u64) -> Plan {
     let plan = served("request-lost-then-silence", seed, ServiceSetup::BOTH)

@@ -397,7 +397,7 @@ impl Watch {
             Step::SnapshotFailed { why } => {
                 self.session_refused |= why.is_of_another_session() && now >= self.doubted_until;
             }
-            Step::RetransmitGivenUp { end } => self.given_up = end.0,
+            Step::RetransmitGivenUp { end, .. } => self.given_up = end.0,
             Step::RetransmitContradicted { range } => {
                 self.contradicted = self.known_end;
                 self.differs_at = Some(range.end.0 - 1);
