@@ -41,6 +41,7 @@ pub mod log;
 pub mod memory;
 pub mod publish;
 mod recovery;
+mod requests;
 pub mod run;
 mod sessions;
 mod small;

@@ -49,6 +49,7 @@ use crate::preopen::lately::Lately;
 use crate::privilege;
 use crate::publish::{Foreign, Links};
 use crate::recovery;
+use crate::requests;
 use crate::sessions::{self, Record};
 use crate::source::{self, Source, udp};
 use crate::stderr::Lines;
@@ -87,7 +88,13 @@ pub fn run(config: &Config, lines: Option<&Lines>) -> Result<Exit, Failure> {
     }
     let group = config.handler.group.as_deref().map(group).transpose()?;
     let listener = Listener::open(&config.handler.control, group)?;
-    let recovery = recovery::open(config, &resolved.places)?;
+    let mut recovery = recovery::open(config, &resolved.places)?;
+    let requests = recovery.as_mut().map(|recovery| {
+        let record = requests::Record::read(config);
+        let begins = |venue| begins(&resolved, &days, venue);
+        recovery.remember(&record, begins, clock::wall());
+        requests::Keeper::new(record, recovery.tallies())
+    });
     let own = Digests::own(config.digest);
     let spec = spec(config, &days, (&resolved.starts, &own), group)?;
     let (mut handler, writers) = claim.create(&spec).map_err(refuse_region)?;
@@ -108,6 +115,7 @@ pub fn run(config: &Config, lines: Option<&Lines>) -> Result<Exit, Failure> {
         recorder,
         own,
         sessions,
+        requests,
         lines: lines.cloned(),
     };
     let ended = work(&resolved, made, &stop);
@@ -136,6 +144,7 @@ struct Made<'a> {
     own: Digests,
     /// What handlers before this one have followed.
     sessions: Record,
+    requests: Option<requests::Keeper>,
     lines: Option<Lines>,
 }
 
@@ -146,6 +155,7 @@ fn work(resolved: &Resolved, made: Made<'_>, stop: &Arc<AtomicBool>) -> Result<E
     let Made { handler, mut writers, opened, built, ends, listener, recovery, days, halts, .. } =
         made;
     let (recorder, own, lines, sessions) = (made.recorder, made.own, made.lines, made.sessions);
+    let requests = made.requests;
     tell_modes(config, handler, &opened);
     let region = own_region(config, handler)?;
     // Before any lane begins. The record is read again: from here on whoever halts finds this region.
@@ -178,7 +188,8 @@ fn work(resolved: &Resolved, made: Made<'_>, stop: &Arc<AtomicBool>) -> Result<E
     maps_thread.map(start_maps).transpose()?;
     let recovery = recovery.map(recovery::Opened::start).transpose()?;
     journal::verbs::start(config, recorder.clone(), stop)?;
-    let recording = sessions::start(sessions, region.clone(), recorder.alerts().clone(), stop)?;
+    let alerts = recorder.alerts().clone();
+    let recording = sessions::start(sessions, region.clone(), alerts, requests, stop)?;
     let started = start(config, lanes, stop, &failed);
     let kept = started.and_then(|threads| {
         let standing = attest.declare(handler, clock.now(), recorder);
@@ -215,9 +226,12 @@ fn work(resolved: &Resolved, made: Made<'_>, stop: &Arc<AtomicBool>) -> Result<E
         kept
     });
     // A thread that panics aborts the process: there is nothing to collect from one.
-    let _ = recording.join();
+    let requests = recording.join().ok().flatten();
     if let Some(recovery) = recovery {
         recovery.stop();
+    }
+    if let Some(mut requests) = requests {
+        requests.end(clock::wall());
     }
     watch::write_log(config, &links, &region, &mut follow);
     follow.look(config, &region, clock.now());
@@ -449,6 +463,12 @@ fn lanes(
         });
     }
     lanes
+}
+
+/// When the trading date under way at a venue began.
+pub(crate) fn begins(resolved: &Resolved, days: &[Day], venue: Venue) -> Option<Wall> {
+    let own = days.iter().find(|day| day.venue() == venue).map(Day::begins);
+    resolved.begins(venue).or(own)
 }
 
 /// The region a configuration asks for.

@@ -35,6 +35,7 @@ use crate::clock::{self, timespec};
 use crate::config::Config;
 use crate::exit::Failure;
 use crate::kept::{Kept, Named, needed, quoted, records};
+use crate::requests;
 
 /// What it is a record of.
 const WHAT: &str = "record of sessions";
@@ -189,7 +190,8 @@ impl Keeper {
     }
 }
 
-/// Starts the thread that keeps the record. It waits for the disk, and nobody for it but the handler's end.
+/// Starts the thread that keeps the record, and that of requests, which it gives back in the end: some may leave until
+/// then. It waits for the disk, and nobody for it but the handler's end.
 ///
 /// # Errors
 /// Where the host gives no thread.
@@ -197,17 +199,22 @@ pub(crate) fn start(
     record: Record,
     region: Region,
     alerts: Raiser,
+    mut requests: Option<requests::Keeper>,
     stop: &Arc<AtomicBool>,
-) -> Result<JoinHandle<()>, Failure> {
+) -> Result<JoinHandle<Option<requests::Keeper>>, Failure> {
     let stop = Arc::clone(stop);
     let mut keeper = Keeper::new(record, alerts);
     let keep = move || {
         // BOUND: until told to stop.
         loop {
             let last = stop.load(Ordering::Relaxed);
-            keeper.look(&region, clock::wall());
+            let wall = clock::wall();
+            keeper.look(&region, wall);
             if last {
-                return;
+                return requests;
+            }
+            if let Some(requests) = &mut requests {
+                requests.look(wall);
             }
             // An early return because of a signal only means an early look.
             let _ = rustix::thread::nanosleep(&timespec(LOOK_EVERY));

@@ -76,6 +76,15 @@ pub struct Config {
     pub datagram_max: u64,
 }
 
+/// Requests that have left for a venue's services.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Sent {
+    /// For missing numbers.
+    pub retransmits: u64,
+    /// For snapshots.
+    pub snapshots: u64,
+}
+
 /// The services of one venue.
 #[derive(Debug)]
 pub struct Agent {
@@ -112,6 +121,23 @@ impl Agent {
     /// When there is no such partition.
     pub fn equip(&mut self, partition: u16, clients: Clients) {
         *self.clients_of(partition) = clients;
+    }
+
+    /// What an earlier process has sent to the venue by this time, and none of it later: it has its place in the
+    /// budgets. Told before anything is asked for, the oldest first.
+    ///
+    /// # Panics
+    /// Where something has left since, or what was told last was later.
+    pub fn remember(&mut self, at: Mono, before: Sent) {
+        let count = |sent: u64| u32::try_from(sent).unwrap_or(u32::MAX);
+        self.retransmit.remember(at, count(before.retransmits));
+        self.snapshot.remember(at, count(before.snapshots));
+    }
+
+    /// What has left since this agent is there.
+    #[must_use]
+    pub fn sent(&self) -> Sent {
+        Sent { retransmits: self.retransmit.sent(), snapshots: self.snapshot.sent() }
     }
 
     /// A partition wants something.

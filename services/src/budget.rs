@@ -5,7 +5,7 @@ use candor_core::{Mono, Nanos};
 
 /// Requests that may be sent within any second, minute and 24 hours, each at least 1. The windows
 /// slide: whatever moment one looks back from, no more were sent. A venue's own day is a calendar's;
-/// 24 hours that slide never allow more. What an earlier process of the same day has sent is not known.
+/// 24 hours that slide never allow more. What an earlier process has sent counts where it is told.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Budget {
     /// Within any second.
@@ -45,6 +45,8 @@ pub(crate) struct Meter {
     newest: usize,
     /// Let go, and neither sent nor given up.
     reserved: u32,
+    /// How many were sent since this was made.
+    sent_here: u64,
 }
 
 impl Meter {
@@ -59,7 +61,21 @@ impl Meter {
         assert!(budget.day <= RETRANSMITS_A_DAY, "a budget of more than {RETRANSMITS_A_DAY} a day");
         // No window ever holds more than a day's.
         let room = budget.day as usize;
-        Meter { budget, sent: Vec::with_capacity(room), room, newest: 0, reserved: 0 }
+        Meter { budget, sent: Vec::with_capacity(room), room, newest: 0, reserved: 0, sent_here: 0 }
+    }
+
+    /// So many were sent by an earlier process, at this time and none later.
+    pub(crate) fn remember(&mut self, at: Mono, count: u32) {
+        assert!(self.sent_here == 0, "what was sent before is told first");
+        // Of more than a day allows the last are enough.
+        for _ in 0..count.min(self.budget.day) {
+            self.keep(at);
+        }
+    }
+
+    /// How many were sent since this was made.
+    pub(crate) fn sent_here(&self) -> u64 {
+        self.sent_here
     }
 
     /// When the windows of a second and a minute have room for one more behind `ahead` others, whatever
@@ -124,6 +140,11 @@ impl Meter {
     /// One that was let go is sent.
     pub(crate) fn leave(&mut self, now: Mono) {
         self.release();
+        self.sent_here += 1;
+        self.keep(now);
+    }
+
+    fn keep(&mut self, now: Mono) {
         assert!(self.back(1).is_none_or(|last| last <= now), "time goes back");
         if self.sent.len() < self.room {
             self.newest = self.sent.len();
@@ -164,6 +185,26 @@ mod tests {
                 meter.leave(left);
             }
         }
+    }
+
+    #[test]
+    fn what_was_sent_before_has_its_place_for_a_day_and_counts_as_nothing_sent_here() {
+        let start = Mono(5 + 2 * DAY.0);
+        let before = Mono(start.0 - MINUTE.0);
+        let mut meter = Meter::new(Budget { second: 2, minute: 9, day: 3 });
+        meter.remember(Mono(before.0 - 1), 1);
+        meter.remember(before, 1);
+        assert_eq!((meter.allowance(start), meter.sent_here()), (Allowance::Now, 0));
+        meter.reserve(start);
+        meter.leave(start);
+        assert_eq!((meter.allowance(start), meter.sent_here()), (Allowance::NotToday, 1));
+        assert_eq!(meter.allowance(Mono(before.0 - 2) + DAY), Allowance::NotToday);
+        assert_eq!(meter.allowance(Mono(before.0 - 1) + DAY), Allowance::Now);
+        // More than is allowed, as where the budget was another.
+        let mut meter = Meter::new(Budget { second: 2, minute: 9, day: 3 });
+        meter.remember(before, 1_000_000_000);
+        assert_eq!(meter.allowance(start), Allowance::NotToday);
+        assert_eq!(meter.allowance(before + DAY), Allowance::Now);
     }
 
     #[test]

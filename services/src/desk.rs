@@ -229,6 +229,20 @@ impl Desk {
         Desk { queue: Queue::new(room, budget), looked: Mono::NEVER }
     }
 
+    /// So many requests have left before this desk was there, at this time and none later.
+    ///
+    /// # Panics
+    /// Where some have left since, or what was told last was later.
+    pub fn remember(&mut self, at: Mono, count: u32) {
+        self.queue.meter.remember(at, count);
+    }
+
+    /// How many requests have left since this desk is there.
+    #[must_use]
+    pub fn sent(&self) -> u64 {
+        self.queue.meter.sent_here()
+    }
+
     /// A partition asks. What it asked before that overlaps, or is of another session, is forgotten
     /// without a word.
     pub fn ask(&mut self, now: Mono, partition: u16, ask: Ask) {
@@ -323,6 +337,20 @@ impl SnapshotDesk {
             concurrency,
             looked: Mono::NEVER,
         }
+    }
+
+    /// So many requests have left before this desk was there, at this time and none later.
+    ///
+    /// # Panics
+    /// Where some have left since, or what was told last was later.
+    pub fn remember(&mut self, at: Mono, count: u32) {
+        self.queue.meter.remember(at, count);
+    }
+
+    /// How many requests have left since this desk is there.
+    #[must_use]
+    pub fn sent(&self) -> u64 {
+        self.queue.meter.sent_here()
     }
 
     /// A partition asks. What it asked before is forgotten without a word.

@@ -6,7 +6,7 @@ mod common;
 use candor_core::{Action, Ask, Mono, Nanos, SeqNo, SeqRange, SnapshotAsk};
 use candor_decoders::Format;
 use candor_decoders::nasdaq::moldudp64;
-use candor_services::agent::{Agent, Channel, Clients, Config, Shell, Told};
+use candor_services::agent::{Agent, Channel, Clients, Config, Sent, Shell, Told};
 use candor_services::desk::Concurrency;
 use candor_services::{Budget, Io, retransmit, snapshot};
 use common::{DAY, START, glimpse_image, iex_session, millis, mold_session, range, secs};
@@ -155,6 +155,26 @@ fn one_budget_for_all_partitions_and_the_one_that_waited_longest_first() {
     let said = words.take();
     assert!(said.contains(&"1 told refused expired".to_owned()), "{said:?}");
     assert!(!said.iter().any(|word| word.contains("to 0: 10+1")), "not after it has expired");
+}
+
+/// Ten thousand of each a day.
+#[test]
+fn what_an_earlier_process_has_sent_has_its_place_in_the_budget_of_the_day() {
+    let (mut agent, mut words) = (agent(10), Words::default());
+    let [then, later] = [90, 80].map(|before| Mono(START.0 - secs(before).0));
+    agent.remember(then, Sent { retransmits: 9_990, snapshots: 10_000 });
+    agent.remember(later, Sent { retransmits: 9, snapshots: 0 });
+    assert_eq!(agent.sent(), Sent::default());
+    agent.act(START, 0, ask(range(5, 8), START), &mut words);
+    agent.act(START, 1, ask(range(10, 11), START), &mut words);
+    agent.act(START, 0, want(1), &mut words);
+    let refused = ["1 told refused budget", "0 told failed budget"];
+    assert_eq!(words.take(), [&["0 RetransmitUdp to 0: 5+3"][..], &refused].concat());
+    assert_eq!(agent.sent(), Sent { retransmits: 1, snapshots: 0 });
+    // A day later than they left, and not than they were told.
+    let now = then + secs(24 * 60 * 60);
+    agent.act(now, 1, ask(range(10, 11), now), &mut words);
+    assert_eq!(words.take(), ["1 RetransmitUdp to 0: 10+1"]);
 }
 
 #[test]

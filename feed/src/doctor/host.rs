@@ -9,6 +9,7 @@ use super::{Finding, Level, read};
 use crate::config::{Config, HugePages, SourceKind};
 use crate::exit::{Exit, Failure};
 use crate::halt::record::{self, Place};
+use crate::requests;
 use crate::sessions::Record;
 use crate::{privilege, run};
 
@@ -32,6 +33,7 @@ pub(super) fn examine(config: &Config, findings: &mut Vec<Finding>) {
     region(config, findings);
     state(config, findings);
     sessions(config, findings);
+    requests(config, findings);
     group(config, findings);
 }
 
@@ -184,6 +186,18 @@ fn sessions(config: &Config, findings: &mut Vec<Finding>) {
             }
         }
     });
+}
+
+/// Where it is recorded how many requests have left for the venues' services.
+fn requests(config: &Config, findings: &mut Vec<Finding>) {
+    if let Some(why) = requests::Record::trouble(config) {
+        findings.push(Finding::warn(
+            "requests",
+            "",
+            format!("can't be read, so that what has left on this date counts for nothing: {why}"),
+            "see to the file; a handler that runs replaces it",
+        ));
+    }
 }
 
 /// Where it is recorded what is halted.

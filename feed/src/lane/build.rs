@@ -12,7 +12,7 @@ use crate::config::{self, Config};
 use crate::daily::{Resolved, shape};
 use crate::day::Day;
 use crate::exit::Failure;
-use crate::run::Ends;
+use crate::run::{Ends, begins};
 use crate::sessions::Record;
 
 /// The partitions of one lane.
@@ -38,8 +38,7 @@ pub(crate) fn build(
     let engine = |number: usize, partition: &config::Partition| {
         let listed = venues.iter().find(|(venue, _)| *venue == partition.venue);
         let listed = listed.map_or_else(Arc::default, |(_, listed)| Arc::clone(listed));
-        let own = days.iter().find(|day| day.venue() == partition.venue).map(Day::begins);
-        let begins = resolved.begins(partition.venue).or(own);
+        let begins = begins(resolved, days, partition.venue);
         let name = (partition.venue, partition.name);
         let map = (ends.of_venue(partition.venue), sessions.earlier(name, begins));
         let recovery = config.recovery_of(partition);

@@ -30,7 +30,9 @@ use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 
-use candor_services::agent::Agent;
+use candor_core::{Mono, Nanos, Venue};
+use candor_maps::calendar::Wall;
+use candor_services::agent::{Agent, Sent};
 use candor_services::retransmit::Unsupported;
 use rustix::event::epoll::{self, EventData, EventFlags};
 use rustix::io::Errno;
@@ -39,6 +41,7 @@ use crate::clock::Clock;
 use crate::config::{Config, Partition, Recovery};
 use crate::daily::Place;
 use crate::exit::Failure;
+use crate::requests::{Record, Tally};
 pub(crate) use post::{Mailbox, WARM_WAIT, What, messages};
 use post::{Post, Wishes};
 use seat::{Down, Seat, Service};
@@ -116,7 +119,7 @@ pub(crate) fn open(config: &Config, places: &[Place]) -> Result<Option<Opened>, 
         }
         if !seats.is_empty() {
             let agent = Agent::new(recovery.agent(), clients);
-            desks.push(Desk::new(venue.to_string(), agent, seats, recovery.clone()));
+            desks.push(Desk::new(*venue, agent, seats, recovery.clone()));
         }
     }
     let stop = Arc::new(AtomicBool::new(false));
@@ -131,7 +134,7 @@ pub(crate) fn open(config: &Config, places: &[Place]) -> Result<Option<Opened>, 
         epoll,
         buffer: Thread::buffer(),
         trouble: Vec::new(),
-        said_at: candor_core::Mono::NEVER,
+        said_at: Mono::NEVER,
         unsaid: false,
         paused: Vec::new(),
         stop: Arc::clone(&stop),
@@ -184,7 +187,41 @@ fn refuse(address: SocketAddrV4, from: Option<Ipv4Addr>, error: Errno) -> Failur
     }
 }
 
+/// What a window of a minute is, in which nothing counts that an earlier process has sent: a handler that starts is to
+/// be Live soon.
+const MINUTE: Nanos = Nanos::from_secs(60);
+
 impl Opened {
+    /// Counts what handlers before this one have sent to each venue on the trading date under way, which began then.
+    pub(crate) fn remember(
+        &mut self,
+        record: &Record,
+        begins: impl Fn(Venue) -> Option<Wall>,
+        wall: u64,
+    ) {
+        let now = self.thread.clock.now();
+        for desk in &mut self.thread.desks {
+            let venue = desk.tally.venue();
+            let mut counted = Sent::default();
+            for (age, sent) in record.of_date(venue, begins(venue), wall) {
+                // Of before the host was started it counts as of then.
+                let left = Mono(now.0.saturating_sub(age.max(MINUTE).0).max(1));
+                desk.agent.remember(left, sent);
+                counted.retransmits = counted.retransmits.saturating_add(sent.retransmits);
+                counted.snapshots = counted.snapshots.saturating_add(sent.snapshots);
+            }
+            if counted != Sent::default() {
+                let Sent { retransmits, snapshots } = counted;
+                tracing::info!(%venue, retransmits, snapshots, "requests have left on this date already");
+            }
+        }
+    }
+
+    /// What leaves from now on.
+    pub(crate) fn tallies(&self) -> Vec<Arc<Tally>> {
+        self.thread.desks.iter().map(|desk| Arc::clone(&desk.tally)).collect()
+    }
+
     /// A lane's end.
     pub(crate) fn mailbox(&self, lane: usize) -> Option<Mailbox> {
         let post = self.posts.get(lane)?;

@@ -7,7 +7,7 @@ use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 
-use candor_core::{Mono, Nanos};
+use candor_core::{Mono, Nanos, Venue};
 use candor_services::agent::{Agent, Channel};
 use rustix::event::epoll::{self, EventData, EventFlags};
 use rustix::event::{PollFd, PollFlags, poll};
@@ -21,6 +21,7 @@ use super::sockets::{Change, Key, Wire};
 use crate::clock::{Clock, timespec};
 use crate::config::{Partition, Recovery};
 use crate::exit::Failure;
+use crate::requests::Tally;
 
 /// Sockets looked at in one round at most; the others come with the next.
 const READY: usize = 64;
@@ -51,14 +52,16 @@ pub(super) struct Desk {
     pub(super) venue: String,
     pub(super) agent: Agent,
     pub(super) seats: Vec<Seat>,
+    pub(super) tally: Arc<Tally>,
     recovery: Recovery,
     lost: Lost,
     said: Said,
 }
 
 impl Desk {
-    pub(super) fn new(venue: String, agent: Agent, seats: Vec<Seat>, recovery: Recovery) -> Desk {
-        Desk { venue, agent, seats, recovery, lost: Lost::default(), said: Said::default() }
+    pub(super) fn new(venue: Venue, agent: Agent, seats: Vec<Seat>, recovery: Recovery) -> Desk {
+        let (tally, lost, said) = (Arc::new(Tally::new(venue)), Lost::default(), Said::default());
+        Desk { venue: venue.to_string(), agent, seats, tally, recovery, lost, said }
     }
 }
 
@@ -390,7 +393,7 @@ impl Thread {
     pub(super) fn with(&mut self, venue: u16, call: impl FnOnce(&mut Agent, &mut Hands<'_>)) {
         let Some(desk) = self.desks.get_mut(usize::from(venue)) else { return };
         self.unsaid = true;
-        let Desk { agent, seats, lost, .. } = desk;
+        let Desk { agent, seats, lost, tally, .. } = desk;
         let trouble = &mut self.trouble;
         let mut hands = Hands {
             venue,
@@ -403,6 +406,7 @@ impl Thread {
         };
         call(agent, &mut hands);
         hands.flush();
+        tally.set(agent.sent());
     }
 
     fn seat(&mut self, key: Key) -> Option<&mut Seat> {

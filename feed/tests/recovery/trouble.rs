@@ -262,3 +262,65 @@ fn without_snapshots_a_retransmit_service_heals_when_it_is_back() {
     assert_eq!(handler.process.end(), Some(0));
     println!("shown: a gap healed by a service that came back; {reads} live reads, none wrong");
 }
+
+/// Requests for snapshots that both services have had.
+fn snapshots_asked(scene: &Scene) -> u64 {
+    let answer = candor_sim::cli::ask(&scene.path("control"), "status").unwrap();
+    let status: serde_json::Value = serde_json::from_str(&answer).unwrap();
+    let of = |at: usize| status["partitions"][at]["services"]["snapshot"]["requests"].as_u64();
+    (0..2).filter_map(of).sum()
+}
+
+/// Each partition needs a snapshot to join, and the venue allows so many a day.
+fn joins_with(scene: &Scene, day: u64) -> crate::scene::Handler {
+    let keys = format!(
+        "recovery = {{ timeout_ms = 20, patience_ms = 150, limit = 1, begin_ms = 2000, retry_ms = 100, \
+         retry_max_ms = 400 }}\nsnapshot_budget = {{ minute = 1000, day = {day} }}"
+    );
+    scene.configure("mdh1", &keys);
+    scene.handler("mdh1")
+}
+
+#[test]
+fn what_has_left_before_a_start_counts_against_the_days_budget() {
+    let mut scene = Scene::new("budget", true);
+    scene.open(&[]);
+    let handler = joins_with(&scene, 1_000);
+    handler.until_live();
+    assert_eq!(handler.process.end(), Some(0));
+    let mut used = snapshots_asked(&scene);
+    assert!(used >= 2, "{used} snapshots for two partitions");
+    // Stopped in order, and killed: the next may ask for one, and only one of two partitions is live by it.
+    for killed in [false, true] {
+        let handler = joins_with(&scene, used + 1);
+        eventually("one of them is refused for the budget", || {
+            handler.log().contains("came to nothing (budget)").then_some(())
+        });
+        eventually("the other is live", || {
+            (handler.is_live(0) || handler.is_live(1)).then_some(())
+        });
+        assert!(!(handler.is_live(0) && handler.is_live(1)));
+        assert!(handler.log().contains("requests have left on this date already"));
+        used += 1;
+        assert_eq!(snapshots_asked(&scene), used);
+        if killed {
+            // What has left for a second is in the file.
+            pause(Nanos::from_millis(1_600));
+            drop(handler);
+        } else {
+            assert_eq!(handler.process.end(), Some(0));
+        }
+    }
+    let text = std::fs::read_to_string(scene.path("mdh1.requests")).unwrap();
+    let counts = text.lines().filter_map(|line| line.strip_prefix("snapshots = "));
+    assert_eq!(counts.map(|count| count.parse::<u64>().unwrap()).sum::<u64>(), used);
+    // One that nobody can read counts for nothing, and is said and replaced.
+    std::fs::write(scene.path("mdh1.requests"), "format = 2\n").unwrap();
+    let handler = joins_with(&scene, 4);
+    handler.until_live();
+    assert!(handler.log().contains("none is counted"), "{}", handler.log());
+    assert_eq!(handler.process.end(), Some(0));
+    let text = std::fs::read_to_string(scene.path("mdh1.requests")).unwrap();
+    assert!(text.contains("format = 1\n"), "{text}");
+    println!("shown: {used} snapshots over four handlers, as many as they were allowed together");
+}
