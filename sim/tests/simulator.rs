@@ -178,6 +178,9 @@ scenarios! {
     lines_differ_healed = "lines-differ-healed",
     unknown_order_healed = "unknown-order-healed",
     retransmit_back_without_snapshot = "retransmit-back-without-snapshot",
+    answers_twice = "answers-twice",
+    snapshots_refused = "snapshots-refused",
+    snapshots_throttled = "snapshots-throttled",
     transaction_left_open = "transaction-left-open",
     transaction_split = "transaction-split",
     transactions_chained = "transactions-chained",
@@ -512,6 +515,31 @@ fn scenarios_of_recovery_are_what_they_are_called() {
         assert!(count(Counter::GapsOutlived) >= 12, "a gap a step");
         let [on_a, on_b] = [Counter::LostOnA, Counter::LostOnB].map(count);
         assert!(on_a > 0 && on_b > 0, "each line loses what the other carries");
+    }
+}
+
+/// An answer that comes twice fills nothing twice and asks for nothing more; a snapshot service that says no is asked
+/// as often as is said.
+#[test]
+fn services_that_repeat_or_refuse_are_counted() {
+    let itch = [1, 2].map(|seed| (Family::Itch50, seed));
+    let deep = [1, 2, 3].map(|seed| (Family::Deep, seed));
+    for (venue, seed) in itch.into_iter().chain(deep) {
+        let (outcome, count) = counted("answers-twice", seed, venue);
+        let [gaps, packets] = [Counter::GapsOutlived, Counter::RetransmitPackets].map(&count);
+        assert_eq!(outcome.requests, gaps, "each gap takes one that the venue hears");
+        let datagrams = outcome.connected == 0;
+        assert!(!datagrams || packets == 2 * outcome.requests, "{packets} for {gaps} gaps");
+        assert_eq!(count(Counter::Applied), outcome.published, "every number once");
+        assert_eq!(count(Counter::DiscardUnasked), 0);
+        for name in ["snapshots-refused", "snapshots-throttled"] {
+            let (outcome, count) = counted(name, seed, venue);
+            let [asked, failed, spliced] =
+                [Counter::SnapshotRequests, Counter::SnapshotsFailed, Counter::SnapshotsSpliced]
+                    .map(&count);
+            assert_eq!(asked, failed + spliced, "{name}");
+            assert_eq!(outcome.connected, asked, "{name}");
+        }
     }
 }
 

@@ -134,6 +134,9 @@ pub const ALL: &[(&str, Build)] = &[
     ("lines-differ-healed", recovery::lines_differ),
     ("unknown-order-healed", recovery::unknown_order),
     ("retransmit-back-without-snapshot", recovery::retransmit_back),
+    ("answers-twice", recovery::answers_twice),
+    ("snapshots-refused", recovery::snapshots_refused),
+    ("snapshots-throttled", recovery::snapshots_throttled),
 ];
 
 /// What differs at a venue of DEEP: scenarios that it alone has, and those in which something else

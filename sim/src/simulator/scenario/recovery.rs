@@ -102,6 +102,78 @@ pub(super) fn retransmit_back(seed: u64) -> Plan {
         .heals_all()
 }
 
+/// The retransmit service says everything twice: what comes again is no answer to what was asked since, and changes
+/// nothing. The first gap is asked for more than once, since nothing gets through for a time.
+pub(super) fn answers_twice(seed: u64) -> Plan {
+    let twice = What::Serve(0, ServiceKind::Retransmit, ServiceFault::Twice);
+    let through = after(AT, ms(30));
+    let mut plan = served("answers-twice", seed, ServiceSetup::BOTH)
+        .at(ms(0), twice)
+        .at(AT, What::WayHangs(0, true))
+        .at(AT, What::LoseNext(0, 4))
+        .at(through, What::WayHangs(0, false));
+    for step in 0..5 {
+        plan = plan.at(after(AT, ms(200 + step * 20)), What::LoseNext(0, 4));
+    }
+    plan.expect(0, OPEN_BY, AT, Must::BeLive)
+        .expect(0, after(AT, ms(10)), through, stale(&[Reason::Gap]))
+        .expect(0, after(AT, ms(100)), after(AT, ms(200)), Must::BeLive)
+        .expect(0, after(AT, ms(400)), END, Must::BeLive)
+        .others_live(0, OPEN_BY)
+        .counts(Counter::RetransmitRequests, 8..=10)
+        .counts(Counter::RetransmitContradicts, 0..=0)
+        .counts(Counter::RetransmitGivenUp, 0..=0)
+        .counts(Counter::SnapshotRequests, 0..=0)
+        .heals_all()
+}
+
+/// The snapshot service says no: it is asked again and again, and Live by the first after it says yes. Of odd seeds a
+/// handler joins meanwhile.
+pub(super) fn snapshots_refused(seed: u64) -> Plan {
+    let joins = !seed.is_multiple_of(2);
+    let services = ServiceSetup { retransmit: false, ..ServiceSetup::BOTH };
+    let serve = |fault| What::Serve(0, ServiceKind::Snapshot, fault);
+    let granted = after(AT, ms(800));
+    let mut plan = served("snapshots-refused", seed, services)
+        .at(ms(0), serve(ServiceFault::Refuse))
+        .at(granted, serve(ServiceFault::Off));
+    plan = if joins {
+        plan.setup.handler_at = AT;
+        let joining = [Reason::NotStarted, Reason::Recovering];
+        plan.expect(0, AT, granted, stale(&joining)).others_live(0, after(AT, ms(200)))
+    } else {
+        plan.at(AT, What::LoseNext(0, 4))
+            .expect(0, OPEN_BY, AT, Must::BeLive)
+            .expect(0, after(AT, ms(10)), granted, stale(&[Reason::Gap]))
+            .others_live(0, OPEN_BY)
+    };
+    // A login that is refused is waited for as long as anything: each 80 ms.
+    plan.expect(0, after(granted, ms(200)), END, Must::BeLive)
+        .counts(Counter::SnapshotRequests, 10..=15)
+        .counts(Counter::SnapshotsSpliced, 1..=3)
+        .heals_all()
+}
+
+/// The snapshot service serves one request a second: the second gap waits for the next, and nobody else waits with it.
+pub(super) fn snapshots_throttled(seed: u64) -> Plan {
+    let services = ServiceSetup { retransmit: false, ..ServiceSetup::BOTH };
+    let throttle = What::Serve(0, ServiceKind::Snapshot, ServiceFault::Throttle(1));
+    let (second, next) = (after(AT, ms(200)), after(AT, ms(1_000)));
+    served("snapshots-throttled", seed, services)
+        .at(ms(0), throttle)
+        .at(AT, What::LoseNext(0, 4))
+        .at(second, What::LoseNext(0, 4))
+        .expect(0, OPEN_BY, AT, Must::BeLive)
+        .expect(0, after(AT, ms(100)), second, Must::BeLive)
+        .expect(0, after(second, ms(10)), next, stale(&[Reason::Gap]))
+        .expect(0, after(next, ms(200)), END, Must::BeLive)
+        .others_live(0, OPEN_BY)
+        // SNAP says why, and is asked each 80 ms; GLIMPSE closes, and is after 5, 10, 20, 40 and then 80 ms.
+        .counts(Counter::SnapshotRequests, 10..=17)
+        .counts(Counter::SnapshotsSpliced, 2..=2)
+        .heals_all()
+}
+
 /// The request vanishes and no packet follows: asked again by its own deadline.
 pub(super) fn request_lost_then_silence(seed: u64) -> Plan {
     let plan = served("request-lost-then-silence", seed, ServiceSetup::BOTH)
