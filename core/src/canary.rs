@@ -116,6 +116,8 @@ canaries! {
     EndBelieved,
     /// A partition that has not heard all of the date is believed to have had no symbol that it never heard of.
     UnheardBelieved,
+    /// What waits for the lane behind another partition's packets is not thought of.
+    BacklogIgnored,
     /// Behind a restart, a line's own old packet that comes once more is taken for its first new one.
     FenceLowered,
     /// A packet that is not handed out leaves some of its frames behind.

@@ -43,6 +43,8 @@ pub(crate) struct Evidence {
     pub(crate) over: Option<SeqNo>,
     /// The last packet was older than the bound when we came to it.
     pub(crate) behind: bool,
+    /// Packets of this partition may wait for longer than the bound behind those of others.
+    pub(crate) waits: bool,
     /// Only packets that arrived since then prove anything: before, some may have been dropped
     /// unseen.
     pub(crate) fresh_since: Option<Mono>,
@@ -60,6 +62,7 @@ impl Evidence {
         start_answered: false,
         over: None,
         behind: false,
+        waits: false,
         fresh_since: None,
     };
 
@@ -116,7 +119,7 @@ impl Evidence {
         contested: bool,
         over: bool,
     ) -> Status {
-        let late = self.behind || self.fresh_since.is_some();
+        let late = self.behind || self.waits || self.fresh_since.is_some();
         let missing = state == State::GapOutlived || whole == Wholeness::LostInside;
         // What is missing of the start is said by another name.
         let gap = missing && whole != Wholeness::StartMissing && !rebuilding;

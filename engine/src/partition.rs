@@ -255,6 +255,24 @@ impl Partition {
         self.settle(sink);
     }
 
+    /// The lane is behind with what has come, or is no longer: a packet of this partition may wait for longer than
+    /// [`Config::late`](crate::Config::late) behind those of others. Stale(Late) meanwhile.
+    pub fn on_backlog(&mut self, now: Mono, behind: bool, sink: &mut impl Sink) {
+        self.content.advance(now);
+        let waits = behind && !candor_core::canary!(BacklogIgnored);
+        if waits && !self.content.evidence.waits {
+            self.content.counters.add(Counter::Late, 1);
+        }
+        self.content.evidence.waits = waits;
+        self.settle(sink);
+    }
+
+    /// For how long a packet may wait for the lane.
+    #[must_use]
+    pub fn late(&self) -> Nanos {
+        self.content.config.late
+    }
+
     /// Another partition has something to say of a symbol that is ours by the map. Where its messages name it,
     /// nobody can say whose book is the book until that is resolved; where it had it until ours did, its book is
     /// rebuilt.

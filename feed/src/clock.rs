@@ -56,21 +56,33 @@ pub fn wall() -> u64 {
 /// Turns the kernel's receive times, which are the wall clock's, into ours.
 ///
 /// Both clocks are read once a batch. A stamp's age by the wall clock is taken off our present
-/// time. Around a step of the wall clock, ages mean nothing: the difference between the clocks
-/// has jumped since the last batch, and then the batch counts as having arrived now, as it does
-/// without stamps. An arrival never lies ahead of now, so a wrong one makes us late, never early.
-#[derive(Debug, Default)]
+/// time. Around a step of the wall clock, ages mean nothing: the difference between the clocks has jumped since
+/// the last batch. What came before that was noticed is as old as it can be then, and so is all that has no stamp. An
+/// arrival never lies ahead of now: a wrong one makes us late, never early.
+#[derive(Debug)]
 pub struct Arrivals {
     now: Mono,
     wall: u64,
     difference: i128,
-    steady: bool,
+    /// When the wall clock was last found to have stepped.
+    stepped: Mono,
 }
 
 impl Arrivals {
-    /// The clocks may drift apart by this much between batches, as they do when the wall clock
-    /// is slewed; more is a step.
+    /// The clocks may drift apart by this much between batches, and by a thousandth of the time between them, as
+    /// they do when the wall clock is slewed; more is a step.
     const SLEW: i128 = 1_000_000;
+
+    /// To be made before there is anything to arrive: both clocks are read for the first time.
+    #[must_use]
+    pub fn new(clock: &mut Clock) -> Arrivals {
+        Arrivals::from(clock.now(), wall())
+    }
+
+    fn from(now: Mono, wall: u64) -> Arrivals {
+        let difference = i128::from(wall) - i128::from(now.0);
+        Arrivals { now, wall, difference, stepped: Mono::NEVER }
+    }
 
     /// Reads both clocks, for the batch that was just received.
     pub fn read(&mut self, clock: &mut Clock) {
@@ -78,18 +90,21 @@ impl Arrivals {
     }
 
     fn set(&mut self, now: Mono, wall: u64) {
-        let difference = i128::from(wall) - i128::from(now.0);
-        self.steady =
-            self.now != Mono::NEVER && (difference - self.difference).abs() <= Arrivals::SLEW;
-        (self.now, self.wall, self.difference) = (now, wall, difference);
+        let read = Arrivals::from(now, wall);
+        let slew = Arrivals::SLEW + i128::from(now.since(self.now).0) / 1_000;
+        let steady = (read.difference - self.difference).abs() <= slew;
+        *self = Arrivals { stepped: if steady { self.stepped } else { now }, ..read };
     }
 
-    /// When a datagram with this stamp arrived; now, when it has none or none can be trusted.
+    /// When a datagram with this stamp arrived, of which nothing is left that arrived before `oldest`.
     #[must_use]
-    pub fn at(&self, stamp: Option<u64>) -> Mono {
+    pub fn at(&self, stamp: Option<u64>, oldest: Mono) -> Mono {
+        let oldest = oldest.min(self.now);
         match stamp {
-            Some(stamp) if self.steady => self.now - Nanos(self.wall.saturating_sub(stamp)),
-            _ => self.now,
+            Some(stamp) if oldest > self.stepped => {
+                (self.now - Nanos(self.wall.saturating_sub(stamp))).max(oldest)
+            }
+            _ => oldest,
         }
     }
 }
@@ -195,21 +210,30 @@ mod tests {
     }
 
     #[test]
-    fn a_step_of_the_wall_clock_makes_no_arrival_early_or_hours_late() {
-        let mut arrivals = Arrivals::default();
+    fn a_step_of_the_wall_clock_makes_an_arrival_as_old_as_it_can_be_and_none_newer() {
         let second = 1_000_000_000;
-        arrivals.set(Mono(10 * second), 100 * second);
-        assert_eq!(arrivals.at(Some(99 * second)), Mono(10 * second), "nothing to compare with");
-        arrivals.set(Mono(11 * second), 101 * second);
-        assert_eq!(arrivals.at(Some(101 * second - 5)), Mono(11 * second - 5));
-        assert_eq!(arrivals.at(Some(102 * second)), Mono(11 * second), "never ahead of now");
-        assert_eq!(arrivals.at(None), Mono(11 * second));
-        for step in [3_700 * second, 2 * second, 102 * second - 2_000_000] {
-            arrivals.set(Mono(12 * second), step);
-            assert_eq!(arrivals.at(Some(101 * second)), Mono(12 * second));
-            arrivals.set(Mono(13 * second), step + second);
-            assert_eq!(arrivals.at(Some(step + second - 7)), Mono(13 * second - 7));
-            arrivals.set(Mono(11 * second), 101 * second);
+        let at = |seconds: u64| Mono(seconds * second);
+        let mut arrivals = Arrivals::from(at(10), 100 * second);
+        arrivals.set(at(11), 101 * second);
+        assert_eq!(arrivals.at(Some(101 * second - 5), at(8)), Mono(11 * second - 5));
+        let since = Mono(at(10).0 + 1);
+        assert_eq!(arrivals.at(Some(101 * second - 5), since), Mono(11 * second - 5));
+        assert_eq!(
+            arrivals.at(Some(99 * second), since),
+            since,
+            "older than anything that is left"
+        );
+        assert_eq!(arrivals.at(Some(102 * second), since), at(11), "never ahead of now");
+        assert_eq!(arrivals.at(None, since), since);
+        for step in [3_700 * second, 2 * second, 102 * second - 3_000_000] {
+            arrivals.set(at(12), step);
+            assert_eq!(arrivals.at(Some(101 * second), since), since);
+            // What was stamped before the step, and is looked at a batch later.
+            arrivals.set(at(13), step + second);
+            assert_eq!(arrivals.at(Some(103 * second), since), since);
+            let behind = Mono(at(12).0 + 1);
+            assert_eq!(arrivals.at(Some(step + second - 7), behind), Mono(13 * second - 7));
+            arrivals = Arrivals::from(at(11), 101 * second);
         }
     }
 

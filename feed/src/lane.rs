@@ -35,7 +35,7 @@ use crate::control::inbox::Inbox;
 use crate::daily::handover::Way;
 use crate::publish::{Foreign, Links, Publisher};
 use crate::recovery::{self, Mailbox, What};
-use crate::source::{Source, SourceCounts, SourceError};
+use crate::source::{Polled, Source, SourceCounts, SourceError};
 
 /// How often the kernel's drop counters are read: what they show can't wait for a heartbeat.
 const COUNTS_EVERY: Nanos = Nanos::from_millis(10);
@@ -96,6 +96,12 @@ struct Progress {
     /// Frames that reached no lane or the wrong one, when last looked at.
     astray: u64,
     disturbances: u64,
+    /// Everything that had come by then has been looked at.
+    looked: Mono,
+    /// The shortest bound of lateness of the lane's partitions.
+    late: Nanos,
+    /// What waits may have waited for longer than that.
+    behind: bool,
 }
 
 impl Lane {
@@ -132,6 +138,14 @@ impl Lane {
             misdirected: 0,
             astray: 0,
             disturbances: 0,
+            looked: Mono::NEVER,
+            late: self
+                .partitions
+                .iter()
+                .map(|(_, one)| one.late())
+                .min()
+                .unwrap_or(Nanos(u64::MAX)),
+            behind: false,
         }
     }
 
@@ -146,6 +160,7 @@ impl Lane {
         // What happened before the first cycle is no stall: the lease begins here.
         let now = progress.clock.now();
         progress.lease_until = now + self.lease;
+        progress.looked = now;
         self.writer.renew(progress.lease_until.min(self.day_ends));
     }
 
@@ -228,7 +243,33 @@ impl Lane {
             partition.on_packet(now, arrival.at, arrival.line, arrival.payload, &mut sink);
         })?;
         progress.frames += u64::from(polled.frames);
+        self.weigh(now, &polled, progress);
         Ok(polled.frames)
+    }
+
+    /// Whether what waits behind a busy partition's packets may be any other's newest, and for how long it may have
+    /// waited: longer than is promised, and none of them is Live until all of it has been looked at.
+    fn weigh(&mut self, now: Mono, polled: &Polled, progress: &mut Progress) {
+        if polled.drained {
+            progress.looked = now;
+        } else if let Some(since) = polled.waits_since {
+            progress.looked = progress.looked.max(since.min(now));
+        }
+        let behind = now.since(progress.looked) > progress.late;
+        if behind != progress.behind {
+            progress.behind = behind;
+            self.fall_behind(now, progress);
+        }
+    }
+
+    #[cold]
+    fn fall_behind(&mut self, now: Mono, progress: &mut Progress) {
+        for (at, (number, partition)) in self.partitions.iter_mut().enumerate() {
+            progress.touched[at] = true;
+            let (writer, links) = (&mut self.writer, &self.links);
+            let mut sink = Publisher { writer, partition: *number, links };
+            partition.on_backlog(now, progress.behind, &mut sink);
+        }
     }
 
     /// Lets every partition act whose deadline has come, and hands on what it wants of the venue's

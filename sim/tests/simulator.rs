@@ -94,6 +94,7 @@ scenarios! {
     usual = "usual",
     all_rest = "all-rest",
     thin_beside_busy = "thin-beside-busy",
+    waits_behind_a_burst = "waits-behind-a-burst",
     usual_week = "usual-week",
     half_day = "half-day",
     holiday = "holiday",

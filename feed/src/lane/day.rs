@@ -65,7 +65,7 @@ impl Source for Given {
             deliver(Arrival { partition, line: Line::A, at, payload: &payload });
             frames += 1;
         }
-        Ok(Polled { frames, drained: true })
+        Ok(Polled { frames, drained: true, waits_since: None })
     }
 
     fn wait(&mut self, _: Nanos) -> Result<(), SourceError> {

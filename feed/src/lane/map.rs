@@ -53,6 +53,8 @@ impl Lane {
         let mut sink = Publisher { writer, partition: seat.number, links };
         partition.start(now, &mut sink);
         partition.subscribe(now, false, &mut sink);
+        partition.on_backlog(now, progress.behind, &mut sink);
+        progress.late = progress.late.min(partition.late());
         self.places[usize::from(seat.number)] = Some(self.partitions.len());
         self.partitions.push((seat.number, partition));
         progress.touched.push(true);

@@ -189,15 +189,17 @@ impl Source for AfXdp {
         if self.gone {
             return Err(kernel("recv on a removed interface", libc::ENETDOWN));
         }
-        let mut polled = Polled { frames: 0, drained: true };
+        let mut polled = Polled { frames: 0, drained: true, waits_since: Some(Mono::MAX) };
         let mut strange = 0;
         let verify = self.checksums == Checksums::Verify;
-        for _ in 0..self.queues.len() {
+        for asked in 0..self.queues.len() {
             let at = self.next;
             self.next = if at + 1 < self.queues.len() { at + 1 } else { 0 };
             let Some(queue) = self.queues.get_mut(at) else { break };
             let left = self.batch - polled.frames;
             let (refused, unverified) = (&mut self.refused, &mut self.unverified);
+            // A queue is in order: whatever is left in it came behind the last of these.
+            let mut last = None;
             let received = queue.receive(left, |frame| {
                 let (Some(meta), Some(payload)) = (frame.meta(), frame.payload()) else {
                     strange += 1;
@@ -208,6 +210,7 @@ impl Source for AfXdp {
                     return;
                 };
                 let (partition, at) = (meta.partition, Mono(meta.arrival_ns));
+                last = Some(at);
                 if verify {
                     let Some((packet, udp_at)) = frame.packet() else {
                         strange += 1;
@@ -228,6 +231,9 @@ impl Source for AfXdp {
                 Ok(received) => {
                     polled.frames += received.frames;
                     polled.drained &= received.drained;
+                    if !received.drained {
+                        polled.waits_since = polled.waits_since.min(last);
+                    }
                 }
                 // It may come up again; until then silence says all there is to say.
                 Err(ReceiveError::InterfaceDown) => {}
@@ -236,9 +242,12 @@ impl Source for AfXdp {
             }
             if polled.frames >= self.batch {
                 polled.drained = false;
+                // Of those that were not asked nothing is known.
+                polled.waits_since = polled.waits_since.filter(|_| asked + 1 == self.queues.len());
                 break;
             }
         }
+        polled.waits_since = polled.waits_since.filter(|at| *at != Mono::MAX);
         self.counts.strange += strange;
         Ok(polled)
     }

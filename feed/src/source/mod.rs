@@ -39,6 +39,8 @@ pub struct Polled {
     pub frames: u32,
     /// Whether nothing was left behind: the next poll would find only what arrived since.
     pub drained: bool,
+    /// What was left behind reached the host then at the earliest; `None` where nobody can say.
+    pub waits_since: Option<Mono>,
 }
 
 /// What a source could not give its lane, by cause, since it was opened. Every count only grows.

@@ -56,6 +56,11 @@ impl Batch {
         }
     }
 
+    /// Datagrams of a batch.
+    pub(super) fn room(&self) -> usize {
+        self.headers.len()
+    }
+
     /// Takes what is there, at most one batch, and never waits. Zero when nothing is there.
     pub(super) fn receive(&mut self, socket: BorrowedFd<'_>) -> Result<usize, Errno> {
         let slots = self.payloads.chunks_exact_mut(DATAGRAM_BYTES).zip(self.controls.iter_mut());

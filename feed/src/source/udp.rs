@@ -9,7 +9,7 @@ use std::net::SocketAddrV4;
 use std::os::fd::{AsFd, OwnedFd};
 
 use candor_core::limits::LINES;
-use candor_core::{Line, Nanos};
+use candor_core::{Line, Mono, Nanos};
 use rustix::event::epoll::{self, EventData, EventFlags};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
@@ -39,10 +39,41 @@ pub struct Udp {
     ready: [u32; READY],
     /// The part of `ready` that is still to be polled.
     todo: std::ops::Range<usize>,
+    lap: Lap,
     batch: Batch,
     clock: Clock,
     arrivals: Arrivals,
     counts: SourceCounts,
+}
+
+/// How far all sockets have been looked at: in turns, of which none is over before each that had something was asked.
+#[derive(Debug)]
+struct Lap {
+    /// Everything that came before has been taken.
+    taken: Mono,
+    /// When this turn began.
+    began: Mono,
+    /// Lists of ready sockets in it.
+    lists: usize,
+    /// Something is left in a socket that came then at the earliest.
+    left: Option<Mono>,
+}
+
+impl Lap {
+    /// A list is worked through, and another is asked for. A full one doesn't name all that are ready; the kernel has
+    /// them take turns.
+    fn next_list(&mut self, now: Mono, was_full: bool, sockets: usize) {
+        self.lists += 1;
+        if !was_full || self.lists > sockets / READY + 1 {
+            self.taken = self.left.take().map_or(self.began, |left| left.min(self.began));
+            (self.began, self.lists) = (now, 0);
+        }
+    }
+
+    /// As many as could be were taken of a socket, the last of which came then.
+    fn leaves(&mut self, last: Mono) {
+        self.left = Some(self.left.map_or(last, |left| left.min(last)));
+    }
 }
 
 /// A line's socket.
@@ -96,14 +127,20 @@ impl Udp {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)
             .map_err(|error| Failure::host(format!("epoll_create failed: {error}")))?;
         let mut joins = Joins::default();
+        let mut clock = Clock::new();
+        // Nothing comes before there is a socket.
+        let arrivals = Arrivals::new(&mut clock);
+        let opened = clock.now();
+        let lap = Lap { taken: opened, began: opened, lists: 0, left: None };
         let mut udp = Udp {
             sockets: Vec::new(),
             epoll,
             ready: [0; READY],
             todo: 0..0,
+            lap,
             batch: Batch::new(usize::try_from(batch.max(1)).unwrap_or(1)),
-            clock: Clock::new(),
-            arrivals: Arrivals::default(),
+            clock,
+            arrivals,
             counts: SourceCounts::default(),
         };
         for line in lines {
@@ -132,6 +169,8 @@ impl Udp {
     /// The place of the next socket that has something.
     fn next(&mut self) -> Result<Option<usize>, SourceError> {
         if self.todo.is_empty() {
+            let was_full = self.todo.end == READY;
+            self.lap.next_list(self.clock.now(), was_full, self.sockets.len());
             let mut events = [NOTHING; READY];
             let found = match epoll::wait(&self.epoll, &mut events, Some(&NO_WAIT)) {
                 Ok(found) => found,
@@ -152,10 +191,11 @@ impl Udp {
 impl Source for Udp {
     fn poll(&mut self, deliver: &mut dyn FnMut(Arrival<'_>)) -> Result<Polled, SourceError> {
         let Some(at) = self.next()? else {
-            return Ok(Polled { frames: 0, drained: true });
+            return Ok(Polled { frames: 0, drained: true, waits_since: None });
         };
         let Some(socket) = self.sockets.get_mut(at) else {
-            return Ok(Polled { frames: 0, drained: false });
+            let waits_since = Some(self.lap.taken);
+            return Ok(Polled { frames: 0, drained: false, waits_since });
         };
         let got = match self.batch.receive(socket.fd.as_fd()) {
             Ok(got) => got,
@@ -173,10 +213,14 @@ impl Source for Udp {
                 self.counts.too_long += 1;
                 continue;
             };
-            let at = self.arrivals.at(datagram.stamp);
+            let at = self.arrivals.at(datagram.stamp, self.lap.taken);
             deliver(Arrival { partition: socket.partition, line: socket.line, at, payload });
+            if index + 1 == self.batch.room() {
+                self.lap.leaves(at);
+            }
         }
-        Ok(Polled { frames: u32::try_from(got).unwrap_or(u32::MAX), drained: false })
+        let frames = u32::try_from(got).unwrap_or(u32::MAX);
+        Ok(Polled { frames, drained: false, waits_since: Some(self.lap.taken) })
     }
 
     fn wait(&mut self, at_most: Nanos) -> Result<(), SourceError> {

@@ -7,6 +7,7 @@ use candor_shm::{Read, Region};
 use super::Setup;
 use super::handler::{Handler, Lane, Seat, venue};
 use super::maps::Maps;
+use super::network::Arrival;
 use super::said::Joined;
 use super::schedule::{Expect, Must, Tamper, Whose};
 use crate::market::Family;
@@ -410,6 +411,11 @@ impl Case<'_> {
             let silent = now.since(watch.evidence);
             return Err(format!("I3: Live, {silent} after its partition's last packet"));
         }
+        if let Some(waited) = self.waits() {
+            return Err(format!(
+                "I1: Live, and something newer has waited for the lane for {waited}"
+            ));
+        }
         if self.seat.mapped_until <= now {
             return Err("I1: Live without a map".to_owned());
         }
@@ -443,6 +449,19 @@ impl Case<'_> {
         }
         self.whole()?;
         self.true_book(run, view)
+    }
+
+    /// For how long something new has waited in the lane's queue, beyond the bound, at its last cycle.
+    fn waits(&self) -> Option<Nanos> {
+        let (watch, late) = (&self.seat.watch, self.setup.late);
+        let overdue = |arrival: &&Arrival| arrival.at + late < self.lane.last_cycle;
+        let mut waiting = self.lane.queue.iter().take_while(overdue);
+        let new = |arrival: &&Arrival| {
+            let tag = &arrival.tag;
+            let ours = tag.partition == self.index && !tag.echo && !tag.malformed;
+            ours && watch.run == Some(tag.run) && tag.first + tag.count > watch.upto()
+        };
+        waiting.find(new).map(|arrival| self.lane.last_cycle.since(arrival.at))
     }
 
     fn session(&self, run: u32) -> Result<(), String> {

@@ -280,7 +280,7 @@ impl Source for Capture {
                 }
             }
         }
-        Ok(Polled { frames, drained: self.ended })
+        Ok(Polled { frames, drained: self.ended, waits_since: None })
     }
 
     fn wait(&mut self, _at_most: Nanos) -> Result<(), SourceError> {

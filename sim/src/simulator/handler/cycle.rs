@@ -81,6 +81,7 @@ impl Handler {
         traces: &mut Traces<'_>,
     ) -> Option<Arrival> {
         let arrival = self.lanes[index].queue.pop_front()?;
+        self.lanes[index].taken = arrival.at;
         let (at, tag) = (arrival.at, arrival.tag);
         traces.journal.note(now, tag.partition as u16, Told::Took(tag, at));
         let before = allocations();
@@ -111,6 +112,23 @@ impl Handler {
         taken < BATCH && front.is_some_and(|arrival| arrival.at <= now)
     }
 
+    /// Whether what is left in a lane's queue may have waited for longer than the bound; it is in order.
+    fn weigh(&mut self, index: usize, now: Mono, setup: &Setup, traces: &mut Traces<'_>) {
+        let lane = &mut self.lanes[index];
+        let left = lane.queue.front().is_some_and(|arrival| arrival.at <= now);
+        let behind = left && now.since(lane.taken) > setup.late;
+        if !core::mem::replace(&mut lane.behind, behind) && !behind {
+            return;
+        }
+        for at in 0..self.seats.len() {
+            let seat = &self.seats[at];
+            if seat.lane == index && seat.open && seat.watch.waits != behind {
+                self.with(at, now, traces, |partition, tap| partition.on_backlog(now, behind, tap));
+                self.seats[at].watch.waits = behind;
+            }
+        }
+    }
+
     /// The rest of a duty cycle: claims, deadlines, the lane's lease.
     pub(in crate::simulator) fn end_cycle(
         &mut self,
@@ -119,6 +137,7 @@ impl Handler {
         setup: &Setup,
         traces: &mut Traces<'_>,
     ) {
+        self.weigh(index, now, setup, traces);
         while let Some((home, symbol, claim)) = self.claims.pop() {
             let home = usize::from(home);
             self.with(home, now, traces, |partition, tap| {

@@ -47,6 +47,10 @@ pub(super) struct Lane {
     dropped: u64,
     dropped_seen: u64,
     next_counts: Mono,
+    /// When what was taken last had come.
+    taken: Mono,
+    /// What is left may have waited for too long.
+    behind: bool,
     /// The first deadline of its partitions; unknown since one was called into.
     deadline: Option<Option<Mono>>,
 }
@@ -123,6 +127,8 @@ impl Handler {
             stalls: 0,
             dropped: 0,
             dropped_seen: 0,
+            taken: Mono::NEVER,
+            behind: false,
             next_counts: now,
             deadline: None,
         };

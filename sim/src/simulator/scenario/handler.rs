@@ -5,6 +5,8 @@ use candor_core::{Nanos, Reason};
 use candor_engine::alerts::{Place, Suspect};
 
 use super::{OPEN_BY, SOON, VENUE, after, ms, small, stale};
+use crate::market::Mood;
+use crate::publisher::Packing;
 use crate::rng::Rng;
 use crate::simulator::schedule::{Must, Plan, Setup, What};
 
@@ -117,4 +119,31 @@ pub(super) fn resubscribe(seed: u64) -> Plan {
         .expect(0, left, back, stale(&[Reason::Unsubscribed]))
         .expect(0, after(back, ms(150)), END, Must::BeLive)
         .others_live(0, OPEN_BY)
+}
+
+/// A partition's burst is more than its lane can take for a while, and what another one says waits behind it: Late,
+/// and not Live with what it said before. Then the lane has caught up.
+pub(super) fn waits_behind_a_burst(seed: u64) -> Plan {
+    let (burst, spoke, over, end) = (ms(800), ms(840), ms(860), ms(3_000));
+    let one_each = Packing { max_payload: 1_300, max_messages: 1, linger: Nanos::ZERO };
+    let setup = Setup {
+        partitions: 2,
+        symbols: 12,
+        poll: ms(1),
+        queue: 65_536,
+        packings: [Some(one_each), Some(one_each), None],
+        ..small(seed)
+    };
+    let mut plan = Plan::quiet("waits-behind-a-burst", setup, end)
+        .at(OPEN_BY, What::Mood(1, Mood::Still))
+        .at(burst, What::Rate(400_000))
+        .at(spoke, What::Mood(1, Mood::Usual))
+        .at(over, What::Rate(5_000));
+    for partition in 0..2 {
+        plan = plan
+            .expect(partition, OPEN_BY, burst, Must::BeLive)
+            .expect(partition, over, after(over, ms(10)), stale(&[Reason::Late]))
+            .expect(partition, after(over, ms(1_600)), end, Must::BeLive);
+    }
+    plan
 }

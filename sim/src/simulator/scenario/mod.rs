@@ -50,6 +50,7 @@ pub const ALL: &[(&str, Build)] = &[
     ("usual", odd::usual),
     ("all-rest", odd::all_rest),
     ("thin-beside-busy", odd::thin_beside_busy),
+    ("waits-behind-a-burst", handler::waits_behind_a_burst),
     ("usual-week", days::usual_week),
     ("half-day", days::half_day),
     ("holiday", days::holiday),

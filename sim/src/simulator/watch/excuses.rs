@@ -72,7 +72,11 @@ impl Watch {
                 self.said.restarted || (self.said.changed && self.last_applied == 0) || rival
             }
             Reason::LinesDiffer => self.said.differs,
-            Reason::Late => self.said.stalled.or(self.lapsed).is_some() || self.behind > setup.late,
+            Reason::Late => {
+                self.said.stalled.or(self.lapsed).is_some()
+                    || self.behind > setup.late
+                    || self.waits
+            }
             Reason::Quarantined => false,
             _ => return None,
         };

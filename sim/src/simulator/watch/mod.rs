@@ -67,6 +67,8 @@ pub(super) struct Watch {
     pub(super) newer_since: Option<Mono>,
     /// How late the last packet that shows where the venue is was looked at.
     pub(super) behind: Nanos,
+    /// Packets of it may wait behind others' for too long.
+    pub(super) waits: bool,
     pub(super) status: Option<Status>,
     /// The session by the handler's word.
     pub(super) session: SessionId,
@@ -192,6 +194,7 @@ impl Watch {
             session_refused: false,
             newer_since: None,
             behind: Nanos::ZERO,
+            waits: false,
             status: None,
             session: SessionId::NONE,
             epoch: 1,
