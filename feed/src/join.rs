@@ -266,14 +266,20 @@ impl Joins {
     }
 
     /// Leaves and joins again every line of a partition, so that a switch that has forgotten it
-    /// is told anew. How many memberships were renewed.
+    /// is told anew; but for a group that another partition has too which is `heard`: that comes, and would be
+    /// interrupted. How many memberships were renewed.
     ///
     /// # Errors
     /// The first that fails, naming group and interface. It is tried again by the next renewal.
-    pub fn renew(&mut self, partition: u16) -> Result<usize, Failure> {
+    pub fn renew(&mut self, partition: u16, heard: impl Fn(u16) -> bool) -> Result<usize, Failure> {
         let mut renewed = 0;
+        let comes = |membership: &Membership| {
+            let others = self.members.iter().filter(|other| other.partition != partition);
+            let mut same = others.filter(|other| other.joined && other.is_same(membership));
+            same.any(|other| heard(other.partition))
+        };
         let held = |member: &&Membership| member.partition == partition && member.joined;
-        for membership in self.members.iter().filter(held) {
+        for membership in self.members.iter().filter(held).filter(|held| !comes(held)) {
             let Some(socket) = self.sockets.get(membership.socket) else { continue };
             // Not being a member any more is what a link that went down leaves behind: join.
             let _ = set(socket.as_fd(), false, membership);

@@ -255,8 +255,8 @@ impl Keeper<'_> {
     }
 
     /// Says which partitions have fallen silent, and which no longer are; joins the lines of silent
-    /// ones again: a switch may have pruned their groups. Nothing else would say so: a partition is
-    /// silent because nothing happens.
+    /// ones again, and of those that were never heard: a switch may have pruned their groups, or have missed that they
+    /// were joined. Nothing else would say so: a partition is silent because nothing happens.
     fn renew(&mut self, now: Mono, silences: &mut [Silence]) {
         for (number, silence) in (0u16..).zip(silences) {
             let info = self.region.partition_when(number, candor_shm::clock::now);
@@ -279,11 +279,16 @@ impl Keeper<'_> {
             if !silence.is_renewal_due(now, &info) {
                 continue;
             }
-            match self.joins.renew(number) {
+            let region = &self.region;
+            let heard = |other| {
+                let info = region.partition_when(other, candor_shm::clock::now);
+                info.is_some_and(|info| now.since(info.heard) < Nanos::from_secs(10))
+            };
+            match self.joins.renew(number, heard) {
                 Ok(0) => {}
                 Ok(lines) => {
                     let groups = groups(&self.config, number);
-                    tracing::warn!(partition, lines, groups, "silent: its groups joined again");
+                    tracing::warn!(partition, lines, groups, "not heard: its groups joined again");
                 }
                 Err(error) => tracing::error!(partition, %error, "silent, and can't join again"),
             }

@@ -7,6 +7,10 @@ use candor_shm::PartitionInfo;
 /// a group needs one; a venue that is down is not helped by many.
 const RENEW_EVERY: Nanos = Nanos::from_secs(10);
 
+/// The same for one that waits for the session of the date, where nothing at all was heard for as long: most likely the
+/// venue has not begun.
+const RENEW_WAITING_EVERY: Nanos = Nanos::from_secs(60);
+
 /// What is remembered of a partition's silence.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Silence {
@@ -42,8 +46,14 @@ impl Silence {
     pub(super) fn is_renewal_due(&mut self, now: Mono, info: &PartitionInfo) -> bool {
         // Of a day that is over nobody wants to hear more.
         let over = info.status.reason() == Some(Reason::NoMap);
-        let wanted = self.silent && !over && !is_unknown(info);
-        let due = wanted && now.since(self.renewed) >= RENEW_EVERY;
+        let waits = info.status.reason() == Some(Reason::NotStarted);
+        let every = if waits { RENEW_WAITING_EVERY } else { RENEW_EVERY };
+        let wanted = (self.silent || waits && now.since(info.heard) >= every) && !over;
+        if wanted && waits && self.renewed == Mono::NEVER {
+            // They were joined just now.
+            self.renewed = now;
+        }
+        let due = wanted && !is_unknown(info) && now.since(self.renewed) >= every;
         if due {
             self.renewed = now;
         }
@@ -69,6 +79,43 @@ mod tests {
         promote(&all.into_iter().fold(Proof::NOTHING, Proof::rule_out_scope))
     }
 
+    #[test]
+    fn what_was_never_heard_is_joined_again_each_minute() {
+        let mut spec = RegionSpec::new(Text::from_wire(b"waits").expect("short"));
+        spec.trading_date = candor_core::TradingDate(20_261_123);
+        spec.lanes = 1;
+        spec.process_lease = Nanos::from_secs(1_000);
+        spec.partitions = vec![one()];
+        let (mut handler, mut lanes, region) = candor_shm::heap(&spec).expect("a sound region");
+        let mut lane = lanes.remove(0);
+        handler.set_status(live(), Mono(1));
+        lane.renew(second(1_000));
+        lane.partition(0, Status::stale(Reason::NotStarted), 1, Mono(1), SessionId::NONE);
+        let mut silence = Silence::default();
+        let mut look = |now: Mono| {
+            let info = region.partition(0, now).expect("there is one");
+            (silence.look(&info), silence.is_renewal_due(now, &info))
+        };
+        assert_eq!(look(second(100)), (None, false), "it was joined just now");
+        assert_eq!(look(second(159)), (None, false));
+        assert_eq!(look(second(160)), (None, true));
+        assert_eq!(look(second(161)), (None, false));
+        assert_eq!(look(second(220)), (None, true));
+    }
+
+    fn one() -> PartitionSpec {
+        PartitionSpec {
+            venue: Text::from_wire(b"XNAS").expect("short"),
+            name: Text::from_wire(b"1").expect("short"),
+            feed: Text::from_wire(b"nasdaq-itch50").expect("short"),
+            lane: 0,
+            symbols: 1,
+            silence: Nanos::from_secs(3),
+            decimals: candor_core::Decimals(4),
+            lines: [None; candor_core::limits::LINES],
+        }
+    }
+
     fn second(count: u64) -> Mono {
         Mono(0) + Nanos::from_secs(count)
     }
@@ -79,16 +126,7 @@ mod tests {
         spec.trading_date = candor_core::TradingDate(20_261_123);
         spec.lanes = 1;
         spec.process_lease = Nanos::from_secs(1_000);
-        spec.partitions = vec![PartitionSpec {
-            venue: Text::from_wire(b"XNAS").expect("short"),
-            name: Text::from_wire(b"1").expect("short"),
-            feed: Text::from_wire(b"nasdaq-itch50").expect("short"),
-            lane: 0,
-            symbols: 1,
-            silence: Nanos::from_secs(3),
-            decimals: candor_core::Decimals(4),
-            lines: [None; candor_core::limits::LINES],
-        }];
+        spec.partitions = vec![one()];
         let (mut handler, mut lanes, region) = candor_shm::heap(&spec).expect("a sound region");
         let mut lane = lanes.remove(0);
         handler.set_status(live(), Mono(1));
