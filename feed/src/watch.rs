@@ -28,7 +28,7 @@ use crate::control::serve::{Hands, Server};
 use crate::daily::taking::{Joiner, Taker};
 use crate::day::Day;
 use crate::exit::Failure;
-use crate::halt::act::{self, Resumed};
+use crate::halt::act::{self, Began, Resumed};
 use crate::halt::{Target, checked_reason, keep, users};
 use crate::join::Joins;
 use crate::journal::{self, follow::Follow};
@@ -353,9 +353,11 @@ impl Hands for Keeper<'_> {
     ) -> Result<Map<String, Value>, Failure> {
         let target = Target::find_halted(target, &self.region, self.halts.place())?;
         let (place, by) = (self.halts.place(), [users::numbered(by)]);
+        let began = Began::look(place, &self.region, &target)?;
         let numbers = target.partitions(&self.region);
         let preopen = self.heard.at_once(&self.config, &self.region, &numbers);
-        match act::resume(&*self.handler, place, &self.region, &target, (&by, second), &preopen)? {
+        let (by_both, found) = ((&by[..], second), (&began, &preopen));
+        match act::resume(&*self.handler, place, &self.region, &target, by_both, found)? {
             Resumed::NoGo(lines) => Err(act::no_go(&target, &lines)),
             Resumed::Done(_) => {
                 let by = &by[0].name;

@@ -7,7 +7,7 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
-use std::process::{Output, Stdio};
+use std::process::{Child, Output, Stdio};
 
 use candor_core::symbol::Text;
 use candor_core::{BookView, Decimals, Nanos, Reason, SessionId, SymbolIndex};
@@ -359,18 +359,30 @@ fn made(handler: &Handler) -> (candor_shm::HandlerWriter, Vec<candor_shm::LaneWr
     candor_shm::create(handler.path("region"), &spec).unwrap()
 }
 
-/// Halts XNAS, while something happens that is over before the halt is recorded.
-fn halted_while<T>(handler: &Handler, happens: impl FnOnce() -> T) -> (Output, T) {
+/// Keeps every process from the record.
+fn locked(handler: &Handler) -> fs::File {
     let lock = fs::File::create(handler.path("region.halted.lock")).unwrap();
     flock(&lock, FlockOperation::LockExclusive).unwrap();
-    let mut command = candor(&["halt", "XNAS", "--reason", "a test", "-c"]);
-    command.arg(handler.path("handler.toml"));
-    let halting = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let open = format!("/proc/{}/fd", halting.id());
+    lock
+}
+
+/// Starts a verb with the configuration, which waits for the record's lock when this returns.
+fn waiting(handler: &Handler, verb: &[&str]) -> Child {
+    let mut command = candor(verb);
+    command.arg("-c").arg(handler.path("handler.toml"));
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let open = format!("/proc/{}/fd", child.id());
     eventually("it has opened the record's lock", || {
         let mut open = fs::read_dir(&open).ok()?.flatten().map(|entry| fs::read_link(entry.path()));
         open.any(|at| at.is_ok_and(|at| at.ends_with("region.halted.lock"))).then_some(())
     });
+    child
+}
+
+/// Halts XNAS, while something happens that is over before the halt is recorded.
+fn halted_while<T>(handler: &Handler, happens: impl FnOnce() -> T) -> (Output, T) {
+    let lock = locked(handler);
+    let halting = waiting(handler, &["halt", "XNAS", "--reason", "a test"]);
     let happened = happens();
     drop(lock);
     (halting.wait_with_output().unwrap(), happened)
@@ -410,6 +422,33 @@ fn a_halt_that_is_recorded_is_in_force_whoever_resumed_it_meanwhile() {
     });
     answered(&output, 3, "region.halted");
     assert!(handler.region().halted(Halt::Partition(0)).is_some());
+}
+
+/// A resume has looked at everything, and somebody halts once more before it has ended the halt.
+#[test]
+fn a_halt_is_not_lost_to_a_resume_that_is_under_way() {
+    let handler = Handler::new("underway", "");
+    answered(&handler.halt("XNAS/1"), 0, "XNAS/1");
+    let halted = || handler.region().halted(Halt::Partition(0)).is_some();
+    let lock = locked(&handler);
+    let resuming = waiting(&handler, &["resume", "XNAS/1", "--second", SECOND]);
+    // Its word is stored when it waits; who is first at the record is nobody's to say.
+    let halting = waiting(&handler, &["halt", "XNAS/1", "--reason", "prices are off again"]);
+    drop(lock);
+    let [resumed, again] = [resuming, halting].map(|child| child.wait_with_output().unwrap());
+    answered(&again, 0, "region.halted");
+    answered(&resumed, 2, "halted again since this resume began");
+    assert!(halted(), "{}", text(&resumed));
+    let record = handler.record();
+    assert!(record.contains("a test") && record.contains("prices are off again"), "{record}");
+    let status = text(&handler.ask(&["status"]));
+    assert!(status.contains("a test") && status.contains("prices are off again"), "{status}");
+    // Whoever resumes now knows of both.
+    answered(&handler.resume("XNAS/1", SECOND), 0, "live after    0");
+    assert!(!halted() && handler.record().is_empty());
+    let journal = fs::read_to_string(handler.path("region.halted.log")).unwrap();
+    let last = journal.lines().last().unwrap();
+    assert!(last.contains(": a test") && last.contains(": prices are off again"), "{journal}");
 }
 
 #[test]

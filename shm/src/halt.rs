@@ -4,7 +4,8 @@
 //! An operator's process writes them ([`KillSwitch`]), or the handler's own thread on its behalf
 //! ([`HandlerWriter::halt`](crate::HandlerWriter::halt)); a lane only passes on to a symbol that it
 //! defines what was said of its name before. A word is when the halt began, so that one load tells
-//! whether and since when; setting it twice keeps the first time.
+//! whether and since when; halting twice keeps the first time, a nanosecond later for each, so that who
+//! ends a halt can tell whether it is still the one that they looked at.
 
 use std::path::Path;
 
@@ -174,14 +175,27 @@ impl KillSwitch {
         own == [region.generation(), region.info().created.0]
     }
 
-    /// Halts, since `now`. Whether that was not so already; `None` for what is not in this region.
+    /// Halts, since `now`, or once more. Whether that was not so already; `None` for what is not in this
+    /// region.
     pub fn halt(&self, halt: Halt, now: Mono) -> Option<bool> {
+        word(&self.map, &self.plan, halt).map(|word| switch::halt(word, now.0))
+    }
+
+    /// Halts what is not halted; what is stays as it was. Whether that changed it; `None` for what is not in
+    /// this region.
+    pub fn keep(&self, halt: Halt, now: Mono) -> Option<bool> {
         word(&self.map, &self.plan, halt).map(|word| switch::set(word, now.0))
     }
 
     /// Ends a halt. Whether there was one; `None` for what is not in this region.
     pub fn resume(&self, halt: Halt) -> Option<bool> {
         word(&self.map, &self.plan, halt).map(switch::clear)
+    }
+
+    /// Ends a halt that is still the one that [`Region::halted`] said, by nobody halted again since.
+    /// Whether it was; `None` for what is not in this region.
+    pub fn resume_only(&self, halt: Halt, since: Mono) -> Option<bool> {
+        word(&self.map, &self.plan, halt).map(|word| switch::clear_only(word, since.0))
     }
 }
 

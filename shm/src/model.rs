@@ -171,6 +171,23 @@ fn a_halt_is_not_lost_between_two_regions() {
     });
 }
 
+/// Somebody halts again while another ends the halt: the word is set when both are done.
+#[test]
+fn a_halt_is_not_lost_to_a_resume() {
+    check(|| {
+        let word = Arc::new(AtomicU64::new(7));
+        let read = word.load(Ordering::Acquire);
+        let resumes = {
+            let word = Arc::clone(&word);
+            thread::spawn(move || switch::clear_only(&word, read))
+        };
+        let new = switch::halt(&word, 9);
+        let resumed = resumes.join().unwrap();
+        assert_eq!(new, resumed, "of the two one finds the other");
+        assert_eq!(word.load(Ordering::Acquire), if resumed { 9 } else { 8 });
+    });
+}
+
 /// Two lanes define one name at once: at least one of them sees the other's.
 #[test]
 fn of_two_who_define_one_name_at_least_one_sees_the_other() {

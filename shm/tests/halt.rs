@@ -85,8 +85,23 @@ fn an_operators_words_are_obeyed_at_once_and_by_every_reader() {
         assert_eq!((shown(&region), shown(&other)), (expected.to_owned(), expected.to_owned()));
         assert_eq!(watched.changed(&region).count(), changed, "{halt:?}: a subscriber is told");
         assert_eq!(switch.halt(halt, clock::now()), Some(false), "it was so already");
-        assert_eq!(region.halted(halt), Some(before));
-        assert_eq!(handler.resume(halt), Some(true), "either hand may end it");
+        let again = Mono(before.0 + 1);
+        assert_eq!(
+            region.halted(halt),
+            Some(again),
+            "the first time, and that it was halted again"
+        );
+        assert_eq!(
+            watched.changed(&region).count(),
+            changed,
+            "{halt:?}: another time is another status"
+        );
+        assert_eq!(switch.keep(halt, clock::now()), Some(false));
+        for resumed in [switch.resume_only(halt, before), handler.resume_only(halt, before)] {
+            assert_eq!(resumed, Some(false), "it is not the one that was looked at");
+        }
+        assert_eq!(region.halted(halt), Some(again));
+        assert_eq!(handler.resume_only(halt, again), Some(true), "either hand may end it");
         assert_eq!(watched.changed(&region).count(), changed);
         assert_eq!(switch.resume(halt), Some(false));
         assert_eq!(shown(&region), "ABCDAE");

@@ -150,12 +150,12 @@ const CASES: &[Case] = &[
     ("the symbol is halted", |h| h.halt(Halt::Symbol(h.handle), 82), Some((Reason::Halted, 82))),
     ("another partition is halted", |h| h.halt(Halt::Partition(1), 81), None),
     (
-        "halted twice since the first time",
+        "halted twice since the first time, one nanosecond later",
         |h| {
             h.halt(Halt::Partition(0), 81);
             h.halt(Halt::Partition(0), 91);
         },
-        Some((Reason::Halted, 81)),
+        Some((Reason::Halted, 82)),
     ),
     (
         "of three halts the widest is told",

@@ -9,7 +9,7 @@ use super::region::{RegionArg, say_gone, status_text};
 use super::{OutputArg, print};
 use crate::control::{self, client};
 use crate::exit::{Exit, Failure};
-use crate::halt::act::{self, Resumed};
+use crate::halt::act::{self, Began, Resumed};
 use crate::halt::record::Place;
 use crate::halt::resume::{Line, now_live};
 use crate::halt::users::{self, User};
@@ -54,10 +54,12 @@ impl Resume {
         let before = now_live(region, &target).0;
         let (way, lines) = match (self.region.config()?, KillSwitch::open(&path)) {
             (Some(config), Ok(switch)) if switch.is_of(region) => {
+                let halted = Began::look(&place, region, &target)?;
                 let numbers = target.partitions(region);
                 let preopen = preopen::look(&config, region, Of::Halted(&numbers));
                 let by = (&*runners(), second);
-                match act::resume(&switch, &place, region, &target, by, &preopen)? {
+                let found = (&halted, &preopen);
+                match act::resume(&switch, &place, region, &target, by, found)? {
                     Resumed::NoGo(lines) => return self.no_go(&target, &lines),
                     Resumed::Done(lines) => ("this process", lines),
                 }

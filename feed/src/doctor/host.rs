@@ -1,5 +1,6 @@
 //! Privileges, limits, memory, kernel, and the place of the region.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use candor_af_xdp::probe::{self, Capability, Host};
@@ -205,6 +206,10 @@ fn state(config: &Config, findings: &mut Vec<Finding>) {
     let check = "state";
     let place = Place::of(config.handler.state.as_deref(), &config.handler.region);
     let subject = place.path().display().to_string();
+    let halts = |records: &[record::Record]| {
+        let targets: BTreeSet<_> = records.iter().map(|record| record.target).collect();
+        targets.len()
+    };
     findings.push(match (place.read(), record::writable(&place), &config.handler.state) {
         (Err(refused), ..) => Finding::fail(
             check,
@@ -223,11 +228,11 @@ fn state(config: &Config, findings: &mut Vec<Finding>) {
         (Ok(records), _, None) => Finding::warn(
             check,
             &subject,
-            format!("{} halts; what is halted is recorded beside the region", records.len()),
+            format!("{} halts; what is halted is recorded beside the region", halts(&records)),
             "state = \"/var/lib/candor/NAME\" in [handler]: a folder that a reboot doesn't empty",
         ),
         (Ok(records), Ok(()), Some(_)) => {
-            Finding::ok(check, &subject, format!("{} halts, can be written", records.len()))
+            Finding::ok(check, &subject, format!("{} halts, can be written", halts(&records)))
         }
     });
 }

@@ -119,6 +119,16 @@ fn tell(record: &Record) {
     tracing::warn!(%target, by, reason, since, "halted");
 }
 
+/// How often a word may be halted again between two looks: each makes its time a nanosecond later. Nobody
+/// ends a halt and begins another within that.
+const AGAIN: u64 = 10_000;
+
+/// Whether these are one halt, which may have been halted again.
+fn is_in(halted: &Halted, all: &[Halted]) -> bool {
+    let (name, since) = halted;
+    all.iter().any(|(other, then)| name == other && since.0.abs_diff(then.0) < AGAIN)
+}
+
 /// Watches the words: what is set and cleared is told, with who and why as far as that is recorded.
 pub(crate) struct Watch {
     place: Place,
@@ -174,14 +184,12 @@ impl Watch {
         let record_of = |name: &HaltName| records.iter().find(|record| record.target.covers(name));
         let early = |halted: &Halted| {
             let (name, _) = halted;
-            record_of(name).is_none()
-                && !self.seen.contains(halted)
-                && !self.awaited.contains(halted)
+            record_of(name).is_none() && !is_in(halted, &self.seen) && !is_in(halted, &self.awaited)
         };
         let awaited: Vec<Halted> = now.iter().filter(|halted| early(halted)).copied().collect();
         now.retain(|halted| !awaited.contains(halted));
         let only = |these: &[Halted], those: &[Halted]| -> Vec<HaltName> {
-            these.iter().filter(|it| !those.contains(it)).map(|(name, _)| *name).collect()
+            these.iter().filter(|it| !is_in(it, those)).map(|(name, _)| *name).collect()
         };
         let (set, cleared) = (only(&now, &self.seen), only(&self.seen, &now));
         for name in &cleared {

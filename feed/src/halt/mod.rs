@@ -228,6 +228,16 @@ impl Target {
         }
     }
 
+    /// Whether a word may be this one's and `other`'s.
+    #[must_use]
+    pub fn shares(&self, other: &Target) -> bool {
+        match (self, other) {
+            (Target::Venue(own), Target::Partition(venue, _))
+            | (Target::Partition(venue, _), Target::Venue(own)) => own == venue,
+            _ => self == other,
+        }
+    }
+
     /// The word for what a region halts by this name.
     #[must_use]
     pub fn of_word(name: &HaltName) -> Target {

@@ -160,17 +160,21 @@ impl Guard<'_> {
         self.place.read()
     }
 
-    /// Adds a record, unless its target is recorded already. Whether it was added.
+    /// Adds a record. Whether its target was not recorded before: of one that was the first record stays, and of
+    /// each who has halted it again their last.
     ///
     /// # Errors
     /// As [`Guard::write`].
     pub fn add(&self, record: Record) -> Result<bool, Failure> {
         let mut records = self.read()?;
-        if records.iter().any(|other| other.target == record.target) {
-            return Ok(false);
-        }
+        let first = records.iter().position(|other| other.target == record.target);
+        let mut at = 0..;
+        records.retain(|other| {
+            let other_one = (other.target, &other.by) != (record.target, &record.by);
+            at.next() == first || other_one
+        });
         records.push(record);
-        self.write(&records).map(|()| true)
+        self.write(&records).map(|()| first.is_none())
     }
 
     /// Replaces what is recorded. It is on the disk when this returns.
@@ -289,7 +293,6 @@ mod tests {
             let guard = place.lock().unwrap();
             for one in &all {
                 assert!(guard.add(one.clone()).unwrap());
-                assert!(!guard.add(one.clone()).unwrap(), "it is recorded");
             }
         }
         assert_eq!(place.read().unwrap(), all);
@@ -301,6 +304,28 @@ mod tests {
         drop(guard);
         std::fs::remove_dir_all(folder).unwrap();
         assert_eq!(place.read().unwrap_err().exit, Exit::Config, "the folder is gone");
+    }
+
+    #[test]
+    fn of_one_that_is_halted_again_the_first_stays_and_the_last_of_each() {
+        let (folder, place) = place("again");
+        let by = |name: &str, reason: &str| {
+            let by = Some(User { uid: 7, name: name.to_owned() });
+            Record { by, ..record("XNAS", reason) }
+        };
+        let guard = place.lock().unwrap();
+        assert!(
+            guard.add(by("alice", "first")).unwrap() && guard.add(record("all", "all")).unwrap()
+        );
+        for reason in ["second", "third"] {
+            assert!(!guard.add(by("alice", reason)).unwrap(), "it is recorded");
+            assert!(!guard.add(by("carol", reason)).unwrap());
+        }
+        let read = place.read().unwrap();
+        let reasons: Vec<&str> = read.iter().map(|record| record.reason.as_str()).collect();
+        assert_eq!(reasons, ["first", "all", "third", "third"]);
+        drop(guard);
+        std::fs::remove_dir_all(folder).unwrap();
     }
 
     /// One more than is ever read again would make all of them unreadable.

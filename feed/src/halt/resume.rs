@@ -8,6 +8,9 @@ use super::users::{self, User};
 use super::{Target, live};
 use crate::clock;
 
+/// What the check is called that it is halted.
+pub(super) const HALTED: &str = "halted";
+
 /// What is asked: may this end, says whom, and who else.
 pub struct Asked<'a> {
     /// What is to be resumed.
@@ -55,16 +58,17 @@ pub fn go(lines: &[Line]) -> bool {
 
 /// A halt of its own: one that comes with a wider one ends with that.
 fn halted(region: &Region, asked: &Asked<'_>) -> Line {
-    let line = |holds, evidence: String| Line { check: "halted", holds, evidence };
+    let line = |holds, evidence: String| Line { check: HALTED, holds, evidence };
     let target = asked.target;
     let words = target.words(region);
     if words.is_empty() && matches!(target, Target::Symbol(..)) {
         // Its lane halts it when it names it, whatever is recorded by then.
         return line(false, format!("nothing has named {target} yet: resume it when it is there"));
     }
-    if let Some(own) = asked.records.iter().find(|record| record.target == *target) {
-        let by = own.by.as_ref().map_or("nobody known", |by| &by.name);
-        return line(true, format!("by {by}, {}: {}", clock::display(own.since), own.reason));
+    let own = |record: &&Record| record.target == *target;
+    let halters: Vec<String> = asked.records.iter().filter(own).map(halter).collect();
+    if !halters.is_empty() {
+        return line(true, halters.join("; again "));
     }
     let wider = asked
         .records
@@ -86,6 +90,12 @@ fn halted(region: &Region, asked: &Asked<'_>) -> Line {
         true => line(false, format!("{target} is not halted")),
         false => line(false, format!("{target} is not; what is: {}", parts.join(", "))),
     }
+}
+
+/// Who halted, when and why.
+pub(super) fn halter(record: &Record) -> String {
+    let by = record.by.as_ref().map_or("nobody known", |by| &by.name);
+    format!("by {by}, {}: {}", clock::display(record.since), record.reason)
 }
 
 /// Another person than who halted and than who asks, and a user of this host. What that proves is

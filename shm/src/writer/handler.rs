@@ -68,15 +68,28 @@ impl HandlerWriter {
         self.shared.map.header().attested.store(attested.word(), Ordering::Relaxed);
     }
 
-    /// Halts, since `now`: what it covers is `Stale(Halted)` for every reader from here on. Whether that
-    /// was not so already; `None` for what is not in this region.
+    /// Halts, since `now`, or once more: what it covers is `Stale(Halted)` for every reader from here on.
+    /// Whether that was not so already; `None` for what is not in this region.
     pub fn halt(&self, halt: Halt, now: Mono) -> Option<bool> {
+        halt::word(&self.shared.map, &self.shared.plan, halt).map(|word| switch::halt(word, now.0))
+    }
+
+    /// Halts what is not halted; what is stays as it was. Whether that changed it; `None` for what is not in
+    /// this region.
+    pub fn keep(&self, halt: Halt, now: Mono) -> Option<bool> {
         halt::word(&self.shared.map, &self.shared.plan, halt).map(|word| switch::set(word, now.0))
     }
 
     /// Ends a halt. Whether there was one; `None` for what is not in this region.
     pub fn resume(&self, halt: Halt) -> Option<bool> {
         halt::word(&self.shared.map, &self.shared.plan, halt).map(switch::clear)
+    }
+
+    /// Ends a halt that is still the one that [`Region::halted`](crate::Region::halted) said, by nobody halted again since.
+    /// Whether it was; `None` for what is not in this region.
+    pub fn resume_only(&self, halt: Halt, since: Mono) -> Option<bool> {
+        let word = halt::word(&self.shared.map, &self.shared.plan, halt)?;
+        Some(switch::clear_only(word, since.0))
     }
 
     /// Halts what is there of these by name. Symbols that are not defined yet and
