@@ -30,11 +30,13 @@ pub(crate) fn named(venue: Venue, region: &Region, pairs: &[Pair<'_>], ppm: u32)
         // That it isn't there is said elsewhere.
         let Some(info) = pair.info else { continue };
         let title = pair.wanted.title();
-        // Where the map lists none: those that were ever named here, and not moved by a map since. A venue that has
-        // moved some names them here no more.
+        // Where the map lists none: those that were ever named here, but for what is elsewhere now. A venue that has
+        // moved some names them there.
         let listed = !pair.wanted.symbols.is_empty();
-        let found =
-            if listed { look(region, pair, info.index) } else { named_before(region, info.index) };
+        let found = match listed {
+            true => look(region, pair, info.index),
+            false => named_before(region, &venue, info.index),
+        };
         if found.listed == 0 {
             let evidence = "the map lists none, and the venue has named none";
             let to_do = "is the venue up? candor partitions; a partition without symbols is none";
@@ -75,10 +77,17 @@ fn look(region: &Region, pair: &Pair<'_>, index: u16) -> Found {
     found
 }
 
-fn named_before(region: &Region, index: u16) -> Found {
+/// Each date's first map takes what the venue has not named today by then for moved: that says nothing until it is named
+/// elsewhere.
+fn named_before(region: &Region, venue: &Venue, index: u16) -> Found {
     let mut found = Found::default();
-    for (handle, symbol) in region.symbols(index).filter(|(handle, _)| !region.is_moved(*handle)) {
-        found.count(&symbol, stands(region, handle));
+    let is_elsewhere = |other: Handle| other.partition() != index && !region.is_moved(other);
+    for (handle, symbol) in region.symbols(index) {
+        if !region.is_moved(handle) {
+            found.count(&symbol, stands(region, handle));
+        } else if !region.find(venue, &symbol).is_some_and(is_elsewhere) {
+            found.count(&symbol, Some(Reason::Unmapped));
+        }
     }
     found
 }

@@ -234,6 +234,44 @@ fn where_the_map_lists_none_the_venue_must_have_named_some() {
     assert_eq!((wrong[0].0, wrong[0].1.as_str()), ("partitions", "XTST/9"));
 }
 
+/// Where the map lists none, each date's first takes what it has not heard named today for moved.
+#[test]
+fn what_was_named_before_today_and_is_found_nowhere_is_missing() {
+    let mut scene = heard_scene();
+    scene.wanted[0].symbols.clear();
+    scene.wanted[1].symbols.clear();
+    let names: Vec<String> = (0..6).map(|at| format!("N{at}")).collect();
+    for (index, name) in (2u32..).zip(&names) {
+        scene.lane.define(0, SymbolIndex(index), &text(name));
+        scene.symbol(0, index, live());
+    }
+    assert_eq!(scene.wrong(), []);
+    for index in 5..8 {
+        scene.symbol(0, index, Status::stale(Reason::Unmapped));
+        scene.lane.moved(0, SymbolIndex(index), true);
+    }
+    scene.fails("symbols", "XTST/1", "5 of 8 proven; 3 Unmapped: N3 N4 N5");
+    // Named by another partition it has moved.
+    scene.lane.define(1, SymbolIndex(2), &text("N4"));
+    scene.symbol(1, 2, live());
+    scene.fails("symbols", "XTST/1", "5 of 7 proven; 2 Unmapped: N3 N5");
+    // There it may have been before, and be nowhere now.
+    scene.lane.moved(1, SymbolIndex(2), true);
+    let wrong = scene.wrong();
+    assert_eq!(wrong.len(), 2, "{wrong:?}");
+    assert!(wrong[1].3.contains("2 of 3 proven; 1 Unmapped: N4"), "{wrong:?}");
+    scene.lane.moved(1, SymbolIndex(2), false);
+    // Within what is allowed it is a warning; and named again it is here.
+    scene.unproven_ppm = 300_000;
+    assert_eq!(scene.only().2, Verdict::Warns);
+    scene.unproven_ppm = 0;
+    for index in [5, 7] {
+        scene.symbol(0, index, live());
+        scene.lane.moved(0, SymbolIndex(index), false);
+    }
+    assert_eq!(scene.wrong(), []);
+}
+
 #[test]
 fn a_partition_that_is_missing_too_many_elsewhere_or_of_another_date_fails() {
     let mut scene = heard_scene();
