@@ -219,7 +219,8 @@ impl Sight {
             }
             printed += usize::from(wall >= open && trades > base.trades);
         }
-        seen(in_force && wall >= open && printed == of, printed, of)
+        // None of none: nothing has been heard that could have printed.
+        seen(in_force && wall >= open && of > 0 && printed == of, printed, of)
     }
 }
 

@@ -69,6 +69,15 @@ impl Day {
 
     /// As `at`, of this venue, where preopen is asked this way.
     pub(super) fn of(venue: &str, wall: u64, ask: Ask) -> Day {
+        let mut day = Day::nameless(venue, wall, ask);
+        for (partition, index, name) in [(0, 0, "A"), (0, 1, "B"), (1, 0, "C")] {
+            day.define(partition, index, name);
+        }
+        day
+    }
+
+    /// As `of`, where no lane has defined a symbol yet.
+    fn nameless(venue: &str, wall: u64, ask: Ask) -> Day {
         let text = text().replace("XNAS", venue);
         let config = Arc::new(parse_text(Path::new("t.toml"), &text).unwrap());
         let venue = Venue::from_wire(venue.as_bytes()).unwrap();
@@ -80,13 +89,6 @@ impl Day {
         let mut lane = lanes.remove(0);
         handler.set_status(live(), Mono(1));
         lane.renew(Mono(u64::MAX));
-        for (partition, index, name) in [(0, 0, "A"), (0, 1, "B"), (1, 0, "C")] {
-            lane.define(
-                partition,
-                SymbolIndex(index),
-                &Symbol::from_wire(name.as_bytes()).unwrap(),
-            );
-        }
         let (overlays, revised) = mpsc::channel();
         let mornings = Mornings::asking(&config, revised, ask);
         let counters = [Counters::new(), Counters::new()];
@@ -117,6 +119,11 @@ impl Day {
             self.lane.partition(partition, live(), 1, Mono(self.now), session);
             self.lane.lease(partition, Mono(u64::MAX / 2));
         }
+    }
+
+    fn define(&mut self, partition: u16, index: u32, name: &str) {
+        let symbol = Symbol::from_wire(name.as_bytes()).unwrap();
+        self.lane.define(partition, SymbolIndex(index), &symbol);
     }
 
     pub(super) fn hear(&mut self, partition: u16) {
@@ -251,6 +258,24 @@ fn prints_are_trades_behind_the_open_on_every_partition() {
     late.publish(1, 0, live(), 1);
     late.look(SECOND);
     assert!(late.milestone(Step::Prints).found && late.milestone(Step::Open).found);
+}
+
+#[test]
+fn nothing_has_printed_where_nothing_was_ever_heard() {
+    // Behind the open, at a look before any lane has defined what it is to publish.
+    let mut day = Day::nameless("XNAS", MONDAY + 3 * HOUR, Box::new(ask::on_a_thread));
+    day.begin(DATE);
+    day.look(0);
+    day.look(SECOND);
+    let prints = day.milestone(Step::Prints);
+    assert_eq!((prints.done, prints.of, day.is_done(Step::Prints)), (0, 0, false));
+    assert!(day.milestone(Step::Open).found, "the clock alone says that");
+    day.define(0, 0, "A");
+    day.look(SECOND);
+    assert!(!day.is_done(Step::Prints));
+    day.publish(0, 0, live(), 1);
+    day.look(SECOND);
+    assert!(day.is_done(Step::Prints));
 }
 
 #[test]
