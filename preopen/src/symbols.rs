@@ -13,6 +13,10 @@ const NAME: &str = "symbols";
 /// has them all beside it ([`Check::symbols`]).
 const EXAMPLES: usize = 8;
 
+/// Where the map lists none, so much of what was named on earlier dates may be named no more without a no-go, in
+/// millionths: as much as may go from one map to the next. A venue delists some every day.
+const DELISTED: u32 = 10_000;
+
 /// What was found of one partition's symbols.
 #[derive(Debug, Default)]
 struct Found {
@@ -44,6 +48,7 @@ pub(crate) fn named(venue: Venue, region: &Region, pairs: &[Pair<'_>], ppm: u32)
             continue;
         }
         let missing = found.listed - found.proven;
+        let ppm = if listed { ppm } else { ppm.max(DELISTED) };
         let allowed = u64::from(found.listed) * u64::from(ppm) / 1_000_000;
         if missing == 0 {
             (proven, whole) = (proven + u64::from(found.proven), whole + 1);
