@@ -50,7 +50,12 @@ pub fn peak_resident() -> u64 {
 }
 
 fn status(field: &str) -> u64 {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    bytes_of(&fs::read_to_string("/proc/self/status").unwrap_or_default(), field)
+}
+
+/// A field of a process's status in bytes; 0 where it isn't there.
+#[must_use]
+pub fn bytes_of(status: &str, field: &str) -> u64 {
     let line = status.lines().find_map(|line| line.strip_prefix(field)).unwrap_or_default();
     let kilobytes = line.trim().trim_end_matches("kB").trim().parse::<u64>();
     kilobytes.map_or(0, |kilobytes| kilobytes * 1024)

@@ -16,6 +16,7 @@ mod ramp;
 mod report;
 mod rounds;
 mod source;
+mod start;
 mod traffic;
 mod veth;
 
@@ -52,6 +53,12 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Role {
+    /// How long a handler takes from its start to Live beside an open market, and what memory.
+    Start {
+        /// Numbers of partitions, a row each.
+        #[arg(value_delimiter = ',', default_value = "1,32,512")]
+        partitions: Vec<u16>,
+    },
     /// The handler's process; the benchmark starts it itself.
     #[command(hide = true)]
     Handler {
@@ -68,6 +75,7 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let result = match arguments.role {
         Some(Role::Handler { kind, ref folder, core }) => handler::serve(kind, folder, core),
+        Some(Role::Start { ref partitions }) => starts(partitions),
         None => measure(&arguments),
     };
     match result {
@@ -105,6 +113,12 @@ impl From<candor::exit::Failure> for Problem {
             _ => Problem::Other(failure.message),
         }
     }
+}
+
+fn starts(partitions: &[u16]) -> Result<(), Problem> {
+    machine::privileges()?;
+    println!("{}", candor_bench::machine::machine());
+    start::measure(partitions)
 }
 
 fn measure(arguments: &Arguments) -> Result<(), Problem> {

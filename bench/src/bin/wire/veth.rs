@@ -11,7 +11,7 @@ use rustix::thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space,
 use crate::Problem;
 
 /// The sending interface.
-const SENDS: &str = "cdwtx";
+pub(crate) const SENDS: &str = "cdwtx";
 /// The receiving interface.
 pub(crate) const RECEIVES: &str = "cdwrx";
 
