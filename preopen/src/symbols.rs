@@ -48,12 +48,10 @@ pub(crate) fn named(venue: Venue, region: &Region, pairs: &[Pair<'_>], ppm: u32)
             continue;
         }
         let missing = found.listed - found.proven;
-        let ppm = if listed { ppm } else { ppm.max(DELISTED) };
-        let allowed = u64::from(found.listed) * u64::from(ppm) / 1_000_000;
         if missing == 0 {
             (proven, whole) = (proven + u64::from(found.proven), whole + 1);
         } else {
-            let within = u64::from(missing) <= allowed;
+            let within = missing <= allowed(found.listed, listed, ppm);
             let verdict = if within { Verdict::Warns } else { Verdict::Fails };
             let mut to_do =
                 "is the map today's, and has the venue moved them? candor unmapped; candor map \
@@ -72,6 +70,13 @@ pub(crate) fn named(venue: Venue, region: &Region, pairs: &[Pair<'_>], ppm: u32)
         checks.push(Check::holds(NAME, venue.as_str(), text));
     }
     checks
+}
+
+/// How many of so many symbols need not be named.
+fn allowed(count: u32, listed: bool, ppm: u32) -> u32 {
+    let ppm = if listed { ppm } else { ppm.max(DELISTED) };
+    let allowed = u64::from(count) * u64::from(ppm) / 1_000_000;
+    u32::try_from(allowed).unwrap_or(count)
 }
 
 fn look(region: &Region, pair: &Pair<'_>, index: u16) -> Found {
@@ -156,5 +161,17 @@ impl Found {
             text.push_str(&format!("; {count} {reason}: {}{more}", names.join(" ")));
         }
         text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hundredth_of_what_no_map_lists_may_be_named_no_more() {
+        assert_eq!([99, 100, 350].map(|count| allowed(count, false, 0)), [0, 1, 3]);
+        assert_eq!(allowed(350, true, 0), 0, "a map that lists a symbol has it");
+        assert_eq!([true, false].map(|listed| allowed(200, listed, 300_000)), [60, 60]);
     }
 }
