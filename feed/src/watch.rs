@@ -279,6 +279,7 @@ impl Keeper<'_> {
             if !silence.is_renewal_due(now, &info) {
                 continue;
             }
+            let why = if info.silent.is_some() { "silent" } else { "not heard yet" };
             let region = &self.region;
             let heard = |other| {
                 let info = region.partition_when(other, candor_shm::clock::now);
@@ -288,9 +289,9 @@ impl Keeper<'_> {
                 Ok(0) => {}
                 Ok(lines) => {
                     let groups = groups(&self.config, number);
-                    tracing::warn!(partition, lines, groups, "not heard: its groups joined again");
+                    tracing::warn!(partition, lines, groups, "{why}: its groups joined again");
                 }
-                Err(error) => tracing::error!(partition, %error, "silent, and can't join again"),
+                Err(error) => tracing::error!(partition, %error, "{why}, and can't join again"),
             }
         }
     }

@@ -210,7 +210,7 @@ fn a_table_with_holes_is_found_out() {
         "map-mising: not a name of Partitions and maps",
     ];
     assert_eq!(wrong(&split), said);
-    let own = TABLE.replace("| burst | `burst` |", "| burst | `kill-9` |");
+    let own = TABLE.replace("| burst | `burst`, `waits-behind-a-burst` |", "| burst | `kill-9` |");
     let found = wrong(&own);
     assert!(found.contains(&"burst: its own scenario does not play it".to_owned()), "{found:?}");
     assert!(wrong(&TABLE.replace("## Content", "## Other")).contains(&"no section Content".into()));
