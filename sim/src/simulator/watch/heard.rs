@@ -245,7 +245,10 @@ impl Watch {
         if was_left && !allowed {
             self.blame(|| "the handler goes back to a session left behind".to_owned());
         }
-        self.leave(tag.line, (now, at), was_left, setup);
+        // Where old numbers had displaced those of the run followed, it begins again and is not left.
+        if self.run != Some(tag.run) {
+            self.leave(tag.line, (now, at), was_left, setup);
+        }
         self.began = false;
         (self.old_ahead, self.start_answered) = (1, false);
         (self.mixed, self.contradicted) = (false, 0);
