@@ -474,6 +474,13 @@ impl Content {
         }
         self.symbols.new_session(self.now);
         self.dirty.clear();
+        for index in self.symbols.indices() {
+            let known = self.symbols.get(index);
+            // What a map had said of it stands in its slot beside what follows from the epoch.
+            if known.status != known.verdict() {
+                self.touch(index);
+            }
+        }
     }
 
     pub(crate) fn publish_dirty(&mut self, sink: &mut impl Sink) {

@@ -297,6 +297,12 @@ impl Symbols {
         self.missed.clear();
         self.missed_more = false;
         for known in &mut self.known {
+            let by_map = [Reason::Unmapped, Reason::WrongPartition];
+            let kept = known.status.reason().is_some_and(|reason| by_map.contains(&reason));
+            let (status, since) = match kept {
+                true => (known.status, known.since),
+                false => (Status::stale(Reason::Unproven), now),
+            };
             *known = Known {
                 key: InstrumentKey::NONE,
                 named: false,
@@ -308,9 +314,10 @@ impl Symbols {
                 unshown_since: None,
                 torn: false,
                 dirty: false,
-                // What a reader derives from the new epoch, said here too.
-                status: Status::stale(Reason::Unproven),
-                since: now,
+                // What a reader derives from the new epoch, said here too; but for what the map says, which it
+                // finds still.
+                status,
+                since,
                 ..*known
             };
         }
