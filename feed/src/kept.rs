@@ -294,3 +294,44 @@ pub(crate) fn beside(path: &Path, ending: &str) -> PathBuf {
 fn folder(path: &Path) -> &Path {
     path.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."))
 }
+
+/// Where tests of records keep them.
+#[cfg(test)]
+pub(crate) mod scene {
+    use std::path::{Path, PathBuf};
+
+    use crate::config::{Config, parse_text};
+
+    /// A folder of the test's own, gone when dropped: the handler `h` keeps its records there.
+    pub(crate) struct Folder(PathBuf);
+
+    impl Folder {
+        pub(crate) fn new(name: &str) -> Folder {
+            let folder =
+                std::env::temp_dir().join(format!("candor-kept-{name}-{}", std::process::id()));
+            std::fs::create_dir_all(&folder).unwrap();
+            Folder(folder)
+        }
+
+        pub(crate) fn config(&self) -> Config {
+            let text = format!(
+                "[handler]\nname = \"h\"\nregion = \"{0}/region\"\nstate = \"{0}\"\n[source]\nkind = \"udp\"\n\
+                 interface = \"lo\"\n[[lane]]\nidle = \"block\"\n[[venue]]\nname = \"XNAS\"\nfeed = \
+                 \"nasdaq-itch50\"\n[[venue.partition]]\nname = \"1\"\nlane = 0\nlines.A = {{ group = \
+                 \"239.1.1.1\", port = 1 }}\n",
+                self.0.display()
+            );
+            parse_text(Path::new("h.toml"), &text).expect("a sound configuration")
+        }
+
+        pub(crate) fn path(&self, file: &str) -> PathBuf {
+            self.0.join(file)
+        }
+    }
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_dir_all(&self.0);
+        }
+    }
+}

@@ -8,6 +8,8 @@
 //! own but to wake a recovery thread that sleeps; the kernel's drop counters are read every ten
 //! milliseconds.
 
+#[cfg(test)]
+mod behind;
 pub(crate) mod build;
 #[cfg(test)]
 mod day;
@@ -123,6 +125,8 @@ impl Lane {
 
     /// Nothing yet, with room for what maps may add.
     fn progress(&self) -> Progress {
+        let late = self.partitions.iter().map(|(_, one)| one.late()).min();
+        let late = late.unwrap_or(Nanos(u64::MAX));
         Progress {
             clock: Clock::new(),
             touched: with_room(true, &self.partitions),
@@ -139,12 +143,7 @@ impl Lane {
             astray: 0,
             disturbances: 0,
             looked: Mono::NEVER,
-            late: self
-                .partitions
-                .iter()
-                .map(|(_, one)| one.late())
-                .min()
-                .unwrap_or(Nanos(u64::MAX)),
+            late,
             behind: false,
         }
     }
@@ -160,7 +159,6 @@ impl Lane {
         // What happened before the first cycle is no stall: the lease begins here.
         let now = progress.clock.now();
         progress.lease_until = now + self.lease;
-        progress.looked = now;
         self.writer.renew(progress.lease_until.min(self.day_ends));
     }
 
@@ -212,7 +210,7 @@ impl Lane {
         }
         progress.lease_until = now + self.lease;
         self.writer.renew(progress.lease_until.min(self.day_ends));
-        if polled == 0 {
+        if polled.frames == 0 {
             progress.idle_cycles += 1;
             let replies = self.recovery.as_ref().is_some_and(Mailbox::has_reply);
             if self.idle == Idle::Block && !replies {
@@ -223,12 +221,16 @@ impl Lane {
                 let patience = if warm { patience.min(recovery::WARM_WAIT) } else { patience };
                 let at_most = deadline.map_or(patience, |at| at.since(now).min(patience));
                 self.source.wait(at_most)?;
+                if polled.drained {
+                    // What comes wakes us: how long that takes is a matter of the lease.
+                    progress.looked = progress.clock.now();
+                }
             }
         }
         Ok(())
     }
 
-    fn poll(&mut self, now: Mono, progress: &mut Progress) -> Result<u32, SourceError> {
+    fn poll(&mut self, now: Mono, progress: &mut Progress) -> Result<Polled, SourceError> {
         let Lane { source, writer, partitions, places, links, .. } = self;
         let Progress { touched, misdirected, .. } = progress;
         let polled = source.poll(&mut |arrival| {
@@ -244,7 +246,7 @@ impl Lane {
         })?;
         progress.frames += u64::from(polled.frames);
         self.weigh(now, &polled, progress);
-        Ok(polled.frames)
+        Ok(polled)
     }
 
     /// Whether what waits behind a busy partition's packets may be any other's newest, and for how long it may have

@@ -280,47 +280,19 @@ mod tests {
     use std::path::PathBuf;
 
     use super::*;
+    use crate::kept::scene::Folder;
 
     const HOUR: u64 = 3_600_000_000_000;
     const SECOND: u64 = 1_000_000_000;
     const NOW: u64 = 500_000 * HOUR;
     const NONE: Sent = Sent { retransmits: 0, snapshots: 0 };
 
-    /// A folder of the test's own, gone when dropped, and a record in it.
-    struct Folder(PathBuf);
-
-    impl Folder {
-        fn new(name: &str) -> Folder {
-            let folder =
-                std::env::temp_dir().join(format!("candor-requests-{name}-{}", std::process::id()));
-            fs::create_dir_all(&folder).unwrap();
-            Folder(folder)
-        }
-
-        fn config(&self) -> Config {
-            let text = format!(
-                "[handler]\nname = \"h\"\nregion = \"{0}/region\"\nstate = \"{0}\"\n[source]\nkind = \"udp\"\n\
-                 interface = \"lo\"\n[[lane]]\nidle = \"block\"\n[[venue]]\nname = \"XNAS\"\nfeed = \
-                 \"nasdaq-itch50\"\n[[venue.partition]]\nname = \"1\"\nlane = 0\nlines.A = {{ group = \
-                 \"239.1.1.1\", port = 1 }}\n",
-                self.0.display()
-            );
-            crate::config::parse_text(Path::new("h.toml"), &text).expect("a sound configuration")
-        }
-
-        fn read(&self) -> Record {
-            Record::read(&self.config())
-        }
-
-        fn file(&self) -> PathBuf {
-            self.0.join("h.requests.toml")
-        }
+    fn kept(folder: &Folder) -> Record {
+        Record::read(&folder.config())
     }
 
-    impl Drop for Folder {
-        fn drop(&mut self) {
-            let _ = fs::remove_dir_all(&self.0);
-        }
+    fn file(folder: &Folder) -> PathBuf {
+        folder.path("h.requests.toml")
     }
 
     fn venue(name: &str) -> Venue {
@@ -342,16 +314,16 @@ mod tests {
 
     #[test]
     fn the_next_handler_goes_on_within_the_date_and_from_nothing_on_another() {
-        let folder = Folder::new("round");
+        let folder = Folder::new("requests-round");
         let tallies = ["XNAS", "IEXG"].map(|name| Arc::new(Tally::new(venue(name))));
-        let mut keeper = Keeper::new(folder.read(), tallies.to_vec());
+        let mut keeper = Keeper::new(kept(&folder), tallies.to_vec());
         tallies[0].set(sent(40, 2));
         keeper.end(NOW);
         tallies[0].set(sent(70, 3));
         tallies[1].set(sent(0, 900));
         keeper.end(NOW + HOUR);
         keeper.end(NOW + HOUR + 1);
-        let next = folder.read();
+        let next = kept(&folder);
         assert_eq!(text(&next.all), text(&keeper.record.all));
         let now = NOW + 2 * HOUR;
         assert_eq!(counted(&next, "XNAS", Some(NOW), now), sent(70, 3));
@@ -369,39 +341,39 @@ mod tests {
         let mut keeper = Keeper::new(next, tallies[..1].to_vec());
         tallies[0].set(sent(5, 0));
         keeper.end(now);
-        assert_eq!(counted(&folder.read(), "XNAS", Some(NOW), now), sent(75, 3));
-        assert_eq!(counted(&folder.read(), "IEXG", Some(NOW), now), sent(0, 900));
+        assert_eq!(counted(&kept(&folder), "XNAS", Some(NOW), now), sent(75, 3));
+        assert_eq!(counted(&kept(&folder), "IEXG", Some(NOW), now), sent(0, 900));
     }
 
     #[test]
     fn it_is_written_each_second_where_something_has_left_and_not_else() {
-        let folder = Folder::new("often");
+        let folder = Folder::new("requests-often");
         let tally = Arc::new(Tally::new(venue("XNAS")));
-        let mut keeper = Keeper::new(folder.read(), vec![Arc::clone(&tally)]);
+        let mut keeper = Keeper::new(kept(&folder), vec![Arc::clone(&tally)]);
         for look in 0..8 {
             keeper.look(NOW + look * SECOND / 4);
         }
-        assert!(!folder.file().exists(), "nothing has left");
+        assert!(!file(&folder).exists(), "nothing has left");
         tally.set(sent(1, 0));
         let written: Vec<bool> = (0..4)
             .map(|look| {
                 keeper.look(NOW + (10 + look) * SECOND / 4);
-                folder.file().exists()
+                file(&folder).exists()
             })
             .collect();
         assert_eq!(written, [false, false, false, true]);
-        fs::remove_file(folder.file()).unwrap();
+        fs::remove_file(file(&folder)).unwrap();
         for look in 0..8 {
             keeper.look(NOW + (20 + look) * SECOND / 4);
         }
-        assert!(!folder.file().exists(), "nothing more has");
+        assert!(!file(&folder).exists(), "nothing more has");
     }
 
     #[test]
     fn what_left_close_together_is_one_group_as_of_its_last_and_an_old_one_is_forgotten() {
-        let folder = Folder::new("groups");
+        let folder = Folder::new("requests-groups");
         let tally = Arc::new(Tally::new(venue("XNAS")));
-        let mut keeper = Keeper::new(folder.read(), vec![Arc::clone(&tally)]);
+        let mut keeper = Keeper::new(kept(&folder), vec![Arc::clone(&tally)]);
         for nth in 1..=4_000 {
             tally.set(sent(nth, 0));
             keeper.note(NOW + nth * 30 * SECOND);
@@ -419,13 +391,13 @@ mod tests {
 
     #[test]
     fn what_can_not_be_read_counts_for_nothing_and_is_replaced() {
-        let folder = Folder::new("bad");
+        let folder = Folder::new("requests-bad");
         let tally = Arc::new(Tally::new(venue("XNAS")));
-        let mut keeper = Keeper::new(folder.read(), vec![Arc::clone(&tally)]);
+        let mut keeper = Keeper::new(kept(&folder), vec![Arc::clone(&tally)]);
         tally.set(sent(7, 1));
         keeper.end(NOW);
-        let sound = fs::read_to_string(folder.file()).unwrap();
-        assert_eq!(counted(&folder.read(), "XNAS", Some(0), NOW), sent(7, 1));
+        let sound = fs::read_to_string(file(&folder)).unwrap();
+        assert_eq!(counted(&kept(&folder), "XNAS", Some(0), NOW), sent(7, 1));
         let cases = [
             (sound.replace("format = 1", "format = 2"), "`format`"),
             (sound.replace("last = \"2", "last = \"x"), "is not like `last ="),
@@ -439,22 +411,22 @@ mod tests {
         ];
         for (text, says) in cases {
             assert_ne!(text, sound, "{says}");
-            fs::write(folder.file(), &text).unwrap();
+            fs::write(file(&folder), &text).unwrap();
             let why = Record::trouble(&folder.config()).unwrap();
             assert!(why.message.contains(says), "{says}: {why}");
-            let record = folder.read();
+            let record = kept(&folder);
             assert_eq!(counted(&record, "XNAS", Some(0), NOW), NONE, "{says}");
             let mut keeper = Keeper::new(record, vec![Arc::clone(&tally)]);
             keeper.end(NOW);
-            assert_eq!(fs::read_to_string(folder.file()).unwrap(), sound, "{says}");
+            assert_eq!(fs::read_to_string(file(&folder)).unwrap(), sound, "{says}");
         }
         assert!(Record::trouble(&folder.config()).is_none());
     }
 
     #[test]
     fn the_longest_record_can_be_read() {
-        let folder = Folder::new("long");
-        let mut record = folder.read();
+        let folder = Folder::new("requests-long");
+        let mut record = kept(&folder);
         for name in 0..100 {
             let own = record.all.entry(format!("VENUE{name:03}")).or_default();
             for group in 0..146 {
@@ -462,6 +434,6 @@ mod tests {
             }
         }
         record.write().unwrap();
-        assert_eq!(text(&folder.read().all), text(&record.all));
+        assert_eq!(text(&kept(&folder).all), text(&record.all));
     }
 }

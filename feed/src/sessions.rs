@@ -277,45 +277,17 @@ mod tests {
 
     use super::*;
     use crate::exit::Exit;
+    use crate::kept::scene::Folder;
 
     const HOUR: u64 = 3_600_000_000_000;
     const NOW: u64 = 500_000 * HOUR;
 
-    /// A folder of the test's own, gone when dropped, and a record in it.
-    struct Folder(PathBuf);
-
-    impl Folder {
-        fn new(name: &str) -> Folder {
-            let folder =
-                std::env::temp_dir().join(format!("candor-sessions-{name}-{}", std::process::id()));
-            fs::create_dir_all(&folder).unwrap();
-            Folder(folder)
-        }
-
-        fn config(&self) -> Config {
-            let text = format!(
-                "[handler]\nname = \"h\"\nregion = \"{0}/region\"\nstate = \"{0}\"\n[source]\nkind = \"udp\"\n\
-                 interface = \"lo\"\n[[lane]]\nidle = \"block\"\n[[venue]]\nname = \"XNAS\"\nfeed = \
-                 \"nasdaq-itch50\"\n[[venue.partition]]\nname = \"1\"\nlane = 0\nlines.A = {{ group = \
-                 \"239.1.1.1\", port = 1 }}\n",
-                self.0.display()
-            );
-            crate::config::parse_text(Path::new("h.toml"), &text).expect("a sound configuration")
-        }
-
-        fn read(&self) -> Result<Record, Failure> {
-            Record::read(&self.config())
-        }
-
-        fn file(&self) -> PathBuf {
-            self.0.join("h.sessions.toml")
-        }
+    fn kept(folder: &Folder) -> Result<Record, Failure> {
+        Record::read(&folder.config())
     }
 
-    impl Drop for Folder {
-        fn drop(&mut self) {
-            let _ = fs::remove_dir_all(&self.0);
-        }
+    fn file(folder: &Folder) -> PathBuf {
+        folder.path("h.sessions.toml")
     }
 
     fn day(number: u8) -> SessionId {
@@ -329,15 +301,15 @@ mod tests {
 
     #[test]
     fn the_next_handler_knows_what_is_of_before() {
-        let folder = Folder::new("round");
-        let mut record = folder.read().unwrap();
+        let folder = Folder::new("sessions-round");
+        let mut record = kept(&folder).unwrap();
         assert_eq!(of_partition(&record, None), []);
         let own = record.all.entry("XNAS/1".to_owned()).or_default();
         own.note(day(1), 0, NOW);
         own.note(SessionId::from_number(7), 0, NOW + 3 * HOUR);
         record.all.entry("XNAS/two \"words\"".to_owned()).or_default().note(day(2), 0, NOW);
         record.write().unwrap();
-        let next = folder.read().unwrap();
+        let next = kept(&folder).unwrap();
         assert_eq!(text(&next.all), text(&record.all));
         assert_eq!(of_partition(&next, Some(NOW + 2 * HOUR)), [day(1)]);
         assert_eq!(of_partition(&next, Some(NOW)), [], "it began with the date");
@@ -348,8 +320,8 @@ mod tests {
     /// Its room is enough for what it may hold, so that none is written that no start would read.
     #[test]
     fn the_longest_record_can_be_read() {
-        let folder = Folder::new("long");
-        let mut record = folder.read().unwrap();
+        let folder = Folder::new("sessions-long");
+        let mut record = kept(&folder).unwrap();
         for partition in 0..PARTITIONS {
             let own = record.all.entry(format!("VENUEXYZ/{partition:016}")).or_default();
             for number in 0..=candor_core::limits::SESSIONS_KEPT as u64 {
@@ -357,16 +329,16 @@ mod tests {
             }
         }
         record.write().unwrap();
-        assert_eq!(text(&folder.read().unwrap().all), text(&record.all));
+        assert_eq!(text(&kept(&folder).unwrap().all), text(&record.all));
     }
 
     #[test]
     fn a_record_that_can_not_be_read_is_refused_whole() {
-        let folder = Folder::new("bad");
-        let mut record = folder.read().unwrap();
+        let folder = Folder::new("sessions-bad");
+        let mut record = kept(&folder).unwrap();
         record.all.entry("XNAS/1".to_owned()).or_default().note(day(1), 0, NOW);
         record.write().unwrap();
-        let sound = fs::read_to_string(folder.file()).unwrap();
+        let sound = fs::read_to_string(file(&folder)).unwrap();
         let cases = [
             (sound.replace("format = 1", "format = 2"), "`format`"),
             (sound.replace("id = \"4441", "id = \"xx41"), "is not like `id ="),
@@ -379,12 +351,12 @@ mod tests {
         ];
         for (text, says) in cases {
             assert_ne!(text, sound, "{says}");
-            fs::write(folder.file(), &text).unwrap();
-            let refused = folder.read().unwrap_err();
+            fs::write(file(&folder), &text).unwrap();
+            let refused = kept(&folder).unwrap_err();
             assert_eq!(refused.exit, Exit::Config);
             assert!(refused.message.contains(says), "{says}: {refused}");
         }
-        fs::write(folder.file(), sound).unwrap();
-        assert_eq!(folder.read().unwrap().all.len(), 1);
+        fs::write(file(&folder), sound).unwrap();
+        assert_eq!(kept(&folder).unwrap().all.len(), 1);
     }
 }

@@ -279,7 +279,6 @@ impl Keeper<'_> {
             if !silence.is_renewal_due(now, &info) {
                 continue;
             }
-            let why = if info.silent.is_some() { "silent" } else { "not heard yet" };
             let region = &self.region;
             let heard = |other| {
                 let info = region.partition_when(other, candor_shm::clock::now);
@@ -287,11 +286,13 @@ impl Keeper<'_> {
             };
             match self.joins.renew(number, heard) {
                 Ok(0) => {}
+                // All night long, of a venue that has not begun.
+                Ok(_) if info.silent.is_none() => tracing::debug!(partition, "waits: joined again"),
                 Ok(lines) => {
                     let groups = groups(&self.config, number);
-                    tracing::warn!(partition, lines, groups, "{why}: its groups joined again");
+                    tracing::warn!(partition, lines, groups, "silent: its groups joined again");
                 }
-                Err(error) => tracing::error!(partition, %error, "{why}, and can't join again"),
+                Err(error) => tracing::error!(partition, %error, "not heard, and can't join again"),
             }
         }
     }

@@ -13,8 +13,8 @@ const NAME: &str = "symbols";
 /// has them all beside it ([`Check::symbols`]).
 const EXAMPLES: usize = 8;
 
-/// Where the map lists none, so much of what was named on earlier dates may be named no more without a no-go, in
-/// millionths: as much as may go from one map to the next. A venue delists some every day.
+/// Where the map lists none, so much of what was named on earlier dates may be named nowhere any more without a no-go,
+/// in millionths: as much as may go from one map to the next. A venue delists some every day.
 const DELISTED: u32 = 10_000;
 
 /// What was found of one partition's symbols.
@@ -22,6 +22,8 @@ const DELISTED: u32 = 10_000;
 struct Found {
     listed: u32,
     proven: u32,
+    /// Named on earlier dates, and by nobody now.
+    gone: u32,
     /// What stands against the others, with all of them.
     against: Vec<(Reason, Vec<Symbol>)>,
 }
@@ -51,8 +53,7 @@ pub(crate) fn named(venue: Venue, region: &Region, pairs: &[Pair<'_>], ppm: u32)
         if missing == 0 {
             (proven, whole) = (proven + u64::from(found.proven), whole + 1);
         } else {
-            let within = missing <= allowed(found.listed, listed, ppm);
-            let verdict = if within { Verdict::Warns } else { Verdict::Fails };
+            let verdict = if found.is_within(ppm) { Verdict::Warns } else { Verdict::Fails };
             let mut to_do =
                 "is the map today's, and has the venue moved them? candor unmapped; candor map \
                              diff; candor map fetch"
@@ -72,13 +73,6 @@ pub(crate) fn named(venue: Venue, region: &Region, pairs: &[Pair<'_>], ppm: u32)
     checks
 }
 
-/// How many of so many symbols need not be named.
-fn allowed(count: u32, listed: bool, ppm: u32) -> u32 {
-    let ppm = if listed { ppm } else { ppm.max(DELISTED) };
-    let allowed = u64::from(count) * u64::from(ppm) / 1_000_000;
-    u32::try_from(allowed).unwrap_or(count)
-}
-
 fn look(region: &Region, pair: &Pair<'_>, index: u16) -> Found {
     let mut found = Found::default();
     for symbol in &pair.wanted.symbols {
@@ -96,6 +90,7 @@ fn named_before(region: &Region, venue: &Venue, index: u16) -> Found {
         if !region.is_moved(handle) {
             found.count(&symbol, stands(region, handle));
         } else if !region.find(venue, &symbol).is_some_and(is_elsewhere) {
+            found.gone += 1;
             found.count(&symbol, Some(Reason::Unmapped));
         }
     }
@@ -142,6 +137,14 @@ impl Found {
         }
     }
 
+    /// Whether no more is missing than may be, in millionths: and of what is gone more than of anything else.
+    fn is_within(&self, ppm: u32) -> bool {
+        let allowed = |ppm: u32| u64::from(self.listed) * u64::from(ppm) / 1_000_000;
+        let missing = self.listed - self.proven;
+        u64::from(missing - self.gone) <= allowed(ppm)
+            && u64::from(missing) <= allowed(ppm.max(DELISTED))
+    }
+
     /// Each that is not proven, by reason as the evidence has them.
     fn symbols(&self) -> Vec<(Symbol, Reason)> {
         let of = |(reason, symbols): &(Reason, Vec<Symbol>)| {
@@ -169,9 +172,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_hundredth_of_what_no_map_lists_may_be_named_no_more() {
-        assert_eq!([99, 100, 350].map(|count| allowed(count, false, 0)), [0, 1, 3]);
-        assert_eq!(allowed(350, true, 0), 0, "a map that lists a symbol has it");
-        assert_eq!([true, false].map(|listed| allowed(200, listed, 300_000)), [60, 60]);
+    fn a_hundredth_may_be_gone_and_nothing_else_be_missing() {
+        let within = |listed, gone, others, ppm| {
+            let proven = listed - gone - others;
+            Found { listed, proven, gone, ..Found::default() }.is_within(ppm)
+        };
+        assert_eq!([99, 100, 350].map(|listed| within(listed, 1, 0, 0)), [false, true, true]);
+        assert_eq!([3, 4].map(|gone| within(350, gone, 0, 0)), [true, false]);
+        assert!(!within(350, 0, 1, 0), "what is contested, or a map lists, is not gone");
+        assert!(!within(350, 1, 1, 0));
+        assert_eq!([0, 30, 60].map(|gone| within(200, gone, 60 - gone, 300_000)), [true; 3]);
+        assert!(!within(200, 30, 31, 300_000));
     }
 }

@@ -201,23 +201,28 @@ impl Source for Udp {
             Ok(got) => got,
             // A pending error of the link below (it went down, say): the socket lives on, and what
             // is missing shows as silence.
-            Err(Errno::NETDOWN | Errno::NETUNREACH | Errno::HOSTUNREACH | Errno::NODEV) => 0,
+            Err(Errno::NETDOWN | Errno::NETUNREACH | Errno::HOSTUNREACH | Errno::NODEV) => {
+                self.lap.leaves(self.lap.taken);
+                0
+            }
             Err(error) => return Err(kernel("recvmmsg", error)),
         };
         if got > 0 {
             self.arrivals.read(&mut self.clock);
         }
+        let mut last = self.lap.taken;
         for index in 0..got {
             let Some(datagram) = self.batch.get(index) else { break };
+            let at = self.arrivals.at(datagram.stamp, self.lap.taken);
+            last = at;
             let Some(payload) = datagram.payload else {
                 self.counts.too_long += 1;
                 continue;
             };
-            let at = self.arrivals.at(datagram.stamp, self.lap.taken);
             deliver(Arrival { partition: socket.partition, line: socket.line, at, payload });
-            if index + 1 == self.batch.room() {
-                self.lap.leaves(at);
-            }
+        }
+        if got == self.batch.room() {
+            self.lap.leaves(last);
         }
         let frames = u32::try_from(got).unwrap_or(u32::MAX);
         Ok(Polled { frames, drained: false, waits_since: Some(self.lap.taken) })
@@ -414,4 +419,30 @@ fn size(socket: &OwnedFd, line: &LineConfig, wanted: u32) -> Result<(), Failure>
          give the process CAP_NET_ADMIN, or raise the sysctl net.core.rmem_max to {wanted}",
         line.group, line.port
     )))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_is_taken_that_came_before_a_turn_in_which_every_ready_socket_was_emptied() {
+        let mut lap = Lap { taken: Mono(1), began: Mono(1), lists: 0, left: None };
+        lap.next_list(Mono(10), false, 3);
+        assert_eq!(lap.taken, Mono(1), "before the first list there was none");
+        lap.next_list(Mono(20), false, 3);
+        assert_eq!(lap.taken, Mono(10), "the list of then is worked through");
+        // One had more than was taken of it, the last of which came at 12.
+        lap.leaves(Mono(15));
+        lap.leaves(Mono(12));
+        lap.next_list(Mono(30), false, 3);
+        assert_eq!(lap.taken, Mono(12));
+        lap.next_list(Mono(40), false, 3);
+        assert_eq!(lap.taken, Mono(30), "the next turn has emptied it");
+        // More are ready than a list names: each has had its turn before this one is over.
+        for (at, taken) in [(50, 30), (60, 30), (70, 40)] {
+            lap.next_list(Mono(at), true, 2 * READY - 1);
+            assert_eq!(lap.taken, Mono(taken), "at {at}");
+        }
+    }
 }

@@ -18,6 +18,8 @@ pub(super) struct Silence {
     silent: bool,
     /// When its groups were joined again last.
     renewed: Mono,
+    /// Since when it waits for the session of the date.
+    waits: Option<Mono>,
 }
 
 /// What is to be said.
@@ -47,13 +49,16 @@ impl Silence {
         // Of a day that is over nobody wants to hear more.
         let over = info.status.reason() == Some(Reason::NoMap);
         let waits = info.status.reason() == Some(Reason::NotStarted);
-        let every = if waits { RENEW_WAITING_EVERY } else { RENEW_EVERY };
-        let wanted = (self.silent || waits && now.since(info.heard) >= every) && !over;
-        if wanted && waits && self.renewed == Mono::NEVER {
-            // They were joined just now.
-            self.renewed = now;
-        }
-        let due = wanted && !is_unknown(info) && now.since(self.renewed) >= every;
+        // When it began to, its groups had been joined just then.
+        self.waits = self.waits.filter(|_| waits).or(waits.then_some(now));
+        let due = match self.waits {
+            Some(since) => {
+                let latest = since.max(self.renewed).max(info.heard);
+                now.since(latest) >= RENEW_WAITING_EVERY
+            }
+            None => self.silent && now.since(self.renewed) >= RENEW_EVERY,
+        };
+        let due = due && !over && !is_unknown(info);
         if due {
             self.renewed = now;
         }
@@ -70,7 +75,7 @@ mod tests {
     use candor_core::status::Scope;
     use candor_core::symbol::Text;
     use candor_core::{Proof, SessionId, Status, promote};
-    use candor_shm::{PartitionSpec, RegionSpec};
+    use candor_shm::{HandlerWriter, LaneWriter, PartitionSpec, Region, RegionSpec};
 
     use super::*;
 
@@ -80,16 +85,21 @@ mod tests {
     }
 
     #[test]
+    fn what_falls_silent_right_behind_its_start_is_joined_again_at_once() {
+        let (_handler, mut lane, region) = one();
+        let mut silence = Silence::default();
+        let info = |now| region.partition(0, now).expect("there is one");
+        lane.partition(0, Status::stale(Reason::NotStarted), 1, Mono(1), SessionId::NONE);
+        assert!(!silence.is_renewal_due(second(100), &info(second(100))));
+        lane.partition(0, live(), 1, Mono(1), SessionId::from_text(*b"DAY0000001"));
+        lane.lease(0, second(102));
+        assert_eq!(silence.look(&info(second(102))), Some(News::Silent));
+        assert!(silence.is_renewal_due(second(102), &info(second(102))));
+    }
+
+    #[test]
     fn what_was_never_heard_is_joined_again_each_minute() {
-        let mut spec = RegionSpec::new(Text::from_wire(b"waits").expect("short"));
-        spec.trading_date = candor_core::TradingDate(20_261_123);
-        spec.lanes = 1;
-        spec.process_lease = Nanos::from_secs(1_000);
-        spec.partitions = vec![one()];
-        let (mut handler, mut lanes, region) = candor_shm::heap(&spec).expect("a sound region");
-        let mut lane = lanes.remove(0);
-        handler.set_status(live(), Mono(1));
-        lane.renew(second(1_000));
+        let (_handler, mut lane, region) = one();
         lane.partition(0, Status::stale(Reason::NotStarted), 1, Mono(1), SessionId::NONE);
         let mut silence = Silence::default();
         let mut look = |now: Mono| {
@@ -101,10 +111,23 @@ mod tests {
         assert_eq!(look(second(160)), (None, true));
         assert_eq!(look(second(161)), (None, false));
         assert_eq!(look(second(220)), (None, true));
+        // It begins, and falls silent: that has waited for nobody.
+        lane.partition(0, live(), 1, Mono(1), SessionId::from_text(*b"DAY0000001"));
+        lane.lease(0, second(225));
+        let info = |now| region.partition(0, now).expect("there is one");
+        assert!(!silence.is_renewal_due(second(221), &info(second(221))));
+        assert_eq!(silence.look(&info(second(225))), Some(News::Silent));
+        assert!(!silence.is_renewal_due(second(229), &info(second(229))), "joined again lately");
+        assert!(silence.is_renewal_due(second(230), &info(second(230))));
     }
 
-    fn one() -> PartitionSpec {
-        PartitionSpec {
+    /// A region with one partition, whose lane is prompt.
+    fn one() -> (HandlerWriter, LaneWriter, Region) {
+        let mut spec = RegionSpec::new(Text::from_wire(b"quiet").expect("short"));
+        spec.trading_date = candor_core::TradingDate(20_261_123);
+        spec.lanes = 1;
+        spec.process_lease = Nanos::from_secs(1_000);
+        spec.partitions = vec![PartitionSpec {
             venue: Text::from_wire(b"XNAS").expect("short"),
             name: Text::from_wire(b"1").expect("short"),
             feed: Text::from_wire(b"nasdaq-itch50").expect("short"),
@@ -113,7 +136,12 @@ mod tests {
             silence: Nanos::from_secs(3),
             decimals: candor_core::Decimals(4),
             lines: [None; candor_core::limits::LINES],
-        }
+        }];
+        let (mut handler, mut lanes, region) = candor_shm::heap(&spec).expect("a sound region");
+        let mut lane = lanes.remove(0);
+        handler.set_status(live(), Mono(1));
+        lane.renew(second(1_000));
+        (handler, lane, region)
     }
 
     fn second(count: u64) -> Mono {
@@ -122,15 +150,7 @@ mod tests {
 
     #[test]
     fn silence_is_said_once_and_no_reason_of_the_handler_ends_it() {
-        let mut spec = RegionSpec::new(Text::from_wire(b"quiet").expect("short"));
-        spec.trading_date = candor_core::TradingDate(20_261_123);
-        spec.lanes = 1;
-        spec.process_lease = Nanos::from_secs(1_000);
-        spec.partitions = vec![one()];
-        let (mut handler, mut lanes, region) = candor_shm::heap(&spec).expect("a sound region");
-        let mut lane = lanes.remove(0);
-        handler.set_status(live(), Mono(1));
-        lane.renew(second(1_000));
+        let (mut handler, mut lane, region) = one();
         lane.partition(0, live(), 1, Mono(1), SessionId::from_text(*b"DAY0000001"));
         let mut silence = Silence::default();
         let mut look = |now: Mono| {

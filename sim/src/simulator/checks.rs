@@ -579,7 +579,8 @@ impl Case<'_> {
             // at once, or it is behind a splice.
             Reason::Unproven => {
                 // It moved without a word, and where it was a snapshot has it no more.
-                let moved = self.maps.moves_at_noon(&self.name) && watch.said.spliced;
+                let was_here = self.maps.moves_at_noon(&self.name) && self.index == 0;
+                let moved = was_here && watch.said.spliced;
                 moved
                     || entry().is_none_or(|e| {
                         let torn = |first| watch.is_torn(first, self.lane.last_cycle);
