@@ -44,9 +44,9 @@ impl fmt::Display for Nanos {
     }
 }
 
-/// Our time: nanoseconds of the host's monotonic clock (`CLOCK_MONOTONIC`). It never goes back, is
-/// the same for every process of the host, and is the only time a deadline or a lease is made of.
-/// Zero is "never".
+/// Our time: nanoseconds of the host's clock since its boot (`CLOCK_BOOTTIME`). It never goes back, goes
+/// on while the host is suspended, is the same for every process of the host, and is the only time a
+/// deadline or a lease is made of. Zero is "never".
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default, Hash)]
 pub struct Mono(pub u64);
 

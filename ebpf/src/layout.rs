@@ -28,7 +28,7 @@ pub struct FrameMeta {
     pub ip_offset: u16,
     /// 0.
     pub reserved: u16,
-    /// When the program saw the frame: nanoseconds of `CLOCK_MONOTONIC`.
+    /// When the program saw the frame: nanoseconds of `CLOCK_BOOTTIME`.
     pub arrival_ns: u64,
 }
 
@@ -222,7 +222,7 @@ pub struct Seen {
     pub packets: u64,
     /// Bytes of whole frames.
     pub bytes: u64,
-    /// When the last one came: nanoseconds of `CLOCK_MONOTONIC`.
+    /// When the last one came: nanoseconds of `CLOCK_BOOTTIME`.
     pub last_ns: u64,
 }
 

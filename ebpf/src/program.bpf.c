@@ -54,9 +54,9 @@ enum { BPF_NOEXIST = 1 };
 static void *(*bpf_map_lookup_elem)(void *map, const void *key) = (void *)1;
 static long (*bpf_map_update_elem)(void *map, const void *key, const void *value,
 				   u64 flags) = (void *)2;
-static u64 (*bpf_ktime_get_ns)(void) = (void *)5;
 static long (*bpf_redirect_map)(void *map, u64 key, u64 flags) = (void *)51;
 static long (*bpf_xdp_adjust_meta)(struct xdp_md *ctx, int delta) = (void *)54;
+static u64 (*bpf_ktime_get_boot_ns)(void) = (void *)125;
 static u64 (*bpf_xdp_get_buff_len)(struct xdp_md *ctx) = (void *)188;
 static long (*bpf_xdp_load_bytes)(struct xdp_md *ctx, u32 offset, void *to,
 				  u32 length) = (void *)189;
@@ -228,7 +228,7 @@ INLINE int redirect(struct xdp_md *ctx, const struct sender *to, const struct pl
 	meta->payload_length = at->payload_length;
 	meta->ip_offset = at->ip;
 	meta->reserved = 0;
-	meta->arrival_ns = bpf_ktime_get_ns();
+	meta->arrival_ns = bpf_ktime_get_boot_ns();
 	count->redirected++;
 	return XDP_REDIRECT;
 }
@@ -247,7 +247,7 @@ INLINE int note(void *map, const void *key, u32 frame_length)
 	}
 	__sync_fetch_and_add(&seen->packets, 1);
 	__sync_fetch_and_add(&seen->bytes, frame_length);
-	seen->last_ns = bpf_ktime_get_ns();
+	seen->last_ns = bpf_ktime_get_boot_ns();
 	return XDP_PASS;
 }
 

@@ -36,7 +36,7 @@ pub struct Traffic {
     pub packets: u64,
     /// Bytes of whole frames.
     pub bytes: u64,
-    /// When the last one came: nanoseconds of `CLOCK_MONOTONIC`.
+    /// When the last one came: nanoseconds of `CLOCK_BOOTTIME`.
     pub last_ns: u64,
 }
 

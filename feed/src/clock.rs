@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use rustix::time::{ClockId, Timespec, clock_gettime};
 
-/// Reads `CLOCK_MONOTONIC` and never lets it go back. One per thread.
+/// Reads the clock of [`candor_shm::clock`] and never lets it go back. One per thread.
 #[derive(Debug, Default)]
 pub struct Clock {
     last: Mono,
@@ -27,7 +27,7 @@ impl Clock {
     /// value and counted ([`Clock::held`]).
     #[inline]
     pub fn now(&mut self) -> Mono {
-        self.clamp(Mono(nanos(clock_gettime(ClockId::Monotonic))))
+        self.clamp(candor_shm::clock::now())
     }
 
     fn clamp(&mut self, read: Mono) -> Mono {

@@ -9,7 +9,7 @@
 //! | `v` | version of this table: 1. Another is refused by its number |
 //! | `n` | number, from 1, one more than the record's before |
 //! | `wall` | wall clock, ns since the Unix epoch: for people |
-//! | `mono` | monotonic clock of the host's boot, ns: for lengths of time |
+//! | `mono` | time since the host's boot, ns, suspension included: for lengths of time |
 //! | `kind` | what it is about; one that is not known is kept and shown |
 //! | `fields` | texts, whole numbers from 0, `true` and `false`, and lists of texts, in order of their names; those that are not known are kept and shown |
 //! | `prev` | `sum` of the record before; zeros in the very first |
@@ -81,12 +81,12 @@ impl<'d> Deserialize<'d> for Digest {
     }
 }
 
-/// A moment by both clocks, in ns: the wall clock since the Unix epoch, the monotonic one since the boot.
+/// A moment by both clocks, in ns: the wall clock since the Unix epoch, the other since the boot.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
 pub struct Stamp {
     /// Wall clock.
     pub wall: u64,
-    /// Monotonic clock.
+    /// Since the boot, suspension included.
     pub mono: u64,
 }
 

@@ -1,5 +1,6 @@
-//! The clock a lease is judged by: `CLOCK_MONOTONIC`, which every process of the host shares and
-//! which the kernel lets a process read without entering it.
+//! The clock a lease is judged by: `CLOCK_BOOTTIME`, which every process of the host shares and
+//! which the kernel lets a process read without entering it. Unlike `CLOCK_MONOTONIC` it goes on while the
+//! host is suspended, so that no lease outlives the sleep of the handler that gave it.
 
 use std::io;
 use std::path::Path;
@@ -13,14 +14,14 @@ fn nanos(time: Timespec) -> u64 {
     seconds.saturating_mul(1_000_000_000).saturating_add(rest)
 }
 
-/// Now, in nanoseconds of the host's monotonic clock.
+/// Now, in nanoseconds since the host's boot, those in which it was suspended among them.
 #[must_use]
 #[inline]
 pub fn now() -> Mono {
-    Mono(nanos(clock_gettime(ClockId::Monotonic)))
+    Mono(nanos(clock_gettime(ClockId::Boottime)))
 }
 
-/// How far the wall clock (Unix epoch, UTC) is ahead of the monotonic one, in nanoseconds. For
+/// How far the wall clock (Unix epoch, UTC) is ahead of [`now`], in nanoseconds. For
 /// display only: the wall clock may be stepped.
 #[must_use]
 pub(crate) fn wall_offset() -> u64 {
@@ -34,7 +35,7 @@ pub(crate) const OFFSETS_FILE: &str = "/proc/self/timens_offsets";
 /// A file that every process has where it may see itself, whatever the kernel's age.
 const SELF_FILE: &str = "/proc/self/stat";
 
-/// From where this process's monotonic clock counts. Two processes whose starts are not equal must
+/// From where this process's clock counts. Two processes whose starts are not equal must
 /// not compare times.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Start {
@@ -81,10 +82,10 @@ fn boot_of(text: &str) -> Option<[u64; 2]> {
     (boot != [0, 0]).then_some(boot)
 }
 
-/// The line `monotonic SECONDS NANOSECONDS`, of which the latter count up also where the former are
+/// The line `boottime SECONDS NANOSECONDS`, of which the latter count up also where the former are
 /// negative.
 fn offset_of(text: &str) -> Option<i64> {
-    let line = text.lines().find_map(|line| line.strip_prefix("monotonic "))?;
+    let line = text.lines().find_map(|line| line.strip_prefix("boottime "))?;
     let mut numbers = line.split_whitespace().map(str::parse::<i64>);
     let (seconds, nanos) = (numbers.next()?.ok()?, numbers.next()?.ok()?);
     seconds.checked_mul(1_000_000_000)?.checked_add(nanos)
@@ -104,11 +105,11 @@ mod tests {
             assert_eq!(boot_of(broken), None, "{broken:?}");
         }
         assert_eq!(boot_of("00000000-0000-0000-0000-000000000000"), None);
-        let offsets = |line: &str| offset_of(&format!("{line}\nboottime            0         0\n"));
-        assert_eq!(offsets("monotonic           0         0"), Some(0));
-        assert_eq!(offsets("monotonic        1000         5"), Some(1_000_000_000_005));
-        assert_eq!(offsets("monotonic          -1 999999999"), Some(-1));
-        for broken in ["", "monotonic", "monotonic x 0", "monotonic 9223372036854775807 0"] {
+        let offsets = |line: &str| offset_of(&format!("monotonic           7         7\n{line}\n"));
+        assert_eq!(offsets("boottime            0         0"), Some(0));
+        assert_eq!(offsets("boottime         1000         5"), Some(1_000_000_000_005));
+        assert_eq!(offsets("boottime           -1 999999999"), Some(-1));
+        for broken in ["", "boottime", "boottime x 0", "boottime 9223372036854775807 0"] {
             assert_eq!(offsets(broken), None, "{broken:?}");
         }
         assert_ne!(start().unwrap().boot, [0, 0]);

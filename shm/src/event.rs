@@ -2,7 +2,7 @@
 //!
 //! Payload words behind the sequence word: 0 = partition (bits 0-15), kind (16-23, upper two bits
 //! are flags), wire type (24-31), symbol index (32-63, all ones for none); 1 = the venue's sequence
-//! number; 2 = the venue's time; 3 = arrival, monotonic ns; 4 to 6 = the event, by kind. The
+//! number; 2 = the venue's time; 3 = arrival, boot ns; 4 to 6 = the event, by kind. The
 //! instrument key is not carried: the symbol index is, and means the same.
 
 use candor_core::{

@@ -2,7 +2,7 @@
 //!
 //! Payload words: 0 = partition (bits 0-15), kind (16-23), line plus one (24-31), who filled
 //! it plus one (32-39; lines by their index, 16 the venue's retransmit service); 1 and 2 = first number and number behind the last; 3 and 4 = session, upper
-//! and lower half; 5 = when, monotonic ns; 6 = how long missing, ns.
+//! and lower half; 5 = when, boot ns; 6 = how long missing, ns.
 
 use candor_core::{Line, Loss, LossKind, Mono, Nanos, Origin, SeqNo, SeqRange, SessionId};
 

@@ -8,8 +8,9 @@ use std::os::unix::fs::{FileExt, PermissionsExt, symlink};
 use std::path::Path;
 
 use candor_core::{Mono, Reason, SymbolIndex};
-use candor_shm::{LAYOUT_VERSION, Next, OpenError, Read, Region, create};
+use candor_shm::{LAYOUT_VERSION, Next, OpenError, Read, Region, clock, create};
 use proptest::prelude::*;
+use rustix::time::{ClockId, clock_gettime};
 use support::{Folder, bring_up, live, spec, symbol, venue};
 
 /// A region in full swing, as bytes.
@@ -311,6 +312,8 @@ fn the_program_of_a_child_process() {
         Ok(_) => println!("made"),
         Err(error) => println!("not made: {error}"),
     }
+    let awake = clock_gettime(ClockId::Monotonic).tv_sec.unsigned_abs();
+    println!("{} s asleep", clock::now().0 / 1_000_000_000 - awake);
 }
 
 #[test]
@@ -333,11 +336,11 @@ fn a_reader_in_another_time_namespace_is_refused_and_so_is_a_reader_of_one_in_it
         assert!(output.status.success() && said.contains("made"), "{wrapper:?}: {said}{errors}");
         said
     };
-    let said = in_child(&["env"]);
-    assert!(said.contains("opened"), "{said}");
+    let here = in_child(&["env"]);
+    assert!(here.contains("opened"), "{here}");
     Region::open(&made_there).unwrap();
     // Only where this can't be done at all is the rest skipped.
-    let elsewhere = ["unshare", "--time", "--fork", "--monotonic", "1000"];
+    let elsewhere = ["unshare", "--time", "--fork", "--boottime", "1000"];
     let tried = std::process::Command::new(elsewhere[0]).args(&elsewhere[1..]).arg("true").output();
     if !tried.is_ok_and(|output| output.status.success()) {
         println!("skipped: a_reader_in_another_time_namespace: needs root and unshare(1)");
@@ -345,6 +348,13 @@ fn a_reader_in_another_time_namespace_is_refused_and_so_is_a_reader_of_one_in_it
     }
     let said = in_child(&elsewhere);
     assert!(said.contains("0 ns from the host's, this process's 1000000000000 ns"), "{said}");
+    // What a suspended host does to the two clocks, this namespace does as well.
+    let asleep = |said: &str| {
+        let line = said.lines().find_map(|line| line.strip_suffix(" s asleep"));
+        line.and_then(|seconds| seconds.parse::<u64>().ok()).expect("it was said")
+    };
+    let slept = asleep(&said) - asleep(&here);
+    assert!((999..=1_001).contains(&slept), "our time goes on in a suspended host: {slept} s");
     let message = refusal(&made_there).to_string();
     assert!(message.contains("1000000000000 ns from the host's, this process's 0 ns"), "{message}");
 }

@@ -12,7 +12,7 @@
 //! | 3 | 1 | trading state | | |
 //! | 4 | 2 | partition, counted from 0 | same | same |
 //! | 6 | 2 | run of numbers, counted from 0 | same | same |
-//! | 8 | 8 | when published, ns of the host's monotonic clock | same | same |
+//! | 8 | 8 | when published, ns since the host's boot | same | same |
 //! | 16 | 8 | message number | first number of the run | first number withheld |
 //! | 24 | 8 | [`levels_hash`] | | first number behind |
 //! | 32 | 24 | symbol, zero padded | session id (16 bytes) | |

@@ -33,7 +33,7 @@ pub(crate) fn look(attest: &config::Attest) -> Signed {
 /// What the thread finds.
 pub(crate) struct Looks {
     from: Receiver<Signed>,
-    /// When it looked last, monotonic ns.
+    /// When it looked last, boot ns.
     looked: Arc<AtomicU64>,
 }
 

@@ -31,7 +31,7 @@ use std::sync::atomic::AtomicBool;
 
 use candor_core::Nanos;
 use candor_maps::calendar::Wall;
-use candor_shm::clock as monotonic;
+use candor_shm::clock as boot;
 
 use self::result::{MapOf, Outcome, Record};
 use self::shape::{Shape, Version};
@@ -68,7 +68,7 @@ pub fn run(
     begins: impl FnOnce() -> Result<(), Failure>,
     progress: &mut dyn FnMut(&Outcome),
 ) -> Result<Record, Failure> {
-    let begun = monotonic::now();
+    let begun = boot::now();
     let path = &asked.config;
     // Once: what is signed for is what is drilled.
     let text = candor_settings::read_text(path).map_err(|why| refused(path, &why))?;
@@ -114,7 +114,7 @@ pub fn run(
     record.missing.clone_from(&stage.shape.missing);
     record.step = std::mem::take(&mut stage.outcomes);
     drop(stage);
-    record.took_ms = monotonic::now().since(begun).0 / 1_000_000;
+    record.took_ms = boot::now().since(begun).0 / 1_000_000;
     record.at_ns = clock::wall();
     record.at = clock::display(record.at_ns);
     Ok(record)

@@ -53,7 +53,7 @@ fn bytes(state: Option<&Path>) -> u64 {
     if state.is_some() { STATE_BYTES } else { BESIDE_BYTES }
 }
 
-/// The stamp of something that happened at this monotonic time, not long ago.
+/// The stamp of something that happened at this time since boot, not long ago.
 fn stamp(at: Mono) -> Stamp {
     let now = Clock::new().now();
     Stamp { wall: clock::wall().saturating_sub(now.since(at).0), mono: at.0 }

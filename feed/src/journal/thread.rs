@@ -56,7 +56,7 @@ pub(crate) struct Journal {
     alerts: Raiser,
 }
 
-/// Since when the thread is at one write, monotonic ns; 0 where it is at none.
+/// Since when the thread is at one write, boot ns; 0 where it is at none.
 #[derive(Default)]
 struct AtWork(AtomicU64);
 

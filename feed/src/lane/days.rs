@@ -43,7 +43,7 @@ fn a_handler_goes_from_one_trading_date_to_the_next() {
     assert!(all.iter().all(|handle| day.region.read(*handle).live().is_none()));
     assert!(contradicted.contains(&reason(&day.region, "C")));
 
-    // 20:30: the session is over, whatever is heard. By the monotonic clock it is hours too early, and that is said.
+    // 20:30: the session is over, whatever is heard. By the clock since boot it is hours too early, and that is said.
     assert_eq!(said(&day.alerts), None, "until now nothing was the matter");
     WALL.store(MORNING + 13 * HOUR + HOUR / 60, Ordering::Relaxed);
     day.until("the date is over", |region| reason(region, "A") == Some(Reason::NoMap));

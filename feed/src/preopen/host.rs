@@ -11,7 +11,7 @@ use crate::config::{Config, Maps, SourceKind, WallClock, XdpMode};
 use crate::doctor::{self, Finding, Level};
 use crate::source::af_xdp::mode_text;
 
-/// How far the wall clock may run away from the monotonic one in the life of a handler before it was set.
+/// How far the wall clock may run away from ours ([`candor_core::Mono`]) in the life of a handler before it was set.
 const STEP: Nanos = Nanos::from_secs(1);
 
 /// What is known without a handler.

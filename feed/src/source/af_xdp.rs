@@ -2,7 +2,7 @@
 //! network stack sees them, and puts in front of each what a lane needs to know, so no header is
 //! parsed twice.
 //!
-//! Arrival is the program's own reading of `CLOCK_MONOTONIC` as it saw the frame.
+//! Arrival is the program's own reading of `CLOCK_BOOTTIME` as it saw the frame.
 //!
 //! **Checksums.** A card marks a damaged frame and delivers it all the same; the kernel's own stack
 //! heeds the mark, and what takes frames before that never sees it: of XDP's metadata functions none

@@ -22,7 +22,7 @@ record! {
         0x20 commands: AtomicU64 = "runs of the configured command that ended well",
         0x28 commands_failed: AtomicU64 = "runs that did not, or could not begin",
         0x30 reserved: [AtomicU64; 2] = "zero",
-        0x40 entries: [AtomicU64; 4096] = "64 entries of 64 words: number (0: none), code in bits 0-15 and partitions sick now in bits 16-31, at most in bits 32-47, at its place in bits 48-63, count, since, last, over (0: it runs), all three monotonic ns, two reserved; then texts, zero padded: where (48 bytes), what else fits as well (48), suspects (96), what is so (256)",
+        0x40 entries: [AtomicU64; 4096] = "64 entries of 64 words: number (0: none), code in bits 0-15 and partitions sick now in bits 16-31, at most in bits 32-47, at its place in bits 48-63, count, since, last, over (0: it runs), all three boot ns, two reserved; then texts, zero padded: where (48 bytes), what else fits as well (48), suspects (96), what is so (256)",
     }
 }
 

@@ -11,7 +11,7 @@ pub(crate) const MODE_BYTES: usize = 56;
 record! {
     /// One lane: its lease, the heads of its rings, its mode, its counters.
     Lane = 448 {
-        0x000 lease: AtomicU64 = "the lane vouches for itself until then, monotonic ns; 0 is never. Alone on its line",
+        0x000 lease: AtomicU64 = "the lane vouches for itself until then, boot ns; 0 is never. Alone on its line",
         0x008 reserved_lease: [AtomicU64; 7] = "zero",
         0x040 events_head: AtomicU64 = "number of the newest event record; 0 before the first",
         0x048 losses_head: AtomicU64 = "number of the newest loss record; 0 before the first",

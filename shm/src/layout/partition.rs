@@ -9,11 +9,11 @@ pub(crate) const PARTITION_COUNTERS_MAX: usize = 128;
 record! {
     /// One partition. Its lane writes it; lease, state and numbers are on lines of their own.
     Partition = 1472 {
-        0x000 lease: AtomicU64 = "every Live of the partition holds until then at most, monotonic ns; 0 before the first evidence. With `heard` alone on its line",
-        0x008 heard: AtomicU64 = "when the last packet of the partition was heard, in sync or not, monotonic ns; 0 before the first",
+        0x000 lease: AtomicU64 = "every Live of the partition holds until then at most, boot ns; 0 before the first evidence. With `heard` alone on its line",
+        0x008 heard: AtomicU64 = "when the last packet of the partition was heard, in sync or not, boot ns; 0 before the first",
         0x010 reserved_lease: [AtomicU64; 6] = "zero",
         0x040 state: AtomicU64 = "what the lane says of the partition: a state word",
-        0x048 since: AtomicU64 = "since when, monotonic ns",
+        0x048 since: AtomicU64 = "since when, boot ns",
         0x050 halted: AtomicU64 = "the kill switch of the partition, as the header's of everything",
         0x058 trading_date: AtomicU64 = "trading date of the map it has, as yyyymmdd; it changes while the state word is not Live, and never back within a lane's lease",
         0x060 reserved_state: [AtomicU64; 4] = "zero",

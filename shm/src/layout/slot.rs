@@ -14,7 +14,7 @@ record! {
     Slot = 576 {
         0x000 lock: AtomicU64 = "sequence lock over the slot; odd while its lane writes it, 0 before the first time",
         0x008 state: AtomicU64 = "what the engine says of the symbol: a state word without changes",
-        0x010 since: AtomicU64 = "since when, monotonic ns",
+        0x010 since: AtomicU64 = "since when, boot ns",
         0x018 packed: AtomicU64 = "bits 0-7 bid levels, 8-15 ask levels, 16-23 trading state, 24-31 decimals, 32-63 round lot",
         0x020 contested: AtomicU64 = "1 once another partition of the venue has defined the same name, for as long as the map in force gives it to neither. Not under the lock; any lane may set it, its own clears it",
         0x028 halted: AtomicU64 = "the kill switch of the symbol, as the header's of everything. Not under the lock; its lane sets it too, as it defines a symbol that was halted before, and never clears it",

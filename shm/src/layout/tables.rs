@@ -29,9 +29,9 @@ record! {
         0x00 lock: AtomicU64 = "sequence lock over the table",
         0x08 count: AtomicU64 = "entries in use",
         0x10 total: AtomicU64 = "groups and ports seen, also those that found no entry",
-        0x18 read: AtomicU64 = "when it was last looked what comes (monotonic ns); 0 where nobody has, or can",
+        0x18 read: AtomicU64 = "when it was last looked what comes (boot ns); 0 where nobody has, or can",
         0x20 reserved: [AtomicU64; 4] = "zero",
-        0x40 entries: [AtomicU64; 1024] = "256 entries of four words: endpoint (group in bits 16-47, port in bits 0-15), packets, bytes, last seen (monotonic ns)",
+        0x40 entries: [AtomicU64; 1024] = "256 entries of four words: endpoint (group in bits 16-47, port in bits 0-15), packets, bytes, last seen (boot ns)",
     }
 }
 

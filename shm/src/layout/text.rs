@@ -35,6 +35,7 @@ pub fn layout_text() -> String {
         text.push('\n');
     };
     line(format_args!("candor region layout {LAYOUT_VERSION}, little endian, 64-bit words"));
+    line(format_args!("times: ns of CLOCK_BOOTTIME"));
     line(format_args!("state word: code 0-7, epoch 8-39, changes 40-63"));
     for shape in SHAPES {
         line(format_args!("{} {}", shape.name, shape.size));

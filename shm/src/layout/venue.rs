@@ -16,7 +16,7 @@ record! {
         0x000 lock: AtomicU64 = "sequence lock over the record",
         0x008 name: AtomicU64 = "the venue's name, zero padded; constant",
         0x010 trading_date: AtomicU64 = "the trading date in force, as yyyymmdd; 0: none",
-        0x018 since: AtomicU64 = "since when that is so, and the map's digest this one, monotonic ns",
+        0x018 since: AtomicU64 = "since when that is so, and the map's digest this one, boot ns",
         0x020 digest: [AtomicU64; 4] = "SHA-256 of the map in force; 0 where the partitions are the configuration's, or none is in force",
         0x040 morning: AtomicU64 = "the trading date that the milestones below are of, as yyyymmdd; 0: nobody plans the venue's mornings",
         0x048 watched: AtomicU64 = "since when they are watched, wall clock, ns",

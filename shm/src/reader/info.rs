@@ -43,7 +43,7 @@ pub struct RegionInfo {
     pub pid: u32,
     /// When it was made.
     pub created: Mono,
-    /// Wall clock minus monotonic clock then, in ns since the Unix epoch: adds up with any [`Mono`]
+    /// Wall clock minus our own then, in ns since the Unix epoch: adds up with any [`Mono`]
     /// to a time of day, for display.
     pub wall_offset: u64,
     /// How long a lane vouches for itself at a time.

@@ -84,7 +84,7 @@ pub enum OpenError {
     },
     /// The region's handler and this process do not share a clock: their time namespaces differ.
     #[error(
-        "{path}: its handler's monotonic clock is {theirs} ns from the host's, this process's {ours} ns: run both in one time namespace"
+        "{path}: its handler's clock since boot is {theirs} ns from the host's, this process's {ours} ns: run both in one time namespace"
     )]
     OtherClock {
         /// The path.

@@ -2,14 +2,9 @@
 
 use candor_core::Mono;
 use rustix::thread::clock_nanosleep_absolute;
-use rustix::time::{ClockId, Timespec, clock_gettime};
+use rustix::time::{ClockId, Timespec};
 
-/// Now, by the host's monotonic clock.
-pub(super) fn now() -> Mono {
-    let now = clock_gettime(ClockId::Monotonic);
-    // The monotonic clock counts from boot: neither part is negative.
-    Mono(now.tv_sec.unsigned_abs() * 1_000_000_000 + now.tv_nsec.unsigned_abs())
-}
+pub(super) use candor_shm::clock::now;
 
 /// Waits until `deadline`, or until a signal comes.
 pub(super) fn wait_until(deadline: Mono) {
@@ -18,5 +13,5 @@ pub(super) fn wait_until(deadline: Mono) {
         tv_nsec: (deadline.0 % 1_000_000_000).cast_signed(),
     };
     // Interrupted: the caller looks at the clock and the signals anyway.
-    let _ = clock_nanosleep_absolute(ClockId::Monotonic, &request);
+    let _ = clock_nanosleep_absolute(ClockId::Boottime, &request);
 }
