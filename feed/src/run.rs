@@ -40,7 +40,7 @@ use crate::day::Day;
 use crate::doctor;
 use crate::exit::{Exit, Failure};
 use crate::halt::{self, record::Place};
-use crate::journal::{self, Journal, follow::Follow};
+use crate::journal::{self, Journal, follow::Follow, halts::Halts};
 use crate::lane::Lane;
 use crate::lane::build::{Built, build, on_core};
 use crate::log::Log;
@@ -163,12 +163,12 @@ fn work(resolved: &Resolved, made: Made<'_>, stop: &Arc<AtomicBool>) -> Result<E
     let attest = Attest::start(config.attest.as_ref(), own, resolved.in_force(), stop)?;
     journal::start::begin(recorder, config, &region, (&halts, &attest));
     begin_venues((handler, recorder), resolved, &days, Clock::new().now());
-    let halts = halt::keep::Watch::new(halts, &region);
-    let mut follow = Follow::new(recorder.clone(), config, &region, &halts);
+    let mut follow = Follow::new(recorder.clone(), config, &region);
     let inboxes: Vec<_> = config.lanes.iter().map(|_| Arc::new(ArrayQueue::new(INBOX))).collect();
     let owner = |partition: &config::Partition| Arc::clone(&inboxes[usize::from(partition.lane)]);
     let orders: Vec<_> = config.lanes.iter().map(|_| Arc::new(Inbox::new())).collect();
     let links = Links::new(config.partitions.iter().map(owner).collect(), Arc::new(Log::new()));
+    let followed = Halts::new(&halts, region.clone(), links.clone());
     let failed = Arc::new(AtomicBool::new(false));
     let mut clock = Clock::new();
     let maps: Vec<_> = config.lanes.iter().map(|_| Arc::new(Way::new())).collect();
@@ -187,7 +187,7 @@ fn work(resolved: &Resolved, made: Made<'_>, stop: &Arc<AtomicBool>) -> Result<E
     // Before any lane runs, so that none is left behind where it can't be had.
     maps_thread.map(start_maps).transpose()?;
     let recovery = recovery.map(recovery::Opened::start).transpose()?;
-    journal::verbs::start(config, recorder.clone(), stop)?;
+    journal::verbs::start(config, recorder.clone(), followed, stop)?;
     let alerts = recorder.alerts().clone();
     let recording = sessions::start(sessions, region.clone(), alerts, requests, stop)?;
     let started = start(config, lanes, stop, &failed);

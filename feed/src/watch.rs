@@ -29,7 +29,8 @@ use crate::daily::taking::{Joiner, Taker};
 use crate::day::Day;
 use crate::exit::Failure;
 use crate::halt::act::{self, Began, Resumed};
-use crate::halt::{Target, checked_reason, keep, users};
+use crate::halt::record::Place;
+use crate::halt::{Target, checked_reason, users};
 use crate::join::Joins;
 use crate::journal::{self, follow::Follow};
 use crate::morning::{Mornings, Scene};
@@ -63,7 +64,8 @@ pub(crate) struct Keeper<'a> {
     pub(crate) links: &'a Links,
     /// Of venues whose partitions are the configuration's.
     pub(crate) days: Vec<Day>,
-    pub(crate) halts: keep::Watch,
+    /// What is halted is recorded there.
+    pub(crate) halts: Place,
     /// What is recorded of all this.
     pub(crate) follow: &'a mut Follow,
     /// How the venues' mornings go.
@@ -131,8 +133,6 @@ impl Keeper<'_> {
             if now >= next_look {
                 next_look = now + LOOK_EVERY;
                 self.look();
-                self.links.halted(self.halts.look(&self.region));
-                self.follow.halts(&self.region, &mut self.halts);
                 self.follow.look(&self.config, &self.region, now);
                 self.heard.look(&self.region, now);
                 self.tell_astray(now, &mut astray);
@@ -327,7 +327,7 @@ impl Hands for Keeper<'_> {
         self.follow.journal().alerts().suspect(Suspect::Operator, About::Handler);
         let words = target.words(&self.region);
         let changed = act::halt(&*self.handler, &words, candor_shm::clock::now());
-        let (place, by) = (self.halts.place(), users::numbered(by));
+        let (place, by) = (&self.halts, users::numbered(by));
         let recorded = act::record(&*self.handler, place, &self.region, &target, &by, reason);
         let mut fields = Map::new();
         fields.insert("command".to_owned(), json!("halt"));
@@ -353,8 +353,8 @@ impl Hands for Keeper<'_> {
         second: &str,
         by: u32,
     ) -> Result<Map<String, Value>, Failure> {
-        let target = Target::find_halted(target, &self.region, self.halts.place())?;
-        let (place, by) = (self.halts.place(), [users::numbered(by)]);
+        let target = Target::find_halted(target, &self.region, &self.halts)?;
+        let (place, by) = (&self.halts, [users::numbered(by)]);
         let began = Began::look(place, &self.region, &target)?;
         let numbers = target.partitions(&self.region);
         let preopen = self.heard.at_once(&self.config, &self.region, &numbers);

@@ -135,8 +135,6 @@ pub(crate) struct Watch {
     seen: Vec<Halted>,
     /// Set since the last look, and not recorded by then: it may be a moment later.
     awaited: Vec<Halted>,
-    /// What was told since it was last asked for.
-    verbs: Vec<Verb>,
 }
 
 /// What has become of a halt.
@@ -159,25 +157,21 @@ pub(crate) struct Changes {
 impl Watch {
     /// Starts with what is halted now, which has been told.
     pub(crate) fn new(place: Place, region: &Region) -> Watch {
-        Watch { place, seen: region.halts(), awaited: Vec::new(), verbs: Vec::new() }
+        Watch { place, seen: region.halts(), awaited: Vec::new() }
     }
 
     pub(crate) fn place(&self) -> &Place {
         &self.place
     }
 
-    /// What was told since the last time.
-    pub(crate) fn take_verbs(&mut self) -> Vec<Verb> {
-        std::mem::take(&mut self.verbs)
-    }
-
-    /// Looks at every word; some milliseconds for ten thousand symbols. One that was cleared and set again
-    /// since the last look is another: it has another time.
-    pub(crate) fn look(&mut self, region: &Region) -> Changes {
+    /// Looks at every word, some milliseconds for ten thousand symbols, and where one has changed at the record.
+    /// One that was cleared and set again since the last look is another: it has another time.
+    pub(crate) fn look(&mut self, region: &Region) -> (Changes, Vec<Verb>) {
+        let mut verbs = Vec::new();
         let mut now = region.halts();
         if now == self.seen {
             self.awaited.clear();
-            return Changes::default();
+            return (Changes::default(), verbs);
         }
         // One that nobody could read says so where it is needed: the words hold by themselves.
         let records = self.place.read().unwrap_or_default();
@@ -195,7 +189,7 @@ impl Watch {
         for name in &cleared {
             let target = Target::of_word(name);
             tracing::warn!(%target, "resumed");
-            self.verbs.push(Verb::Resumed(target));
+            verbs.push(Verb::Resumed(target));
         }
         let mut told: Vec<Target> = Vec::new();
         for name in &set {
@@ -208,15 +202,15 @@ impl Watch {
             match record {
                 Some(record) => {
                     tell(record);
-                    self.verbs.push(Verb::Halted(record.clone()));
+                    verbs.push(Verb::Halted(record.clone()));
                 }
                 None => {
                     tracing::warn!(%target, "halted; by whom and why is not recorded");
-                    self.verbs.push(Verb::HaltedByNobody(target));
+                    verbs.push(Verb::HaltedByNobody(target));
                 }
             }
         }
         (self.seen, self.awaited) = (now, awaited);
-        Changes { set: set.len() as u64, cleared: cleared.len() as u64 }
+        (Changes { set: set.len() as u64, cleared: cleared.len() as u64 }, verbs)
     }
 }

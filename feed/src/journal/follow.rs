@@ -17,12 +17,10 @@ use candor_engine::Notice;
 use candor_journal::Fields;
 use candor_shm::{LossReader, Next, PartitionInfo, Region, clock};
 
-use super::operator::{self, Resumes};
 use super::symbols::Symbols;
 use super::{Journal, name, status};
 use crate::alert::About;
 use crate::config::Config;
-use crate::halt::keep::{self, Verb};
 use crate::log::Told;
 use crate::statuses::Statuses;
 
@@ -47,25 +45,18 @@ pub(crate) struct Follow {
     journal: Journal,
     partitions: Vec<Seen>,
     losses: Vec<LossReader>,
-    resumes: Resumes,
     symbols: Symbols,
     /// Whether the journal's thread hung at the last look.
     hung: bool,
 }
 
 impl Follow {
-    pub(crate) fn new(
-        journal: Journal,
-        config: &Config,
-        region: &Region,
-        halts: &keep::Watch,
-    ) -> Follow {
+    pub(crate) fn new(journal: Journal, config: &Config, region: &Region) -> Follow {
         let lanes = 0..u16::try_from(config.lanes.len()).unwrap_or(u16::MAX);
         Follow {
             journal,
             partitions: vec![Seen::default(); config.partitions.len()],
             losses: lanes.filter_map(|lane| region.losses(lane)).collect(),
-            resumes: Resumes::new(halts.place()),
             symbols: Symbols::new(),
             hung: false,
         }
@@ -237,23 +228,6 @@ impl Follow {
             self.journal.record("gap", fields.text("partition", "-"));
         }
     }
-
-    /// What operators have halted and given back since the last time.
-    pub(crate) fn halts(&mut self, region: &Region, halts: &mut keep::Watch) {
-        let verbs = halts.take_verbs();
-        let journal = &self.journal;
-        let resumed = self.resumes.look(journal, region, halts.place());
-        for verb in verbs {
-            match verb {
-                Verb::Halted(record) => operator::halted(journal, region, &record, false),
-                Verb::HaltedByNobody(target) => {
-                    operator::halted_by_nobody(journal, region, &target);
-                }
-                Verb::Resumed(_) if resumed => {}
-                Verb::Resumed(target) => operator::resumed_by_nobody(journal, region, &target),
-            }
-        }
-    }
 }
 
 /// Gaps of one partition of which the same became.
@@ -303,7 +277,6 @@ mod tests {
     use candor_shm::{PartitionSpec, RegionSpec};
 
     use super::*;
-    use crate::halt::record::Place;
 
     fn live() -> Status {
         let all = [Scope::Handler, Scope::Partition, Scope::Symbol];
@@ -353,8 +326,7 @@ mod tests {
         }];
         let (mut handler, mut lanes, region) = candor_shm::heap(&spec).expect("a sound region");
         let (journal, ending) = Journal::start(&config, spec.trading_date, None);
-        let halts = keep::Watch::new(Place::of(None, &config.handler.region), &region);
-        let mut follow = Follow::new(journal, &config, &region, &halts);
+        let mut follow = Follow::new(journal, &config, &region);
         let mut lane = lanes.remove(0);
         let (now, session) = (clock::now(), SessionId::from_text(*b"DAY0000001"));
         let at = |seconds| now + Nanos::from_secs(seconds);

@@ -3,9 +3,10 @@
 //! Lanes know nothing of it. What they say of partitions comes through the queue of the log, losses through
 //! the region's loss log, and what symbols are is read from the region as any reader does (`follow`): all of
 //! that on the handler's own thread, which hands records to the journal's thread (`thread`) and waits for
-//! neither it nor the disk.
+//! neither it nor the disk. What operators do stands in files: a thread follows those (`verbs`, `halts`).
 
 pub(crate) mod follow;
+pub(crate) mod halts;
 pub(crate) mod operator;
 pub(crate) mod start;
 mod symbols;

@@ -1,5 +1,5 @@
 //! What operators do beside the handler, and have done while none ran: drills, maps put in force, differences answered
-//! for.
+//! for. And what they do to it: halts and resumes ([`super::halts`]).
 //!
 //! The handler alone writes its journal. `candor drill` adds a line to a file beside it (`NAME.operators.log` in `state`,
 //! `<region>.operators.log` without); who put which map in force, and who answers for what, is in the store of maps, which
@@ -20,6 +20,7 @@ use candor_maps::file::parse_date;
 use serde::{Deserialize, Serialize};
 
 use super::Journal;
+use super::halts::Halts;
 use super::operator::Tail;
 use crate::clock::{self, timespec};
 use crate::config::Config;
@@ -31,6 +32,9 @@ use crate::store::{Acceptance, Error, Pointer, Store};
 
 /// How often it is looked.
 const LOOK_EVERY: Nanos = Nanos::from_secs(1);
+
+/// How often the kill switch is.
+const HALTS_EVERY: Nanos = Nanos::from_millis(500);
 
 /// How often a thread that waits looks whether the handler ends.
 const STOP_EVERY: Nanos = Nanos::from_millis(100);
@@ -332,21 +336,26 @@ fn loaded(pointer: &Pointer) -> Fields {
 pub(crate) fn start(
     config: &Config,
     journal: Journal,
+    mut halts: Halts,
     stop: &Arc<AtomicBool>,
 ) -> Result<(), Failure> {
     let (config, stop) = (config.clone(), Arc::clone(stop));
     let follow = move || {
-        let mut verbs = Verbs::new(&config, journal, clock::wall());
-        let mut waited = LOOK_EVERY;
+        let mut verbs = Verbs::new(&config, journal.clone(), clock::wall());
+        let (mut waited, mut unlooked) = (LOOK_EVERY, HALTS_EVERY);
         // BOUND: until told to stop.
         while !stop.load(Ordering::Relaxed) {
+            if unlooked >= HALTS_EVERY {
+                halts.look(&journal);
+                unlooked = Nanos::ZERO;
+            }
             if waited >= LOOK_EVERY {
                 verbs.look(clock::wall());
                 waited = Nanos::ZERO;
             }
             // An early return because of a signal only means an early look.
             let _ = rustix::thread::nanosleep(&timespec(STOP_EVERY));
-            waited = waited + STOP_EVERY;
+            (waited, unlooked) = (waited + STOP_EVERY, unlooked + STOP_EVERY);
         }
     };
     let started = thread::Builder::new().name("operators".to_owned()).spawn(follow);

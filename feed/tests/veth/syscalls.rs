@@ -40,6 +40,35 @@ fn a_spinning_lane_makes_no_system_call_for_recovery_but_to_wake_its_thread() {
 
 const FLAGS: &[&str] = &["--no-halts", "--packing", "A=256/1/0us", "--packing", "B=256/1/50us"];
 
+/// What it waits for is memory: a disk that hangs keeps neither alerts nor commands waiting.
+#[test]
+fn the_handlers_own_thread_opens_no_file_that_may_be_on_a_disk() {
+    let test = "files of the handler's own thread";
+    if !has_strace(test) {
+        return;
+    }
+    let Some(world) = World::running(test, Plan::default()) else { return };
+    let handler = world.handler.as_ref().unwrap().pid();
+    let seen = world.path("files.txt");
+    let mut command = Command::new("strace");
+    command.args(["-e", "trace=%file", "-s", "400", "-p", &handler.to_string(), "-o"]).arg(&seen);
+    let Some(mut strace) = attach(test, &world, command) else { return };
+    let region = world.path("region");
+    let looked = format!("\"{}\"", region.display());
+    let text = || fs::read_to_string(&seen).unwrap();
+    // Each half second it looks whether its region is at its path.
+    eventually("it has looked six times", || {
+        (text().matches(&looked).count() >= 6).then_some(())
+    });
+    strace.signal(Signal::INT);
+    strace.ended();
+    let folder = region.parent().unwrap().display().to_string();
+    let text = text();
+    for line in text.lines().filter(|line| line.contains(&folder)) {
+        assert!(line.contains(&looked), "{line}");
+    }
+}
+
 /// Counts the lane's system calls by name while packets come; there must be fewer than one for so many
 /// packets. Answers them, with how many requests the partitions made.
 fn count(
@@ -48,8 +77,7 @@ fn count(
     commands: &[&str],
     packets_a_call: u64,
 ) -> Option<(Vec<(String, u64)>, u64)> {
-    if Command::new("strace").arg("-V").output().is_err() {
-        println!("skipped: {test}: strace is not installed");
+    if !has_strace(test) {
         return None;
     }
     let world = World::running(test, plan)?;
@@ -60,16 +88,7 @@ fn count(
     let summary = world.path("strace.txt");
     let mut command = Command::new("strace");
     command.args(["-c", "-p", &thread.to_string(), "-o"]).arg(&summary);
-    let mut strace = Process::spawn(command, &world.path("strace.log"));
-    let attached = eventually("strace is attached or refused", || {
-        let log = strace.log();
-        let attached = log.contains("attached");
-        (attached || !strace.is_running()).then_some(attached)
-    });
-    if !attached {
-        println!("skipped: {test}: strace can't attach: {}", strace.log().trim());
-        return None;
-    }
+    let mut strace = attach(test, &world, command)?;
     commands.iter().for_each(|command| {
         world.tell(command);
     });
@@ -96,6 +115,28 @@ fn count(
         list.join(", ")
     );
     Some((calls, asked))
+}
+
+fn has_strace(test: &str) -> bool {
+    let there = Command::new("strace").arg("-V").output().is_ok();
+    if !there {
+        println!("skipped: {test}: strace is not installed");
+    }
+    there
+}
+
+/// Starts strace; `None`, with a word, where it may not look.
+fn attach(test: &str, world: &World, command: Command) -> Option<Process> {
+    let mut strace = Process::spawn(command, &world.path("strace.log"));
+    let attached = eventually("strace is attached or refused", || {
+        let log = strace.log();
+        let attached = log.contains("attached");
+        (attached || !strace.is_running()).then_some(attached)
+    });
+    if !attached {
+        println!("skipped: {test}: strace can't attach: {}", strace.log().trim());
+    }
+    attached.then_some(strace)
 }
 
 /// The thread of a process with this name.
