@@ -57,9 +57,7 @@ fn the_handlers_own_thread_opens_no_file_that_may_be_on_a_disk() {
     let looked = format!("\"{}\"", region.display());
     let text = || fs::read_to_string(&seen).unwrap();
     // Each half second it looks whether its region is at its path.
-    eventually("it has looked six times", || {
-        (text().matches(&looked).count() >= 6).then_some(())
-    });
+    eventually("it has looked six times", || (text().matches(&looked).count() >= 6).then_some(()));
     strace.signal(Signal::INT);
     strace.ended();
     let folder = region.parent().unwrap().display().to_string();

@@ -56,6 +56,9 @@ pub struct Outcome {
     pub counted: Counters,
     /// Partitions that were whole at the end and found equal to the venue's books.
     pub healed: usize,
+    /// Books found equal at the end to those of a handler that lost nothing, where one ran beside, and all that were
+    /// Live. The others are of partitions and symbols of which no line says what is so.
+    pub equal: (u64, u64),
 }
 
 impl fmt::Display for Outcome {

@@ -489,6 +489,8 @@ pub struct Plan {
     pub counts: Vec<(Counter, RangeInclusive<u64>)>,
     /// Whether every partition must be whole in the end, so that none is excused.
     pub heals_all: bool,
+    /// Whether a handler that loses nothing runs beside, whose books the other's must equal in the end.
+    pub lossless: bool,
 }
 
 impl Plan {
@@ -507,6 +509,7 @@ impl Plan {
             alarms: None,
             counts: Vec::new(),
             heals_all: false,
+            lossless: false,
         }
     }
 

@@ -71,6 +71,7 @@ fn plan_of(options: &Options, seed: u64) -> Result<Plan, String> {
             swarm::plan_at(venue, seed, options.scale.unwrap_or(swarm::EVENTS))
         }
     };
+    plan.lossless = options.lossless;
     if let Some(events) = options.events {
         plan.events = events;
     }
@@ -96,6 +97,8 @@ fn go(options: &Options) -> Result<ExitCode, String> {
         total.time = total.time + outcome.time;
         total.reads += outcome.reads;
         total.healed += outcome.healed;
+        total.equal.0 += outcome.equal.0;
+        total.equal.1 += outcome.equal.1;
         if options.twice && run(&plan).digest != outcome.digest {
             let replay = options.replay(seed, None);
             say(&format!("FAILED: I6: two runs of one seed differ\nreplay: {replay}"));
@@ -119,8 +122,15 @@ fn go(options: &Options) -> Result<ExitCode, String> {
         }
     }
     let wall = started.seconds();
+    let equal = match options.lossless {
+        true => {
+            let (equal, live) = total.equal;
+            format!(", {equal} of {live} live books equal to a lossless handler's")
+        }
+        false => String::new(),
+    };
     say(&format!(
-        "{ran} seeds{}, {failed} failed: {} messages, {} reads, {} partitions healed, {:.1} virtual s in \
+        "{ran} seeds{}, {failed} failed: {} messages, {} reads, {} partitions healed{equal}, {:.1} virtual s in \
          {wall:.2} s: {:.2} million messages a second",
         if ran < options.seeds { format!(" of {}", options.seeds) } else { String::new() },
         total.messages,

@@ -36,6 +36,9 @@ pub(crate) struct Options {
     /// Runs each seed twice and compares what came out.
     #[arg(long)]
     pub(crate) twice: bool,
+    /// Lets a handler that loses nothing run beside, and compares the books at the end with its, bit for bit.
+    #[arg(long)]
+    pub(crate) lossless: bool,
     /// Stops after so many failures.
     #[arg(long, default_value_t = 1)]
     pub(crate) most_failures: u64,
@@ -63,7 +66,8 @@ impl Options {
     pub(crate) fn replay(&self, seed: u64, smaller: Option<(Vec<usize>, u64)>) -> String {
         // What was made smaller fails by itself.
         let twice = if self.twice && smaller.is_none() { " --twice" } else { "" };
-        let mut command = format!("{RUN} --seed {seed}{twice}");
+        let lossless = if self.lossless { " --lossless" } else { "" };
+        let mut command = format!("{RUN} --seed {seed}{twice}{lossless}");
         let mut add = |name: &str, value: String| command.push_str(&format!(" --{name} {value}"));
         if let Some(name) = &self.scenario {
             add("scenario", name.clone());

@@ -105,6 +105,9 @@ impl World<'_> {
     fn carry(&mut self) {
         let to = self.setup.partitions - 1;
         let symbol = self.listed[0].0;
+        for partition in [0, to] {
+            self.set_apart(partition);
+        }
         let silent = self.exchange.carry(0, to, self.now);
         let silent = silent.iter().map(|message| message.bytes().to_vec());
         self.truths[to].carry(symbol, silent.collect());
@@ -165,6 +168,7 @@ impl World<'_> {
                 if self.truths[partition].next() > 1
                     && !self.exchange.publishers()[partition].is_ended() =>
             {
+                self.set_apart(partition);
                 self.truths[partition].differ();
                 match self.setup.venue {
                     Family::Itch50 => self.command(&Command::Differ { partition }),
@@ -219,11 +223,18 @@ impl World<'_> {
         self.look(self.now)
     }
 
+    fn set_apart(&mut self, partition: usize) {
+        self.lossless.iter_mut().for_each(|lossless| lossless.set_apart(partition));
+    }
+
     /// From now on this map is the one to have.
     fn give_map(&mut self, map: MapOf, until: Mono) -> Result<(), Wrong> {
         self.note_date();
         self.map = (map, until);
         let now = self.now;
+        if let Some(lossless) = &mut self.lossless {
+            lossless.give_map(map, until, now);
+        }
         if let Some(handler) = &mut self.handler {
             let told = handler.suspect(now, Suspect::Map, Place::Venue(0));
             handler.take_map(map, until, now);
@@ -238,6 +249,7 @@ impl World<'_> {
         if ends <= self.now {
             self.past.begin(ends);
             self.handler.iter_mut().for_each(|handler| handler.past.begin(ends));
+            self.lossless.iter_mut().for_each(|lossless| lossless.begin_date(ends));
         }
     }
 

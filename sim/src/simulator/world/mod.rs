@@ -3,12 +3,14 @@
 mod alerts;
 mod happen;
 mod look;
+mod lossless;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use candor_core::counters::Counters;
 use candor_core::{Line, Mono, Nanos, Symbol, SymbolIndex, WireTime};
 
+use self::lossless::Lossless;
 use crate::control::Command;
 use crate::exchange::{Exchange, ExchangeConfig, FlowConfig};
 use crate::market::{Family, MarketConfig};
@@ -132,6 +134,10 @@ struct World<'a> {
     mornings: Vec<Morning>,
     /// Of handlers that have died.
     errand: Errand,
+    /// The handler that loses nothing, where the plan wants one.
+    lossless: Option<Box<Lossless>>,
+    /// Books that were found equal to its.
+    equal: (u64, u64),
 }
 
 /// Runs a plan to its end, or to the first check that does not hold. A panic on the way is a check
@@ -246,6 +252,8 @@ impl<'a> World<'a> {
         });
         let listed: Vec<(Symbol, u16)> = listed.collect();
         let first_of = |home: usize| market.partitions[home].symbol(SymbolIndex(0));
+        let map = (setup.map, setup.map_ends.map_or(Mono::MAX, |at| START + at));
+        let lossless = plan.lossless.then(|| Lossless::start(setup, &listed, map));
         let tampering = Tampering::new(setup.venue, &setup.tamper, first_of);
         let mut world = World {
             plan,
@@ -261,7 +269,7 @@ impl<'a> World<'a> {
             grave: None,
             listed,
             last_map: MapOf::Today,
-            map: (setup.map, setup.map_ends.map_or(Mono::MAX, |at| START + at)),
+            map,
             halts: Halts::default(),
             past: Past::new(setup.partitions),
             started: false,
@@ -281,6 +289,8 @@ impl<'a> World<'a> {
             healing: false,
             mornings: vec![Morning::default(); plan.preopens.len()],
             errand: Errand::default(),
+            lossless,
+            equal: (0, 0),
             exchange_due: None,
             exchange_call: None,
             exchange,
@@ -308,6 +318,7 @@ impl<'a> World<'a> {
         self.pass(self.now + settle, u64::MAX)?;
         self.look(self.now)?;
         let healed = self.healed(true)?;
+        self.equal = self.equals_lossless()?;
         if !cut_short {
             self.all_counted(healed)?;
         }
@@ -378,6 +389,9 @@ impl<'a> World<'a> {
             self.ask_exchange();
         }
         self.cycles()?;
+        if let Some(lossless) = &mut self.lossless {
+            lossless.turn(self.now);
+        }
         self.asks_rightly()?;
         self.look_at_the_world()?;
         self.look_at_alerts()?;
@@ -431,6 +445,9 @@ impl<'a> World<'a> {
                 malformed: false,
                 sent: self.now,
             };
+            if let Some(lossless) = &mut self.lossless {
+                lossless.take(self.now, tag, &packet.payload);
+            }
             if !self.network.send(self.now, tag, &packet.payload) {
                 self.journal.note(self.now, partition as u16, Told::Lost(tag));
             }
@@ -554,6 +571,7 @@ impl<'a> World<'a> {
             connected: self.errand.connected + errand.connected,
             counted,
             healed: ended.unwrap_or(0),
+            equal: self.equal,
         }
     }
 }
