@@ -32,7 +32,8 @@ impl Fetching {
         let (maps, from, refused) = (maps.clone(), from.clone(), to.clone());
         let fetch = move || {
             let (here, by) = (interface::list(), users::runs().name);
-            let fetched = fetch_configured(&maps, &from, date, Some(&here), &by, wall);
+            // What somebody has put in force by name stays, be it there before this begins or meanwhile.
+            let fetched = fetch_configured(&maps, &from, date, Some(&here), (&by, false), wall);
             // Where nobody waits for it any more, what it has brought is in the store all the same.
             let _ = to.send(fetched.map_err(|error| error.to_string()));
         };

@@ -38,6 +38,8 @@ pub mod days;
 pub(crate) mod ending;
 mod fetching;
 pub(crate) mod handover;
+#[cfg(test)]
+mod passes;
 pub mod resolve;
 pub mod shape;
 pub(crate) mod taken;

@@ -345,6 +345,7 @@ impl Folder {
             bound_ppm: 1_000_000,
             symbols: &[],
             interfaces: None,
+            over_named: true,
             first: true,
             by: "t",
             from: "t",

@@ -320,6 +320,12 @@ impl Thread {
                         of.timer.fetched(today.date, true, now);
                         return Fetch::Had;
                     }
+                    Outcome::Kept(pointer) => {
+                        let Pointer { digest, by, from, .. } = &pointer;
+                        tracing::info!(%venue, digest, by, from, "map: put in force by name, and not fetched over");
+                        of.timer.fetched(today.date, true, now);
+                        return Fetch::Had;
+                    }
                     Outcome::Refused(why) => why.to_string(),
                     Outcome::Missing(why) => why,
                 }

@@ -537,6 +537,7 @@ pub(super) fn put(
         bound_ppm: 0,
         symbols: &[],
         interfaces: None,
+        over_named: true,
         first: true,
         by: "drill",
         from: "a drill",

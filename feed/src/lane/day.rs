@@ -189,6 +189,7 @@ pub(super) fn put_parts(folder: &Path, (venue, date): (&str, TradingDate), parts
         bound_ppm: 1_000_000,
         symbols: &[],
         interfaces: None,
+        over_named: true,
         first: true,
         by: "t",
         from: "t",

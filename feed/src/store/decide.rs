@@ -37,6 +37,8 @@ pub struct Request<'a> {
     pub symbols: &'a [Symbol],
     /// The interfaces of this host; `None` does not ask for those that lines name.
     pub interfaces: Option<&'a [String]>,
+    /// Whether it may take the place of one that somebody has put in force by name: not what is fetched by itself.
+    pub over_named: bool,
     /// Whether a venue's first map may come in force, which can be compared with nothing: only where
     /// somebody has named it.
     pub first: bool,
@@ -55,6 +57,8 @@ pub enum Outcome {
     Loaded(InForce),
     /// It is not in force, and what was in force still is. It is in the store unless its content is why.
     Refused(Why),
+    /// It is not in force: this one is, which somebody has put there by name.
+    Kept(Pointer),
     /// There is none: where it should come from has none, in words.
     Missing(String),
 }
@@ -132,6 +136,11 @@ pub fn load(store: &Store, loaded: Loaded, request: &Request<'_>) -> Result<Outc
     // BOUND: each round but the last another process has put a map in force.
     for _ in 0..ATTEMPTS {
         let current = store.in_force(map.venue, map.date)?;
+        // Looked at in each round: a person may have been faster.
+        if let Some(pointer) = current.as_ref().filter(|one| !request.over_named && one.is_named())
+        {
+            return Ok(Outcome::Kept(pointer.clone()));
+        }
         let in_force = |pointer, new, differs| {
             let (map, warnings) = (map.clone(), warnings.clone());
             Ok(Outcome::Loaded(InForce { pointer, new, map, warnings, differs }))

@@ -2,7 +2,8 @@
 //! store, and in force if it may be.
 //!
 //! Nothing here prints and no deadline is made of the wall clock, which is an argument: whoever runs the day
-//! calls [`fetch`] when the map is due, and again while it is missing. It waits for the disk and for the command:
+//! calls [`fetch`] when the map is due, and again while it is missing. What is fetched by itself leaves a map that
+//! somebody has put in force by name ([`Order::over_named`]). It waits for the disk and for the command:
 //! a thread of its own is the place for it.
 
 use std::fs;
@@ -13,7 +14,7 @@ use candor_maps::calendar::Wall;
 use candor_settings::{Problem, Problems};
 
 use super::decide::{Outcome, Request, Why, load};
-use super::record::FETCHED;
+use super::record::{FETCHED, Pointer};
 use super::take::{Given, Recipe, given, take};
 use super::{Error, Store};
 use crate::command;
@@ -72,7 +73,7 @@ pub fn fetch_configured(
     of: &MapVenue,
     date: TradingDate,
     interfaces: Option<&[String]>,
-    by: &str,
+    (by, over_named): (&str, bool),
     now: Wall,
 ) -> Result<Fetched, Error> {
     let store = Store::open(&maps.store)?;
@@ -94,6 +95,7 @@ pub fn fetch_configured(
         bound_ppm: maps.bound_ppm(of.venue),
         symbols: &symbols,
         interfaces,
+        over_named,
         by,
         now,
     };
@@ -118,6 +120,8 @@ pub struct Order<'a> {
     /// As in [`Request`].
     pub interfaces: Option<&'a [String]>,
     /// As in [`Request`].
+    pub over_named: bool,
+    /// As in [`Request`].
     pub by: &'a str,
     /// The wall clock.
     pub now: Wall,
@@ -130,6 +134,11 @@ pub struct Order<'a> {
 /// [`Error`] where the store can't be read or written.
 pub fn fetch(store: &Store, order: &Order<'_>) -> Result<Fetched, Error> {
     let Order { venue, date, fetch, .. } = order;
+    // Whatever there is to fetch, it would not come in force.
+    let current = if order.over_named { None } else { store.in_force(*venue, *date)? };
+    if let Some(pointer) = current.filter(Pointer::is_named) {
+        return Ok(Outcome::Kept(pointer).into());
+    }
     let fill = |text: &str| filled(text, *venue, *date);
     let mut scratch = None;
     let got = match &fetch.origin {
@@ -219,6 +228,7 @@ fn bring(store: &Store, order: &Order<'_>, files: &[Given], from: &str) -> Resul
         bound_ppm: order.bound_ppm,
         symbols: order.symbols,
         interfaces: order.interfaces,
+        over_named: order.over_named,
         first: false,
         by: order.by,
         from,

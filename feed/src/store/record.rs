@@ -42,6 +42,12 @@ impl Pointer {
     pub fn is_fetched(&self) -> bool {
         FETCHED.iter().any(|from| self.from.starts_with(from))
     }
+
+    /// Whether somebody has put it in force by name.
+    #[must_use]
+    pub fn is_named(&self) -> bool {
+        !self.is_fetched()
+    }
 }
 
 /// What `from` begins with where a map was fetched.

@@ -74,6 +74,7 @@ fn request(date: TradingDate) -> Request<'static> {
         bound_ppm: 10_000,
         symbols: &[],
         interfaces: Some(&[]),
+        over_named: true,
         first: true,
         by: "tester",
         from: "a test",

@@ -85,6 +85,7 @@ fn put(
         bound_ppm: 1_000_000,
         symbols: &[],
         interfaces: None,
+        over_named: true,
         first: true,
         by: "test",
         from: "a test",

@@ -118,6 +118,7 @@ impl Maps {
             bound_ppm: 10_000,
             symbols: &[],
             interfaces: None,
+            over_named: true,
             first: true,
             by: "test",
             from: "a test",

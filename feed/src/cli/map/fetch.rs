@@ -77,7 +77,7 @@ fn fetched(maps: &Maps, one: &MapVenue, date: TradingDate) -> (Row, String, Exit
     let now = Wall(clock::wall());
     let by = users::runs().name;
     let (outcome, notes) =
-        match fetch_configured(maps, one, date, Some(&interface::list()), &by, now) {
+        match fetch_configured(maps, one, date, Some(&interface::list()), (&by, true), now) {
             Ok(Fetched { outcome, notes }) => (Ok(outcome), notes),
             Err(error) => (Err(error), Vec::new()),
         };
@@ -93,6 +93,12 @@ fn fetched(maps: &Maps, one: &MapVenue, date: TradingDate) -> (Row, String, Exit
             (row, words.join("\n"), Exit::Ok)
         }
         Ok(Outcome::Refused(why)) => (without("refused"), why.to_string(), why.exit()),
+        Ok(Outcome::Kept(pointer)) => {
+            let row = head(one, Some(date), "kept")
+                .with("number", Value::Number(pointer.number.into()))
+                .with("digest", Value::text(&pointer.digest));
+            (row, format!("put in force by {}", pointer.by), Exit::Ok)
+        }
         Ok(Outcome::Missing(why)) => (without("missing"), why, Exit::NoGo),
         Err(error) => {
             let failure = Failure::from(error);

@@ -52,6 +52,7 @@ impl Load {
             bound_ppm: place.bound_ppm(venue),
             symbols: &symbols,
             interfaces: Some(&interface::list()),
+            over_named: true,
             first: true,
             by: &users::runs().name,
             from: &self.map.origin(),

@@ -42,6 +42,10 @@ pub(super) fn print(outcome: Outcome, output: Output) -> Result<Exit, Failure> {
             Err(Failure::new(Exit::NoGo, advice(&from, &digest)))
         }
         Outcome::Refused(why) => Err(why.into()),
+        Outcome::Kept(pointer) => {
+            Answer::new().one("in_force", in_force(&pointer, false)).print(output)?;
+            Ok(Exit::Ok)
+        }
         Outcome::Missing(why) => Err(Failure::new(Exit::NoGo, why)),
     }
 }

@@ -66,6 +66,7 @@ impl Scene {
             bound_ppm: 10_000,
             symbols: &[],
             interfaces: None,
+            over_named: true,
             first: true,
             by,
             from,
