@@ -370,6 +370,23 @@ impl Alerts {
         }
     }
 
+    /// What an event was about is over, and can't come back: it is over at once, and the next is another alert.
+    pub fn over(
+        &mut self,
+        now: Mono,
+        code: Code,
+        place: Place,
+        mut tell: impl FnMut(News, &Alert),
+    ) {
+        let same = |alert: &&mut Alert| {
+            alert.is_active() && alert.sick == 0 && (alert.code, alert.place) == (code, place)
+        };
+        if let Some(alert) = self.table.iter_mut().flatten().find(same) {
+            alert.over = Some(now);
+            tell(News::Over, alert);
+        }
+    }
+
     /// What looks odd about these partitions, from one look at all of them, begins or ends.
     pub fn odd(
         &mut self,

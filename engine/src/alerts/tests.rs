@@ -407,6 +407,23 @@ fn events_are_one_for_each_code_and_place_and_pass_or_are_ended() {
 }
 
 #[test]
+fn an_event_whose_subject_is_over_is_over_at_once_and_the_next_is_another() {
+    let mut world = World::new(&ONE_VENUE);
+    let first = world.raise(Code::NoMap, Place::Venue(0));
+    let World { alerts, now, told, .. } = &mut world;
+    let mut over = |place| {
+        alerts.over(*now, Code::NoMap, place, |news, alert: &Alert| told.push((news, *alert)));
+    };
+    over(Place::Venue(1));
+    over(Place::Venue(0));
+    let next = world.raise(Code::NoMap, Place::Venue(0));
+    assert!(first.is_some() && next.is_some() && first != next);
+    let news: Vec<News> = world.told.iter().map(|(news, _)| *news).collect();
+    assert_eq!(news, [News::Begins, News::Over, News::Begins]);
+    assert_eq!(world.alerts.active(), 1);
+}
+
+#[test]
 fn what_is_odd_is_one_alert_however_many_partitions() {
     let mut world = World::new(&TWO_VENUES);
     let odd = |world: &mut World, partitions: &[u16], begins| {

@@ -156,6 +156,11 @@ impl Desk {
                 let place = self.names.place(&about);
                 self.machine.end(now, code, place);
             }
+            Word::Over { code, about } => {
+                let place = self.names.place(&about);
+                let Desk { machine, news, .. } = self;
+                machine.over(now, code, place, |what, alert| news.push((what, *alert)));
+            }
             Word::Odd { code, partitions, begins, text } => {
                 let Desk { machine, news, .. } = self;
                 let id = machine.odd(now, code, &partitions, begins, |what, alert| {

@@ -44,6 +44,8 @@ pub(crate) enum Word {
     Raise { code: Code, about: About, more: u64, text: String },
     /// It is no longer so.
     End { code: Code, about: About },
+    /// What it was about is over: it can't come back, and the next is another.
+    Over { code: Code, about: About },
     /// It looks odd, or no longer.
     Odd { code: Code, partitions: Vec<u16>, begins: bool, text: String },
     /// It may be the cause of what follows.
@@ -75,6 +77,11 @@ impl Raiser {
     /// Says that it is no longer so.
     pub(crate) fn end(&self, code: Code, about: About) {
         self.put(Word::End { code, about });
+    }
+
+    /// Says that what it was about is over: the next, be it at once, is another.
+    pub(crate) fn over(&self, code: Code, about: About) {
+        self.put(Word::Over { code, about });
     }
 
     /// Says that partitions look odd, or no longer do.

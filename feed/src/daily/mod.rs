@@ -26,6 +26,7 @@
 //! | `resolve.rs` | what a handler starts with |
 //! | `thread.rs` | the maps' thread |
 //! | `fetching.rs` | what brings a map, on a thread of its own |
+//! | `words.rs` | what is said of a map that is missing or can't be followed |
 //! | `changes.rs` | what each lane has to do for a map |
 //! | `handover.rs` | from the handler's own thread to the lanes and back |
 //! | `taken.rs` | what is said and recorded of a map that was taken |
@@ -50,6 +51,7 @@ pub(crate) mod thread;
 pub mod timer;
 #[cfg(test)]
 mod waits;
+mod words;
 
 pub use resolve::{Resolved, Start, resolve};
 pub use shape::Place;

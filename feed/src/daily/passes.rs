@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 
+use candor_core::alert::Code;
 use candor_core::symbol::Text;
 use candor_core::{Mono, TradingDate, Venue};
 use candor_maps::Map;
@@ -16,6 +17,7 @@ use candor_maps::file;
 use super::tests::{Folder, MONDAY, TWO, map};
 use super::thread::{Job, Thread};
 use super::{Resolved, resolve};
+use crate::alert::{About, Raiser, Word};
 use crate::config::parse_text;
 use crate::journal::Journal;
 use crate::run::partition_spec;
@@ -34,6 +36,7 @@ struct Handler {
     thread: Thread,
     /// The wall clock; the other one goes with it.
     wall: Arc<AtomicU64>,
+    alerts: Raiser,
     /// What the lanes were given.
     given: Receiver<Option<TradingDate>>,
 }
@@ -78,10 +81,11 @@ impl Handler {
             (Wall(now), Mono(now - start + 3_600 * SECOND))
         });
         let journal = Journal::none();
+        let alerts = journal.alerts().clone();
         let stop = Arc::new(AtomicBool::new(false));
         let kept = (journal, Record::none());
         let thread = Thread::new(resolved, region, (to, from), stop, times, kept);
-        Handler { folder, thread, wall, given }
+        Handler { folder, thread, wall, alerts, given }
     }
 
     /// Goes on to this time, and makes a pass a second for a while, each behind whatever is fetched.
@@ -144,4 +148,118 @@ fn what_somebody_puts_in_force_while_one_is_fetched_stays() {
     other.publish(&map(&TWO));
     other.goes_to(MONDAY);
     assert_eq!(other.in_force(), Some(file::digest_text(&map(&TWO))));
+}
+
+/// Pages that are sent: as the machine of alerts has it, what ends is over after a while, and what was about something
+/// that is over at once.
+#[derive(Default)]
+struct Pages {
+    open: Vec<Code>,
+    sent: Vec<(Code, String)>,
+}
+
+impl Pages {
+    /// Hears what was said since, and forgets what has ended.
+    fn hear(&mut self, handler: &Handler) {
+        let mut ended = Vec::new();
+        while let Some(word) = handler.alerts.take() {
+            match word {
+                Word::Raise { code, about: About::Venue(_), text, .. } => {
+                    ended.retain(|other| *other != code);
+                    if !self.open.contains(&code) {
+                        self.open.push(code);
+                        self.sent.push((code, text));
+                    }
+                }
+                Word::End { code, .. } => ended.push(code),
+                Word::Over { code, .. } => self.open.retain(|other| *other != code),
+                _ => {}
+            }
+        }
+        self.open.retain(|code| !ended.contains(code));
+    }
+
+    fn codes(&self) -> Vec<Code> {
+        self.sent.iter().map(|(code, _)| *code).collect()
+    }
+}
+
+/// A store that can't be read for a moment, and reads as before.
+#[test]
+fn a_map_that_could_not_be_read_and_then_is_the_one_in_force_is_no_matter_any_more() {
+    let mut handler = Handler::new("blip", MONDAY, ("", false));
+    handler.folder.put(&map(&TWO));
+    handler.goes_to(MONDAY);
+    let mut pages = Pages::default();
+    pages.hear(&handler);
+    assert_eq!((pages.codes(), &pages.open[..]), (vec![], &[][..]));
+    let (dates, away) = (handler.folder.path().join("dates"), handler.folder.path().join("away"));
+    for minute in [10, 20] {
+        fs::rename(&dates, &away).unwrap();
+        fs::write(&dates, "no folder").unwrap();
+        handler.goes_to(Wall(MONDAY.0 + minute * MINUTE));
+        pages.hear(&handler);
+        assert_eq!(pages.open, [Code::MapRefused]);
+        fs::remove_file(&dates).unwrap();
+        fs::rename(&away, &dates).unwrap();
+        handler.goes_to(Wall(MONDAY.0 + (minute + 1) * MINUTE));
+        pages.hear(&handler);
+        assert_eq!(pages.open, [], "it reads well");
+    }
+    assert_eq!(pages.codes(), [Code::MapRefused; 2], "each is a page");
+}
+
+/// The same before the map is due, when none is held and nothing is wrong with that.
+#[test]
+fn a_store_that_could_not_be_read_in_the_night_hides_no_page_of_the_morning() {
+    let night = Wall(MONDAY.0 - 120 * MINUTE);
+    let mut handler = Handler::new("night", night, ("", false));
+    let mut pages = Pages::default();
+    let (dates, away) = (handler.folder.path().join("dates"), handler.folder.path().join("away"));
+    fs::rename(&dates, &away).unwrap();
+    fs::write(&dates, "no folder").unwrap();
+    handler.goes_to(night);
+    pages.hear(&handler);
+    assert_eq!(pages.open, [Code::NoMap]);
+    fs::remove_file(&dates).unwrap();
+    fs::rename(&away, &dates).unwrap();
+    handler.goes_to(Wall(night.0 + MINUTE));
+    pages.hear(&handler);
+    assert_eq!(pages.open, []);
+    handler.goes_to(MONDAY);
+    pages.hear(&handler);
+    assert_eq!(pages.codes(), [Code::NoMap; 2]);
+}
+
+/// What fetches the map fails again and again: one page, and not one each time.
+#[test]
+fn a_fetch_that_goes_on_failing_is_one_page() {
+    let mut handler = Handler::new("fails", MONDAY, ("", true));
+    let mut pages = Pages::default();
+    for minute in 0..5 {
+        handler.goes_to(Wall(MONDAY.0 + minute * MINUTE));
+        pages.hear(&handler);
+    }
+    assert_eq!(pages.codes(), [Code::NoMap]);
+    handler.publish(&map(&TWO));
+    handler.goes_to(Wall(MONDAY.0 + 6 * MINUTE));
+    pages.hear(&handler);
+    assert_eq!(pages.open, []);
+}
+
+/// Where one date ends as the next begins and its map is due, too.
+#[test]
+fn a_date_without_a_map_is_a_page_of_its_own_behind_another_without_one() {
+    let every_day = "calendar = \"every-day\", at = \"00:00\"";
+    for (name, maps, behind) in [("dates", "", 24 * 60), ("every-day", every_day, 17 * 60)] {
+        let mut handler = Handler::new(name, MONDAY, (maps, false));
+        let mut pages = Pages::default();
+        for minutes in [0, behind] {
+            handler.goes_to(Wall(MONDAY.0 + minutes * MINUTE));
+            pages.hear(&handler);
+        }
+        assert_eq!(pages.codes(), [Code::NoMap; 2], "{name}");
+        let of = |at: usize| &pages.sent[at].1;
+        assert!(of(0).contains("2026-11-23") && of(1).contains("2026-11-24"), "{:?}", pages.sent);
+    }
 }

@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::Duration;
 
-use candor_core::alert::Code;
 use candor_core::{Mono, Nanos, TradingDate, Venue};
 use candor_engine::VenueSymbols;
 use candor_engine::alerts::Suspect;
@@ -23,6 +22,7 @@ use super::resolve;
 use super::shape::{self, Place, Steps};
 use super::taken::{self, How, Taken};
 use super::timer::{LOOK_EVERY, Timer, Wish};
+use super::words::Words;
 use super::{Resolved, Start};
 use crate::alert::About;
 use crate::config::{Config, Mapped, Partition, overlay_from};
@@ -60,25 +60,21 @@ struct Of {
     listed: Arc<VenueSymbols>,
     /// When the map in force was to end, as it was taken.
     until: Mono,
-    /// A map that was put in force and can't be taken here.
-    refused: Option<String>,
+    /// A map that was put in force and can't be taken here, and why.
+    refused: Option<(String, String)>,
     /// The map that the handler has fetched by itself.
     fetched: Option<String>,
     /// The fetch that is under way.
     fetching: Option<Fetching>,
     /// A map that was found in force while one is.
     seen: Option<String>,
-    /// What was said last of a map that is missing.
-    said: Option<(TradingDate, String)>,
+    /// What is said of it.
+    words: Words,
 }
 
 impl Of {
     /// What is to be said where no map is in force for a date whose map's time has come, and nothing says why.
     fn missing(&self, date: TradingDate, store: &Path, now: Mono) -> Option<String> {
-        let said = self.said.as_ref().filter(|(of, _)| *of == date);
-        if let Some((_, why)) = said {
-            return Some(why.clone());
-        }
         let none = format!("no map is in force for {date} in {}", store.display());
         match &self.fetching {
             None => Some(none),
@@ -86,23 +82,6 @@ impl Of {
                 .lasts(now)
                 .then(|| format!("{none}, and what fetches it has not ended yet")),
         }
-    }
-}
-
-/// What is to be said of a fetch.
-#[derive(PartialEq, Eq)]
-enum Fetch {
-    /// Nothing: none was due, or it is under way.
-    Open,
-    /// It has brought the map, or there is nothing that would.
-    Had,
-    /// Why it has not.
-    Wrong(String),
-}
-
-impl Fetch {
-    fn why(self) -> Option<String> {
-        if let Fetch::Wrong(why) = self { Some(why) } else { None }
     }
 }
 
@@ -165,7 +144,8 @@ impl Thread {
                 }
             }
             let listed = Arc::new(shape::listed(&config.partitions, mapped.venue));
-            let (refused, fetched, fetching, seen, said) = (None, None, None, None, None);
+            let (refused, fetched, fetching, seen) = (None, None, None, None);
+            let words = Words::new(mapped.venue, journal.alerts().clone());
             let mapped = mapped.clone();
             let digest = pointer.digest;
             let until = planned;
@@ -179,7 +159,7 @@ impl Thread {
                 fetched,
                 fetching,
                 seen,
-                said,
+                words,
             })
         };
         let venues = config.mapped.iter().filter_map(of).collect();
@@ -273,42 +253,40 @@ impl Thread {
                         "its map ended {early} before its time: the wall clock was set, or the calendar's overlay \
                          has changed. What was heard until now proves nothing"
                     );
-                    self.tell(at, date, why);
+                    let of = &mut self.venues[at];
+                    // It is why the date that is under way now has none.
+                    let date = of.timer.today(wall).map_or(date, |today| today.date);
+                    of.words.wrong(date, why.clone());
+                    of.words.tell(date, false, why);
                 }
             }
             // At once, and without a word: no map is in force.
             Wish::Forget => self.end(at),
             Wish::Look { today, fetch, due } => {
-                let fetched = self.fetch(at, today, fetch, wall);
-                let cured = fetched == Fetch::Had;
-                self.look(at, (today, due), fetched.why(), Lanes::Free);
-                if cured {
-                    self.cured(at, today.date);
-                }
+                self.fetch(at, today, fetch, wall);
+                self.look(at, (today, due), Lanes::Free);
             }
         }
     }
 
     /// Has a venue's map fetched where that is wanted, and hears how it went: nothing here waits for it.
-    fn fetch(&mut self, at: usize, today: Today, wanted: bool, wall: Wall) -> Fetch {
+    fn fetch(&mut self, at: usize, today: Today, wanted: bool, wall: Wall) {
         let (_, now) = (self.times)();
         let of = &mut self.venues[at];
         let venue = of.mapped.venue;
         // One that lasts until another date is of no use to that.
         of.fetching.take_if(|fetching| fetching.date() != today.date);
         let Some(fetching) = &of.fetching else {
-            let Some(maps) = self.config.maps.as_ref().filter(|_| wanted) else {
-                return Fetch::Open;
-            };
+            let Some(maps) = self.config.maps.as_ref().filter(|_| wanted) else { return };
             let Some(from) = maps.of(venue).filter(|from| from.fetch.is_some()) else {
                 // Somebody puts it in force by hand.
                 of.timer.fetched(today.date, true, Mono::NEVER);
-                return Fetch::Had;
+                return;
             };
             of.fetching = Some(Fetching::start(maps, from, today.date, (wall, now)));
-            return Fetch::Open;
+            return;
         };
-        let Some(fetched) = fetching.ended() else { return Fetch::Open };
+        let Some(fetched) = fetching.ended() else { return };
         of.fetching = None;
         let why = match fetched {
             Ok(fetched) => {
@@ -318,13 +296,13 @@ impl Thread {
                         let own = loaded.new.then_some(loaded.pointer.digest);
                         of.fetched = own.or(of.fetched.take());
                         of.timer.fetched(today.date, true, now);
-                        return Fetch::Had;
+                        return of.words.mended();
                     }
                     Outcome::Kept(pointer) => {
                         let Pointer { digest, by, from, .. } = &pointer;
                         tracing::info!(%venue, digest, by, from, "map: put in force by name, and not fetched over");
                         of.timer.fetched(today.date, true, now);
-                        return Fetch::Had;
+                        return of.words.mended();
                     }
                     Outcome::Refused(why) => why.to_string(),
                     Outcome::Missing(why) => why,
@@ -333,11 +311,11 @@ impl Thread {
             Err(why) => why,
         };
         of.timer.fetched(today.date, false, now);
-        Fetch::Wrong(why)
+        of.words.wrong(today.date, why);
     }
 
     /// Takes the map in force for a venue's date, unless it is the one that is here; or says why there is none.
-    fn look(&mut self, at: usize, (today, due): (Today, bool), why: Option<String>, lanes: Lanes) {
+    fn look(&mut self, at: usize, (today, due): (Today, bool), lanes: Lanes) {
         let (_, now) = (self.times)();
         let venue = self.venues[at].mapped.venue;
         let maps = self.config.maps.as_ref().map(|maps| maps.store.clone()).unwrap_or_default();
@@ -347,18 +325,24 @@ impl Thread {
         });
         let of = &mut self.venues[at];
         let held = of.timer.held() == Some(today.date);
+        of.words.turn(today.date);
+        let refused = |digest: &String| {
+            let refused = of.refused.as_ref().filter(|(refused, _)| refused == digest);
+            refused.map(|(_, why)| why.clone())
+        };
         let why = match found {
             Ok(Some((_, pointer))) if held && pointer.digest == of.digest => {
-                if of.refused.take().is_some() {
-                    // The one that could not be followed is in force no longer.
-                    self.cured(at, today.date);
-                }
-                why
+                // One that could not be followed is in force no longer.
+                of.refused = None;
+                of.words.standing()
             }
-            Ok(Some((_, pointer))) if of.refused.as_ref() == Some(&pointer.digest) => return,
+            Ok(Some((_, pointer))) if refused(&pointer.digest).is_some() => {
+                refused(&pointer.digest)
+            }
+            Ok(Some(_)) if lanes == Lanes::Busy && held => return,
             Ok(Some((_, pointer))) if lanes == Lanes::Busy => {
                 let digest = pointer.digest.get(..12).unwrap_or(&pointer.digest);
-                (!held).then(|| format!("map {digest} waits for the lanes: one of them hangs"))
+                Some(format!("map {digest} waits for the lanes: one of them hangs"))
             }
             // What fetches it may have put it there and not said so yet: whose it is goes into the journal.
             Ok(Some((_, pointer)))
@@ -373,47 +357,20 @@ impl Thread {
                 Ok(read) => match self.take(at, (&store, &read.map, &pointer), today) {
                     Ok(()) => return,
                     Err(why) => {
-                        self.venues[at].refused = Some(pointer.digest);
+                        self.venues[at].refused = Some((pointer.digest, why.clone()));
                         Some(why)
                     }
                 },
             },
-            Ok(None) if due => why.or_else(|| of.missing(today.date, &maps, now)),
-            Ok(None) => None,
+            Ok(None) if due => of.words.standing().or_else(|| of.missing(today.date, &maps, now)),
+            Ok(None) => of.words.standing(),
             Err(error) => Some(error.to_string()),
         };
-        if let Some(why) = why {
-            self.tell(at, today.date, why);
+        let words = &mut self.venues[at].words;
+        match why {
+            Some(why) => words.tell(today.date, held, why),
+            None => words.well(today.date),
         }
-    }
-
-    /// The map in force for a date is the one that is here, and nothing is the matter with it any more.
-    fn cured(&mut self, at: usize, date: TradingDate) {
-        let of = &mut self.venues[at];
-        if of.timer.held() != Some(date) || of.refused.is_some() || of.said.take().is_none() {
-            return;
-        }
-        let venue = of.mapped.venue;
-        tracing::info!(%venue, %date, "the map in force is the right one");
-        self.journal.alerts().end(Code::MapRefused, About::Venue(venue));
-    }
-
-    /// Says why a venue has no map, or keeps the one it has: once for each reason and date.
-    fn tell(&mut self, at: usize, date: TradingDate, why: String) {
-        let of = &mut self.venues[at];
-        let news = Some((date, why));
-        if of.said == news {
-            return;
-        }
-        of.said = news;
-        let Some((_, why)) = &of.said else { return };
-        let (venue, held) = (of.mapped.venue, of.timer.held() == Some(date));
-        let (code, text) = if held {
-            (Code::MapRefused, format!("{venue}, {date}: the map in force stays: {why}"))
-        } else {
-            (Code::NoMap, format!("{venue}, {date}: every symbol is Stale(NoMap): {why}"))
-        };
-        self.journal.alerts().raise(code, About::Venue(venue), text);
     }
 
     /// Hands a map to the lanes, and waits until they have taken it; or why it can't be taken here.
@@ -463,12 +420,9 @@ impl Thread {
         tracing::info!(%venue, %date, digest, number, by, added, removed, lines, "map in force");
         steps.notes.iter().for_each(|note| tracing::warn!(%venue, "{note}"));
         taken::record(&self.journal, &taken);
-        if self.venues[at].said.take().is_some() {
-            tracing::info!(%venue, %date, "the map is there");
-            for code in [Code::NoMap, Code::MapRefused] {
-                self.journal.alerts().end(code, About::Venue(venue));
-            }
-        }
+        let words = &mut self.venues[at].words;
+        words.mended();
+        words.well(date);
         self.journal.alerts().suspect(Suspect::Map, About::Venue(venue));
         for number in &job.steps.added {
             let made = &job.after[usize::from(*number)].lines;
@@ -481,10 +435,10 @@ impl Thread {
 
     /// Ends a venue's map here and now: what was heard until now is of a date that is over.
     fn end(&mut self, at: usize) {
+        // What was refused or missing for a date that is over is of no matter any more.
+        self.venues[at].words.over();
         let of = &self.venues[at];
-        // What was refused for a date that is over is of no matter any more.
         let (venue, listed) = (of.mapped.venue, &of.listed);
-        self.journal.alerts().end(Code::MapRefused, About::Venue(venue));
         let (anew, first, today) = (false, false, None);
         let news = New { venue, anew, first, before: listed, listed, until: OVER, today };
         let (after, steps) = (self.config.partitions.clone(), Steps::default());
@@ -498,8 +452,8 @@ impl Thread {
         let (wall, now) = (self.times)();
         for at in 0..self.venues.len() {
             if let Some((today, fetch)) = self.venues[at].timer.lacks(wall, now) {
-                let why = self.fetch(at, today, fetch, wall).why();
-                self.look(at, (today, true), why, Lanes::Busy);
+                self.fetch(at, today, fetch, wall);
+                self.look(at, (today, true), Lanes::Busy);
             }
         }
     }
@@ -542,6 +496,7 @@ mod tests {
     use super::super::resolve;
     use super::super::tests::{Folder, MONDAY, TWO, config, map};
     use super::*;
+    use crate::alert::Word;
     use crate::run::partition_spec;
 
     /// The thread of a handler that started on Monday with what is in the store, and what it hands over.
@@ -566,7 +521,7 @@ mod tests {
         let Wish::Look { today, .. } = thread.venues[0].timer.poll(MONDAY, Mono(1)) else {
             panic!()
         };
-        thread.look(0, (today, true), None, Lanes::Free);
+        thread.look(0, (today, true), Lanes::Free);
     }
 
     #[test]
@@ -581,8 +536,9 @@ mod tests {
         let away = folder.path().join("away");
         fs::rename(&there, &away).unwrap();
         look(&mut thread);
-        let said = thread.venues[0].said.clone().unwrap();
-        assert!(said.1.contains("no map with the digest"), "{said:?}");
+        let said = thread.journal.alerts().take();
+        let Some(Word::Raise { text, .. }) = said else { panic!("{said:?}") };
+        assert!(text.contains("no map with the digest"), "{text}");
         assert!(jobs.try_recv().is_err());
         fs::rename(&away, &there).unwrap();
         look(&mut thread);

@@ -138,6 +138,12 @@ impl Timer {
         self.held = Some(Held { date, ends, since: wall });
     }
 
+    /// The date under way.
+    #[must_use]
+    pub fn today(&self, wall: Wall) -> Option<Today> {
+        self.days.today(wall)
+    }
+
     /// The date whose map is in force here.
     #[must_use]
     pub fn held(&self) -> Option<TradingDate> {

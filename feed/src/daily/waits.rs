@@ -112,7 +112,8 @@ impl Handler {
                 Word::Raise { code, about: About::Venue(venue), text, .. } => {
                     self.said.insert((code, venue.to_string()), text);
                 }
-                Word::End { code, about: About::Venue(venue) } => {
+                Word::End { code, about: About::Venue(venue) }
+                | Word::Over { code, about: About::Venue(venue) } => {
                     self.said.remove(&(code, venue.to_string()));
                 }
                 _ => {}

@@ -382,7 +382,9 @@ pub(super) fn said(alerts: &Raiser) -> Option<(bool, String)> {
     let mut words = std::iter::from_fn(|| alerts.take());
     words.find_map(|word| match word {
         Word::Raise { code: Code::NoMap, text, .. } => Some((true, text)),
-        Word::End { code: Code::NoMap, .. } => Some((false, String::new())),
+        Word::End { code: Code::NoMap, .. } | Word::Over { code: Code::NoMap, .. } => {
+            Some((false, String::new()))
+        }
         _ => None,
     })
 }
