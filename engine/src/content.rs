@@ -35,6 +35,8 @@ pub(crate) struct Content {
     /// Whether a message that repeats its symbol defines it where nothing has.
     pub(crate) named_by_any_message: bool,
     pub(crate) now: Mono,
+    /// When the packet under way reached the host.
+    pub(crate) arrived: Mono,
     pub(crate) dirty: Vec<SymbolIndex>,
     /// When the first of the dirty symbols has waited too long for its transaction's end.
     pub(crate) torn_at: Option<Mono>,
@@ -98,6 +100,7 @@ impl Content {
             newest: Mono::NEVER,
             named_by_any_message: false,
             now: Mono::NEVER,
+            arrived: Mono::NEVER,
             dirty: Vec::with_capacity(symbols),
             torn_at: None,
             missing_since: None,
@@ -445,7 +448,7 @@ impl Content {
     }
 
     fn follow(&mut self, session: SessionId) {
-        self.evidence.yesterdays = self.past.follow(session);
+        self.evidence.yesterdays = self.past.follow(session, self.arrived);
         let other = |followed: &SessionId| *followed != session;
         self.unheard |= !self.evidence.yesterdays && self.config.followed.iter().any(other);
     }

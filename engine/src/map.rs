@@ -4,6 +4,10 @@
 //! venue sends before the next map is there is known when it comes, but the session of then stays
 //! `Stale(NotStarted)`: today's is one that began since.
 //!
+//! Where a trading date begins and no map ends with it, the partition is told so the same way, with the instant
+//! ([`NewMap::over`]): it may be told late, by any time, and what was followed by then is of before, and what began
+//! later is not.
+//!
 //! Another map is taken by all partitions of its venue, in three calls each, the next one only when every
 //! partition has had the one before: [`Partition::begin_map`] takes away, [`Partition::claim_map`] says
 //! where wire and map contradict each other, [`Partition::finish_map`] gives. So no symbol is ever given to
@@ -27,6 +31,8 @@ pub struct NewMap {
     pub venue: Arc<VenueSymbols>,
     /// When it ends; as [`crate::Config::mapped_until`].
     pub until: Mono,
+    /// Sessions that were followed before then are of before the date, or of none; `None` where that is no news.
+    pub over: Option<Mono>,
     /// Symbols that it gives to the partition and the map before did not, ascending.
     pub gained: Vec<Symbol>,
     /// Symbols that it gives to another partition, and the map before didn't give there, ascending: this one may
@@ -61,7 +67,15 @@ impl NewMap {
                 lost.push(symbol);
             }
         }
-        NewMap { venue: Arc::clone(after), until, gained, lost, unlisted: Vec::new(), first: false }
+        NewMap {
+            venue: Arc::clone(after),
+            until,
+            over: None,
+            gained,
+            lost,
+            unlisted: Vec::new(),
+            first: false,
+        }
     }
 }
 
@@ -76,6 +90,9 @@ impl Partition {
         content.known_at_map = content.knows_all(&self.sequencer);
         core::mem::swap(&mut content.config.venue, &mut map.venue);
         content.hold_map(map.until);
+        if let Some(begins) = map.over {
+            content.end_date(begins);
+        }
         content.taking = !map.unlisted.is_empty();
         for symbol in &map.unlisted {
             let Some(index) = content.symbols.by_name(symbol) else { continue };
@@ -212,14 +229,26 @@ impl Content {
     pub(crate) fn end_map(&mut self) {
         let over = self.now >= self.mapped_until && !candor_core::canary!(MapNeverEnds);
         if self.evidence.mapped && over {
-            (self.mapped_until, self.evidence.mapped) = (Mono::NEVER, false);
+            let until = core::mem::replace(&mut self.mapped_until, Mono::NEVER);
+            self.evidence.mapped = false;
+            self.end_date(until);
+        }
+    }
+
+    /// A date is over, or another has begun then: what was followed before is not of the one that is under way or
+    /// comes next.
+    fn end_date(&mut self, begins: Mono) {
+        let believed = candor_core::canary!(YesterdayBelieved);
+        self.config.followed.clear();
+        if !believed {
+            self.past.end(begins);
+            self.evidence.yesterdays = self.past.is_of_before();
+        }
+        // Where this is heard late and the date's session has begun, which of it was that session's nobody knows any
+        // more: all of it counts, and so no symbol is believed to have been nowhere else.
+        if believed || !self.past.has_begun() {
             self.symbols.end_date();
             self.unheard = false;
-            self.config.followed.clear();
-            if !candor_core::canary!(YesterdayBelieved) {
-                self.past.end();
-                self.evidence.yesterdays = self.past.is_following();
-            }
         }
     }
 

@@ -79,7 +79,7 @@ pub struct Partition {
 }
 
 // The lane's part of each partition, its counters and one view among it; tables lie elsewhere.
-const _: () = assert!(size_of::<Partition>() <= 81 * 64);
+const _: () = assert!(size_of::<Partition>() <= 82 * 64);
 
 impl Partition {
     /// A partition nobody has heard of yet. Allocates all it will ever need.
@@ -172,6 +172,7 @@ impl Partition {
         };
         content.counters.add(Counter::PacketsAccepted, 1);
         let at = at.min(now);
+        content.arrived = at;
         let epoch = content.epoch;
         let ahead = packet.range.is_empty() || packet.range.end > self.sequencer.expected();
         let known_end = self.sequencer.known_end();

@@ -1,7 +1,7 @@
 //! Which sessions of a partition are of before the trading date.
 
-use candor_core::SessionId;
 use candor_core::limits::SESSIONS_KEPT;
+use candor_core::{Mono, SessionId};
 
 /// Room for sessions: those that earlier handlers have followed, and as many of this one's.
 const ROOM: usize = 2 * SESSIONS_KEPT;
@@ -9,8 +9,12 @@ const ROOM: usize = 2 * SESSIONS_KEPT;
 /// The sessions that were followed, by this handler and those before it.
 #[derive(Clone, Debug)]
 pub(crate) struct Past {
-    /// Each with whether it is of before the date; the latest last.
-    list: Vec<(SessionId, bool)>,
+    /// Each with when the packet arrived with which it was followed first; those of earlier handlers since
+    /// [`Mono::NEVER`]. The latest last.
+    list: Vec<(SessionId, Mono)>,
+    /// What was followed before then is of before the date. An instant and no mark on each session: whoever says that a
+    /// date has begun may say so late, and a packet may wait for the lane, and today's session is today's all the same.
+    begins: Mono,
     following: Option<SessionId>,
 }
 
@@ -19,30 +23,41 @@ impl Past {
     pub(crate) fn new(earlier: &[SessionId]) -> Past {
         let mut list = Vec::with_capacity(ROOM);
         let latest = earlier.len().saturating_sub(SESSIONS_KEPT);
-        list.extend(earlier[latest..].iter().map(|session| (*session, true)));
-        Past { list, following: None }
+        list.extend(earlier[latest..].iter().map(|session| (*session, Mono::NEVER)));
+        Past { list, begins: FIRST, following: None }
     }
 
-    /// This one is followed from here on. Whether it is of before.
-    pub(crate) fn follow(&mut self, session: SessionId) -> bool {
+    /// This one is followed from here on, by a packet that arrived then. Whether it is of before.
+    pub(crate) fn follow(&mut self, session: SessionId, at: Mono) -> bool {
         self.following = Some(session);
-        if let Some((_, old)) = self.list.iter().find(|(known, _)| *known == session) {
-            return *old && !candor_core::canary!(EarlierBelieved);
+        if self.since(session).is_none() {
+            if self.list.len() == ROOM {
+                self.list.remove(0);
+            }
+            self.list.push((session, at.max(FIRST)));
         }
-        if self.list.len() == ROOM {
-            self.list.remove(0);
-        }
-        self.list.push((session, false));
-        false
+        let earlier = self.since(session) == Some(Mono::NEVER);
+        self.is_of_before() && !(earlier && candor_core::canary!(EarlierBelieved))
     }
 
-    pub(crate) fn is_following(&self) -> bool {
-        self.following.is_some()
+    fn since(&self, session: SessionId) -> Option<Mono> {
+        self.list.iter().find(|(known, _)| *known == session).map(|(_, since)| *since)
     }
 
-    /// The date is over: what was followed until now is of before the next one.
-    pub(crate) fn end(&mut self) {
-        self.list.iter_mut().for_each(|(_, old)| *old = true);
+    /// Whether the session followed is of before the date: also where nobody knows any more since when it was.
+    pub(crate) fn is_of_before(&self) -> bool {
+        let since = |session| self.since(session).unwrap_or(Mono::NEVER);
+        self.following.is_some_and(|session| since(session) < self.begins)
+    }
+
+    /// What was followed before then is of before the date, or of no date at all.
+    pub(crate) fn end(&mut self, begins: Mono) {
+        self.begins = self.begins.max(begins);
+    }
+
+    /// Whether a session has been followed since the date began.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.list.iter().any(|(_, since)| *since >= self.begins)
     }
 
     /// Numbers are heard to begin anew under a name: whatever had it before, this is another.
@@ -50,3 +65,6 @@ impl Past {
         self.list.retain(|(known, _)| *known != session);
     }
 }
+
+/// The first moment that is one.
+const FIRST: Mono = Mono(1);

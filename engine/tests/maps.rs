@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use candor_core::counters::Counter;
 use candor_core::{Action, Line, Mono, Nanos, Reason, SessionId, Symbol};
-use candor_engine::{Claim, Config, Services};
+use candor_engine::{Claim, Config, NewMap, Services};
 use common::floor::{Floor, map, symbol, two};
 use common::services::{SNAPSHOTS, actions, begin, end, load, snapshot_asked};
-use common::{Bench, SESSION, SESSION_GRACE, SILENCE, add, config, delete, directory};
+use common::{Bench, SESSION, SESSION_GRACE, SILENCE, add, config, delete, directory, mold};
 
 /// What `two` has, and with AAPL where GOOG and MSFT are.
 const BEFORE: [(&str, u16); 3] = [("AAPL", 0), ("GOOG", 1), ("MSFT", 1)];
@@ -465,4 +465,111 @@ fn every_session_followed_before_a_map_ends_is_of_before() {
     }
     assert_eq!(bench.partition.session(), SessionId::from_text(SESSION), "it is gone back to");
     assert_eq!(bench.reason("AAPL"), Some(Reason::NotStarted));
+}
+
+/// A floor of one partition whose map has ended, with yesterday's session followed and the next date's beginning, which
+/// nobody has told it of yet.
+fn morning() -> (Floor, Mono) {
+    let mut floor = Floor::new(1, &[("AAPL", 0), ("MSFT", 0)], Mono(1_000_000_000) + HOUR);
+    floor.name(0, 1, &["AAPL"]);
+    floor.benches[0].pass(HOUR);
+    assert_eq!(floor.reason(0, "AAPL"), Some(Reason::NoMap));
+    let begins = floor.benches[0].now + HOUR;
+    (floor, begins)
+}
+
+/// The partition is told that a date has begun then, whatever time it is, and gets its map.
+fn told(floor: &mut Floor, begins: Mono) {
+    let listed = [("AAPL", 0), ("MSFT", 0)];
+    let bench = &mut floor.benches[0];
+    let mut over =
+        NewMap { over: Some(begins), ..NewMap::between(&floor.map, &floor.map, 0, Mono::NEVER) };
+    bench.partition.begin_map(bench.now, &mut over, &mut bench.shown);
+    bench.partition.claim_map(bench.now, &over, &mut bench.shown);
+    bench.partition.finish_map(bench.now, &over, &mut bench.shown);
+    assert_eq!(floor.reason(0, "AAPL"), Some(Reason::NoMap));
+    floor.take(&listed, Mono::MAX);
+}
+
+#[test]
+fn a_session_that_began_with_the_date_is_todays_however_late_that_is_told() {
+    let (mut floor, begins) = morning();
+    floor.benches[0].pass(HOUR);
+    assert_eq!(floor.benches[0].now, begins);
+    floor.benches[0].session = *b"DAY0000002";
+    floor.name(0, 1, &["AAPL"]);
+    floor.benches[0].pass(HOUR);
+    floor.benches[0].heartbeat(Line::A, 2);
+    told(&mut floor, begins);
+    assert_eq!(floor.reason(0, "AAPL"), None);
+    assert_eq!(floor.reason(0, "MSFT"), Some(Reason::Unproven));
+    // Told once more, and of one that began a moment later: it is of before.
+    told(&mut floor, begins);
+    assert_eq!(floor.reason(0, "AAPL"), None);
+    told(&mut floor, begins + Nanos(1));
+    assert_eq!(floor.reason(0, "AAPL"), Some(Reason::NotStarted));
+}
+
+#[test]
+fn a_session_of_before_the_date_stays_so_however_late_that_is_told() {
+    // Yesterday's, and one of the night.
+    for session in [SESSION, *b"TESTING001"] {
+        let (mut floor, begins) = morning();
+        floor.benches[0].pass(Nanos(HOUR.0 - 1));
+        floor.benches[0].session = session;
+        floor.name(0, if session == SESSION { 2 } else { 1 }, &["AAPL"]);
+        floor.benches[0].pass(HOUR);
+        floor.benches[0].heartbeat(Line::A, if session == SESSION { 3 } else { 2 });
+        told(&mut floor, begins);
+        assert_eq!(floor.reason(0, "AAPL"), Some(Reason::NotStarted));
+        // What was gone back to is as old as it was.
+        floor.benches[0].session = *b"DAY0000002";
+        floor.name(0, 1, &["AAPL"]);
+        assert_eq!(floor.reason(0, "AAPL"), None);
+    }
+}
+
+#[test]
+fn a_packet_that_waited_for_the_lane_is_of_when_it_arrived() {
+    let (mut floor, begins) = morning();
+    floor.benches[0].pass(HOUR);
+    floor.benches[0].pass(HOUR);
+    told(&mut floor, begins);
+    // The lane stood still: this arrived before the date began.
+    let bench = &mut floor.benches[0];
+    let packet = mold(*b"TESTING001", 1, &[directory(1, "AAPL")]);
+    let at = Mono(begins.0 - 1);
+    bench.partition.on_packet(bench.now, at, Line::A, &packet, &mut bench.shown);
+    bench.session = *b"TESTING001";
+    bench.heartbeat(Line::A, 2);
+    assert_eq!(bench.reason("AAPL"), Some(Reason::NotStarted));
+}
+
+/// What today's session has named is known as the date is told, and so is what a session of the night has: a map that
+/// moves one of them has no word of it to rest on.
+#[test]
+fn what_todays_session_named_before_the_date_was_told_is_named_today() {
+    let listed = [("AAPL", 0), ("MSFT", 0)];
+    let mut floor = Floor::new(2, &listed, Mono(1_000_000_000) + HOUR);
+    floor.benches.iter_mut().for_each(|bench| bench.pass(HOUR));
+    let begins = floor.benches[0].now;
+    floor.name(0, 1, &["AAPL", "MSFT"]);
+    floor.name(1, 1, &[]);
+    for (number, bench) in floor.benches.iter_mut().enumerate() {
+        bench.pass(SESSION_GRACE);
+        bench.heartbeat(Line::A, if number == 0 { 3 } else { 1 });
+    }
+    let over = floor.map.clone();
+    for number in 0..2 {
+        let bench = &mut floor.benches[number];
+        let of = NewMap::between(&over, &over, number as u16, Mono::NEVER);
+        let mut map = NewMap { over: Some(begins), ..of };
+        bench.partition.begin_map(bench.now, &mut map, &mut bench.shown);
+    }
+    // The date's first map has MSFT on the other partition; today's session has named it here.
+    floor.over = true;
+    floor.take(&[("AAPL", 0), ("MSFT", 1)], Mono::MAX);
+    assert_eq!(floor.reason(0, "AAPL"), None);
+    floor.benches[1].send(Line::A, 1, &[directory(1, "MSFT")]);
+    assert!(floor.reason(1, "MSFT").is_some(), "it is contested, or told that its book is not all");
 }

@@ -66,8 +66,13 @@ impl Floor {
     pub fn begin(&mut self, listed: &[(&str, u16)], until: Mono) -> Vec<NewMap> {
         let after = map(listed);
         let first = std::mem::take(&mut self.over);
-        let new =
-            |partition| NewMap { first, ..NewMap::between(&self.map, &after, partition, until) };
+        // One that ends what was heard until now.
+        let now = self.benches[0].now;
+        let over = (until <= now).then_some(now);
+        let new = |partition| {
+            let of = NewMap::between(&self.map, &after, partition, until);
+            NewMap { first, over, ..of }
+        };
         let mut maps: Vec<NewMap> = (0..self.benches.len() as u16).map(new).collect();
         self.map = after;
         for (bench, map) in self.benches.iter_mut().zip(&mut maps) {

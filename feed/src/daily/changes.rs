@@ -25,7 +25,10 @@ pub(super) struct New<'a> {
     /// Where its symbols were until now.
     pub(super) before: &'a Arc<VenueSymbols>,
     pub(super) listed: &'a Arc<VenueSymbols>,
+    /// When it ends; [`Mono::NEVER`] where it only ends the one before.
     pub(super) until: Mono,
+    /// What was followed before then is of before the date.
+    pub(super) over: Option<Mono>,
     /// The date under way; `None` where the map before ends.
     pub(super) today: Option<Today>,
 }
@@ -48,7 +51,7 @@ impl New<'_> {
         for (number, one) in own {
             let mut new = NewMap::between(self.before, self.listed, number, self.until);
             again(&mut new, number, &places);
-            new.first = self.first;
+            (new.first, new.over) = (self.first, self.over);
             let open = steps.added.contains(&number).then(|| {
                 let recovery = config.recovery_of(one);
                 let before = Arc::clone(self.before);

@@ -50,7 +50,7 @@ struct Maps {
 
 impl Maps {
     fn of(venue: &str, map: &str, now: Wall) -> Maps {
-        let timer = Timer::new(days(venue, map, ""), Nanos::from_secs(30), now);
+        let timer = Timer::new(days(venue, map, ""), Nanos::from_secs(30), (now, Mono(1)));
         Maps { timer, mono: 1, fetched: Vec::new(), ended: Vec::new() }
     }
 
@@ -65,8 +65,8 @@ impl Maps {
         for _ in 0..4 {
             match self.timer.poll(now, Mono(self.mono)) {
                 Wish::Nothing => return None,
-                Wish::End(date) => self.ended.push((date, now)),
-                Wish::Forget => {}
+                Wish::End { date, .. } => self.ended.push((date, now)),
+                Wish::Forget { .. } => {}
                 Wish::Look { today, fetch: true, due } => {
                     assert!(due, "nothing is fetched before its time");
                     self.timer.fetched(today.date, true, Mono(self.mono));

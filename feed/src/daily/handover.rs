@@ -4,7 +4,7 @@
 //! freed or looked up by name there that was not made for it before.
 
 use candor_core::limits::LINES;
-use candor_core::{Mono, Nanos, TradingDate};
+use candor_core::{Nanos, TradingDate};
 use candor_engine::{NewMap, Partition};
 use candor_shm::{Endpoint, PartitionSpec};
 use crossbeam_queue::ArrayQueue;
@@ -103,7 +103,3 @@ impl Way {
         }
     }
 }
-
-/// The end of a map that is over by the wall clock: a moment that is past, so that what was heard until now is
-/// yesterday's.
-pub(crate) const OVER: Mono = Mono(1);

@@ -251,6 +251,7 @@ fn change(numbers: &[u16]) -> Option<Box<Change>> {
             first: false,
             venue: Arc::clone(&venue),
             until: Mono(9),
+            over: None,
             gained: Vec::new(),
             lost: Vec::new(),
         },

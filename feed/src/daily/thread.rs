@@ -17,7 +17,7 @@ use candor_shm::{InForce, Region};
 use super::changes::New;
 use super::days::{Days, Today};
 use super::fetching::Fetching;
-use super::handover::{Change, LANE_WITHIN, OVER};
+use super::handover::{Change, LANE_WITHIN};
 use super::resolve;
 use super::shape::{self, Place, Steps};
 use super::taken::{self, How, Taken};
@@ -132,7 +132,7 @@ impl Thread {
                 starts.iter().find(|start| start.venue == mapped.venue)?.clone();
             let days = Days::of(mapped, read.as_ref())?;
             let due = days.today(wall).is_some_and(|today| wall >= today.map);
-            let mut timer = Timer::new(days, mapped.retry, wall);
+            let mut timer = Timer::new(days, mapped.retry, (wall, now));
             let mut planned = Mono::NEVER;
             if let Some(ends) = until {
                 timer.taken(date, ends, wall);
@@ -243,9 +243,9 @@ impl Thread {
         let (wall, now) = (self.times)();
         match self.venues[at].timer.poll(wall, now) {
             Wish::Nothing => {}
-            Wish::End(date) => {
+            Wish::End { date, heard } => {
                 let (venue, until) = (self.venues[at].mapped.venue, self.venues[at].until);
-                self.end(at);
+                self.end(at, heard);
                 tracing::info!(%venue, %date, "the trading date is over: Stale(NoMap) until the next map");
                 let early = until.since(now);
                 if early > EARLY {
@@ -261,7 +261,7 @@ impl Thread {
                 }
             }
             // At once, and without a word: no map is in force.
-            Wish::Forget => self.end(at),
+            Wish::Forget { heard } => self.end(at, heard),
             Wish::Look { today, fetch, due } => {
                 self.fetch(at, today, fetch, wall);
                 self.look(at, (today, due), Lanes::Free);
@@ -390,13 +390,19 @@ impl Thread {
         let venue = of.mapped.venue;
         let listed = Arc::new(shape::listed(&after, venue));
         let (wall, now) = (self.times)();
+        if wall >= today.ends {
+            // The disk hung until the date was over.
+            return Ok(());
+        }
         let until = now + Nanos(today.ends.0.saturating_sub(wall.0));
         let anew = of.timer.held().is_none();
         // One that another of the date had come before may have moved what it moves since the morning.
         let before = resolve::superseded(store, pointer, Some(today.begins));
         let first = anew && before.is_ok_and(|before| before.is_empty());
-        let (before, listed_now, under_way) = (&of.listed, &listed, Some(today));
-        let news = New { venue, anew, first, before, listed: listed_now, until, today: under_way };
+        let (before, over) = (&of.listed, None);
+        let (listed_now, under_way) = (&listed, Some(today));
+        let news =
+            New { venue, anew, first, before, listed: listed_now, until, over, today: under_way };
         let kept = (&self.region, &self.sessions);
         let changes = news.changes(&self.config, kept, &after, &steps);
         let in_force = Some(in_force(today.date, &pointer.digest));
@@ -433,14 +439,15 @@ impl Thread {
         Ok(())
     }
 
-    /// Ends a venue's map here and now: what was heard until now is of a date that is over.
-    fn end(&mut self, at: usize) {
+    /// Ends a venue's map here and now: what was heard before then is of a date that is over, or of none.
+    fn end(&mut self, at: usize, heard: Mono) {
         // What was refused or missing for a date that is over is of no matter any more.
         self.venues[at].words.over();
         let of = &self.venues[at];
         let (venue, listed) = (of.mapped.venue, &of.listed);
         let (anew, first, today) = (false, false, None);
-        let news = New { venue, anew, first, before: listed, listed, until: OVER, today };
+        let (until, over) = (Mono::NEVER, Some(heard));
+        let news = New { venue, anew, first, before: listed, listed, until, over, today };
         let (after, steps) = (self.config.partitions.clone(), Steps::default());
         let kept = (&self.region, &self.sessions);
         let changes = news.changes(&self.config, kept, &after, &steps);

@@ -5,7 +5,7 @@
 //! | --- | --- |
 //! | a map is held and its date is over, or the wall clock was set back by more than six hours | its end, before anything else |
 //! | no trading date is under way | nothing |
-//! | one has begun, after a time between two | that nothing heard before is believed |
+//! | one has begun, after a time between two | that nothing heard before it began is believed |
 //! | one is under way, and its map's time has not come | a look whether somebody has put one in force already |
 //! | its time has come, and it was not fetched yet | that, and again after a while where it could not be had |
 //! | it was fetched | a look whether another one has come in force since |
@@ -30,6 +30,8 @@ pub struct Timer {
     /// The date whose map was fetched, or is where nothing says how.
     fetched: Option<TradingDate>,
     next_fetch: Mono,
+    /// What time it was at the last look, by both clocks.
+    looked: (Wall, Mono),
     /// No trading date was under way at the last look: what was heard then is of none to come. On a weekend
     /// venues test.
     between: bool,
@@ -56,9 +58,17 @@ pub enum Wish {
     /// Nothing.
     Nothing,
     /// End the map of this date.
-    End(TradingDate),
-    /// Believe nothing that was heard until now: it is of no trading date.
-    Forget,
+    End {
+        /// The date.
+        date: TradingDate,
+        /// Sessions that were followed before then are not believed under the next map.
+        heard: Mono,
+    },
+    /// Believe nothing that was followed before the date under way began: it is of no trading date.
+    Forget {
+        /// When it began, as far as anybody can tell; else now.
+        heard: Mono,
+    },
     /// See which map is in force.
     Look {
         /// The date under way.
@@ -73,9 +83,10 @@ pub enum Wish {
 impl Timer {
     /// A venue without a map, from this moment on.
     #[must_use]
-    pub fn new(days: Days, retry: Nanos, wall: Wall) -> Timer {
-        let between = days.today(wall).is_none();
-        Timer { days, retry, held: None, fetched: None, next_fetch: Mono::NEVER, between }
+    pub fn new(days: Days, retry: Nanos, looked: (Wall, Mono)) -> Timer {
+        let between = days.today(looked.0).is_none();
+        let (held, fetched, next_fetch) = (None, None, Mono::NEVER);
+        Timer { days, retry, held, fetched, next_fetch, looked, between }
     }
 
     /// Another calendar of the same venue, with another overlay. A map whose date is none any more ends; none
@@ -91,11 +102,13 @@ impl Timer {
     /// What is wanted now. Ask about once a second.
     pub fn poll(&mut self, wall: Wall, now: Mono) -> Wish {
         let today = self.days.today(wall);
+        let before = std::mem::replace(&mut self.looked, (wall, now));
+        let heard = || today.map_or(now, |today| began(today, before, (wall, now)));
         if let Some(held) = self.held {
             if held.is_over(wall, today) {
                 self.held = None;
                 self.between |= today.is_none();
-                return Wish::End(held.date);
+                return Wish::End { date: held.date, heard: heard() };
             }
             // The clock was set back a little, over the beginning of its date perhaps: it stays.
             if today.is_none_or(|today| today.date != held.date) {
@@ -107,7 +120,7 @@ impl Timer {
             return Wish::Nothing;
         };
         if std::mem::take(&mut self.between) {
-            return Wish::Forget;
+            return Wish::Forget { heard: heard() };
         }
         let due = wall >= today.map;
         let fetch = due && self.fetched != Some(today.date) && now >= self.next_fetch;
@@ -151,6 +164,18 @@ impl Timer {
     }
 }
 
+/// When a date that is under way began, by the clock that nobody sets. Whoever asks may have been held up for hours, and
+/// what was followed meanwhile may be the date's own. Told from the looks before and behind that moment: by either, if
+/// the wall clock was set in between, the later one holds, since what began before the true one must not be believed.
+/// Where it did not begin between the two, because the calendar has changed or the clock was set back, nobody can tell:
+/// now.
+fn began(today: Today, before: (Wall, Mono), behind: (Wall, Mono)) -> Mono {
+    let Some(ahead) = today.begins.0.checked_sub(before.0.0) else { return behind.1 };
+    let since = behind.0.0.saturating_sub(today.begins.0);
+    let by_behind = Mono(behind.1.0.saturating_sub(since));
+    (before.1 + Nanos(ahead)).max(by_behind).min(behind.1)
+}
+
 #[cfg(test)]
 mod tests {
     use std::path::Path;
@@ -183,7 +208,7 @@ mod tests {
 
     fn timer(map: &str, venue: &str, overlay: &str) -> Timer {
         let days = days(map, venue, overlay);
-        Timer::new(days, Nanos::from_secs(30), Wall(MONDAY))
+        Timer::new(days, Nanos::from_secs(30), (Wall(MONDAY), Mono(1)))
     }
 
     /// What is wanted: the date, whether to fetch, whether it is due; whatever is to be forgotten before.
@@ -191,9 +216,13 @@ mod tests {
         match timer.poll(Wall(wall), Mono(now)) {
             Wish::Look { today, fetch, due } => Some((today.date.0, fetch, due)),
             Wish::Nothing => None,
-            Wish::Forget => look(timer, wall, now),
-            Wish::End(date) => panic!("the map of {date} ends"),
+            Wish::Forget { .. } => look(timer, wall, now),
+            Wish::End { date, .. } => panic!("the map of {date} ends"),
         }
+    }
+
+    fn ends(wish: Wish, of: TradingDate) -> bool {
+        matches!(wish, Wish::End { date, .. } if date == of)
     }
 
     #[test]
@@ -237,13 +266,13 @@ mod tests {
         // 20:30 in New York.
         assert_eq!(today.ends, Wall(MONDAY + 13 * HOUR));
         assert!(look(&mut timer, today.ends.0 - 1, 2).is_some());
-        assert_eq!(timer.poll(today.ends, Mono(3)), Wish::End(today.date));
+        assert!(ends(timer.poll(today.ends, Mono(3)), today.date));
         assert_eq!(timer.held(), None);
         assert_eq!(timer.poll(today.ends, Mono(3)), Wish::Nothing);
         // A clock that steps to the next morning ends the one and then has the other.
         timer.taken(today.date, today.ends, Wall(MONDAY));
         let tuesday = MONDAY + 24 * HOUR;
-        assert_eq!(timer.poll(Wall(tuesday), Mono(4)), Wish::End(today.date));
+        assert!(ends(timer.poll(Wall(tuesday), Mono(4)), today.date));
         assert_eq!(look(&mut timer, tuesday, 5), Some((20_261_124, true, true)));
     }
 
@@ -258,7 +287,7 @@ mod tests {
         }
         // 01:30: before the session begins.
         assert_eq!(timer.poll(Wall(MONDAY - 6 * HOUR), Mono(2)), Wish::Nothing);
-        assert_eq!(timer.poll(Wall(MONDAY - 6 * HOUR - 1), Mono(2)), Wish::End(today.date));
+        assert!(ends(timer.poll(Wall(MONDAY - 6 * HOUR - 1), Mono(2)), today.date));
     }
 
     #[test]
@@ -266,18 +295,78 @@ mod tests {
         let mut timer = timer("", "XNAS", "");
         let Wish::Look { today, .. } = timer.poll(Wall(MONDAY), Mono(1)) else { panic!() };
         timer.taken(today.date, today.ends, Wall(MONDAY));
-        assert_eq!(timer.poll(today.ends, Mono(2)), Wish::End(today.date));
+        assert!(ends(timer.poll(today.ends, Mono(2)), today.date));
         // The thread may have slept until Tuesday's begins, at 02:00.
         let tuesday = Wall(MONDAY + 18 * HOUR + 30 * MINUTE);
         assert_eq!(timer.poll(Wall(tuesday.0 - 1), Mono(3)), Wish::Nothing);
-        assert_eq!(timer.poll(tuesday, Mono(4)), Wish::Forget);
+        assert!(matches!(timer.poll(tuesday, Mono(4)), Wish::Forget { .. }));
         assert!(matches!(timer.poll(tuesday, Mono(5)), Wish::Look { .. }), "once");
         // Without a map for Tuesday; and with none asked for in the night.
         assert_eq!(timer.poll(today.ends, Mono(6)), Wish::Nothing);
-        assert_eq!(timer.poll(tuesday, Mono(7)), Wish::Forget);
+        assert!(matches!(timer.poll(tuesday, Mono(7)), Wish::Forget { .. }));
         timer.taken(today.date, today.ends, Wall(MONDAY));
-        assert_eq!(timer.poll(today.ends, Mono(8)), Wish::End(today.date));
-        assert_eq!(timer.poll(tuesday, Mono(9)), Wish::Forget);
+        assert!(ends(timer.poll(today.ends, Mono(8)), today.date));
+        assert!(matches!(timer.poll(tuesday, Mono(9)), Wish::Forget { .. }));
+    }
+
+    /// The thread is held up at 01:59 on Tuesday, and asks again at 04:30: what was followed since 02:00 is the date's.
+    #[test]
+    fn a_date_that_begins_while_nobody_asks_began_when_it_did() {
+        let last = Wall(MONDAY + 18 * HOUR + 29 * MINUTE);
+        // The wall clock, hours and minutes behind; and the other one; what is of before, if not all.
+        let heard = |slept: u64, by: u64| {
+            let mut timer = timer("", "XNAS", "");
+            assert_eq!(timer.poll(last, Mono(HOUR)), Wish::Nothing);
+            let (wall, now) = (Wall(last.0 + slept), Mono(HOUR + by));
+            let Wish::Forget { heard } = timer.poll(wall, now) else { panic!() };
+            (heard != now).then_some(heard)
+        };
+        let (begins, late) = (HOUR + MINUTE, 150 * MINUTE);
+        assert_eq!(heard(late, late), Some(Mono(begins)));
+        // A second late, as ever.
+        assert_eq!(heard(MINUTE + 1_000, MINUTE + 1_000), Some(Mono(begins)));
+        // The clock was set meanwhile, forward or back: the later of what it can have been.
+        assert_eq!(heard(late, 10 * MINUTE), Some(Mono(begins)));
+        assert_eq!(
+            heard(late, 20_000),
+            None,
+            "it was not one o'clock fifty-nine then, or it is not half past four"
+        );
+        assert_eq!(heard(10 * MINUTE, late), Some(Mono(HOUR + late - 9 * MINUTE)));
+    }
+
+    #[test]
+    fn when_a_date_began_nobody_can_tell_by_a_clock_that_was_set_over_it_or_a_calendar_that_has_changed()
+     {
+        let closed = "[[closed]]\nvenue = \"XNAS\"\ndate = 2026-11-23\nreason = \"mourning\"\n";
+        let mut timer = timer("", "XNAS", closed);
+        assert_eq!(timer.poll(Wall(MONDAY), Mono(HOUR)), Wish::Nothing);
+        timer.revise(days("", "XNAS", ""));
+        let now = Mono(HOUR + MINUTE);
+        assert_eq!(timer.poll(Wall(MONDAY + MINUTE), now), Wish::Forget { heard: now });
+        // Held, and set back to Friday.
+        let Wish::Look { today, .. } = timer.poll(Wall(MONDAY + MINUTE), now) else { panic!() };
+        timer.taken(today.date, today.ends, Wall(MONDAY + MINUTE));
+        let wish = timer.poll(Wall(MONDAY - 72 * HOUR), now);
+        assert_eq!(wish, Wish::End { date: today.date, heard: now });
+        // Held, and on to Tuesday: all of it by then.
+        let Wish::Look { today, .. } = timer.poll(Wall(MONDAY - 72 * HOUR), now) else { panic!() };
+        timer.taken(today.date, today.ends, Wall(MONDAY - 72 * HOUR));
+        let wish = timer.poll(Wall(MONDAY + 24 * HOUR), now);
+        assert_eq!(wish, Wish::End { date: today.date, heard: now });
+    }
+
+    /// One date ends as the next begins, and nobody asks over midnight.
+    #[test]
+    fn a_date_that_begins_as_another_ends_began_when_it_did() {
+        let mut timer = timer("calendar = \"every-day\"", "XTST", "");
+        let Wish::Look { today, .. } = timer.poll(Wall(MONDAY), Mono(HOUR)) else { panic!() };
+        timer.taken(today.date, today.ends, Wall(MONDAY));
+        // 23:30, and 04:30.
+        assert!(matches!(timer.poll(Wall(MONDAY + 16 * HOUR), Mono(17 * HOUR)), Wish::Look { .. }));
+        let wish = timer.poll(Wall(MONDAY + 21 * HOUR), Mono(22 * HOUR));
+        let heard = Mono(17 * HOUR + 30 * MINUTE);
+        assert_eq!(wish, Wish::End { date: today.date, heard });
     }
 
     #[test]
@@ -287,11 +376,11 @@ mod tests {
         timer.taken(today.date, today.ends, Wall(MONDAY));
         timer.revise(days("", "XNAS", ""));
         assert!(look(&mut timer, MONDAY + HOUR, 2).is_some(), "nothing has changed");
-        assert_eq!(timer.poll(today.ends, Mono(3)), Wish::End(today.date));
+        assert!(ends(timer.poll(today.ends, Mono(3)), today.date));
         timer.taken(today.date, today.ends, Wall(MONDAY));
         let closed = "[[closed]]\nvenue = \"XNAS\"\ndate = 2026-11-23\nreason = \"mourning\"\n";
         timer.revise(days("", "XNAS", closed));
-        assert_eq!(timer.poll(Wall(MONDAY + HOUR), Mono(4)), Wish::End(today.date));
+        assert!(ends(timer.poll(Wall(MONDAY + HOUR), Mono(4)), today.date));
         assert_eq!(timer.poll(Wall(MONDAY + HOUR), Mono(5)), Wish::Nothing);
     }
 
@@ -305,7 +394,7 @@ mod tests {
         assert_eq!(today.date, TradingDate(20_261_122));
         assert_eq!(today.ends, Wall(sunday + 16 * HOUR + 30 * MINUTE));
         timer.taken(today.date, today.ends, Wall(sunday));
-        assert_eq!(timer.poll(today.ends, Mono(1)), Wish::End(today.date));
+        assert!(ends(timer.poll(today.ends, Mono(1)), today.date));
         assert_eq!(look(&mut timer, today.ends.0, 1), Some((20_261_123, true, true)));
     }
 }

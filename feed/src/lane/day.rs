@@ -319,6 +319,14 @@ impl Day {
         self.each(what, |_| (), so);
     }
 
+    /// The lane goes on until then, and the handler's own thread does nothing: whoever waits for it is held up.
+    pub(super) fn lane_alone(&mut self, until: Mono) {
+        while candor_shm::clock::now() < until {
+            self.lane.cycle(&mut self.progress).unwrap();
+            let _ = rustix::thread::nanosleep(&crate::clock::timespec(Nanos::from_millis(1)));
+        }
+    }
+
     /// Goes on until the maps' thread has looked what time it is.
     pub(super) fn look_around(&mut self, what: &str) {
         let enough = candor_shm::clock::now() + Nanos::from_secs(3);

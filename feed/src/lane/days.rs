@@ -3,10 +3,12 @@
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 
-use candor_core::{Reason, TradingDate};
+use candor_core::{Nanos, Reason, TradingDate};
 use candor_shm::Region;
 
 use super::day::{Day, HOUR, MORNING, ONE, WALL, date, put, put_in_band, reason, said, text};
+
+const SECOND: u64 = 1_000_000_000;
 
 #[test]
 fn a_handler_goes_from_one_trading_date_to_the_next() {
@@ -155,4 +157,37 @@ fn a_symbol_of_no_list_that_changes_its_partition_overnight_is_where_it_is_named
     assert_eq!((reason(&day.region, "A"), reason(&day.region, "B")), (None, None));
     day.name(1, "WEDNESDAY2", 2, "A");
     day.until("and nowhere where both name it", |region| live(region, "A").is_empty());
+}
+
+/// What holds the maps' thread up over the beginning of a date, a disk or a lane, delays the word that the date has begun
+/// and not the date: yesterday's session is of before, and the one that began meanwhile is today's.
+#[test]
+fn a_session_that_begins_while_the_maps_thread_is_held_up_is_todays() {
+    let _alone = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+    // Both partitions: the other one goes on with yesterday's session.
+    let mut day = Day::new("held-up", |folder| put(folder, 20_261_120, true));
+    put(&day.folder, 20_261_123, true);
+    day.until("Monday's map is taken", |region| date(region, 0) == 20_261_123);
+    day.begin(0, "MONDAY0001", "A");
+    day.begin(1, "MONDAY0002", "B");
+    let live = |region: &Region| ["A", "B"].iter().all(|name| reason(region, name).is_none());
+    day.until("it is live", live);
+    // Two seconds before Tuesday begins, at 02:00, the thread ends Monday's map, and nobody takes that from it.
+    let eve = MORNING + 18 * HOUR + 31 * HOUR / 60 - 2 * SECOND;
+    put(&day.folder, 20_261_124, true);
+    let since = candor_shm::clock::now();
+    WALL.store(eve, Ordering::Relaxed);
+    day.lane_alone(since + Nanos::from_secs(5));
+    // The clocks go on evenly. It is some seconds after two.
+    day.begin(0, "TUESDAY001", "A");
+    day.name(1, "MONDAY0002", 2, "B");
+    day.lane_alone(since + Nanos::from_secs(6));
+    WALL.store(eve + candor_shm::clock::now().since(since).0, Ordering::Relaxed);
+    day.until("Tuesday's map is taken", |region| {
+        date(region, 0) == 20_261_124 && reason(region, "B") != Some(Reason::NoMap)
+    });
+    day.until("Tuesday's session is Tuesday's", |region| reason(region, "A").is_none());
+    assert_eq!(reason(&day.region, "B"), Some(Reason::NotStarted));
+    day.begin(1, "TUESDAY002", "B");
+    day.until("so is the other", live);
 }
