@@ -25,6 +25,8 @@ pub struct Membership {
     pub line: Line,
     /// The group.
     pub group: Ipv4Addr,
+    /// The port, which is none of the kernel's membership: it says which place of the line's it is.
+    pub port: u16,
     /// The only sender wanted, if one was given.
     pub source: Option<Ipv4Addr>,
     /// The interface's name.
@@ -41,11 +43,19 @@ impl Membership {
         self.group == other.group && self.source == other.source && self.ifindex == other.ifindex
     }
 
+    /// Where it is, as a line is configured.
+    #[must_use]
+    pub fn place(&self) -> LineConfig {
+        let Membership { group, port, source, interface, .. } = self;
+        LineConfig { group: *group, port: *port, source: *source, interface: interface.clone() }
+    }
+
     fn of(partition: u16, line: Line, config: &LineConfig) -> Result<Membership, Failure> {
         Ok(Membership {
             partition,
             line,
             group: config.group,
+            port: config.port,
             source: config.source,
             interface: config.interface.clone(),
             joined: true,
@@ -166,12 +176,48 @@ impl Joins {
         }
     }
 
-    /// Leaves what a line had before it was joined a second time, somewhere else.
-    pub fn forget_first(&mut self, partition: u16, line: Line) {
-        let is = |member: &Membership| (member.partition, member.line) == (partition, line);
-        if let Some(at) = self.members.iter().position(is) {
+    /// Leaves what a line has anywhere but there, and answers where that was.
+    pub fn forget_elsewhere(
+        &mut self,
+        partition: u16,
+        line: Line,
+        there: Option<&LineConfig>,
+    ) -> Vec<LineConfig> {
+        let is = |member: &Membership| {
+            (member.partition, member.line) == (partition, line) && there != Some(&member.place())
+        };
+        let mut left = Vec::new();
+        // BOUND: one membership less every time.
+        while let Some(at) = self.members.iter().position(is) {
+            left.push(self.members[at].place());
             self.forget_at(at);
         }
+        left
+    }
+
+    /// Joins a line that is kept ready to be there. Whether there is any.
+    ///
+    /// # Errors
+    /// Naming group and interface.
+    pub fn enter_line(
+        &mut self,
+        partition: u16,
+        line: Line,
+        there: &LineConfig,
+    ) -> Result<bool, Failure> {
+        let is = |member: &Membership| {
+            (member.partition, member.line, member.joined) == (partition, line, false)
+                && member.place() == *there
+        };
+        let Some(at) = self.members.iter().position(is) else { return Ok(false) };
+        let membership = &self.members[at];
+        if let Some(socket) = self.sockets.get(membership.socket)
+            && !self.shared(membership)
+        {
+            set(socket.as_fd(), true, membership).map_err(|error| explain(membership, error))?;
+        }
+        self.members[at].joined = true;
+        Ok(true)
     }
 
     fn forget_at(&mut self, at: usize) {
@@ -215,17 +261,29 @@ impl Joins {
         self.members.iter().any(|member| member.partition == partition && member.joined)
     }
 
-    /// Whether a line is joined.
+    /// Whether a line is joined there. What it has elsewhere, because it could not be joined where it has moved, is
+    /// none.
     #[must_use]
-    pub fn holds_line(&self, partition: u16, line: Line) -> bool {
-        let is = |member: &&Membership| (member.partition, member.line) == (partition, line);
-        self.members.iter().filter(is).any(|member| member.joined)
+    pub fn holds_line(&self, partition: u16, line: Line, there: &LineConfig) -> bool {
+        self.at(partition, line, there).any(|member| member.joined)
     }
 
-    /// Whether a line is held, or ready to be.
+    /// Whether a line is held there, or ready to be.
     #[must_use]
-    pub fn has(&self, partition: u16, line: Line) -> bool {
-        self.members.iter().any(|member| (member.partition, member.line) == (partition, line))
+    pub fn has(&self, partition: u16, line: Line, there: &LineConfig) -> bool {
+        self.at(partition, line, there).next().is_some()
+    }
+
+    fn at(
+        &self,
+        partition: u16,
+        line: Line,
+        there: &LineConfig,
+    ) -> impl Iterator<Item = &Membership> {
+        let is = move |member: &&Membership| {
+            (member.partition, member.line) == (partition, line) && member.place() == *there
+        };
+        self.members.iter().filter(is)
     }
 
     /// Joins again what [`Joins::leave`] left, or was only made ready. Whether there was anything.
@@ -315,5 +373,38 @@ fn explain(membership: &Membership, error: Errno) -> Failure {
         Errno::PERM | Errno::ACCESS => Failure::privilege(what),
         Errno::MFILE => Failure::privilege(format!("{what}. Raise RLIMIT_NOFILE (`ulimit -n`)")),
         _ => Failure::host(what),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(last: u8, port: u16) -> LineConfig {
+        let group = Ipv4Addr::new(239, 77, 3, last);
+        LineConfig { group, port, source: None, interface: "lo".to_owned() }
+    }
+
+    #[test]
+    fn a_line_is_held_where_it_is_joined_and_nowhere_else() {
+        let (old, new) = (at(1, 7), at(2, 7));
+        let mut joins = Joins::open([(3, Line::A, &old)]).unwrap();
+        assert!(joins.holds_line(3, Line::A, &old) && joins.has(3, Line::A, &old));
+        // It has moved, and could not be joined there: one port or one group is another place.
+        for moved in [&new, &at(1, 8)] {
+            assert!(!joins.holds_line(3, Line::A, moved) && !joins.has(3, Line::A, moved));
+            assert_eq!(joins.enter_line(3, Line::A, moved), Ok(false), "nothing is ready");
+        }
+        // A socket that is ready for it, and then joins.
+        let socket =
+            socket_with(AddressFamily::INET, SocketType::DGRAM, SocketFlags::CLOEXEC, None);
+        joins.adopt(3, Line::A, &new, socket.unwrap().as_fd(), false).unwrap();
+        assert!(joins.has(3, Line::A, &new) && !joins.holds_line(3, Line::A, &new));
+        assert_eq!(joins.enter_line(3, Line::A, &new), Ok(true));
+        assert!(joins.holds_line(3, Line::A, &new) && joins.holds_line(3, Line::A, &old));
+        assert_eq!(joins.forget_elsewhere(3, Line::A, Some(&new)), [old]);
+        assert_eq!(joins.members().len(), 1);
+        assert_eq!(joins.forget_elsewhere(3, Line::A, None), [new]);
+        assert!(!joins.holds(3));
     }
 }

@@ -2,6 +2,7 @@
 //! commands, looks after the interfaces and the memberships, publishes what nobody subscribes to, and says
 //! when the world looks odd.
 
+mod again;
 mod refused;
 mod silence;
 mod standing;
@@ -99,6 +100,7 @@ impl Keeper<'_> {
     ) -> Result<(), Failure> {
         let mut clock = Clock::new();
         let (mut next_look, mut next_listen) = (Mono::NEVER, Mono::NEVER);
+        let mut next_join = Mono::NEVER;
         let mut silences = vec![Silence::default(); self.config.partitions.len()];
         let mut astray = 0;
         let (mut lost, mut unseen) = (None, false);
@@ -115,10 +117,16 @@ impl Keeper<'_> {
             server.tick(now, &config, &mut self);
             if let Some(taker) = &mut taker {
                 taker.tick(now, &mut self);
+                if now >= next_join && taker.under_way.is_none() {
+                    next_join = now + again::EVERY;
+                    self.join_again();
+                }
             }
             if !Arc::ptr_eq(&config, &self.config) {
                 world = World::new(&self.config);
                 self.desk.reseat(&self.config);
+                // What could not be joined is tried with each map.
+                next_join = Mono::NEVER;
             }
             let config = Arc::clone(&self.config);
             self.desk.take(now, &config);
@@ -391,7 +399,7 @@ impl Keeper<'_> {
         for (line, at) in partition.lines() {
             match &mut self.watch {
                 Some(watch) => watch.name(number, line, at)?,
-                None if self.joins.has(number, line) => {}
+                None if self.joins.has(number, line, at) => {}
                 None => {
                     return Err(Failure::config(format!(
                         "line {line} ({}:{} on {}) had no socket when the handler started: look with \
@@ -402,10 +410,14 @@ impl Keeper<'_> {
             }
         }
         for (line, at) in partition.lines() {
-            if !self.joins.has(number, line) {
+            if !self.joins.has(number, line, at) {
                 self.joins.add(number, line, at)?;
                 changed = true;
             }
+            // Where it was before a map that could not be followed then.
+            let left = self.joins.forget_elsewhere(number, line, Some(at));
+            let config = Arc::clone(&self.config);
+            self.unname(number, line, &left, &config.partitions);
         }
         Ok(self.joins.enter(number)? || changed)
     }
@@ -488,18 +500,12 @@ impl Joiner for Keeper<'_> {
     }
 
     fn leave(&mut self, number: u16, line: Line, at: &LineConfig, after: &[Partition]) {
-        self.joins.forget_first(number, line);
-        let same = |(_, other): (Line, &LineConfig)| {
-            (other.group, other.port, other.source) == (at.group, at.port, at.source)
-        };
-        // Another partition may have its endpoint now.
-        if after.iter().any(|one| one.lines().any(same)) {
-            return;
+        let there = after.get(usize::from(number)).and_then(|one| one.lines[line.index()].as_ref());
+        let mut left = self.joins.forget_elsewhere(number, line, there);
+        if !left.contains(at) {
+            left.push(at.clone());
         }
-        if let Some(Err(error)) = self.watch.as_mut().map(|watch| watch.unname(at)) {
-            let partition = name(&self.config, number);
-            tracing::error!(partition, %line, %error, "a line that the map has no longer is still named");
-        }
+        self.unname(number, line, &left, after);
     }
 
     fn comes(&mut self, venue: Venue, map: Option<&InForce>, now: Mono) {

@@ -137,7 +137,10 @@ impl Taker {
                             change.sockets.push(socket);
                         }
                     }
-                    Err(error) => tracing::error!(%line, %error, "a line of the map has no socket"),
+                    Err(error) => {
+                        tracing::error!(%line, %error, "a line of the map has no socket");
+                        job.without.push((*number, *line));
+                    }
                 }
             }
         }

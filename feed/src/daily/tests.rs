@@ -287,7 +287,7 @@ fn no_lane_makes_a_call_before_every_lane_has_made_the_one_before() {
     let was = InForce { date: TradingDate(20_261_120), digest: [1; 32] };
     let is = InForce { date: TradingDate(20_261_123), digest: [2; 32] };
     notes.in_force = Some(was);
-    to.send(Job { venue, in_force: Some(is), after, steps, changes }).unwrap();
+    to.send(Job { venue, in_force: Some(is), after, steps, changes, without: Vec::new() }).unwrap();
     let mut now = Mono(0);
     for phase in [Phase::Begin, Phase::Claim, Phase::Finish] {
         taker.tick(now, &mut notes);

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::Duration;
 
-use candor_core::{Mono, Nanos, TradingDate, Venue};
+use candor_core::{Line, Mono, Nanos, TradingDate, Venue};
 use candor_engine::VenueSymbols;
 use candor_engine::alerts::Suspect;
 use candor_maps::Map;
@@ -49,6 +49,8 @@ pub(crate) struct Job {
     pub(crate) steps: Steps,
     /// By lane; `None` where it has nothing to do.
     pub(crate) changes: Vec<Option<Box<Change>>>,
+    /// Lines that got no socket.
+    pub(crate) without: Vec<(u16, Line)>,
 }
 
 /// One venue whose partitions come from the store.
@@ -410,7 +412,7 @@ impl Thread {
         for words in taken::words(&difference) {
             tracing::info!(%venue, "{words}");
         }
-        let job = Job { venue, in_force, changes, after, steps };
+        let job = Job { venue, in_force, changes, after, steps, without: Vec::new() };
         let Some(job) = self.hand(job) else { return Ok(()) };
         let of = &mut self.venues[at];
         of.timer.taken(today.date, today.ends, wall);
@@ -436,6 +438,10 @@ impl Thread {
                 Some(std::array::from_fn(|line| made[line].is_some()));
         }
         self.config.partitions = job.after;
+        // The next map brings them anew: here they are nowhere.
+        for (number, line) in job.without {
+            self.config.partitions[usize::from(number)].lines[line.index()] = None;
+        }
         Ok(())
     }
 
@@ -451,7 +457,8 @@ impl Thread {
         let (after, steps) = (self.config.partitions.clone(), Steps::default());
         let kept = (&self.region, &self.sessions);
         let changes = news.changes(&self.config, kept, &after, &steps);
-        let _ = self.hand(Job { venue, in_force: None, changes, after, steps });
+        let _ =
+            self.hand(Job { venue, in_force: None, changes, after, steps, without: Vec::new() });
     }
 
     /// Says which venues have no map while the lanes are waited for, and has those fetched that are due.

@@ -226,7 +226,7 @@ impl Sight {
 
 fn joins(scene: &Scene<'_>, subscribed: &[(&PartitionInfo, &Partition)], in_force: bool) -> Seen {
     let lines = subscribed.iter().flat_map(|(info, own)| {
-        own.lines().map(|(line, _)| scene.joins.holds_line(info.index, line))
+        own.lines().map(|(line, at)| scene.joins.holds_line(info.index, line, at))
     });
     let (joined, of) =
         lines.fold((0, 0), |(joined, of), holds| (joined + usize::from(holds), of + 1));

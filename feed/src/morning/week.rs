@@ -143,8 +143,9 @@ impl Joiner for Hands {
         self.joins.holds(number)
     }
 
-    fn leave(&mut self, number: u16, line: Line, _: &LineConfig, _: &[Partition]) {
-        self.joins.forget_first(number, line);
+    fn leave(&mut self, number: u16, line: Line, _: &LineConfig, after: &[Partition]) {
+        let there = after[usize::from(number)].lines[line.index()].as_ref();
+        self.joins.forget_elsewhere(number, line, there);
     }
 
     fn comes(&mut self, _: Venue, _: Option<&InForce>, _: Mono) {}
@@ -378,7 +379,7 @@ impl Week {
             fs::rename(new, there).unwrap();
         }
         let at = self.config.partitions[1].lines[Line::B.index()].as_ref().unwrap();
-        match (second >= self.plays.joined, self.hands.joins.holds_line(1, Line::B)) {
+        match (second >= self.plays.joined, self.hands.joins.holds_line(1, Line::B, at)) {
             (true, false) => self.hands.joins.add(1, Line::B, at).unwrap(),
             (false, true) => self.hands.joins.forget(1, Line::B),
             _ => {}

@@ -365,7 +365,10 @@ impl Sockets {
                 .map_err(|error| Failure::host(format!("epoll_ctl failed: {error}")))?;
         }
         // Joined by the descriptor that was added: the kernel takes it out when both are closed.
-        joins.adopt(*partition, *line, config, fd.as_fd(), joined)
+        joins.adopt(*partition, *line, config, fd.as_fd(), joined).inspect_err(|_| {
+            // Ready to be joined later: whoever renews memberships tries again.
+            let _ = joins.adopt(*partition, *line, config, fd.as_fd(), false);
+        })
     }
 }
 

@@ -17,7 +17,7 @@ use candor_shm::{Handle, Region, clock};
 use crate::recovery::quick;
 use crate::watch::{Stalls, Watch, judge};
 use crate::world::{
-    PREOPEN, Plan, World, candor, eventually, finished, lane, partition, pause, venue,
+    PREOPEN, Plan, World, candor, eventually, finished, inside, lane, partition, pause, venue,
 };
 
 const PLAN: Plan = Plan { partitions: 5, services: true, edit: quick, ..Plan::DEFAULT };
@@ -531,4 +531,39 @@ fn a_map_that_removes_a_partition_leaves_it_and_touches_no_other() {
     let watch = Watch::all(&world);
     pause(Nanos::from_millis(500));
     judge(&mut world, &watch.stop());
+}
+
+/// The kernel refuses the membership as the map comes, and grants it later: nobody has to do anything else.
+#[test]
+fn a_line_that_could_not_be_joined_where_it_has_moved_is_joined_once_it_can_be() {
+    joined_later("a line joined later over veth", Plan { partitions: 2, symbols: 40, ..PLAN });
+    let plan = Plan { partitions: 2, symbols: 40, source: "udp", ..PLAN };
+    joined_later("a line joined later over sockets", plan);
+}
+
+fn joined_later(test: &str, plan: Plan) {
+    const LIMIT: &str = "/proc/sys/net/ipv4/igmp_max_memberships";
+    let Some(mut world) = World::new(test, plan) else { return };
+    let maps = Maps::of(&world);
+    let all: Vec<Symbol> = world.plan.symbols().concat();
+    let right = maps.map(today(), true);
+    let mut wrong = right.clone();
+    wrong.map.partitions[0].lines[1].as_mut().unwrap().group = [239, 200, 9, 9].into();
+    assert!(matches!(maps.load_this(today(), wrong), Outcome::Loaded(_)));
+    let region = world.start_handler();
+    world.start_exchange();
+    eventually("line A alone is enough", || (live(&region, &all) == all.len()).then_some(()));
+    // Of the handler's own namespace: nobody else's.
+    let limit = |to: &str| inside(world.receiving(), || fs::write(LIMIT, to).unwrap());
+    limit("0");
+    assert!(matches!(maps.load_this(today(), right), Outcome::Loaded(_)));
+    let log = |world: &World| world.handler.as_ref().unwrap().log();
+    eventually("it is said", || log(&world).contains("alert=\"line-not-joined\"").then_some(()));
+    let on_b = || partition(&region, 0).counters.get(Counter::PacketsB);
+    limit("20");
+    eventually("line B is heard", || (on_b() > 100).then_some(()));
+    eventually("the alert is over", || {
+        log(&world).contains("over=\"line-not-joined\"").then_some(())
+    });
+    assert_eq!(live(&region, &all), all.len());
 }
