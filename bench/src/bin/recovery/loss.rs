@@ -15,6 +15,8 @@ pub(crate) enum Loss {
     /// Both lines lose so many of a million, each by its own dice. Where it is rare that both lose the
     /// same one (`forced`), that is brought about, and all other packets are left to the dice.
     BothLines { ppm: u32, forced: bool },
+    /// So many packets in a row, on line A alone.
+    OneLinesPackets(u64),
     /// So many packets in a row, on both lines.
     Packets(u64),
     /// So many messages in a row, on both lines.
@@ -33,6 +35,7 @@ impl Loss {
         match self {
             Loss::OneLine(ppm) => format!("loss {}% on line A", percent(ppm)),
             Loss::BothLines { ppm, .. } => format!("loss {}% on A and on B", percent(ppm)),
+            Loss::OneLinesPackets(count) => format!("burst of {count} packets on line A"),
             Loss::Packets(count) => format!("burst of {count} packets on both"),
             Loss::Messages(1) => "gap of 1 message on both".to_owned(),
             Loss::Messages(count) => format!("gap of {} messages on both", thousands(count)),
@@ -92,7 +95,9 @@ impl Losing {
         match self.loss {
             Some(Loss::Messages(count)) => self.until_seq = Some(next + count),
             // Each packet is asked for twice: once a line.
-            Some(Loss::Packets(count)) => self.packets_left = 2 * count,
+            Some(Loss::Packets(count) | Loss::OneLinesPackets(count)) => {
+                self.packets_left = 2 * count;
+            }
             _ => self.armed = true,
         }
     }
@@ -112,7 +117,7 @@ impl Losing {
         let first = self.first.take().filter(|(range, ..)| *range == packet.range);
         let Some((range, from, lost_first)) = first else { return !lost };
         let all = match self.loss {
-            Some(Loss::OneLine(_)) => lost_first,
+            Some(Loss::OneLine(_) | Loss::OneLinesPackets(_)) => lost_first,
             _ => lost_first && lost,
         };
         if all && !range.is_empty() {
@@ -144,6 +149,11 @@ impl Losing {
                 let lost = self.packets_left > 0;
                 self.packets_left = self.packets_left.saturating_sub(1);
                 lost
+            }
+            Some(Loss::OneLinesPackets(_)) => {
+                let left = self.packets_left > 0;
+                self.packets_left = self.packets_left.saturating_sub(1);
+                left && packet.line == Line::A
             }
             Some(Loss::Messages(_)) => self.until_seq.is_some_and(|end| packet.range.first.0 < end),
         }

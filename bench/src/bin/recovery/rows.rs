@@ -80,6 +80,9 @@ pub(crate) fn parts(extent: Extent) -> Vec<Part> {
 
 fn full(format: Format) -> Part {
     let mut tasks = by_chance(1_000, 60);
+    let bursts = [10, 100].map(Loss::OneLinesPackets);
+    // Behind the loss by chance on one line, and asked of nobody either.
+    tasks.splice(4..4, bursts.map(|loss| task(loss, MILLISECOND, 1_000, 60)));
     let mut each = |loss, episodes: [usize; 3]| {
         for (round_trip, episodes) in ROUND_TRIPS.into_iter().zip(episodes) {
             tasks.push(task(loss, round_trip, episodes, 10_000));
@@ -100,6 +103,7 @@ fn full(format: Format) -> Part {
 fn few(format: Format, size: Size, episodes: usize) -> Part {
     let tasks = vec![
         task(Loss::OneLine(PERCENT), MILLISECOND, episodes, 10),
+        task(Loss::OneLinesPackets(10), MILLISECOND, episodes, 10),
         task(Loss::BothLines { ppm: PERCENT, forced: true }, MILLISECOND, episodes, 10),
         task(Loss::Packets(10), ROUND_TRIPS[0], episodes, 10),
         task(Loss::Messages(1), MILLISECOND, episodes, 10),
