@@ -43,20 +43,21 @@ fn write(criterion: &mut Criterion, heap: &mut Heap, mut view: BookView) {
     });
     let mut change = |view: &mut BookView| {
         number += 1;
-        live::change_best(view, number);
-        number
+        (number, live::change_best(view, number))
     };
     let status = live::live();
     group.bench_function("publish, best level changed, one symbol", |b| {
         b.iter(|| {
-            change(&mut view);
-            heap.lane.publish(0, SymbolIndex(0), status, 1, Mono(1), &view);
+            let (_, changed) = change(&mut view);
+            let (at, since) = (SymbolIndex(0), Mono(1));
+            heap.lane.publish_changed(0, at, status, 1, since, &view, black_box(changed));
         });
     });
     group.bench_function("publish, best level changed, another symbol each time", |b| {
         b.iter(|| {
-            let symbol = change(&mut view) as u32 % MANY;
-            heap.lane.publish(0, SymbolIndex(symbol), status, 1, Mono(1), &view);
+            let (number, changed) = change(&mut view);
+            let (at, since) = (SymbolIndex(number as u32 % MANY), Mono(1));
+            heap.lane.publish_changed(0, at, status, 1, since, &view, black_box(changed));
         });
     });
     group.finish();

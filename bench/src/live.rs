@@ -6,8 +6,8 @@ use std::path::Path;
 use candor_core::status::Scope;
 use candor_core::symbol::Text;
 use candor_core::{
-    BookView, Decimals, Event, InstrumentKey, Level, Loss, Message, Mono, Nanos, Price, Proof,
-    SeqNo, SessionId, Side, Status, Symbol, SymbolIndex, Venue, WireTime, promote,
+    BookView, Changed, Decimals, Event, InstrumentKey, Level, Loss, Message, Mono, Nanos, Price,
+    Proof, SeqNo, SessionId, Side, Status, Symbol, SymbolIndex, Venue, WireTime, promote,
 };
 use candor_engine::{Claim, Notice, Sink};
 use candor_shm::{
@@ -120,12 +120,13 @@ pub fn full_book() -> BookView {
     }
 }
 
-/// Changes the best level of a book as the message of this number would.
+/// Changes the best level of a book as the message of this number would, and says what that is.
 #[inline]
-pub fn change_best(view: &mut BookView, number: u64) {
+pub fn change_best(view: &mut BookView, number: u64) -> Changed {
     (view.seq, view.time) = (number, WireTime(number));
     view.bids[0].size = number;
     view.bids[0].orders = number as u32;
+    Changed { bids: 1, ..Changed::NONE }
 }
 
 /// The message of this number: an order that is added.
@@ -173,6 +174,8 @@ pub struct Publish<'a>(
 );
 
 impl Sink for Publish<'_> {
+    const TAKES_CHANGES: bool = true;
+
     fn lease(&mut self, deadline: Mono) {
         self.0.lease(0, deadline);
     }
@@ -194,6 +197,20 @@ impl Sink for Publish<'_> {
         view: &BookView,
     ) {
         self.0.publish(0, at, status, epoch, since, view);
+    }
+    fn publish_changed(
+        &mut self,
+        at: SymbolIndex,
+        status: Status,
+        epoch: u32,
+        since: Mono,
+        view: &BookView,
+        changed: Changed,
+    ) {
+        self.0.publish_changed(0, at, status, epoch, since, view, changed);
+    }
+    fn approach(&mut self, index: SymbolIndex) {
+        self.0.approach(0, index);
     }
     fn event(&mut self, index: Option<SymbolIndex>, seq: SeqNo, now: Mono, message: &Message) {
         self.0.event(0, index, seq, now, message);

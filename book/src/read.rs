@@ -1,6 +1,7 @@
 //! What can be read of the books, and the rules they must obey.
 
-use candor_core::{BookView, Level, Price, Side, SymbolIndex, TradingState};
+use candor_core::limits::DEPTH;
+use candor_core::{BookView, Changed, Level, Price, Side, SymbolIndex, TradingState};
 
 use crate::books::{Books, NO_LEVEL, Store};
 use crate::levels::{self, Levels, key_of, price_of, side_of};
@@ -22,11 +23,60 @@ impl Books {
         view.ask_count = self.write_side(symbol, Side::Ask, &mut view.asks);
     }
 
+    /// What of the symbol's view may differ from what it was when this was asked last. Whoever asks shows it.
+    ///
+    /// # Panics
+    /// When the symbol was not given out by [`Books::add_symbol`].
+    #[inline]
+    pub fn take_changed(&mut self, symbol: SymbolIndex) -> Changed {
+        assert!(symbol.0 < self.symbols, "a symbol that was never added");
+        let trades = self.summaries[symbol.0 as usize].take_changed();
+        let [bids, asks] = [Side::Bid, Side::Ask].map(|side| match &mut self.store {
+            Store::ByOrder { levels, .. } | Store::ByLevel { levels } => {
+                levels.take_changed(side_of(symbol.0, side))
+            }
+            Store::Quotes { .. } => Changed::SIDE,
+        });
+        Changed { bids, asks, trades }
+    }
+
+    /// Writes of the symbol's view what is among `changed`, and what may always differ: the last message's number and
+    /// time, the counts of levels, states. The rest is left as it is.
+    ///
+    /// # Panics
+    /// When the symbol was not given out by [`Books::add_symbol`].
+    #[inline]
+    pub fn view_changed(&self, symbol: SymbolIndex, view: &mut BookView, changed: Changed) {
+        assert!(symbol.0 < self.symbols, "a symbol that was never added");
+        let (Store::ByOrder { levels, .. } | Store::ByLevel { levels }) = &self.store else {
+            return self.view(symbol, view);
+        };
+        let summary = &self.summaries[symbol.0 as usize];
+        if changed.trades {
+            summary.write(view);
+        } else {
+            summary.write_states(view);
+        }
+        view.decimals = self.decimals;
+        let part = |side, groups, out: &mut [Level; DEPTH]| {
+            let side = side_of(symbol.0, side);
+            let places = Changed::places(groups);
+            let out = &mut out[places.clone()];
+            if !out.is_empty() {
+                let written = levels.write(side, places.start, out);
+                out[written..].fill(NO_LEVEL);
+            }
+            levels.len(side).min(DEPTH as u32) as u8
+        };
+        view.bid_count = part(Side::Bid, changed.bids, &mut view.bids);
+        view.ask_count = part(Side::Ask, changed.asks, &mut view.asks);
+    }
+
     #[inline]
     fn write_side(&self, symbol: SymbolIndex, side: Side, out: &mut [Level]) -> u8 {
         let side = side_of(symbol.0, side);
         let written = match &self.store {
-            Store::ByOrder { levels, .. } | Store::ByLevel { levels } => levels.write(side, out),
+            Store::ByOrder { levels, .. } | Store::ByLevel { levels } => levels.write(side, 0, out),
             Store::Quotes { quotes } => {
                 out[0] = quotes[side as usize];
                 usize::from(out[0].size > 0)

@@ -15,6 +15,8 @@ pub(crate) struct Summary {
     operational_halt: bool,
     /// Open, high and low are prices, not the zeros of an empty session.
     priced: bool,
+    /// The last trade and the statistics are what was shown last.
+    shown: bool,
     round_lot: u32,
     last: Trade,
     stats: Stats,
@@ -30,6 +32,7 @@ impl Summary {
         trading: TradingState::Unknown,
         operational_halt: false,
         priced: false,
+        shown: false,
         round_lot: 0,
         last: BookView::EMPTY.last,
         stats: BookView::EMPTY.stats,
@@ -37,6 +40,7 @@ impl Summary {
 
     /// This is as of the number before `since`; the statistics cover the numbers from there on.
     pub(crate) fn cover(&mut self, since: SeqNo) {
+        self.shown = false;
         self.seq = since.0 - 1;
         self.stats.since = since.0;
     }
@@ -59,6 +63,7 @@ impl Summary {
     #[inline]
     pub(crate) fn trade(&mut self, trade: Trade, sets_last: bool, counts: bool) -> bool {
         debug_assert!(trade.size > 0);
+        self.shown &= !(sets_last || counts);
         if sets_last {
             if !self.priced {
                 self.priced = true;
@@ -79,6 +84,7 @@ impl Summary {
 
     /// Takes a broken trade off the sums.
     pub(crate) fn break_trade(&mut self, broken: Broken) {
+        self.shown = false;
         if broken.counted {
             assert!(self.stats.volume >= broken.size, "a counted trade isn't in the volume");
             assert!(self.stats.trades > 0, "a counted trade isn't in the count");
@@ -117,12 +123,24 @@ impl Summary {
     /// Writes everything but levels and decimals.
     #[inline]
     pub(crate) fn write(&self, view: &mut BookView) {
+        self.write_states(view);
+        view.last = self.last;
+        view.stats = self.stats;
+    }
+
+    /// Writes everything but levels, decimals and trades.
+    #[inline]
+    pub(crate) fn write_states(&self, view: &mut BookView) {
         view.seq = self.seq;
         view.time = self.time;
         view.trading_state = self.trading_state();
         view.round_lot = self.round_lot;
-        view.last = self.last;
-        view.stats = self.stats;
+    }
+
+    /// Whether the last trade or the statistics may have changed since this was asked last.
+    #[inline]
+    pub(crate) fn take_changed(&mut self) -> bool {
+        !std::mem::replace(&mut self.shown, true)
     }
 
     pub(crate) fn check(&self) {

@@ -55,4 +55,4 @@ pub use seq::{SeqNo, SeqRange};
 pub use status::{Proof, Reason, Status, promote};
 pub use symbol::{Symbol, SymbolIndex, TradingDate, Venue};
 pub use time::{Mono, Nanos, NicTime, WireTime};
-pub use view::{BookView, Level, Quotes, Stats, Trade};
+pub use view::{BookView, Changed, Level, Quotes, Stats, Trade};

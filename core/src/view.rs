@@ -127,6 +127,57 @@ impl BookView {
     }
 }
 
+/// What of a view may differ from the one that was shown before it. Levels are counted in groups: the best by itself,
+/// then three at a time. The number and the time of the last message are not in it: they differ always.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Changed {
+    /// Groups of bids, the best in bit 0.
+    pub bids: u8,
+    /// Groups of asks.
+    pub asks: u8,
+    /// The last trade, or the statistics.
+    pub trades: bool,
+}
+
+impl Changed {
+    /// Groups of a side.
+    pub const GROUPS: usize = 4;
+    /// Levels of a group behind the best.
+    pub const GROUP: usize = 3;
+    /// Every group of a side.
+    pub const SIDE: u8 = (1 << Changed::GROUPS) - 1;
+    /// Anything may differ.
+    pub const ALL: Changed = Changed { bids: Changed::SIDE, asks: Changed::SIDE, trades: true };
+    /// Nothing does.
+    pub const NONE: Changed = Changed { bids: 0, asks: 0, trades: false };
+
+    /// The group of the level at this place of its side, the best being at 0; `None` behind those that are shown.
+    #[inline]
+    #[must_use]
+    pub const fn group(place: u32) -> Option<u32> {
+        if place < DEPTH as u32 { Some(place.div_ceil(3)) } else { None }
+    }
+
+    /// The places of a side that these groups span: from the first of the first group to the last of the last.
+    #[inline]
+    #[must_use]
+    pub const fn places(groups: u8) -> core::ops::Range<usize> {
+        let groups = groups & Changed::SIDE;
+        if groups == 0 {
+            return 0..0;
+        }
+        let first = groups.trailing_zeros() as usize;
+        let last = groups.ilog2() as usize;
+        first_place(first)..Changed::GROUP * last + 1
+    }
+}
+
+const fn first_place(group: usize) -> usize {
+    if group == 0 { 0 } else { Changed::GROUP * group - 2 }
+}
+
+const _: () = assert!(1 + (Changed::GROUPS - 1) * Changed::GROUP == DEPTH);
+
 /// How many books have quotes on both sides, on one, on none.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Quotes {
@@ -170,6 +221,18 @@ impl Default for BookView {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn groups_span_the_places_of_a_side() {
+        for place in 0..DEPTH {
+            let group = Changed::group(place as u32).unwrap();
+            assert!(Changed::places(1 << group).contains(&place));
+            assert_eq!((0..4).filter(|g| Changed::places(1 << g).contains(&place)).count(), 1);
+        }
+        assert_eq!(Changed::group(DEPTH as u32), None);
+        assert_eq!(Changed::places(Changed::SIDE), 0..DEPTH);
+        assert_eq!((Changed::places(0), Changed::places(0b1010)), (0..0, 1..DEPTH));
+    }
 
     #[test]
     fn what_has_neither_price_nor_size_is_no_quote() {

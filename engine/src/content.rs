@@ -3,8 +3,9 @@
 use candor_book::{Books, Fault};
 use candor_core::counters::{Counter, Counters};
 use candor_core::{
-    BookView, Event, InstrumentKey, LossKind, Message, Mono, Origin, Packet, Reason, Reject, SeqNo,
-    SeqRange, SessionId, Side, Status, Symbol, SymbolIndex, SystemEvent, TradingState, WireTime,
+    BookView, Changed, Event, InstrumentKey, LossKind, Message, Mono, Origin, Packet, Reason,
+    Reject, SeqNo, SeqRange, SessionId, Side, Status, Symbol, SymbolIndex, SystemEvent,
+    TradingState, WireTime,
 };
 use candor_decoders::BookShape;
 use candor_gapfill::{Notice, Output};
@@ -156,6 +157,9 @@ impl Content {
             self.counters.add(Counter::LongerMessage, 1);
         }
         let index = self.resolve(seq, &message, bytes, sink);
+        if let Some(index) = index {
+            sink.approach(index);
+        }
         if let Some(index) = index.filter(|index| !self.symbols.get(*index).recovering)
             && !self.is_late_for_its_move(index, message.time, sink)
         {
@@ -486,7 +490,7 @@ impl Content {
         }
     }
 
-    pub(crate) fn publish_dirty(&mut self, sink: &mut impl Sink) {
+    pub(crate) fn publish_dirty<S: Sink>(&mut self, sink: &mut S) {
         #[cfg(canary)]
         crate::canary::shuffle(&mut self.dirty);
         let mut kept = 0;
@@ -527,11 +531,45 @@ impl Content {
                 known.since = self.now;
             }
             let since = known.since;
-            self.books.view(index, &mut self.view);
-            sink.publish(index, status, self.epoch, since, &self.view);
+            let changed = self.books.take_changed(index);
+            self.look_at(index, changed, S::TAKES_CHANGES);
+            sink.publish_changed(index, status, self.epoch, since, &self.view, changed);
         }
         self.dirty.truncate(kept);
     }
+
+    /// Puts a symbol's view where it is published from, or of it what has changed. Builds that check have all of it,
+    /// so that the region's writer can tell whether anything has changed that was not said.
+    #[inline]
+    fn look_at(&mut self, index: SymbolIndex, changed: Changed, takes_changes: bool) {
+        if takes_changes {
+            self.books.view_changed(index, &mut self.view, changed);
+        }
+        if cfg!(debug_assertions) || !takes_changes {
+            let part = self.view;
+            self.books.view(index, &mut self.view);
+            debug_assert!(!takes_changes || shows_the_same(&part, &self.view, changed));
+        }
+    }
+}
+
+/// Whether two views are the same in what has changed, and in what may always have.
+fn shows_the_same(part: &BookView, whole: &BookView, changed: Changed) -> bool {
+    let mut filled = *part;
+    for group in 0..Changed::GROUPS {
+        for place in Changed::places(1 << group) {
+            if changed.bids >> group & 1 == 0 {
+                filled.bids[place] = whole.bids[place];
+            }
+            if changed.asks >> group & 1 == 0 {
+                filled.asks[place] = whole.asks[place];
+            }
+        }
+    }
+    if !changed.trades {
+        (filled.last, filled.stats) = (whole.last, whole.stats);
+    }
+    filled == *whole
 }
 
 fn counter_of(fault: Fault) -> Counter {

@@ -3,8 +3,8 @@
 use core::fmt;
 
 use candor_core::{
-    BookView, Loss, Message, Mono, SeqNo, SeqRange, SessionId, Status, Symbol, SymbolIndex,
-    WireTime,
+    BookView, Changed, Loss, Message, Mono, SeqNo, SeqRange, SessionId, Status, Symbol,
+    SymbolIndex, WireTime,
 };
 use candor_gapfill::Notice;
 use candor_snapshot::Failure;
@@ -149,6 +149,30 @@ pub trait Sink {
         since: Mono,
         view: &BookView,
     );
+
+    /// Whether [`Sink::publish_changed`] does without what has not changed.
+    const TAKES_CHANGES: bool = false;
+
+    /// The same, and what of the view may differ from the symbol's view that was published before. Where
+    /// [`Sink::TAKES_CHANGES`], nothing but that need be in it, and what the last message always brings: its number and
+    /// time, the counts of levels, states. Whoever does not care gets whole views.
+    #[inline]
+    fn publish_changed(
+        &mut self,
+        index: SymbolIndex,
+        status: Status,
+        epoch: u32,
+        since: Mono,
+        view: &BookView,
+        _changed: Changed,
+    ) {
+        self.publish(index, status, epoch, since, view);
+    }
+
+    /// A message about this symbol is about to be applied, which is likely to be published then. A hint: whoever writes
+    /// books where others read them asks for the memory.
+    #[inline]
+    fn approach(&mut self, _index: SymbolIndex) {}
 
     /// A message was applied, or named no instrument that is known.
     fn event(&mut self, index: Option<SymbolIndex>, seq: SeqNo, now: Mono, message: &Message);

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use candor_core::{BookView, Loss, Message, Mono, SeqNo, SessionId, Status, Symbol, SymbolIndex};
+use candor_core::{
+    BookView, Changed, Loss, Message, Mono, SeqNo, SessionId, Status, Symbol, SymbolIndex,
+};
 use candor_engine::{Claim, Notice, Sink, Step};
 use candor_shm::LaneWriter;
 use crossbeam_queue::ArrayQueue;
@@ -95,6 +97,8 @@ pub struct Publisher<'a> {
 }
 
 impl Sink for Publisher<'_> {
+    const TAKES_CHANGES: bool = true;
+
     fn lease(&mut self, deadline: Mono) {
         self.writer.lease(self.partition, deadline);
     }
@@ -121,12 +125,30 @@ impl Sink for Publisher<'_> {
         since: Mono,
         view: &BookView,
     ) {
-        let was = self.writer.publish(self.partition, index, status, epoch, since, view);
+        self.publish_changed(index, status, epoch, since, view, Changed::ALL);
+    }
+
+    fn publish_changed(
+        &mut self,
+        index: SymbolIndex,
+        status: Status,
+        epoch: u32,
+        since: Mono,
+        view: &BookView,
+        changed: Changed,
+    ) {
+        let (writer, at) = (&mut self.writer, self.partition);
+        let was = writer.publish_changed(at, index, status, epoch, since, view, changed);
         if let Some(was) = was.filter(|was| was.shown) {
             let (from, to) = (was.reason, status.reason());
             let (at, symbol, partition) = (since, index, self.partition);
             self.links.statuses.push(Change { at, symbol, partition, from, to });
         }
+    }
+
+    #[inline]
+    fn approach(&mut self, index: SymbolIndex) {
+        self.writer.approach(self.partition, index);
     }
 
     fn event(&mut self, index: Option<SymbolIndex>, seq: SeqNo, now: Mono, message: &Message) {

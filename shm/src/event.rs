@@ -130,7 +130,9 @@ fn side(flag: bool) -> Side {
     if flag { Side::Ask } else { Side::Bid }
 }
 
-/// The record's payload words for this message.
+/// The record's payload words for this message. Inlined, so that words go from the message to the record by way of
+/// registers.
+#[inline(always)]
 pub(crate) fn encode(
     partition: u16,
     symbol: Option<SymbolIndex>,
@@ -148,6 +150,7 @@ pub(crate) fn encode(
 }
 
 /// The event as kind and words; `None` where a number is too wide for its place.
+#[inline(always)]
 fn pack(event: &Event) -> Option<(u8, [u64; 3])> {
     Some(match *event {
         Event::Add { order, side, price, size } => {
@@ -196,6 +199,7 @@ fn pack(event: &Event) -> Option<(u8, [u64; 3])> {
     })
 }
 
+#[inline(never)]
 fn pack_definition(symbol: &Symbol, round_lot: u32) -> Option<[u64; 3]> {
     let bytes = symbol.bytes();
     if bytes[20..] != [0; 4] {
@@ -227,6 +231,7 @@ fn wide(bits: u64) -> Price {
     Price((bits << 24).cast_signed() >> 24)
 }
 
+#[inline(never)]
 fn pack_auction(
     auction: u8,
     paired: u64,

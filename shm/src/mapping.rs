@@ -3,7 +3,9 @@
 
 use std::fs::File;
 use std::io;
+use std::ops::Deref;
 use std::ptr::NonNull;
+use std::sync::Arc;
 
 use memmap2::{MmapOptions, MmapRaw};
 
@@ -25,10 +27,10 @@ pub(crate) struct Mapping {
     base: NonNull<u8>,
     length: u64,
     // Keeps `base` alive.
-    _memory: Memory,
+    memory: Arc<Memory>,
 }
 
-// SAFETY: `base` points into `_memory`, which moves with the mapping and whose address does not
+// SAFETY: `base` points into `memory`, which moves with the mapping and whose address does not
 // change; the memory is only ever reached as atomic words, which any thread may use.
 unsafe impl Send for Mapping {}
 // SAFETY: as above; a shared mapping hands out shared references to atomics alone.
@@ -76,7 +78,7 @@ impl Mapping {
         };
         // Neither an allocation nor a mapping is ever at address zero.
         let base = NonNull::new(base).expect("memory has an address");
-        Mapping { base, length, _memory: memory }
+        Mapping { base, length, memory: Arc::new(memory) }
     }
 
     /// The record at `offset`.
@@ -106,6 +108,14 @@ impl Mapping {
         unsafe { std::slice::from_raw_parts(start.cast().as_ptr(), count as usize) }
     }
 
+    /// The `count` records from `offset`, looked up once: for whoever goes there with every message.
+    pub(crate) fn keep<T: Record>(&self, offset: u64, count: u32) -> Kept<T> {
+        Kept {
+            records: NonNull::from(self.slice(offset, count)),
+            _memory: Arc::clone(&self.memory),
+        }
+    }
+
     /// The header.
     #[inline]
     pub(crate) fn header(&self) -> &Header {
@@ -116,6 +126,42 @@ impl Mapping {
     pub(crate) fn length(&self) -> u64 {
         self.length
     }
+}
+
+/// Records of a mapping whose place was checked when they were asked for ([`Mapping::keep`]).
+pub(crate) struct Kept<T> {
+    records: NonNull<[T]>,
+    // Keeps `records` alive.
+    _memory: Arc<Memory>,
+}
+
+impl<T: Record> Deref for Kept<T> {
+    type Target = [T];
+
+    #[inline]
+    fn deref(&self) -> &[T] {
+        // SAFETY: made from a slice that `Mapping::slice` gave out, which lies in memory that this holds and that
+        // stays where it is; shared references to atomic words are all that anybody has of it.
+        unsafe { self.records.as_ref() }
+    }
+}
+
+// SAFETY: as for a mapping: the memory moves with it, stays where it is, and is reached as atomic words alone.
+unsafe impl<T: Record> Send for Kept<T> {}
+
+/// Asks the processor for the cache lines of these words, to be written soon. Where it has no such request this does
+/// nothing.
+#[inline(always)]
+pub(crate) fn soon_written<const N: usize>(words: [&AtomicU64; N]) {
+    #[cfg(target_arch = "x86_64")]
+    for word in words {
+        use core::arch::x86_64::{_MM_HINT_ET0, _mm_prefetch};
+        // SAFETY: a prefetch reads and writes nothing a program can see, whatever the address; this one is a
+        // reference's besides, so that it is mapped.
+        unsafe { _mm_prefetch::<_MM_HINT_ET0>(core::ptr::from_ref(word).cast()) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = words;
 }
 
 /// Copies words, each on its own.

@@ -60,6 +60,28 @@ fn a_slot_is_never_torn() {
     });
 }
 
+/// A write that stores a part of the words leaves the others to the writes before it: a copy has each word of the newest
+/// write that stored it, up to the one whose number it has.
+#[test]
+fn a_write_of_a_part_is_one_with_what_was_there() {
+    check(|| {
+        let slot = Slot::new();
+        let writer = {
+            let slot = Arc::clone(&slot);
+            thread::spawn(move || {
+                slot.write(1);
+                seqlock::write(&slot.lock, || slot.data[0].store(2, Ordering::Relaxed));
+                seqlock::write(&slot.lock, || slot.data[1].store(3, Ordering::Relaxed));
+            })
+        };
+        if let Some((copy, number)) = seqlock::read(&slot.lock, || slot.copy()) {
+            let expected = [[0, 0], [1, 1], [2, 1], [2, 3]];
+            assert_eq!(copy, expected[number as usize / 2], "of two writes");
+        }
+        writer.join().unwrap();
+    });
+}
+
 /// The word goes live (even) → stale (odd) → live; a wrong value is in the slot only while stale.
 #[test]
 fn what_was_written_while_stale_is_never_read_as_live() {

@@ -26,6 +26,7 @@ pub(crate) enum Taken {
 }
 
 /// The record that holds `number`. The ring's length is a power of two.
+#[inline]
 fn at(records: &[RingRecord], number: u64) -> &RingRecord {
     debug_assert!(records.len().is_power_of_two());
     &records[(number & (records.len() as u64 - 1)) as usize]

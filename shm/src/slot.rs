@@ -1,44 +1,73 @@
-//! A book in a slot, and back: which word holds what, and which words need storing.
+//! A book in a slot, and back: which word holds what, and which words are stored.
 
 use candor_core::limits::DEPTH;
 use candor_core::{
-    BookView, Decimals, Level, Mono, Price, SessionId, Stats, Trade, TradingState, WireTime,
+    BookView, Changed, Decimals, Level, Mono, Price, SessionId, Side, Stats, Trade, TradingState,
+    WireTime,
 };
 
 use crate::atomic::{AtomicU64, Ordering};
-use crate::layout::{PAIR_WORDS, Slot, State};
+use crate::layout::{LINE_WORDS, Slot, State};
 use crate::mapping::{load_all, store_changed};
 use crate::seqlock;
 
 const NO_LEVEL: Level = Level { price: Price(0), size: 0, orders: 0, reserved: 0 };
 
+#[inline(always)]
 fn load(word: &AtomicU64) -> u64 {
     word.load(Ordering::Relaxed)
 }
 
+#[inline(always)]
 fn orders(bid: u32, ask: u32) -> u64 {
     u64::from(bid) | u64::from(ask) << 32
 }
 
-/// Stores one level pair. A side that has no such level is left as it is: its count says so.
-fn store_pair(words: &[AtomicU64], bid: Option<&Level>, ask: Option<&Level>) {
-    debug_assert_eq!(words.len(), PAIR_WORDS);
-    let mut counts = [0; 2];
-    if let Some(bid) = bid {
-        store_changed(&words[0], bid.price.0.cast_unsigned());
-        store_changed(&words[1], bid.size);
-        counts[0] = bid.orders;
-    }
-    if let Some(ask) = ask {
-        store_changed(&words[2], ask.price.0.cast_unsigned());
-        store_changed(&words[3], ask.size);
-        counts[1] = ask.orders;
-    }
-    store_changed(&words[4], orders(counts[0], counts[1]));
+#[inline(always)]
+fn put(word: &AtomicU64, value: u64) {
+    word.store(value, Ordering::Relaxed);
 }
 
-/// Stores status and book under the slot's lock; only words that differ.
-pub(crate) fn store(slot: &Slot, state: State, since: Mono, view: &BookView) {
+/// Stores a group of three levels behind the best, which are a line.
+#[inline(always)]
+fn store_line(line: &[AtomicU64; LINE_WORDS], [a, b, c]: &[Level; Changed::GROUP]) {
+    for (words, level) in line.as_chunks::<2>().0.iter().zip([a, b, c]) {
+        put(&words[0], level.price.0.cast_unsigned());
+        put(&words[1], level.size);
+    }
+    put(&line[6], orders(a.orders, b.orders));
+    put(&line[7], orders(c.orders, 0));
+}
+
+/// Stores the groups of a side that may have changed, but for the best.
+#[inline(always)]
+fn store_side(words: &[AtomicU64; 24], levels: &[Level; DEPTH], groups: u8) {
+    let lines = words.as_chunks().0.iter().zip(levels[1..].as_chunks().0);
+    for (group, (line, levels)) in (1..).zip(lines) {
+        if groups >> group & 1 == 1 {
+            store_line(line, levels);
+        }
+    }
+}
+
+/// Stores what has changed behind the best levels. Not inlined: a change of the best price alone goes without what this
+/// needs of registers.
+#[inline(never)]
+fn store_deeper(slot: &Slot, view: &BookView, changed: Changed) {
+    store_side(&slot.bids, &view.bids, changed.bids);
+    store_side(&slot.asks, &view.asks, changed.asks);
+}
+
+/// Stores status and book under the slot's lock: of the book the message's number and time, and what may have changed.
+/// What the slot's state word was before.
+#[inline]
+pub(crate) fn store(
+    slot: &Slot,
+    state: State,
+    since: Mono,
+    view: &BookView,
+    changed: Changed,
+) -> u64 {
     // Paired with the reader's `min`: what we publish is whole, what a reader finds may be anything.
     assert!(usize::from(view.bid_count) <= DEPTH);
     assert!(usize::from(view.ask_count) <= DEPTH);
@@ -48,44 +77,105 @@ pub(crate) fn store(slot: &Slot, state: State, since: Mono, view: &BookView) {
         | (view.trading_state as u64) << 16
         | u64::from(view.decimals.0) << 24
         | u64::from(view.round_lot) << 32;
-    let (bids, asks) =
-        (&view.bids[..usize::from(view.bid_count)], &view.asks[..usize::from(view.ask_count)]);
+    let before = load(&slot.state);
     seqlock::write(&slot.lock, || {
-        store_changed(&slot.state, state.word());
+        put(&slot.seq, view.seq);
+        put(&slot.time, view.time.0);
+        if changed.bids & 1 == 1 {
+            put(&slot.best[0], view.bids[0].price.0.cast_unsigned());
+            put(&slot.best[1], view.bids[0].size);
+        }
+        if changed.asks & 1 == 1 {
+            put(&slot.best[2], view.asks[0].price.0.cast_unsigned());
+            put(&slot.best[3], view.asks[0].size);
+        }
+        // One word for both sides; of one that has not changed the view need not have its part.
+        match (changed.bids & 1, changed.asks & 1) {
+            (0, 0) => {}
+            (1, 1) => put(&slot.best[4], orders(view.bids[0].orders, view.asks[0].orders)),
+            (1, _) => put(&slot.best[4], orders(view.bids[0].orders, high(load(&slot.best[4])))),
+            _ => put(&slot.best[4], orders(low(load(&slot.best[4])), view.asks[0].orders)),
+        }
+        if (changed.bids | changed.asks) >> 1 != 0 {
+            store_deeper(slot, view, changed);
+        }
+        // Lines that seldom change stay in readers' caches.
+        if before != state.word() {
+            put(&slot.state, state.word());
+        }
         store_changed(&slot.since, since.0);
         store_changed(&slot.packed, packed);
-        store_changed(&slot.seq, view.seq);
-        store_changed(&slot.time, view.time.0);
-        store_changed(&slot.trades, orders(view.stats.trades, view.stats.broken));
-        store_pair(&slot.best, bids.first(), asks.first());
-        let pairs = bids.len().max(asks.len()).saturating_sub(1);
-        for (pair, words) in slot.deeper.chunks_exact(PAIR_WORDS).take(pairs).enumerate() {
-            store_pair(words, bids.get(pair + 1), asks.get(pair + 1));
+        if changed.trades {
+            store_trades(slot, view);
         }
-        store_changed(&slot.last[0], view.last.price.0.cast_unsigned());
-        store_changed(&slot.last[1], view.last.size);
-        store_changed(&slot.last[2], view.last.time.0);
-        store_changed(&slot.last[3], view.last.id);
-        store_changed(&slot.stats_since, view.stats.since);
-        store_changed(&slot.open, view.stats.open.0.cast_unsigned());
-        store_changed(&slot.high, view.stats.high.0.cast_unsigned());
-        store_changed(&slot.low, view.stats.low.0.cast_unsigned());
-        store_changed(&slot.volume, view.stats.volume);
     });
+    debug_assert!(holds(slot, view), "more has changed than the writer was told: {changed:?}");
+    before
 }
 
+#[inline(never)]
+fn store_trades(slot: &Slot, view: &BookView) {
+    store_changed(&slot.trades, orders(view.stats.trades, view.stats.broken));
+    store_changed(&slot.stats_since, view.stats.since);
+    put(&slot.last[0], view.last.price.0.cast_unsigned());
+    put(&slot.last[1], view.last.size);
+    put(&slot.last[2], view.last.time.0);
+    put(&slot.last[3], view.last.id);
+    put(&slot.open, view.stats.open.0.cast_unsigned());
+    put(&slot.high, view.stats.high.0.cast_unsigned());
+    put(&slot.low, view.stats.low.0.cast_unsigned());
+    put(&slot.volume, view.stats.volume);
+}
+
+/// Whether the slot holds this whole view. Builds that check give whole views, so that a change that was not told is
+/// found at the symbol's next publication.
+fn holds(slot: &Slot, view: &BookView) -> bool {
+    let mut held = BookView::EMPTY;
+    let _ = load_content(slot, &mut held);
+    let same_side = |side| {
+        let levels = held.levels(side).iter().zip(view.levels(side));
+        held.levels(side).len() == view.levels(side).len()
+            && levels.into_iter().all(|(held, level)| *held == Level { reserved: 0, ..*level })
+    };
+    let (bids, asks) = (held.bids, held.asks);
+    held == BookView { bids, asks, ..*view } && same_side(Side::Bid) && same_side(Side::Ask)
+}
+
+#[inline(always)]
 fn price(word: &AtomicU64) -> Price {
     Price(load(word).cast_signed())
 }
 
-fn load_bid(words: &[AtomicU64; PAIR_WORDS]) -> Level {
-    let orders = load(&words[4]) as u32;
-    Level { price: price(&words[0]), size: load(&words[1]), orders, reserved: 0 }
+#[inline(always)]
+fn low(word: u64) -> u32 {
+    word as u32
 }
 
-fn load_ask(words: &[AtomicU64; PAIR_WORDS]) -> Level {
-    let orders = (load(&words[4]) >> 32) as u32;
-    Level { price: price(&words[2]), size: load(&words[3]), orders, reserved: 0 }
+#[inline(always)]
+fn high(word: u64) -> u32 {
+    (word >> 32) as u32
+}
+
+#[inline(always)]
+fn level(price_word: &AtomicU64, size: &AtomicU64, orders: u32) -> Level {
+    Level { price: price(price_word), size: load(size), orders, reserved: 0 }
+}
+
+/// Copies so many levels of a side, the best of which is given.
+#[inline(always)]
+fn load_side(best: Level, words: &[AtomicU64; 24], count: usize, out: &mut [Level; DEPTH]) {
+    out[0] = best;
+    let (deeper, _) = out[1..].as_chunks_mut::<{ Changed::GROUP }>();
+    // Whole lines; what is too much of the last is cleared below.
+    let lines = words.as_chunks::<LINE_WORDS>().0.iter().take((count + 1) / Changed::GROUP);
+    for (line, levels) in lines.zip(deeper) {
+        let both = load(&line[6]);
+        levels[0] = level(&line[0], &line[1], low(both));
+        levels[1] = level(&line[2], &line[3], high(both));
+        levels[2] = level(&line[4], &line[5], low(load(&line[7])));
+    }
+    // And what was there before.
+    out[count..].fill(NO_LEVEL);
 }
 
 /// What the engine says of the symbol, and since when; its book is copied in place, where anything may be: it is
@@ -103,29 +193,9 @@ pub(crate) fn load_content(slot: &Slot, book: &mut BookView) -> (State, Mono) {
     book.seq = load(&slot.seq);
     book.time = WireTime(load(&slot.time));
     let (bids, asks) = (usize::from(book.bid_count), usize::from(book.ask_count));
-    if bids > 0 {
-        book.bids[0] = load_bid(&slot.best);
-    }
-    if asks > 0 {
-        book.asks[0] = load_ask(&slot.best);
-    }
-    let deeper = slot.deeper.as_chunks().0;
-    let (deeper_bids, deeper_asks) =
-        (&mut book.bids[1..bids.max(1)], &mut book.asks[1..asks.max(1)]);
-    // Both sides' levels share their words, as far as both go.
-    let both = deeper_bids.len().min(deeper_asks.len());
-    for ((bid, ask), words) in deeper_bids.iter_mut().zip(&mut *deeper_asks).zip(deeper) {
-        (*bid, *ask) = (load_bid(words), load_ask(words));
-    }
-    for (bid, words) in deeper_bids.iter_mut().zip(deeper).skip(both) {
-        *bid = load_bid(words);
-    }
-    for (ask, words) in deeper_asks.iter_mut().zip(deeper).skip(both) {
-        *ask = load_ask(words);
-    }
-    // What was there before.
-    book.bids[bids..].fill(NO_LEVEL);
-    book.asks[asks..].fill(NO_LEVEL);
+    let both = load(&slot.best[4]);
+    load_side(level(&slot.best[0], &slot.best[1], low(both)), &slot.bids, bids, &mut book.bids);
+    load_side(level(&slot.best[2], &slot.best[3], high(both)), &slot.asks, asks, &mut book.asks);
     let [last, size, time, id] = load_all(&slot.last);
     book.last = Trade { price: Price(last.cast_signed()), size, time: WireTime(time), id };
     let trades = load(&slot.trades);
@@ -149,4 +219,86 @@ pub(crate) fn session_words(session: SessionId) -> [u64; 2] {
 /// The session id in two words.
 pub(crate) fn session_of([upper, lower]: [u64; 2]) -> SessionId {
     SessionId(u128::from(upper) << 64 | u128::from(lower))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layout::record::Record as _;
+    use proptest::prelude::*;
+
+    fn any_view() -> impl Strategy<Value = BookView> {
+        let level = (any::<i64>(), any::<u64>(), any::<u32>());
+        let side = || prop::collection::vec(level, 0..=DEPTH);
+        (side(), side(), any::<[u64; 8]>(), any::<[u32; 3]>(), 0u8..7).prop_map(
+            |(bids, asks, words, halves, trading)| {
+                let [seq, time, last, size, id, volume, low, since] = words;
+                let mut view = BookView {
+                    seq,
+                    time: WireTime(time),
+                    bid_count: bids.len() as u8,
+                    ask_count: asks.len() as u8,
+                    trading_state: TradingState::from_code(trading),
+                    round_lot: halves[0],
+                    ..BookView::EMPTY
+                };
+                for (levels, given) in [(&mut view.bids, bids), (&mut view.asks, asks)] {
+                    for (level, (price, size, orders)) in levels.iter_mut().zip(given) {
+                        *level = Level { price: Price(price), size, orders, reserved: 0 };
+                    }
+                }
+                view.last =
+                    Trade { price: Price(last.cast_signed()), size, time: WireTime(id), id };
+                view.stats = Stats { volume, since, low: Price(low.cast_signed()), ..view.stats };
+                (view.stats.trades, view.stats.broken) = (halves[1], halves[2]);
+                view
+            },
+        )
+    }
+
+    /// What differs, found by looking.
+    fn difference(old: &BookView, new: &BookView) -> Changed {
+        let side = |old: &[Level; DEPTH], new: &[Level; DEPTH]| {
+            let differs =
+                |group: &usize| Changed::places(1 << *group).any(|place| old[place] != new[place]);
+            (0..Changed::GROUPS).filter(differs).fold(0, |groups, group| groups | 1 << group)
+        };
+        Changed {
+            bids: side(&old.bids, &new.bids),
+            asks: side(&old.asks, &new.asks),
+            trades: (old.last, old.stats) != (new.last, new.stats),
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 1_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+        /// Views one after the other, each of which has parts of the one before.
+        #[test]
+        fn what_changed_is_stored_and_the_rest_is_there(
+            views in prop::collection::vec((any_view(), any::<[bool; 3]>()), 1..6),
+        ) {
+            let state = State { code: 1, epoch: 1, changes: 0 };
+            let map = crate::mapping::Mapping::heap(Slot::SIZE as u64);
+            let slot: &Slot = map.at(0);
+            store(slot, state, Mono(1), &BookView::EMPTY, Changed::ALL);
+            let mut shown = BookView::EMPTY;
+            for (mut view, [keeps_bids, keeps_asks, keeps_trades]) in views {
+                if keeps_bids {
+                    (view.bids, view.bid_count) = (shown.bids, shown.bid_count);
+                }
+                if keeps_asks {
+                    (view.asks, view.ask_count) = (shown.asks, shown.ask_count);
+                }
+                if keeps_trades {
+                    (view.last, view.stats) = (shown.last, shown.stats);
+                }
+                store(slot, state, Mono(1), &view, difference(&shown, &view));
+                let mut found = BookView::EMPTY;
+                let _ = load_content(slot, &mut found);
+                prop_assert_eq!(found, view);
+                shown = view;
+            }
+        }
+    }
 }

@@ -163,6 +163,7 @@ impl Levels {
                 };
                 cell.size = sum;
                 cell.orders += 1;
+                self.heads[side as usize].cell_changes(bit);
                 Ok(NONE)
             }
             Place::Vacant(bit) => self.fill(side, bit, size, 1).map(|()| NONE),
@@ -176,6 +177,7 @@ impl Levels {
                 let leaf = self.leaves.get_mut(spot.leaf);
                 leaf.sizes[spot.at] += u64::from(size);
                 leaf.orders[spot.at] += 1;
+                self.heads[side as usize].tree_changes();
                 Ok(spot.leaf)
             }
             _ => self.grow(side, key, u64::from(size), 1),
@@ -188,12 +190,16 @@ impl Levels {
             return Err(Full);
         }
         self.count += 1;
-        Ok(self.plant(side, key, size, orders))
+        self.heads[side as usize].tree_changes();
+        let leaf = self.plant(side, key, size, orders);
+        self.heads[side as usize].tree_changes();
+        Ok(leaf)
     }
 
     /// Takes a level off the tree.
     fn remove(&mut self, side: u32, spot: Spot, key: i64) {
         self.count -= 1;
+        self.heads[side as usize].tree_changes();
         self.uproot(side, spot, key);
         if self.heads[side as usize].mixed {
             self.look(side);
@@ -214,6 +220,8 @@ impl Levels {
         if cell.orders == 0 {
             assert_eq!(cell.size, 0, "a level without orders has size");
             self.vacate(side, bit);
+        } else {
+            self.heads[side as usize].cell_changes(bit);
         }
     }
 
@@ -222,6 +230,7 @@ impl Levels {
         let leaf = self.leaves.get_mut(spot.leaf);
         leaf.sizes[spot.at] -= u64::from(size);
         leaf.orders[spot.at] -= u32::from(leaves);
+        self.heads[side as usize].tree_changes();
         if leaf.orders[spot.at] == 0 {
             assert_eq!(leaf.sizes[spot.at], 0, "a level without orders has size");
             self.remove(side, spot, key);
@@ -257,6 +266,7 @@ impl Levels {
             }
             (Place::Cell(bit), size) => {
                 let old = std::mem::replace(&mut self.windows[side as usize].0[bit].size, size);
+                self.heads[side as usize].cell_changes(bit);
                 Ok(old != size)
             }
             (Place::Tree, size) => self.set_tree(side, key, u64::from(size)),
@@ -270,6 +280,7 @@ impl Levels {
                 Ok(true)
             }
             (Some(spot), size) if spot.found => {
+                self.heads[side as usize].tree_changes();
                 let old = &mut self.leaves.get_mut(spot.leaf).sizes[spot.at];
                 Ok(std::mem::replace(old, size) != size)
             }
@@ -304,15 +315,45 @@ impl Levels {
         Iter { levels: self, side, bits, step, leaf: head.first, at: 0 }
     }
 
-    /// Writes the best levels, as many as there are and fit; how many.
+    /// The levels from this place on, the best being at 0.
     #[inline]
-    pub(crate) fn write(&self, side: u32, out: &mut [Level]) -> usize {
+    fn iter_from(&self, side: u32, place: usize) -> Iter<'_> {
+        let mut iter = self.iter(side);
+        let mut left = place;
+        if !self.heads[side as usize].mixed {
+            // BOUND: a place that is shown.
+            while left > 0 && iter.bits != 0 {
+                iter.bits &= iter.bits - 1;
+                left -= 1;
+            }
+        }
+        for _ in 0..left {
+            let _ = iter.next();
+        }
+        iter
+    }
+
+    /// Writes levels from this place on, as many as there are and fit; how many.
+    #[inline]
+    pub(crate) fn write(&self, side: u32, from: usize, out: &mut [Level]) -> usize {
         let mut written = 0;
-        for (level, place) in self.iter(side).zip(out) {
+        for (level, place) in self.iter_from(side, from).zip(out) {
             *place = level;
             written += 1;
         }
         written
+    }
+
+    /// Levels of a side.
+    #[inline]
+    pub(crate) fn len(&self, side: u32) -> u32 {
+        self.heads[side as usize].count()
+    }
+
+    /// Which groups of a side may have changed since this was asked last.
+    #[inline]
+    pub(crate) fn take_changed(&mut self, side: u32) -> u8 {
+        std::mem::take(&mut self.heads[side as usize].changed)
     }
 
     /// Drops every side. O(sides).

@@ -5,6 +5,8 @@
 //! tree; where both have levels in one range the head says so ([`Head::mixed`]), and whoever reads merges them.
 //! So the window's place is a matter of speed alone: it follows the best price as levels come and go.
 
+use candor_core::Changed;
+
 use super::{Full, Levels, NONE};
 
 /// Cells of a window.
@@ -58,6 +60,8 @@ pub(super) struct Head {
     pub(super) cents: bool,
     /// The tree has a level before the window's end.
     pub(super) mixed: bool,
+    /// Groups of levels that may differ from what was shown last ([`candor_core::Changed`]).
+    pub(super) changed: u8,
 }
 
 const _: () = assert!(size_of::<Head>() == 32);
@@ -73,6 +77,7 @@ impl Head {
         height: 0,
         cents: false,
         mixed: false,
+        changed: Changed::SIDE,
     };
 
     #[inline]
@@ -126,6 +131,47 @@ impl Head {
     #[inline]
     pub(super) fn in_order(&self) -> u64 {
         self.bits.rotate_right(self.base as u32 % WINDOW as u32)
+    }
+
+    /// At which place of the side, counted from the best, a level is or would come that has this cell; at most. The
+    /// front where the tree may have better ones.
+    #[inline]
+    fn place_of(&self, bit: usize) -> u32 {
+        if self.mixed {
+            return 0;
+        }
+        let off = (bit as u32).wrapping_sub(self.base as u32) % WINDOW as u32;
+        (self.in_order() & ((1 << off) - 1)).count_ones()
+    }
+
+    /// The size of this cell's level changes.
+    #[inline]
+    pub(super) fn cell_changes(&mut self, bit: usize) {
+        self.changed |= match Changed::group(self.place_of(bit)) {
+            _ if self.mixed => Changed::SIDE,
+            Some(group) => 1 << group,
+            None => 0,
+        };
+    }
+
+    /// This cell's level comes or goes, and all behind it move.
+    #[inline]
+    pub(super) fn cells_change_from(&mut self, bit: usize) {
+        self.changes_from(self.place_of(bit));
+    }
+
+    /// A level of the tree changes, comes or goes. Called before and behind it where the window may come to be before
+    /// or behind it.
+    #[inline]
+    pub(super) fn tree_changes(&mut self) {
+        self.changes_from(if self.mixed { 0 } else { self.bits.count_ones() });
+    }
+
+    #[inline]
+    fn changes_from(&mut self, place: u32) {
+        if let Some(group) = Changed::group(place) {
+            self.changed |= Changed::SIDE << group & Changed::SIDE;
+        }
     }
 
     /// The first key behind the window.
@@ -217,7 +263,9 @@ impl Levels {
             return Err(Full);
         }
         self.count += 1;
-        self.heads[side as usize].bits |= 1 << bit;
+        let head = &mut self.heads[side as usize];
+        head.cells_change_from(bit);
+        head.bits |= 1 << bit;
         self.windows[side as usize].0[bit] = Cell { size, orders };
         Ok(())
     }
@@ -227,6 +275,7 @@ impl Levels {
     pub(super) fn vacate(&mut self, side: u32, bit: usize) {
         self.count -= 1;
         let head = &mut self.heads[side as usize];
+        head.cells_change_from(bit);
         head.bits &= !(1 << bit);
         if head.node != NONE && i64::from(head.in_order().trailing_zeros()) > TRAIL {
             self.follow(side);
@@ -236,7 +285,9 @@ impl Levels {
     /// Moves a level that is too large for its cell to the tree.
     #[cold]
     pub(super) fn spill(&mut self, side: u32, key: i64, bit: usize, size: u64, orders: u32) -> u32 {
-        self.heads[side as usize].bits &= !(1 << bit);
+        let head = &mut self.heads[side as usize];
+        head.cell_changes(bit);
+        head.bits &= !(1 << bit);
         self.plant(side, key, size, orders)
     }
 

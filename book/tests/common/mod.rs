@@ -32,6 +32,8 @@ pub(crate) struct Pair {
     seq: u64,
     /// Left over from the symbol viewed before, as with a caller that reuses one view.
     view: BookView,
+    /// Of each symbol what was shown last, to which nothing is written but what has changed.
+    shown: Vec<BookView>,
 }
 
 impl Pair {
@@ -41,6 +43,7 @@ impl Pair {
             twin: naive::Books::new(shape, capacity, Decimals(4)),
             seq: 0,
             view: BookView::EMPTY,
+            shown: vec![BookView::EMPTY; capacity.symbols],
         }
     }
 
@@ -94,6 +97,10 @@ impl Pair {
         let expected = self.twin.view(index);
         self.real.view(index, &mut self.view);
         assert_eq!(self.view, expected, "view of {symbol}");
+        let shown = &mut self.shown[symbol as usize];
+        let changed = self.real.take_changed(index);
+        self.real.view_changed(index, shown, changed);
+        assert_eq!(*shown, expected, "view of {symbol}, of which {changed:?}");
         assert_eq!(self.real.trading_state(index), expected.trading_state);
         for side in SIDES {
             let levels: Vec<Level> = self.real.levels(index, side).collect();

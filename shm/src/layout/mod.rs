@@ -32,7 +32,7 @@ pub(crate) use self::{
     lane::{Lane, MODE_BYTES},
     partition::Partition,
     plan::{PartitionPlan, Plan},
-    slot::{PAIR_WORDS, Slot},
+    slot::{LINE_WORDS, Slot},
     state::State,
     tables::{DirectoryEntry, UNMAPPED_MAX, UnmappedTable},
     venue::{VENUES_MAX, VenueRecord},
@@ -43,7 +43,7 @@ pub use venue::MILESTONES_MAX;
 
 /// The version of the layout. A reserved word put to use keeps it; anything else moves it.
 #[cfg(not(loom))]
-pub const LAYOUT_VERSION: u64 = 1;
+pub const LAYOUT_VERSION: u64 = 2;
 
 /// The region's first eight bytes.
 #[cfg(not(loom))]

@@ -16,10 +16,12 @@ pub(crate) struct State {
 const CHANGES: u64 = (1 << 24) - 1;
 
 impl State {
+    #[inline]
     pub(crate) const fn word(self) -> u64 {
         self.code as u64 | (self.epoch as u64) << 8 | (self.changes as u64 & CHANGES) << 40
     }
 
+    #[inline]
     pub(crate) const fn of(word: u64) -> State {
         State { code: word as u8, epoch: (word >> 8) as u32, changes: (word >> 40) as u32 }
     }

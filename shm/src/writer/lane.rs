@@ -8,7 +8,7 @@ use candor_core::counters::{Counters, LaneCounter};
 use candor_core::limits::LINES;
 use candor_core::status::LIVE_CODE;
 use candor_core::{
-    BookView, Loss, Message, Mono, Reason, SeqNo, SessionId, Status, Symbol, SymbolIndex,
+    BookView, Changed, Loss, Message, Mono, Reason, SeqNo, SessionId, Status, Symbol, SymbolIndex,
     TradingDate,
 };
 
@@ -17,7 +17,7 @@ use super::fill::{describe, line_words};
 use crate::atomic::{AtomicU64, Ordering, fence};
 use crate::halt::{HaltName, Halted, Held};
 use crate::layout::{Lane, Partition, PartitionPlan, RingRecord, Slot, State};
-use crate::mapping::{load_all, store_all, store_changed};
+use crate::mapping::{Kept, load_all, soon_written, store_all, store_changed};
 use crate::names::Names;
 use crate::spec::{Endpoint, PartitionSpec, RegionSpec};
 use crate::text::{text_of, words_of};
@@ -54,6 +54,12 @@ pub struct LaneWriter {
     siblings: Box<[Box<[u16]>]>,
     /// What is halted as it is defined.
     held: Held,
+    /// The lane's record, alone.
+    record: Kept<Lane>,
+    event_ring: Kept<RingRecord>,
+    loss_ring: Kept<RingRecord>,
+    /// By partition: its slots; none of another lane's.
+    slots: Box<[Kept<Slot>]>,
     events: u64,
     losses: u64,
     published: u64,
@@ -84,7 +90,16 @@ impl LaneWriter {
                 .collect()
         };
         let siblings = (0..spec.partitions.len()).map(siblings_of).collect();
+        let (map, plan) = (&shared.map, &shared.plan);
+        let own = &plan.lanes[usize::from(lane)];
+        let slots_of = |place: &PartitionPlan| {
+            map.keep(place.slots_at, if place.lane == lane { place.capacity } else { 0 })
+        };
         LaneWriter {
+            slots: plan.partitions.iter().map(slots_of).collect(),
+            record: map.keep(own.record_at, 1),
+            event_ring: map.keep(own.events_at, plan.events),
+            loss_ring: map.keep(own.losses_at, plan.losses),
             shared,
             lane,
             siblings,
@@ -114,7 +129,7 @@ impl LaneWriter {
     }
 
     fn lane_record(&self) -> &Lane {
-        self.shared.map.at(self.shared.plan.lanes[usize::from(self.lane)].record_at)
+        &self.record[0]
     }
 
     fn slot(&self, place: &PartitionPlan, symbol: SymbolIndex) -> &Slot {
@@ -368,7 +383,7 @@ impl LaneWriter {
     /// where that is another status.
     ///
     /// # Panics
-    /// When the symbol is not defined.
+    /// When the symbol is not one of this lane's.
     #[inline]
     pub fn publish(
         &mut self,
@@ -379,23 +394,64 @@ impl LaneWriter {
         since: Mono,
         view: &BookView,
     ) -> Option<Was> {
-        let place = self.own(partition);
+        self.publish_changed(partition, index, status, epoch, since, view, Changed::ALL)
+    }
+
+    /// The same for a symbol of whose view no more than `changed` differs from the one that this lane published of it
+    /// last: nothing else is written, nor looked at. What is not among `changed` need not be in `view`, except for
+    /// the message's number and time, the counts and states.
+    ///
+    /// # Panics
+    /// When the symbol is not one of this lane's.
+    #[inline]
+    #[allow(clippy::too_many_arguments, reason = "what a slot holds, and where it is")]
+    pub fn publish_changed(
+        &mut self,
+        partition: u16,
+        index: SymbolIndex,
+        status: Status,
+        epoch: u32,
+        since: Mono,
+        view: &BookView,
+        changed: Changed,
+    ) -> Option<Was> {
         debug_assert!(
             u64::from(index.0) < self.record(partition).symbols.load(Ordering::Relaxed),
             "a symbol is defined before it is published"
         );
         let state = State { code: status.code(), epoch, changes: 0 };
-        let slot = self.slot(place, index);
-        let before = State::of(slot.state.load(Ordering::Relaxed));
-        slot::store(slot, state, since, view);
+        let slots = self.slots.get(usize::from(partition));
+        let Some(slot) = slots.and_then(|slots| slots.get(index.0 as usize)) else {
+            self.has_no_slot(partition)
+        };
+        let before = slot::store(slot, state, since, view, changed);
         self.published += 1;
-        let same = (before.code, before.epoch) == (state.code, state.epoch);
-        if same { None } else { self.was(partition, before, state) }
+        if before == state.word() { None } else { self.was(partition, State::of(before), state) }
+    }
+
+    /// A symbol is about to be published, a message or a packet from now: asks for the lines of its slot that every
+    /// publication needs. A hint without an outcome; one too many costs next to nothing.
+    #[inline]
+    pub fn approach(&self, partition: u16, index: SymbolIndex) {
+        let slots = self.slots.get(usize::from(partition));
+        if let Some(slot) = slots.and_then(|slots| slots.get(index.0 as usize)) {
+            soon_written([&slot.lock, &slot.state]);
+        }
+    }
+
+    /// Why a slot can't be written.
+    #[cold]
+    fn has_no_slot(&self, partition: u16) -> ! {
+        let _ = self.own(partition);
+        panic!("a symbol index beyond the partition's slots");
     }
 
     /// What a slot's word said before this one, where that is another status.
     #[cold]
     fn was(&self, partition: u16, before: State, after: State) -> Option<Was> {
+        if (before.code, before.epoch) == (after.code, after.epoch) {
+            return None;
+        }
         // One of another epoch, and one that nobody wrote, say nothing.
         let code = if before.epoch == after.epoch { before.code } else { 0 };
         let reason = match code {
@@ -406,10 +462,6 @@ impl LaneWriter {
         let shown = (own.code, own.epoch) == (LIVE_CODE, after.epoch);
         let is = if after.code == LIVE_CODE { None } else { Reason::from_code(after.code) };
         (reason != is).then_some(Was { reason, shown })
-    }
-
-    fn ring(&self, at: u64, records: u32) -> &[RingRecord] {
-        self.shared.map.slice(at, records)
     }
 
     /// Appends to the lane's event ring; the oldest record is overwritten, nobody is waited for.
@@ -425,23 +477,15 @@ impl LaneWriter {
         debug_assert_eq!(self.own(partition).lane, self.lane);
         self.events += 1;
         let payload = event::encode(partition, symbol, seq, arrival, message);
-        let records = self.ring(
-            self.shared.plan.lanes[usize::from(self.lane)].events_at,
-            self.shared.plan.events,
-        );
-        ring::push(records, &self.lane_record().events_head, self.events, &payload);
+        ring::push(&self.event_ring, &self.lane_record().events_head, self.events, &payload);
     }
 
     /// Appends to the lane's loss log.
     pub fn loss(&mut self, partition: u16, entry: &Loss) {
         assert_eq!(self.own(partition).lane, self.lane);
         self.losses += 1;
-        let records = self.ring(
-            self.shared.plan.lanes[usize::from(self.lane)].losses_at,
-            self.shared.plan.losses,
-        );
         let payload = loss::encode(partition, entry);
-        ring::push(records, &self.lane_record().losses_head, self.losses, &payload);
+        ring::push(&self.loss_ring, &self.lane_record().losses_head, self.losses, &payload);
     }
 
     /// Publishes a partition's counters; only those that changed are stored.

@@ -1,6 +1,8 @@
 //! The engine's sink: into the real region, into the digest, and past the watch.
 
-use candor_core::{BookView, Loss, Message, Mono, SeqNo, SessionId, Status, Symbol, SymbolIndex};
+use candor_core::{
+    BookView, Changed, Loss, Message, Mono, SeqNo, SessionId, Status, Symbol, SymbolIndex,
+};
 use candor_engine::{Claim, Notice, Sink, Step};
 use candor_shm::LaneWriter;
 
@@ -62,11 +64,29 @@ impl Sink for Tap<'_> {
         since: Mono,
         view: &BookView,
     ) {
-        self.writer.publish(self.partition, index, status, epoch, since, view);
+        self.publish_changed(index, status, epoch, since, view, Changed::ALL);
+    }
+
+    // Whole views: the digest is of all of them.
+    fn publish_changed(
+        &mut self,
+        index: SymbolIndex,
+        status: Status,
+        epoch: u32,
+        since: Mono,
+        view: &BookView,
+        changed: Changed,
+    ) {
+        let (writer, at) = (&mut self.writer, self.partition);
+        writer.publish_changed(at, index, status, epoch, since, view, changed);
         let code = u64::from(status.code()) << 32 | u64::from(index.0);
         self.digest.words([code, since.0 ^ u64::from(epoch) << 48, view.seq]);
         self.digest.words([print_of_book(view), print_of_trades(view)]);
         thawed(|| self.watch.touch(index.0));
+    }
+
+    fn approach(&mut self, index: SymbolIndex) {
+        self.writer.approach(self.partition, index);
     }
 
     fn event(&mut self, index: Option<SymbolIndex>, seq: SeqNo, now: Mono, message: &Message) {

@@ -209,6 +209,9 @@ impl Published {
             let block = std::mem::take(&mut self.market.block);
             for (symbol, message) in &block {
                 self.market.count();
+                if let Some(symbol) = symbol {
+                    self.heap.lane.approach(0, *symbol);
+                }
                 if let Some(symbol) = symbol
                     && self.market.apply(*symbol, message)
                     && !self.is_dirty[symbol.0 as usize]
@@ -228,9 +231,14 @@ impl Published {
         self.published += self.dirty.len() as u64;
         for symbol in self.dirty.drain(..) {
             self.is_dirty[symbol.0 as usize] = false;
-            self.market.books.view(symbol, &mut self.view);
-            let since = Mono(1);
-            self.heap.lane.publish(0, symbol, self.status, 1, since, &self.view);
+            // As the engine does it for the handler's sink.
+            let changed = self.market.books.take_changed(symbol);
+            self.market.books.view_changed(symbol, &mut self.view, changed);
+            if cfg!(debug_assertions) {
+                self.market.books.view(symbol, &mut self.view);
+            }
+            let (status, since, lane) = (self.status, Mono(1), &mut self.heap.lane);
+            lane.publish_changed(0, symbol, status, 1, since, &self.view, changed);
         }
         self.heap.lane.lease(0, Mono(self.market.number));
     }

@@ -158,8 +158,9 @@ fn region() {
             let index = SymbolIndex(number as u32 % SYMBOLS);
             let message = black_box(live::add_message(number));
             heap.lane.event(0, Some(index), SeqNo(number), Mono(number), &message);
-            live::change_best(&mut view, number);
-            heap.lane.publish(0, index, status, 1, Mono(1), black_box(&view));
+            let changed = black_box(live::change_best(&mut view, number));
+            let view = black_box(&view);
+            heap.lane.publish_changed(0, index, status, 1, Mono(1), view, changed);
         }
     });
     row_is_counted("region, best level changed and its event", TIMES);

@@ -13,7 +13,7 @@ use candor_bench::floors::{BOOK_WORDS, LINE_WORDS, bare_push, bare_take};
 use candor_bench::live::{self, Heap, name};
 use candor_bench::machine;
 use candor_bench::stopwatch::Stopwatch;
-use candor_core::{BookView, Mono, Nanos, SeqNo, Status, SymbolIndex, limits};
+use candor_core::{BookView, Changed, Mono, Nanos, SeqNo, Status, SymbolIndex, limits};
 use candor_shm::{EventReader, Handle, Next, ReadPlace, clock};
 use serde_json::{Value, json};
 
@@ -173,8 +173,13 @@ struct Writer {
 
 impl Writer {
     fn change(&mut self) {
-        live::change_best(&mut self.view, self.number);
-        self.heap.lane.publish(0, SymbolIndex(0), self.status, 1, Mono(1), &self.view);
+        let changed = live::change_best(&mut self.view, self.number);
+        self.publish(black_box(changed));
+    }
+
+    fn publish(&mut self, changed: Changed) {
+        let (at, status) = (SymbolIndex(0), self.status);
+        self.heap.lane.publish_changed(0, at, status, 1, Mono(1), &self.view, changed);
     }
 
     fn event(&mut self, arrival: Mono) {
@@ -190,9 +195,9 @@ impl Writer {
         match way {
             Way::Ring => self.event(now),
             Way::Slot => {
-                live::change_best(&mut self.view, self.number);
+                let changed = live::change_best(&mut self.view, self.number);
                 self.view.time = candor_core::WireTime(now.0);
-                self.heap.lane.publish(0, SymbolIndex(0), self.status, 1, Mono(1), &self.view);
+                self.publish(changed);
             }
             Way::BareRing => bare.push(now.0),
             Way::BareSlot => bare.slot.write(LINE_WORDS, now.0),
