@@ -118,6 +118,8 @@ canaries! {
     UnheardBelieved,
     /// What waits for the lane behind another partition's packets is not thought of.
     BacklogIgnored,
+    /// That asks far from the best have changed is not noted, so that the region is not told.
+    ChangeUnnoted,
     /// Behind a restart, a line's own old packet that comes once more is taken for its first new one.
     FenceLowered,
     /// A packet that is not handed out leaves some of its frames behind.
