@@ -151,6 +151,26 @@ impl Changed {
     /// Nothing does.
     pub const NONE: Changed = Changed { bids: 0, asks: 0, trades: false };
 
+    /// Of a view what is among this, and what differs always; the rest is as in [`BookView::EMPTY`].
+    #[must_use]
+    pub fn only(self, view: &BookView) -> BookView {
+        let mut part = *view;
+        for group in 0..Changed::GROUPS {
+            for place in Changed::places(1 << group) {
+                if self.bids >> group & 1 == 0 {
+                    part.bids[place] = Level::default();
+                }
+                if self.asks >> group & 1 == 0 {
+                    part.asks[place] = Level::default();
+                }
+            }
+        }
+        if !self.trades {
+            (part.last, part.stats) = (BookView::EMPTY.last, BookView::EMPTY.stats);
+        }
+        part
+    }
+
     /// The group of the level at this place of its side, the best being at 0; `None` behind those that are shown.
     #[inline]
     #[must_use]

@@ -2,9 +2,10 @@
 
 use candor_book::{Books, Fault};
 use candor_core::counters::{Counter, Counters};
+use candor_core::limits::DEPTH;
 use candor_core::{
-    BookView, Changed, Event, InstrumentKey, LossKind, Message, Mono, Origin, Packet, Reason,
-    Reject, SeqNo, SeqRange, SessionId, Side, Status, Symbol, SymbolIndex, SystemEvent,
+    BookView, Changed, Event, InstrumentKey, Level, LossKind, Message, Mono, Origin, Packet, Price,
+    Reason, Reject, SeqNo, SeqRange, SessionId, Side, Status, Symbol, SymbolIndex, SystemEvent,
     TradingState, WireTime,
 };
 use candor_decoders::BookShape;
@@ -538,39 +539,34 @@ impl Content {
         self.dirty.truncate(kept);
     }
 
-    /// Puts a symbol's view where it is published from, or of it what has changed. Builds that check have all of it,
-    /// so that the region's writer can tell whether anything has changed that was not said.
+    /// Puts a symbol's view where it is published from, or of it what has changed. In builds that check, the rest is
+    /// spoilt before: what is shown of it would be what no venue ever said.
     #[inline]
     fn look_at(&mut self, index: SymbolIndex, changed: Changed, takes_changes: bool) {
-        if takes_changes {
-            self.books.view_changed(index, &mut self.view, changed);
+        if !takes_changes {
+            return self.books.view(index, &mut self.view);
         }
-        if cfg!(debug_assertions) || !takes_changes {
-            let part = self.view;
-            self.books.view(index, &mut self.view);
-            debug_assert!(!takes_changes || shows_the_same(&part, &self.view, changed));
+        if cfg!(debug_assertions) {
+            self.view = SPOILT;
+        }
+        self.books.view_changed(index, &mut self.view, changed);
+        if cfg!(debug_assertions) {
+            let mut whole = BookView::EMPTY;
+            self.books.view(index, &mut whole);
+            assert_eq!(changed.only(&self.view), changed.only(&whole), "a part of another view");
         }
     }
 }
 
-/// Whether two views are the same in what has changed, and in what may always have.
-fn shows_the_same(part: &BookView, whole: &BookView, changed: Changed) -> bool {
-    let mut filled = *part;
-    for group in 0..Changed::GROUPS {
-        for place in Changed::places(1 << group) {
-            if changed.bids >> group & 1 == 0 {
-                filled.bids[place] = whole.bids[place];
-            }
-            if changed.asks >> group & 1 == 0 {
-                filled.asks[place] = whole.asks[place];
-            }
-        }
-    }
-    if !changed.trades {
-        (filled.last, filled.stats) = (whole.last, whole.stats);
-    }
-    filled == *whole
-}
+/// What no book is.
+const SPOILT: BookView = {
+    let level = Level { price: Price(i64::MIN), size: u64::MAX, orders: 0xdead, reserved: 0 };
+    let mut view = BookView::EMPTY;
+    (view.seq, view.round_lot) = (u64::MAX, 0xdead);
+    (view.bids, view.asks) = ([level; DEPTH], [level; DEPTH]);
+    (view.last.size, view.last.id, view.stats.volume) = (u64::MAX, u64::MAX, u64::MAX);
+    view
+};
 
 fn counter_of(fault: Fault) -> Counter {
     match fault {

@@ -149,8 +149,22 @@ impl<T: Record> Deref for Kept<T> {
 // SAFETY: as for a mapping: the memory moves with it, stays where it is, and is reached as atomic words alone.
 unsafe impl<T: Record> Send for Kept<T> {}
 
-/// Asks the processor for the cache lines of these words, to be written soon. Where it has no such request this does
-/// nothing.
+/// Asks the processor for the cache lines of these words, to be read soon: other cores keep theirs. Where it has no such
+/// request this does nothing.
+#[inline(always)]
+pub(crate) fn soon_read<const N: usize>(words: [&AtomicU64; N]) {
+    #[cfg(target_arch = "x86_64")]
+    for word in words {
+        use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: as below.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(core::ptr::from_ref(word).cast()) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = words;
+}
+
+/// Asks the processor for the cache lines of these words, to be written soon. A build for processors of any age asks for
+/// them to be read, which is all that those have.
 #[inline(always)]
 pub(crate) fn soon_written<const N: usize>(words: [&AtomicU64; N]) {
     #[cfg(target_arch = "x86_64")]

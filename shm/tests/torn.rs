@@ -10,8 +10,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use candor_core::{
-    BookView, Event, InstrumentKey, Message, Mono, Nanos, Price, Reason, SeqNo, Side, Status,
-    SymbolIndex, WireTime,
+    BookView, Changed, Event, InstrumentKey, Message, Mono, Nanos, Price, Reason, SeqNo, Side,
+    Status, SymbolIndex, WireTime,
 };
 use candor_shm::{CreateError, Handle, LaneWriter, Next, Read, Region, clock, create};
 use rustix::process::{Pid, Signal, kill_process};
@@ -27,11 +27,46 @@ fn name(index: u32) -> candor_core::Symbol {
     symbol(&format!("S{index}"))
 }
 
-/// The book that belongs to this number, marked or not.
-fn expected(seq: u64) -> BookView {
-    let mut view = book(seq & !WRONG);
-    view.seq = seq;
+/// The book that belongs to this number, marked or not. How many of its symbol's writes ago bids, asks and trades were
+/// written last stands in the round lot, which is written each time.
+fn expected(seq: u64, lot: u32) -> BookView {
+    let number = seq & !WRONG;
+    let [bids, asks, trades] = [0, 8, 16].map(|bit| {
+        let ago = u64::from(lot >> bit & 0xff);
+        book(number.saturating_sub(ago * u64::from(SYMBOLS)))
+    });
+    let mut view = BookView { seq, round_lot: lot, ..book(number) };
+    (view.bids, view.bid_count) = (bids.bids, bids.bid_count);
+    (view.asks, view.ask_count) = (asks.asks, asks.ask_count);
+    (view.last, view.stats) = (trades.last, trades.stats);
     view
+}
+
+/// Publishes a number's book. What is not written this time is of another book altogether.
+fn publish(lane: &mut LaneWriter, n: u64, mark: u64, ago: &mut [u32; 3]) {
+    let nth = n / u64::from(SYMBOLS) % 4;
+    // Of each symbol the first is whole.
+    let all = nth == 0 || mark != 0 || n < 4 * u64::from(SYMBOLS);
+    let [bids, asks, trades] = [1, 2, 3].map(|part| all || nth == part);
+    for (ago, written) in ago.iter_mut().zip([bids, asks, trades]) {
+        *ago = if written { 0 } else { *ago + 1 };
+    }
+    let mut view = expected(n | mark, ago[0] | ago[1] << 8 | ago[2] << 16);
+    let other = book(!n >> 8);
+    let side = |written| if written { Changed::SIDE } else { 0 };
+    let changed = Changed { bids: side(bids), asks: side(asks), trades };
+    if !bids {
+        view.bids = other.bids;
+    }
+    if !asks {
+        view.asks = other.asks;
+    }
+    if !trades {
+        (view.last, view.stats) = (other.last, other.stats);
+    }
+    let index = SymbolIndex(n as u32 % SYMBOLS);
+    lane.publish_changed(0, index, live(), 1, Mono(n), &view, changed);
+    lane.event(0, Some(index), SeqNo(n), Mono(n * 3), &event(n));
 }
 
 fn event(number: u64) -> Message {
@@ -56,20 +91,18 @@ fn writer_process() {
     }
     let now = clock::now();
     handler.set_status(live(), now);
-    let mut number = 0;
+    let (mut number, mut ago) = (0, [[0; 3]; SYMBOLS as usize]);
     // BOUND: killed by the parent, or with it.
     loop {
-        write_a_round(lane, &mut number);
+        write_a_round(lane, &mut number, &mut ago);
     }
 }
 
 /// Books that may be believed, then a stale spell with books that may not, put right at its end.
-fn write_a_round(lane: &mut LaneWriter, number: &mut u64) {
+fn write_a_round(lane: &mut LaneWriter, number: &mut u64, ago: &mut [[u32; 3]; SYMBOLS as usize]) {
     let now = clock::now();
-    let publish = |lane: &mut LaneWriter, n: u64, mark: u64| {
-        let index = SymbolIndex(n as u32 % SYMBOLS);
-        lane.publish(0, index, live(), 1, Mono(n), &expected(n | mark));
-        lane.event(0, Some(index), SeqNo(n), Mono(n * 3), &event(n));
+    let mut publish = |lane: &mut LaneWriter, n: u64, mark| {
+        publish(lane, n, mark, &mut ago[(n as u32 % SYMBOLS) as usize]);
     };
     lane.partition(0, live(), 1, now, SESSION);
     lane.lease(0, now + LEASE);
@@ -157,14 +190,14 @@ impl Tally {
         match &read {
             Read::Live(view) => {
                 assert_eq!(view.book.seq & WRONG, 0, "live, and written while stale");
-                assert_eq!(view.book, expected(view.book.seq), "torn");
+                assert_eq!(view.book, expected(view.book.seq, view.book.round_lot), "torn");
                 assert_eq!(view.since, Mono(view.book.seq), "status and book of two writes");
                 assert!(view.book.seq >= self.newest[at], "time went back");
                 self.newest[at] = view.book.seq;
                 self.live += 1;
             }
             Read::Stale { last: Some(view), .. } => {
-                assert_eq!(view.book, expected(view.book.seq), "torn");
+                assert_eq!(view.book, expected(view.book.seq, view.book.round_lot), "torn");
                 assert_eq!(view.since, Mono(view.book.seq & !WRONG), "of two writes");
                 self.stale += 1;
             }

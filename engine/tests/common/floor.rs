@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use candor_core::{Line, Mono, Reason, Symbol};
+use candor_core::{Line, Mono, Nanos, Reason, Symbol};
 use candor_engine::{Config, NewMap, Services, VenueSymbols};
 
 use super::services::SNAPSHOTS;
@@ -67,8 +67,11 @@ impl Floor {
         let after = map(listed);
         let first = std::mem::take(&mut self.over);
         // One that ends what was heard until now.
-        let now = self.benches[0].now;
-        let over = (until <= now).then_some(now);
+        let ends = until <= self.benches[0].now;
+        if ends {
+            self.benches.iter_mut().for_each(|bench| bench.pass(Nanos(1)));
+        }
+        let over = ends.then(|| self.benches.iter().map(|bench| bench.now).max().expect("some"));
         let new = |partition| {
             let of = NewMap::between(&self.map, &after, partition, until);
             NewMap { first, over, ..of }

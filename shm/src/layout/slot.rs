@@ -16,7 +16,7 @@ record! {
         0x000 lock: AtomicU64 = "sequence lock over the slot; odd while its lane writes it, 0 before the first time",
         0x008 seq: AtomicU64 = "sequence number of the last message that changed the symbol",
         0x010 time: AtomicU64 = "that message's time, ns of the venue's clock",
-        0x018 best: [AtomicU64; 5] = "best levels: bid price, bid size, ask price, ask size, orders (bits 0-31 bid, 32-63 ask)",
+        0x018 best: [AtomicU64; 5] = "best levels: bid price, bid size, ask price, ask size, orders (bits 0-31 bid, 32-63 ask); of the bid only where `bid levels` is not 0, of the ask likewise",
         0x040 state: AtomicU64 = "what the engine says of the symbol: a state word without changes",
         0x048 since: AtomicU64 = "since when, boot ns",
         0x050 packed: AtomicU64 = "bits 0-7 bid levels, 8-15 ask levels, 16-23 trading state, 24-31 decimals, 32-63 round lot",

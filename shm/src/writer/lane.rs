@@ -17,7 +17,7 @@ use super::fill::{describe, line_words};
 use crate::atomic::{AtomicU64, Ordering, fence};
 use crate::halt::{HaltName, Halted, Held};
 use crate::layout::{Lane, Partition, PartitionPlan, RingRecord, Slot, State};
-use crate::mapping::{Kept, load_all, soon_written, store_all, store_changed};
+use crate::mapping::{Kept, load_all, soon_read, soon_written, store_all, store_changed};
 use crate::names::Names;
 use crate::spec::{Endpoint, PartitionSpec, RegionSpec};
 use crate::text::{text_of, words_of};
@@ -435,7 +435,8 @@ impl LaneWriter {
     pub fn approach(&self, partition: u16, index: SymbolIndex) {
         let slots = self.slots.get(usize::from(partition));
         if let Some(slot) = slots.and_then(|slots| slots.get(index.0 as usize)) {
-            soon_written([&slot.lock, &slot.state]);
+            soon_written([&slot.lock]);
+            soon_read([&slot.state]);
         }
     }
 

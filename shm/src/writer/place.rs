@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs::File;
-use std::io;
+use std::io::{self, Read as _};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
@@ -71,9 +71,22 @@ pub struct Replaced {
     pub earlier_boot: bool,
 }
 
-/// The kernel's list of locks; nothing where it can't be read.
+/// The kernel's list of locks, read twice one behind the other; nothing where it can't be read. The kernel hands it
+/// out in pieces and counts lines from one to the next: where a lock is given up in between, another is left out.
 fn list_of_locks() -> String {
-    std::fs::read_to_string("/proc/locks").unwrap_or_default()
+    let read = || {
+        let mut list = File::open("/proc/locks")?;
+        let (mut bytes, mut piece) = (Vec::new(), vec![0; 1 << 16]);
+        // BOUND: to the list's end.
+        loop {
+            match list.read(&mut piece)? {
+                0 => return Ok::<_, io::Error>(bytes),
+                length => bytes.extend_from_slice(&piece[..length]),
+            }
+        }
+    };
+    let both = [read(), read()].map(|bytes| bytes.unwrap_or_default()).concat();
+    String::from_utf8_lossy(&both).into_owned()
 }
 
 /// A lock (`flock`) that the kernel lists.

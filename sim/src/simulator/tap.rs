@@ -26,6 +26,9 @@ pub(super) struct Tap<'a> {
 }
 
 impl Sink for Tap<'_> {
+    // As the product's.
+    const TAKES_CHANGES: bool = true;
+
     fn lease(&mut self, deadline: Mono) {
         self.writer.lease(self.partition, deadline);
         self.digest.words([1, deadline.0]);
@@ -67,7 +70,6 @@ impl Sink for Tap<'_> {
         self.publish_changed(index, status, epoch, since, view, Changed::ALL);
     }
 
-    // Whole views: the digest is of all of them.
     fn publish_changed(
         &mut self,
         index: SymbolIndex,
@@ -81,7 +83,8 @@ impl Sink for Tap<'_> {
         writer.publish_changed(at, index, status, epoch, since, view, changed);
         let code = u64::from(status.code()) << 32 | u64::from(index.0);
         self.digest.words([code, since.0 ^ u64::from(epoch) << 48, view.seq]);
-        self.digest.words([print_of_book(view), print_of_trades(view)]);
+        let part = changed.only(view);
+        self.digest.words([print_of_book(&part), print_of_trades(&part)]);
         thawed(|| self.watch.touch(index.0));
     }
 
