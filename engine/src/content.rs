@@ -415,15 +415,15 @@ impl Content {
 
     pub(crate) fn on_notice(&mut self, notice: &Notice, sink: &mut impl Sink) {
         match notice {
-            Notice::Started { session, .. } => self.follow(*session),
+            Notice::Started { session, .. } => self.follow(*session, sink),
             Notice::SessionChanged { to, .. } => {
                 self.new_session(*to, sink);
-                self.follow(*to);
+                self.follow(*to, sink);
             }
             Notice::Restarted { session, .. } => {
                 self.new_session(*session, sink);
                 self.past.begins_anew(*session);
-                self.follow(*session);
+                self.follow(*session, sink);
                 if !candor_core::canary!(RestartBelieved) {
                     let until = self.now + self.config.session_grace;
                     self.evidence.restarted(until, self.rebuild.snapshots.is_some());
@@ -452,8 +452,9 @@ impl Content {
         self.rebuild.lacks(range.first, range.end, self.now);
     }
 
-    fn follow(&mut self, session: SessionId) {
+    fn follow(&mut self, session: SessionId, sink: &mut impl Sink) {
         self.evidence.yesterdays = self.past.follow(session, self.arrived);
+        sink.followed(session, self.past.followed_since());
         let other = |followed: &SessionId| *followed != session;
         self.unheard |= !self.evidence.yesterdays && self.config.followed.iter().any(other);
     }

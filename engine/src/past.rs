@@ -44,10 +44,15 @@ impl Past {
         self.list.iter().find(|(known, _)| *known == session).map(|(_, since)| *since)
     }
 
+    /// Since when the session followed has been; [`Mono::NEVER`] where that is since before this handler, or where nobody
+    /// knows any more.
+    pub(crate) fn followed_since(&self) -> Mono {
+        self.following.and_then(|session| self.since(session)).unwrap_or(Mono::NEVER)
+    }
+
     /// Whether the session followed is of before the date: also where nobody knows any more since when it was.
     pub(crate) fn is_of_before(&self) -> bool {
-        let since = |session| self.since(session).unwrap_or(Mono::NEVER);
-        self.following.is_some_and(|session| since(session) < self.begins)
+        self.following.is_some() && self.followed_since() < self.begins
     }
 
     /// What was followed before then is of before the date, or of no date at all.

@@ -41,21 +41,21 @@ impl Sessions {
         &self.list
     }
 
-    /// Takes note of what is followed now. `restarts` counts how often numbers were heard to begin anew under one
-    /// name. Whether there is anything to write down.
-    pub fn note(&mut self, session: SessionId, restarts: u64, wall: u64) -> bool {
+    /// Takes note of what is followed now, and since when, by the wall clock. `restarts` counts how often numbers were
+    /// heard to begin anew under one name. Whether there is anything to write down.
+    pub fn note(&mut self, session: SessionId, restarts: u64, since: u64) -> bool {
         let before = self.restarts.replace(restarts);
         if let Some(last) = self.list.last_mut().filter(|last| last.session == session) {
             // It was heard: whatever had that name before, this is another.
             let anew = before.is_some_and(|before| restarts > before);
             if anew {
-                last.since = wall;
+                last.since = since;
             }
             return anew;
         }
         // One that is gone back to is as old as it was.
         let known = self.list.iter().position(|one| one.session == session);
-        let since = known.map_or(wall, |at| self.list.remove(at).since);
+        let since = known.map_or(since, |at| self.list.remove(at).since);
         if self.list.len() >= SESSIONS_KEPT {
             self.list.remove(0);
         }

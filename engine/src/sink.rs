@@ -133,6 +133,11 @@ pub trait Sink {
     /// The partition's own status. `status` speaks for the scope of partitions alone.
     fn status(&mut self, status: Status, epoch: u32, since: Mono, session: SessionId);
 
+    /// This session is followed from here on: first with a packet that reached the host then, or before this partition
+    /// was made or nobody knows when ([`Mono::NEVER`]). Where it is followed anew, because its numbers begin anew under
+    /// its name, that is said again.
+    fn followed(&mut self, _session: SessionId, _at: Mono) {}
+
     /// How far the partition is: the next number expected, the end of those known to exist, and
     /// when the last packet of it was heard.
     fn numbers(&mut self, expected: SeqNo, known_end: SeqNo, heard: Mono);

@@ -433,6 +433,9 @@ fn a_session_of_before_the_start_is_todays_where_it_is_heard_to_begin_anew() {
     bench.send(Line::A, 1, &[directory(1, "MSFT")]);
     assert_eq!(bench.count(Counter::Restarts), 1);
     assert_ne!(bench.reason("AAPL"), Some(Reason::NotStarted));
+    // As old as the record says, and then another.
+    let session = SessionId::from_text(SESSION);
+    assert_eq!(bench.shown.followed, [(session, Mono::NEVER), (session, bench.now)]);
 }
 
 /// All that was followed by then is of before, not the last of it alone: the venue's service may lead back.
@@ -543,6 +546,9 @@ fn a_packet_that_waited_for_the_lane_is_of_when_it_arrived() {
     bench.session = *b"TESTING001";
     bench.heartbeat(Line::A, 2);
     assert_eq!(bench.reason("AAPL"), Some(Reason::NotStarted));
+    // Whoever writes down since when it is followed hears the same.
+    let testing = SessionId::from_text(*b"TESTING001");
+    assert_eq!(bench.shown.followed.last(), Some(&(testing, at)));
 }
 
 /// What today's session has named is known as the date is told, and so is what a session of the night has: a map that

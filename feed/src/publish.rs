@@ -108,6 +108,10 @@ impl Sink for Publisher<'_> {
         self.links.log.push(self.partition, since, Told::Status { status, session });
     }
 
+    fn followed(&mut self, session: SessionId, at: Mono) {
+        self.writer.followed(self.partition, session, at);
+    }
+
     fn numbers(&mut self, expected: SeqNo, known_end: SeqNo, heard: Mono) {
         self.writer.numbers(self.partition, expected, known_end);
         self.writer.heard(self.partition, heard);

@@ -23,12 +23,12 @@ use std::thread::{self, JoinHandle};
 use candor_core::alert::Code;
 use candor_core::counters::Counter;
 use candor_core::symbol::Text;
-use candor_core::{Nanos, SessionId, Venue};
+use candor_core::{Mono, Nanos, SessionId, Venue};
 use candor_engine::sessions::{Followed, Sessions};
 use candor_journal::partition_name;
 use candor_maps::calendar::Wall;
 use candor_settings::{At, Context, Problems, Table};
-use candor_shm::Region;
+use candor_shm::{FOLLOWED_BEFORE, Region};
 
 use crate::alert::{About, Raiser};
 use crate::clock::{self, timespec};
@@ -123,17 +123,29 @@ impl Record {
         own.zip(begins).map_or_else(Vec::new, |(sessions, begins)| sessions.since(begins.0))
     }
 
-    /// Looks what is followed now. Whether there is anything to write down.
-    pub(crate) fn look(&mut self, region: &Region, wall: u64) -> bool {
+    /// Looks what is followed now, at a time by the wall clock and then by the region's. Whether there is anything to write
+    /// down.
+    ///
+    /// A session is followed since its packet reached the host, as its lane says, and not since this look: that may come
+    /// hours later, behind a disk that hung, and so may the lane. Where the host stands still between the two readings of
+    /// clocks, the time is too early.
+    pub(crate) fn look(&mut self, region: &Region, (wall, now): (u64, Mono)) -> bool {
         let mut other = false;
         for info in region.partitions_when(candor_shm::clock::now) {
             // Nothing was heard yet.
             let Some((session, ..)) = info.numbers.filter(|it| it.0 != SessionId::NONE) else {
                 continue;
             };
+            let since = match info.followed {
+                // It is said in a moment.
+                Mono::NEVER => continue,
+                // What knew since when is gone.
+                FOLLOWED_BEFORE => 0,
+                at => wall.saturating_sub(now.since(at).0),
+            };
             let name = partition_name(info.spec.venue.as_str(), info.spec.name.as_str());
             let restarts = info.counters.get(Counter::Restarts);
-            other |= self.all.entry(name).or_default().note(session, restarts, wall);
+            other |= self.all.entry(name).or_default().note(session, restarts, since);
         }
         // Those that nobody has heard anything new of for the longest are those that are no longer there.
         while self.all.len() > PARTITIONS {
@@ -168,8 +180,8 @@ impl Keeper {
     }
 
     /// Writes down what is followed that was not before.
-    pub(crate) fn look(&mut self, region: &Region, wall: u64) {
-        self.wanted |= self.record.look(region, wall);
+    pub(crate) fn look(&mut self, region: &Region, times: (u64, Mono)) {
+        self.wanted |= self.record.look(region, times);
         if !self.wanted {
             return;
         }
@@ -209,7 +221,7 @@ pub(crate) fn start(
         loop {
             let last = stop.load(Ordering::Relaxed);
             let wall = clock::wall();
-            keeper.look(&region, wall);
+            keeper.look(&region, (wall, candor_shm::clock::now()));
             if last {
                 return requests;
             }
@@ -315,6 +327,35 @@ mod tests {
         assert_eq!(of_partition(&next, Some(NOW)), [], "it began with the date");
         let all = [day(1), SessionId::from_number(7)];
         assert_eq!(of_partition(&next, None), all, "between two dates");
+    }
+
+    /// The disk hung over the beginning of a date, or the lane did: what came before it is of before, and what came since is
+    /// the date's, whenever it was looked at.
+    #[test]
+    fn a_session_is_followed_since_its_packet_came_and_not_since_the_look() {
+        let folder = Folder::new("sessions-late");
+        let mut record = kept(&folder).unwrap();
+        let mut spec = candor_shm::RegionSpec::new(Text::from_wire(b"h").unwrap());
+        spec.partitions.push(crate::run::partition_spec(&folder.config().partitions[0]));
+        let (_handler, mut writers, region) = candor_shm::heap(&spec).unwrap();
+        let writer = &mut writers[0];
+        let mut look = |now| record.look(&region, (NOW + now, Mono(now)));
+        // The date begins three hours from here.
+        writer.followed(0, day(1), Mono(HOUR));
+        assert!(look(5 * HOUR));
+        writer.followed(0, day(2), Mono(4 * HOUR));
+        assert!(look(6 * HOUR));
+        assert!(!look(7 * HOUR));
+        record.write().unwrap();
+        let mut next = kept(&folder).unwrap();
+        let begins = NOW + 3 * HOUR;
+        assert_eq!(of_partition(&next, Some(begins)), [day(1)]);
+        let name = (Text::from_wire(b"XNAS").unwrap(), Text::from_wire(b"1").unwrap());
+        assert_eq!(next.since(name, Some(Wall(begins))), [day(2)]);
+        // One whose record is gone, and that the lane knows nothing of: of before.
+        writer.followed(0, day(3), Mono::NEVER);
+        assert!(next.look(&region, (NOW + 8 * HOUR, Mono(8 * HOUR))));
+        assert_eq!(of_partition(&next, Some(begins)), [day(1), day(3)]);
     }
 
     /// Its room is enough for what it may hold, so that none is written that no start would read.

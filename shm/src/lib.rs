@@ -93,9 +93,9 @@ pub use self::{
     layout::{LAYOUT_VERSION, MILESTONES_MAX},
     loss::LossRecord,
     reader::{
-        EventReader, Evidence, Handle, LaneInfo, LossReader, Next, OpenError, PartitionCounters,
-        PartitionInfo, Read, ReadPlace, ReadRef, Region, RegionInfo, Subscription, UnmappedInfo,
-        View, Word,
+        EventReader, Evidence, FOLLOWED_BEFORE, Handle, LaneInfo, LossReader, Next, OpenError,
+        PartitionCounters, PartitionInfo, Read, ReadPlace, ReadRef, Region, RegionInfo,
+        Subscription, UnmappedInfo, View, Word,
     },
     spec::{Endpoint, PartitionSpec, RegionSpec},
     venue::{InForce, Milestone, Morning, Preopen, PreopenVerdict, VenueInfo},

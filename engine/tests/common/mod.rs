@@ -43,6 +43,8 @@ pub struct Shown {
     pub steps: Vec<Step>,
     pub expected: SeqNo,
     pub heard: Mono,
+    /// What is followed, and since when.
+    pub followed: Vec<(SessionId, Mono)>,
 }
 
 impl Sink for Shown {
@@ -56,6 +58,9 @@ impl Sink for Shown {
         self.promised = false;
         self.status = Some(status);
         self.epoch = epoch;
+    }
+    fn followed(&mut self, session: SessionId, at: Mono) {
+        self.followed.push((session, at));
     }
     fn numbers(&mut self, expected: SeqNo, known_end: SeqNo, heard: Mono) {
         assert!(known_end >= expected);

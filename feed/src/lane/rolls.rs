@@ -199,7 +199,7 @@ impl Watch {
         self.desk.take(at.1, &config);
         self.desk.look(at.1, &config, region);
         self.desk.show(&config, handler);
-        if self.record.look(region, wall()) {
+        if self.record.look(region, (wall(), candor_shm::clock::now())) {
             self.record.write().unwrap();
         }
     }

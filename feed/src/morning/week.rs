@@ -415,7 +415,7 @@ impl Week {
         let Hands { handler, region, joins, .. } = &mut self.hands;
         let scene = Scene { config: &self.config, region, joins };
         self.mornings.look(&scene, handler, &self.journal, (wall, now));
-        self.sessions.look(region, wall.0);
+        self.sessions.look(region, (wall.0, now));
         self.world.look(|| now, region, &self.journal);
         self.desk.take(now, &self.config);
         for info in region.partitions_when(|| now) {
@@ -508,6 +508,7 @@ impl Lanes {
             let gap = number == 1 && plays.gap.contains(&second);
             let status = if gap { Status::stale(Reason::Gap) } else { live() };
             self.writer.partition(number, status, date.0, now, session);
+            self.writer.followed(number, session, now);
             self.writer.numbers(number, SeqNo(self.seq), SeqNo(self.seq));
             self.writer.lease(number, Mono(u64::MAX / 2));
             let prints = if number == 1 { plays.prints } else { WELL.prints };

@@ -24,6 +24,9 @@ use crate::spec::{Endpoint, PartitionSpec};
 use crate::text::text_of;
 use crate::writer::Unmapped;
 
+/// That a session was followed before the handler that says so was there, or that nobody knows since when.
+pub const FOLLOWED_BEFORE: Mono = Mono(1);
+
 /// What a region says of itself.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct RegionInfo {
@@ -107,6 +110,9 @@ pub struct PartitionInfo {
     /// Its session, the next number wanted, the number behind the last known to exist. `None` when
     /// the writer was in the way, or died while writing them.
     pub numbers: Option<(SessionId, SeqNo, SeqNo)>,
+    /// When the packet reached the host with which that session was followed first, read together with it;
+    /// [`FOLLOWED_BEFORE`](crate::FOLLOWED_BEFORE) where that was before this handler, 0 where it is not said.
+    pub followed: Mono,
     /// Symbols defined.
     pub symbols: u32,
     /// Its counters.
@@ -207,8 +213,10 @@ impl Region {
         );
         let numbers = seqlock::read(&record.lock, || {
             let session = session_of(load_all(&record.session));
-            (session, SeqNo(get(&record.expected)), SeqNo(get(&record.known_end)))
+            let numbers = (session, SeqNo(get(&record.expected)), SeqNo(get(&record.known_end)));
+            (numbers, Mono(get(&record.followed)))
         });
+        let (numbers, followed) = numbers.map(|(read, _)| read).unzip();
         Some(PartitionInfo {
             index,
             spec: spec_of(record, place),
@@ -221,7 +229,8 @@ impl Region {
             lease: terms.lease,
             lease_left: terms.lease.since(handler.now),
             heard: terms.heard,
-            numbers: numbers.map(|(numbers, _)| numbers),
+            numbers,
+            followed: followed.unwrap_or(Mono::NEVER),
             symbols: self.defined(place),
             counters: PartitionCounters(std::array::from_fn(|at| get(&record.counters[at]))),
         })

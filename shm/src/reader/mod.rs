@@ -23,7 +23,7 @@ use self::verdict::{HandlerTerms, PartitionTerms};
 pub use self::{
     evidence::{Evidence, Word},
     follow::{EventReader, LossReader, Next},
-    info::{LaneInfo, PartitionCounters, PartitionInfo, RegionInfo, UnmappedInfo},
+    info::{FOLLOWED_BEFORE, LaneInfo, PartitionCounters, PartitionInfo, RegionInfo, UnmappedInfo},
     open::OpenError,
     read::{Read, ReadPlace, ReadRef, View},
     subscription::Subscription,

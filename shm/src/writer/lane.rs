@@ -19,6 +19,7 @@ use crate::halt::{HaltName, Halted, Held};
 use crate::layout::{Lane, Partition, PartitionPlan, RingRecord, Slot, State};
 use crate::mapping::{Kept, load_all, soon_read, soon_written, store_all, store_changed};
 use crate::names::Names;
+use crate::reader::FOLLOWED_BEFORE;
 use crate::spec::{Endpoint, PartitionSpec, RegionSpec};
 use crate::text::{text_of, words_of};
 use crate::{event, loss, ring, seqlock, slot, switch};
@@ -237,7 +238,10 @@ impl LaneWriter {
         let words = slot::session_words(session);
         let unchanged = |(word, value): (&AtomicU64, u64)| word.load(Ordering::Relaxed) == value;
         if !record.session.iter().zip(words).all(unchanged) {
-            seqlock::write(&record.lock, || store_all(&record.session, words));
+            seqlock::write(&record.lock, || {
+                store_all(&record.session, words);
+                store_changed(&record.followed, 0);
+            });
         }
         let old = State::of(record.state.load(Ordering::Relaxed));
         if (old.code, old.epoch) == (status.code(), epoch) {
@@ -248,6 +252,16 @@ impl LaneWriter {
         // ORDER: slots published before are seen by whoever sees this word, and this word (through
         // the release fence of the slot's lock) by whoever sees a slot published after it.
         record.state.store(state.word(), Ordering::Release);
+    }
+
+    /// Says which session is followed, and when the packet reached the host with which it was followed first; a time
+    /// before any packet of this handler's is [`FOLLOWED_BEFORE`].
+    pub fn followed(&mut self, partition: u16, session: SessionId, at: Mono) {
+        let record = self.record(partition);
+        seqlock::write(&record.lock, || {
+            store_all(&record.session, slot::session_words(session));
+            store_changed(&record.followed, at.max(FOLLOWED_BEFORE).0);
+        });
     }
 
     /// Says where the partition stands in its sequence: the next number wanted and the number
