@@ -423,6 +423,10 @@ impl Content {
             Notice::Restarted { session, .. } => {
                 self.new_session(*session, sink);
                 self.past.begins_anew(*session);
+                // It is no longer the one that handlers before this one have followed.
+                let known = self.config.followed.len();
+                self.config.followed.retain(|followed| followed != session);
+                self.unheard |= self.config.followed.len() < known;
                 self.follow(*session, sink);
                 if !candor_core::canary!(RestartBelieved) {
                     let until = self.now + self.config.session_grace;

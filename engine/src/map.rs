@@ -239,11 +239,13 @@ impl Content {
     /// comes next.
     fn end_date(&mut self, begins: Mono) {
         let believed = candor_core::canary!(YesterdayBelieved);
-        self.config.followed.clear();
         if !believed {
+            // Also those of the date that handlers before this one have followed, heard here or not.
+            self.config.followed.iter().for_each(|session| self.past.is_earlier(*session));
             self.past.end(begins);
             self.evidence.yesterdays = self.past.is_of_before();
         }
+        self.config.followed.clear();
         // Where this is heard late and the date's session has begun, which of it was that session's nobody knows any
         // more: all of it counts, and so no symbol is believed to have been nowhere else.
         if believed || !self.past.has_begun() {

@@ -27,6 +27,15 @@ impl Past {
         Past { list, begins: FIRST, following: None }
     }
 
+    /// Handlers before this one have followed it, on a date that is over, whenever it was heard here.
+    pub(crate) fn is_earlier(&mut self, session: SessionId) {
+        self.begins_anew(session);
+        if self.list.len() == ROOM {
+            self.list.remove(0);
+        }
+        self.list.insert(0, (session, Mono::NEVER));
+    }
+
     /// This one is followed from here on, by a packet that arrived then. Whether it is of before.
     pub(crate) fn follow(&mut self, session: SessionId, at: Mono) -> bool {
         self.following = Some(session);

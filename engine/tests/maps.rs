@@ -102,6 +102,20 @@ fn yesterdays_session_proves_nothing_today() {
     assert_eq!(floor.reason(1, "GOOG"), Some(Reason::Unproven));
 }
 
+/// A handler that starts in the evening and hears nothing more of a session that those before it have followed since the
+/// morning: when the next date has begun, it is of before all the same.
+#[test]
+fn what_handlers_before_this_one_followed_on_a_date_is_of_before_the_next() {
+    let until = Mono(1_000_000_000) + HOUR;
+    let mut floor = Floor::new(1, &[("AAPL", 0)], until);
+    let followed = vec![SessionId::from_text(SESSION)];
+    floor.replace(0, Config { followed, mapped_until: until, ..config(&[("AAPL", 0)]) });
+    floor.benches[0].pass(HOUR);
+    floor.take(&[("AAPL", 0)], until + HOUR);
+    floor.name(0, 1, &["AAPL"]);
+    assert_eq!(floor.reason(0, "AAPL"), Some(Reason::NotStarted));
+}
+
 #[test]
 fn a_restart_behind_the_end_of_a_map_is_todays_session() {
     let until = Mono(1_000_000_000) + HOUR;

@@ -69,7 +69,8 @@ pub fn run(config: &Config, lines: Option<&Lines>) -> Result<Exit, Failure> {
     signals(&stop)?;
     let days = Day::of(config, clock::wall())?;
     // From here on the configuration has the partitions of the maps as well.
-    let resolved = daily::resolve(config, Wall(clock::wall()))?;
+    let looked = (Wall(clock::wall()), Clock::new().now());
+    let resolved = daily::resolve(config, looked.0)?;
     let config = &resolved.config;
     privilege::require_open_files(config)?;
     doctor::refuse_cores(config)?;
@@ -114,6 +115,7 @@ pub fn run(config: &Config, lines: Option<&Lines>) -> Result<Exit, Failure> {
         halts,
         recorder,
         own,
+        looked,
         sessions,
         requests,
         lines: lines.cloned(),
@@ -142,6 +144,8 @@ struct Made<'a> {
     recorder: &'a Journal,
     /// What this process is, by its digests.
     own: Digests,
+    /// What time it was as the maps were looked up.
+    looked: (Wall, Mono),
     /// What handlers before this one have followed.
     sessions: Record,
     requests: Option<requests::Keeper>,
@@ -155,7 +159,7 @@ fn work(resolved: &Resolved, made: Made<'_>, stop: &Arc<AtomicBool>) -> Result<E
     let Made { handler, mut writers, opened, built, ends, listener, recovery, days, halts, .. } =
         made;
     let (recorder, own, lines, sessions) = (made.recorder, made.own, made.lines, made.sessions);
-    let requests = made.requests;
+    let (looked, requests) = (made.looked, made.requests);
     tell_modes(config, handler, &opened);
     let region = own_region(config, handler)?;
     // Before any lane begins. The record is read again: from here on whoever halts finds this region.
@@ -177,8 +181,13 @@ fn work(resolved: &Resolved, made: Made<'_>, stop: &Arc<AtomicBool>) -> Result<E
     let lanes =
         lanes(resolved, (opened.lanes, built), writers, &ways, &links, (&ends, &days), stop);
     let adder = recovery.as_ref().map(recovery::Opened::adder);
-    let (taker, maps_thread) =
-        maps_of(resolved, &region, (maps, adder, opened.sockets), stop, (recorder, &sessions));
+    let (taker, maps_thread) = maps_of(
+        (resolved, looked),
+        &region,
+        (maps, adder, opened.sockets),
+        stop,
+        (recorder, &sessions),
+    );
     let (overlays, revised) = mpsc::channel();
     let maps_thread = maps_thread.map(|mut thread| {
         thread.send_overlays(overlays);
@@ -285,7 +294,7 @@ fn begin_venues(
 /// The maps' thread and the handler's own thread's end of it; neither where every partition is the
 /// configuration's.
 fn maps_of(
-    resolved: &Resolved,
+    (resolved, looked): (&Resolved, (Wall, Mono)),
     region: &Region,
     (ways, adder, sockets): (Vec<Arc<Way>>, Option<recovery::Adder>, Option<udp::Sockets>),
     stop: &Arc<AtomicBool>,
@@ -303,7 +312,7 @@ fn maps_of(
     let taker = Taker { jobs, done, ways, adder, sockets, receive_buffer, under_way };
     let mut clock = Clock::new();
     let thread = MapsThread::new(
-        resolved.clone(),
+        (resolved.clone(), looked),
         region.clone(),
         (to, from),
         Arc::clone(stop),

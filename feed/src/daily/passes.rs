@@ -39,11 +39,18 @@ struct Handler {
     alerts: Raiser,
     /// What the lanes were given.
     given: Receiver<Option<TradingDate>>,
+    /// With each, what they were told to be of before.
+    told: Receiver<Option<Mono>>,
 }
 
 impl Handler {
     /// `maps` is what `[[venue]]` says of its map, `fetch` what `[[maps.venue]]` does, for a folder `new` in the store's.
-    fn new(name: &str, wall: Wall, (maps, fetch): (&str, bool)) -> Handler {
+    fn new(name: &str, wall: Wall, maps: (&str, bool)) -> Handler {
+        Handler::slow(name, (wall, wall), maps)
+    }
+
+    /// One that looks up its maps at one time, and is ready at another.
+    fn slow(name: &str, (looked, wall): (Wall, Wall), (maps, fetch): (&str, bool)) -> Handler {
         let folder = Folder::new(name);
         folder.put(&Map { date: FRIDAY, ..map(&TWO) });
         fs::create_dir_all(folder.path().join("new")).unwrap();
@@ -61,20 +68,23 @@ impl Handler {
              [[venue]]\nname = \"XNAS\"\nfeed = \"nasdaq-itch50\"\nmap = {{ {maps} }}\n"
         );
         let config = parse_text("t.toml".as_ref(), &text).unwrap_or_else(|wrong| panic!("{wrong}"));
-        let resolved = resolve(&config, wall).unwrap();
+        let resolved = resolve(&config, looked).unwrap();
         let Resolved { config, .. } = &resolved;
         let mut spec = candor_shm::RegionSpec::new(Text::from_wire(b"t").unwrap());
         spec.partitions = config.partitions.iter().map(partition_spec).collect();
         let (_, _, region) = candor_shm::heap(&spec).unwrap();
         let ((to, jobs), (done, from)) = (mpsc::channel::<Job>(), mpsc::channel());
         let (gives, given) = mpsc::channel();
+        let (tells, told) = mpsc::channel();
         thread::spawn(move || {
             for job in jobs {
                 let _ = gives.send(job.in_force.map(|map| map.date));
+                let mut seats = job.changes.iter().flatten().flat_map(|change| &change.seats);
+                let _ = tells.send(seats.next().and_then(|seat| seat.new.over));
                 let _ = done.send(job);
             }
         });
-        let (start, wall) = (wall.0, Arc::new(AtomicU64::new(wall.0)));
+        let (start, wall) = (looked.0, Arc::new(AtomicU64::new(wall.0)));
         let clock = Arc::clone(&wall);
         let times = Box::new(move || {
             let now = clock.load(Ordering::Relaxed);
@@ -84,8 +94,9 @@ impl Handler {
         let alerts = journal.alerts().clone();
         let stop = Arc::new(AtomicBool::new(false));
         let kept = (journal, Record::none());
+        let resolved = (resolved, (looked, Mono(3_600 * SECOND)));
         let thread = Thread::new(resolved, region, (to, from), stop, times, kept);
-        Handler { folder, thread, wall, alerts, given }
+        Handler { folder, thread, wall, alerts, given, told }
     }
 
     /// Goes on to this time, and makes a pass a second for a while, each behind whatever is fetched.
@@ -148,6 +159,28 @@ fn what_somebody_puts_in_force_while_one_is_fetched_stays() {
     other.publish(&map(&TWO));
     other.goes_to(MONDAY);
     assert_eq!(other.in_force(), Some(file::digest_text(&map(&TWO))));
+}
+
+/// Between the two the filter, the sockets and the lanes' memory are made, which takes seconds, and what the host has
+/// received since is the lanes' to take.
+#[test]
+fn a_start_that_crosses_the_beginning_of_a_date_is_told_when_that_was() {
+    // Monday begins at 02:00; every day of the other calendar at midnight, when the one before ends.
+    let every_day = "calendar = \"every-day\"";
+    for (name, maps, minutes) in [("crosses", "", 330), ("crosses-every", every_day, 450)] {
+        let begins = Wall(MONDAY.0 - minutes * MINUTE);
+        let (looked, ready) = (Wall(begins.0 - 2 * SECOND), Wall(begins.0 + 3 * SECOND));
+        let mut handler = Handler::slow(name, (looked, ready), (maps, false));
+        handler.goes_to(ready);
+        let told: Vec<Mono> = handler.told.try_iter().flatten().collect();
+        assert_eq!(told, [Mono(3_602 * SECOND)], "{name}");
+    }
+    // Where it crosses none there is nothing to tell.
+    let looked = Wall(MONDAY.0 - 60 * MINUTE);
+    let ready = Wall(looked.0 + 5 * SECOND);
+    let mut handler = Handler::slow("crosses-none", (looked, ready), ("", false));
+    handler.goes_to(ready);
+    assert_eq!(handler.told.try_iter().count(), 0);
 }
 
 /// Pages that are sent: as the machine of alerts has it, what ends is over after a while, and what was about something

@@ -117,16 +117,18 @@ pub(crate) struct Thread {
 
 impl Thread {
     /// A thread that has not been started, for what a handler starts with.
+    /// `looked` is what time it was as the maps to start with were looked up: what has ended or begun since then is
+    /// news to the lanes, as of any later look.
     pub(crate) fn new(
-        resolved: Resolved,
+        (resolved, looked): (Resolved, (Wall, Mono)),
         region: Region,
         (to, from): (Sender<Job>, Receiver<Job>),
         stop: Arc<AtomicBool>,
-        mut times: Times,
+        times: Times,
         (journal, sessions): (Journal, Record),
     ) -> Thread {
         let Resolved { config, places, starts } = resolved;
-        let (wall, now) = times();
+        let (wall, now) = looked;
         let overlay = config.maps.as_ref().and_then(|maps| maps.overlay.as_deref());
         let read = overlay.and_then(|path| overlay_from(path).ok());
         let of = |mapped: &Mapped| {
@@ -528,6 +530,7 @@ mod tests {
         let (_, from) = mpsc::channel();
         let stop = Arc::new(AtomicBool::new(false));
         let sessions = Record::none();
+        let resolved = (resolved, (MONDAY, Mono(1)));
         (Thread::new(resolved, region, (to, from), stop, times, (Journal::none(), sessions)), jobs)
     }
 

@@ -5,7 +5,7 @@
 //! | --- | --- |
 //! | a map is held and its date is over, or the wall clock was set back by more than six hours | its end, before anything else |
 //! | no trading date is under way | nothing |
-//! | one has begun, after a time between two | that nothing heard before it began is believed |
+//! | one has begun, after a time between two or another without a map | that nothing heard before it began is believed |
 //! | one is under way, and its map's time has not come | a look whether somebody has put one in force already |
 //! | its time has come, and it was not fetched yet | that, and again after a while where it could not be had |
 //! | it was fetched | a look whether another one has come in force since |
@@ -32,9 +32,9 @@ pub struct Timer {
     next_fetch: Mono,
     /// What time it was at the last look, by both clocks.
     looked: (Wall, Mono),
-    /// No trading date was under way at the last look: what was heard then is of none to come. On a weekend
-    /// venues test.
-    between: bool,
+    /// The trading date that was under way at the last look: what was heard then is of none to come. With none it
+    /// is of none at all: on a weekend venues test.
+    date: Option<TradingDate>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -84,9 +84,9 @@ impl Timer {
     /// A venue without a map, from this moment on.
     #[must_use]
     pub fn new(days: Days, retry: Nanos, looked: (Wall, Mono)) -> Timer {
-        let between = days.today(looked.0).is_none();
+        let date = days.today(looked.0).map(|today| today.date);
         let (held, fetched, next_fetch) = (None, None, Mono::NEVER);
-        Timer { days, retry, held, fetched, next_fetch, looked, between }
+        Timer { days, retry, held, fetched, next_fetch, looked, date }
     }
 
     /// Another calendar of the same venue, with another overlay. A map whose date is none any more ends; none
@@ -107,7 +107,7 @@ impl Timer {
         if let Some(held) = self.held {
             if held.is_over(wall, today) {
                 self.held = None;
-                self.between |= today.is_none();
+                self.date = today.map(|today| today.date);
                 return Wish::End { date: held.date, heard: heard() };
             }
             // The clock was set back a little, over the beginning of its date perhaps: it stays.
@@ -116,10 +116,10 @@ impl Timer {
             }
         }
         let Some(today) = today else {
-            self.between = true;
+            self.date = None;
             return Wish::Nothing;
         };
-        if std::mem::take(&mut self.between) {
+        if self.date.replace(today.date) != Some(today.date) {
             return Wish::Forget { heard: heard() };
         }
         let due = wall >= today.map;
@@ -386,8 +386,9 @@ mod tests {
 
     #[test]
     fn every_day_goes_from_midnight_to_midnight() {
-        let mut timer = timer("calendar = \"every-day\", at = \"00:00\"", "XTST", "");
+        let days = days("calendar = \"every-day\", at = \"00:00\"", "XTST", "");
         let sunday = MONDAY - 24 * HOUR;
+        let mut timer = Timer::new(days, Nanos::from_secs(30), (Wall(sunday), Mono(1)));
         let Wish::Look { today, fetch: true, due: true } = timer.poll(Wall(sunday), Mono(1)) else {
             panic!()
         };

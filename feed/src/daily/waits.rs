@@ -101,6 +101,7 @@ impl Handler {
         let kept = (journal, Record::none());
         let mut clock = Clock::new();
         let times = Box::new(move || (MONDAY, clock.now()));
+        let resolved = (resolved, (MONDAY, candor_shm::clock::now()));
         let maps = Thread::new(resolved, region, (to, from), Arc::clone(&stop), times, kept);
         thread::spawn(move || maps.run());
         Handler { folder, jobs, done, alerts, said: Said::new(), stop }

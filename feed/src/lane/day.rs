@@ -294,6 +294,7 @@ impl Day {
         let (kept, config) = ((journal.clone(), Record::none()), config.clone());
         let mut clock = Clock::new();
         let times = Box::new(move || (Wall(wall()), clock.now()));
+        let resolved = (resolved, (Wall(wall()), candor_shm::clock::now()));
         let maps =
             Thread::new(resolved, region.clone(), (to, from), Arc::clone(&stop), times, kept);
         thread::spawn(move || maps.run());

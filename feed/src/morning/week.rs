@@ -308,6 +308,7 @@ impl Week {
         let (told, stop) = (Arc::clone(&times), Arc::new(AtomicBool::new(false)));
         let kept = (journal.clone(), Record::none());
         let told = Box::new(move || told.get());
+        let resolved = (resolved, times.get());
         let mut maps = Thread::new(resolved, region.clone(), (to, from), stop, told, kept);
         let ((tick, ticks), (tell, ticked)) = (mpsc::channel(), mpsc::channel());
         thread::spawn(move || {
