@@ -114,6 +114,9 @@ impl Handler {
         traces: &mut Traces<'_>,
     ) -> Handler {
         let symbols = listed.len() + 4;
+        // A map whose date is over is none that a handler finds.
+        let over = until != Mono::NEVER && until <= now;
+        let until = if over { Mono::NEVER } else { until };
         let spec = region_spec(setup, map, symbols);
         let (mut writer, lanes, region) =
             candor_shm::heap(&spec).expect("the simulator's own region is well specified");
@@ -142,6 +145,9 @@ impl Handler {
             watch: {
                 let mut watch = Watch::new(setup);
                 watch.know(past.before(index));
+                if over {
+                    watch.end_map();
+                }
                 watch
             },
             open: false,
