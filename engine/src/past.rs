@@ -3,8 +3,9 @@
 use candor_core::limits::SESSIONS_KEPT;
 use candor_core::{Mono, SessionId};
 
-/// Room for sessions: those that earlier handlers have followed, and as many of this one's.
-const ROOM: usize = 2 * SESSIONS_KEPT;
+/// Room for sessions: those that earlier handlers have followed on dates that are over and on the one under way, and as
+/// many of this one's.
+const ROOM: usize = 3 * SESSIONS_KEPT;
 
 /// The sessions that were followed, by this handler and those before it.
 #[derive(Clone, Debug)]
@@ -30,19 +31,23 @@ impl Past {
     /// Handlers before this one have followed it, on a date that is over, whenever it was heard here.
     pub(crate) fn is_earlier(&mut self, session: SessionId) {
         self.begins_anew(session);
+        self.make_room();
+        // Behind those that are older still: the oldest is forgotten first.
+        let own = self.list.iter().position(|(_, since)| *since != Mono::NEVER);
+        self.list.insert(own.unwrap_or(self.list.len()), (session, Mono::NEVER));
+    }
+
+    fn make_room(&mut self) {
         if self.list.len() == ROOM {
             self.list.remove(0);
         }
-        self.list.insert(0, (session, Mono::NEVER));
     }
 
     /// This one is followed from here on, by a packet that arrived then. Whether it is of before.
     pub(crate) fn follow(&mut self, session: SessionId, at: Mono) -> bool {
         self.following = Some(session);
         if self.since(session).is_none() {
-            if self.list.len() == ROOM {
-                self.list.remove(0);
-            }
+            self.make_room();
             self.list.push((session, at.max(FIRST)));
         }
         let earlier = self.since(session) == Some(Mono::NEVER);
@@ -82,3 +87,30 @@ impl Past {
 
 /// The first moment that is one.
 const FIRST: Mono = Mono(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn session(number: usize) -> SessionId {
+        SessionId::from_number(number as u64)
+    }
+
+    /// However many there were: as a date ends, all that a record holds of it are of before, none in another's place.
+    #[test]
+    fn what_earlier_handlers_followed_on_a_date_is_all_of_before_when_it_ends() {
+        let earlier: Vec<SessionId> = (0..SESSIONS_KEPT).map(session).collect();
+        let followed: Vec<SessionId> = (100..100 + SESSIONS_KEPT).map(session).collect();
+        let mut past = Past::new(&earlier);
+        let own = 200..200 + SESSIONS_KEPT;
+        own.clone().for_each(|number| assert!(!past.follow(session(number), Mono(10))));
+        followed.iter().for_each(|session| past.is_earlier(*session));
+        past.end(Mono(20));
+        let known = earlier.iter().chain(&followed).copied().chain(own.map(session));
+        known.for_each(|session| assert!(past.follow(session, Mono(30)), "{session}"));
+        // What is new takes the place of the oldest, and of nothing that came behind it.
+        assert!(!past.follow(session(300), Mono(30)));
+        assert!(past.follow(followed[0], Mono(31)) && past.follow(session(200), Mono(31)));
+        assert_eq!(past.list.len(), ROOM);
+    }
+}
