@@ -183,14 +183,6 @@ fn every_cell_of_either_table_is_true() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// The variants of a private enum, as the source names them.
-fn variants(source: &'static str, name: &str) -> Vec<&'static str> {
-    let body = source.split(&format!("enum {name} {{")).nth(1).expect("an enum of this name");
-    let lines = body.split("\n}").next().unwrap().lines();
-    let variant = |line: &'static str| line.strip_prefix("    ")?.split([' ', ',', '(']).next();
-    lines.filter_map(variant).filter(|word| word.starts_with(char::is_uppercase)).collect()
-}
-
 #[test]
 fn every_state_has_a_column() {
     // What is due or refused is fetched after every call: no event finds a client in these.

@@ -361,3 +361,11 @@ pub(crate) fn request(format: Format, bytes: &[u8]) -> (SessionId, SeqRange) {
         (SessionId::from_number(u64::from(request.stream.session)), range)
     }
 }
+
+/// The variants of a private enum, as the source names them.
+pub(crate) fn variants(source: &'static str, name: &str) -> Vec<&'static str> {
+    let body = source.split(&format!("enum {name} {{")).nth(1).expect("an enum of this name");
+    let lines = body.split("\n}").next().unwrap().lines();
+    let variant = |line: &'static str| line.strip_prefix("    ")?.split([' ', ',', '(']).next();
+    lines.filter_map(variant).filter(|word| word.starts_with(char::is_uppercase)).collect()
+}

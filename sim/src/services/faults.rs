@@ -35,7 +35,7 @@ pub struct ServiceFaults {
     /// A message in the middle of a snapshot is left out, and the snapshot goes on to its end.
     pub lost_packet: bool,
     /// It comes late with a session: where that has changed since, it still has the one before, as that was in
-    /// the end, and knows nothing of the one in force.
+    /// the end, and knows nothing of the one in force. Who asks for numbers again is not answered.
     pub late_session: bool,
 }
 

@@ -219,11 +219,6 @@ const CLASSES: u64 = 12;
 
 fn faults(setup: &Setup, length: Nanos, rng: &mut Rng) -> Vec<Fault> {
     let mut classes: Vec<u64> = (0..CLASSES).filter(|_| rng.chance(350_000)).collect();
-    // A handler that starts beside a publisher of a session it never heard of can't know which of
-    // the two is the old one (`start-beside-old-publisher`).
-    if classes.contains(&9) {
-        classes.retain(|class| *class != 7);
-    }
     // Numbers that begin again while nobody listens, and pass those that were heard before, are told from
     // them by the venue's services alone (`restart-unheard`).
     let served = setup.services.is_some_and(|services| services.retransmit && services.snapshot);
@@ -245,7 +240,7 @@ fn faults(setup: &Setup, length: Nanos, rng: &mut Rng) -> Vec<Fault> {
         let longest = setup.silence.0 * 2;
         let time =
             if rng.chance(500_000) { rng.below(setup.grace.0 * 20) } else { rng.below(longest) };
-        episode(setup, class, at, Nanos(time + 1), rng, &mut faults);
+        episode(setup, (class, &classes), at, Nanos(time + 1), rng, &mut faults);
     }
     faults.sort_by_key(|fault| fault.at);
     faults
@@ -269,9 +264,10 @@ fn halts(setup: &Setup, length: Nanos, faults: &mut Vec<Fault>) {
     faults.sort_by_key(|fault| fault.at);
 }
 
+/// One fault of a class, which happens in a day beside the others.
 fn episode(
     setup: &Setup,
-    class: u64,
+    (class, classes): (u64, &[u64]),
     at: Nanos,
     time: Nanos,
     rng: &mut Rng,
@@ -317,7 +313,19 @@ fn episode(
             add(after, What::Resume);
         }
         10 | 11 => served(partition, at, after, rng, faults),
-        _ => haunted(setup, partition, line, at, after, rng, faults),
+        // A handler that starts beside a publisher of a session it never heard of can't know which of
+        // the two is the old one (`start-beside-old-publisher`).
+        _ => match rng.between(u64::from(classes.contains(&7)), 3) {
+            0 => zombie(setup, (partition, line), at, after, rng.chance(500_000), faults),
+            1 => {
+                add(at, What::Loop(partition, line, true));
+                add(Nanos(at.0 + setup.heartbeat.0), What::Kill(partition));
+                add(Nanos(after.0 + setup.silence.0), What::Revive(partition));
+                add(Nanos(after.0 + setup.silence.0), What::Loop(partition, line, false));
+            }
+            2 => add(at, What::End(partition)),
+            _ => add(at, What::Differ(partition)),
+        },
     }
 }
 
@@ -356,39 +364,26 @@ fn served(partition: usize, at: Nanos, after: Nanos, rng: &mut Rng, faults: &mut
     add(after, What::Serve(partition, kind, ServiceFault::Off));
 }
 
-fn haunted(
+/// An old publisher speaks on beside the one of another session; where that `falls_silent`, alone.
+fn zombie(
     setup: &Setup,
-    partition: usize,
-    line: Line,
+    (partition, line): (usize, Line),
     at: Nanos,
     after: Nanos,
-    rng: &mut Rng,
+    falls_silent: bool,
     faults: &mut Vec<Fault>,
 ) {
     let mut add = |at: Nanos, what: What| faults.push(Fault { at, what });
-    match rng.below(4) {
-        0 => {
-            // Not before the partition has spoken for sure: of two sessions that a handler has never
-            // heard of it can't know which is the old one (`start-beside-old-publisher`).
-            let at = Nanos(at.0.max(setup.silence.0));
-            let after = Nanos(after.0.max(at.0));
-            add(at, What::Session(Some(partition)));
-            add(at, What::Zombie(partition, line, true));
-            // And then the new one falls silent: only the old one speaks.
-            if rng.chance(500_000) {
-                let then = Nanos(at.0 + setup.heartbeat.0);
-                add(then, What::Kill(partition));
-                add(Nanos(then.0 + setup.silence.0 * 2), What::Revive(partition));
-            }
-            add(Nanos(after.0 + setup.silence.0 * 2), What::Zombie(partition, line, false));
-        }
-        1 => {
-            add(at, What::Loop(partition, line, true));
-            add(Nanos(at.0 + setup.heartbeat.0), What::Kill(partition));
-            add(Nanos(after.0 + setup.silence.0), What::Revive(partition));
-            add(Nanos(after.0 + setup.silence.0), What::Loop(partition, line, false));
-        }
-        2 => add(at, What::End(partition)),
-        _ => add(at, What::Differ(partition)),
+    // Not before the partition has spoken for sure: of two sessions that a handler has never
+    // heard of it can't know which is the old one (`start-beside-old-publisher`).
+    let at = Nanos(at.0.max(setup.silence.0));
+    let after = Nanos(after.0.max(at.0));
+    add(at, What::Session(Some(partition)));
+    add(at, What::Zombie(partition, line, true));
+    if falls_silent {
+        let then = Nanos(at.0 + setup.heartbeat.0);
+        add(then, What::Kill(partition));
+        add(Nanos(then.0 + setup.silence.0 * 2), What::Revive(partition));
     }
+    add(Nanos(after.0 + setup.silence.0 * 2), What::Zombie(partition, line, false));
 }

@@ -197,6 +197,31 @@ fn off_and_only_where_commanded() {
     assert_eq!(counts["faults"]["refuse"], false);
 }
 
+/// The session before in the image, and nobody's numbers again, until the services have come along.
+#[test]
+fn late_session() {
+    let mut world = with("service late-session");
+    let (before, next) = (world.streams[&2].snapshot(), world.next());
+    world.say("session DAY2");
+    world.pass(1);
+    assert!(world.ask(10, 1).is_empty());
+    assert!(world.ask_in(*b"DAY2      ", 1, 1).is_empty());
+    world.log_in(3);
+    world.pass(1);
+    let late = world.streams[&3].snapshot();
+    // The same but for the times that it was made at.
+    assert_eq!((late.messages.len(), late.next), (before.messages.len(), Some(next)));
+
+    world.say("service off");
+    world.say("resume");
+    world.pass(20);
+    assert!(world.ask(10, 1).is_empty());
+    assert_eq!(world.ask_in(*b"DAY2      ", 1, 1).len(), 1);
+    world.log_in(4);
+    world.pass(1);
+    assert!(world.streams[&4].snapshot().next < Some(next));
+}
+
 /// An answer that is not as it would be is counted as one, by the service whose fault it is.
 #[test]
 fn what_a_fault_spoils_is_counted() {
