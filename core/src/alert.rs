@@ -159,7 +159,7 @@ codes! {
     /// Multicast that no partition takes.
     UnmappedMulticast = 18, "unmapped-multicast", OddWorld, Operations, Notice,
         "test feed/tests/veth/alerts.rs multicast_that_no_partition_takes_is_one_notice";
-    /// An interface was without its program.
+    /// An interface was without its program, or is gone.
     Interface = 32, "interface", Event, Host, Page,
         "test feed/tests/veth/alerts.rs an_interface_that_loses_its_program_is_one_alert";
     /// Frames came to the wrong lane, or to none.
@@ -177,7 +177,7 @@ codes! {
     /// More happened than could be written down.
     LogOverflow = 37, "log-overflow", Event, Engineering, Notice,
         "test feed/src/alert/tests.rs what_finds_no_room_on_its_way_is_said";
-    /// A line of a map could not be joined.
+    /// A line of a map could not be joined, or is on an interface that the handler was started without.
     LineNotJoined = 38, "line-not-joined", Event, Network, Page,
         "test feed/tests/veth/alerts.rs a_line_of_a_map_that_can_not_be_joined_is_one_alert_and_the_partition_goes_on";
     /// No map is in force for the date under way.

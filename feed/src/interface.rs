@@ -1,5 +1,6 @@
 //! Network interfaces, as the kernel of this network namespace has them.
 
+use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, netdevice, socket_with};
 
 use crate::exit::Failure;
@@ -14,6 +15,15 @@ pub fn list() -> Vec<String> {
         .skip(2)
         .filter_map(|line| Some(line.split_once(':')?.0.trim().to_owned()))
         .collect()
+}
+
+/// Whether this network namespace has an interface of this index, whatever it is called by now. A kernel that
+/// does not say has it.
+#[must_use]
+pub fn is_here(index: u32) -> bool {
+    let socket = socket_with(AddressFamily::INET, SocketType::DGRAM, SocketFlags::CLOEXEC, None);
+    let found = socket.and_then(|socket| netdevice::index_to_name(&socket, index));
+    !matches!(found, Err(Errno::NODEV))
 }
 
 /// The kernel's index of an interface.

@@ -70,6 +70,8 @@ impl Membership {
 pub struct Joins {
     sockets: Vec<OwnedFd>,
     members: Vec<Membership>,
+    /// Interfaces that are gone, each with the index it had. What comes back under the name is another.
+    lost: Vec<(String, u32)>,
 }
 
 impl Joins {
@@ -127,6 +129,43 @@ impl Joins {
         self.sockets.push(second);
         self.members.push(membership);
         Ok(())
+    }
+
+    /// The interfaces of memberships that are no longer here and were not said to be lost.
+    #[must_use]
+    pub fn missing(&self) -> Vec<(String, u32)> {
+        let mut missing: Vec<(String, u32)> = Vec::new();
+        for Membership { interface, ifindex, .. } in &self.members {
+            let known = |(_, index): &(String, u32)| index == ifindex;
+            let is_known = self.lost.iter().any(known) || missing.iter().any(known);
+            if !is_known && !interface::is_here(*ifindex) {
+                missing.push((interface.clone(), *ifindex));
+            }
+        }
+        missing
+    }
+
+    /// An interface is gone, and with it its memberships: they stay what was wanted, and nothing is done by them.
+    /// Whether that is news.
+    pub fn lose(&mut self, interface: &str, ifindex: u32) -> bool {
+        let news = self.lost.iter().all(|(_, index)| *index != ifindex);
+        if news {
+            self.lost.push((interface.to_owned(), ifindex));
+        }
+        news
+    }
+
+    /// Whether the interface of this name is gone; it stays so if one comes back.
+    #[must_use]
+    pub fn is_lost(&self, interface: &str) -> bool {
+        self.lost.iter().any(|(name, _)| name == interface)
+    }
+
+    /// Whether every membership that is held is on an interface that is gone, and there are some.
+    #[must_use]
+    pub fn all_lost(&self) -> bool {
+        let mut held = self.members.iter().filter(|member| member.joined).peekable();
+        held.peek().is_some() && held.all(|member| self.is_lost(&member.interface))
     }
 
     /// Takes over the memberships of `others`.
@@ -262,10 +301,11 @@ impl Joins {
     }
 
     /// Whether a line is joined there. What it has elsewhere, because it could not be joined where it has moved, is
-    /// none.
+    /// none, nor what is left of one whose interface is gone.
     #[must_use]
     pub fn holds_line(&self, partition: u16, line: Line, there: &LineConfig) -> bool {
-        self.at(partition, line, there).any(|member| member.joined)
+        self.at(partition, line, there)
+            .any(|member| member.joined && !self.is_lost(&there.interface))
     }
 
     /// Whether a line is held there, or ready to be.
@@ -286,7 +326,8 @@ impl Joins {
         self.members.iter().filter(is)
     }
 
-    /// Joins again what [`Joins::leave`] left, or was only made ready. Whether there was anything.
+    /// Joins again what [`Joins::leave`] left, or was only made ready, but for what is on an interface that is
+    /// gone. Whether there was anything.
     ///
     /// # Errors
     /// The first that fails, naming group and interface; what was not joined before is not then.
@@ -294,7 +335,8 @@ impl Joins {
         let mut entered = Vec::new();
         for at in 0..self.members.len() {
             let membership = &self.members[at];
-            if membership.partition != partition || membership.joined {
+            let left = membership.partition == partition && !membership.joined;
+            if !left || self.is_lost(&membership.interface) {
                 continue;
             }
             let joined = match self.sockets.get(membership.socket) {
@@ -325,7 +367,7 @@ impl Joins {
 
     /// Leaves and joins again every line of a partition, so that a switch that has forgotten it
     /// is told anew; but for a group that another partition has too which is `heard`: that comes, and would be
-    /// interrupted. How many memberships were renewed.
+    /// interrupted. Nor is anything done on an interface that is gone. How many memberships were renewed.
     ///
     /// # Errors
     /// The first that fails, naming group and interface. It is tried again by the next renewal.
@@ -336,7 +378,9 @@ impl Joins {
             let mut same = others.filter(|other| other.joined && other.is_same(membership));
             same.any(|other| heard(other.partition))
         };
-        let held = |member: &&Membership| member.partition == partition && member.joined;
+        let held = |member: &&Membership| {
+            member.partition == partition && member.joined && !self.is_lost(&member.interface)
+        };
         for membership in self.members.iter().filter(held).filter(|held| !comes(held)) {
             let Some(socket) = self.sockets.get(membership.socket) else { continue };
             // Not being a member any more is what a link that went down leaves behind: join.

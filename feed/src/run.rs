@@ -72,6 +72,7 @@ pub fn run(config: &Config, lines: Option<&Lines>) -> Result<Exit, Failure> {
     let looked = (Wall(clock::wall()), Clock::new().now());
     let resolved = daily::resolve(config, looked.0)?;
     let config = &resolved.config;
+    config.require_rest()?;
     privilege::require_open_files(config)?;
     doctor::refuse_cores(config)?;
     // What is halted is known, or nothing starts.
@@ -84,6 +85,7 @@ pub fn run(config: &Config, lines: Option<&Lines>) -> Result<Exit, Failure> {
     // Before anything is joined that nobody would look at meanwhile.
     let built = build(&resolved, (&ends, &days, &sessions))?;
     let opened = source::open(config)?;
+    watch::tell_lines(config);
     for refused in &opened.refused {
         tracing::warn!("{refused}");
     }

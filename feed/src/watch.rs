@@ -2,7 +2,9 @@
 //! commands, looks after the interfaces and the memberships, publishes what nobody subscribes to, and says
 //! when the world looks odd.
 
+mod absent;
 mod again;
+mod enter;
 mod refused;
 mod silence;
 mod standing;
@@ -39,6 +41,7 @@ use crate::preopen::lately::Lately;
 use crate::publish::Links;
 use crate::source::{Watch, udp};
 use crate::world::World;
+pub(crate) use absent::tell_lines;
 use refused::Refused;
 use silence::{News, Silence};
 pub(crate) use strays::Strays;
@@ -117,10 +120,12 @@ impl Keeper<'_> {
             server.tick(now, &config, &mut self);
             if let Some(taker) = &mut taker {
                 taker.tick(now, &mut self);
-                if now >= next_join && taker.under_way.is_none() {
-                    next_join = now + again::EVERY;
-                    self.join_again();
-                }
+            }
+            let taking = taker.as_ref().is_some_and(|taker| taker.under_way.is_some());
+            if now >= next_join && !taking {
+                next_join = now + again::EVERY;
+                self.join_again();
+                self.tell_without();
             }
             if !Arc::ptr_eq(&config, &self.config) {
                 world = World::new(&self.config);
@@ -140,6 +145,7 @@ impl Keeper<'_> {
             world.look(candor_shm::clock::now, region, journal);
             if now >= next_look {
                 next_look = now + LOOK_EVERY;
+                self.look_for_gone().inspect_err(|_| stop.store(true, Ordering::Relaxed))?;
                 self.look();
                 self.follow.look(&self.config, &self.region, now);
                 self.heard.look(&self.region, now);
@@ -393,46 +399,6 @@ impl Hands for Keeper<'_> {
     }
 }
 
-impl Keeper<'_> {
-    fn enter(&mut self, number: u16, partition: &Partition) -> Result<bool, Failure> {
-        let mut changed = false;
-        for (line, at) in partition.lines() {
-            match &mut self.watch {
-                Some(watch) => watch.name(number, line, at)?,
-                None if self.joins.has(number, line, at) => {}
-                None => {
-                    return Err(Failure::config(format!(
-                        "line {line} ({}:{} on {}) had no socket when the handler started: look with \
-                         `candor doctor`, set `subscribe = true` and start the handler again",
-                        at.group, at.port, at.interface
-                    )));
-                }
-            }
-        }
-        for (line, at) in partition.lines() {
-            if !self.joins.has(number, line, at) {
-                self.joins.add(number, line, at)?;
-                changed = true;
-            }
-            // Where it was before a map that could not be followed then.
-            let left = self.joins.forget_elsewhere(number, line, Some(at));
-            let config = Arc::clone(&self.config);
-            self.unname(number, line, &left, &config.partitions);
-        }
-        Ok(self.joins.enter(number)? || changed)
-    }
-
-    fn leave(&mut self, number: u16, partition: &Partition) -> Result<bool, Failure> {
-        let left = self.joins.leave(number);
-        if let Some(watch) = &mut self.watch {
-            for (_, at) in partition.lines() {
-                watch.unname(at)?;
-            }
-        }
-        Ok(left)
-    }
-}
-
 /// What becomes of dates that are over by the wall clock.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Ending {
@@ -477,6 +443,11 @@ impl Joiner for Keeper<'_> {
         socket: Option<(&udp::Sockets, &udp::Given)>,
     ) -> bool {
         let partition = name(&self.config, number);
+        if self.is_absent(at) {
+            let interface = &at.interface;
+            tracing::warn!(partition, %line, interface, "not joined: the interface is not there");
+            return false;
+        }
         let joined = match (&mut self.watch, socket) {
             // It is joined by what is configured then.
             (Some(_), _) if !wanted => return false,

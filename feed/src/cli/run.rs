@@ -15,11 +15,17 @@ use crate::{config, run};
 pub(super) struct Run {
     #[command(flatten)]
     config: ConfigArg,
+
+    /// Start although this interface is missing: its lines are not joined, and the alert `line-not-joined` says so
+    /// as long as the handler runs. Once for each.
+    #[arg(long, value_name = "IFACE")]
+    without: Vec<String>,
 }
 
 impl Run {
     pub(super) fn run(self) -> Result<Exit, Failure> {
-        let config = config::load(&self.config.config)?;
+        let mut config = config::load(&self.config.config)?;
+        config.without = self.without;
         let writer = Writer::start()
             .map_err(|error| Failure::host(format!("can't start the log's thread: {error}")))?;
         // No filter from the environment: what is worth an event at all is worth its line.

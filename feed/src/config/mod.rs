@@ -17,6 +17,7 @@ mod preopen;
 mod services;
 mod terms;
 mod venue;
+mod without;
 
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
@@ -57,6 +58,9 @@ pub struct Config {
     pub handler: Handler,
     /// Where packets come from.
     pub source: SourceConfig,
+    /// Interfaces that this run does without: their lines are not joined. None by the file; `candor run --without`
+    /// names them.
+    pub without: Vec<String>,
     /// The lanes; a partition's `lane` is an index into them.
     pub lanes: Vec<Lane>,
     /// The venues, in the file's order.
@@ -320,25 +324,25 @@ impl Partition {
 }
 
 impl Config {
-    /// The interfaces that carry any subscribed line, each once, in order of first use.
+    /// The interfaces that carry any line to be joined, each once, in order of first use.
     #[must_use]
     pub fn interfaces(&self) -> Vec<&str> {
         let mut names: Vec<&str> = Vec::new();
-        for partition in self.partitions.iter().filter(|p| p.subscribe) {
-            for (_, line) in partition.lines() {
-                if !names.contains(&line.interface.as_str()) {
-                    names.push(&line.interface);
-                }
+        for (_, _, line) in self.subscribed_lines() {
+            if !names.contains(&line.interface.as_str()) {
+                names.push(&line.interface);
             }
         }
         names
     }
 
-    /// Every line of every subscribed partition, with its partition's index.
+    /// Every line to be joined, with its partition's index: those of every subscribed partition, but for the
+    /// interfaces that this run does without.
     pub fn subscribed_lines(&self) -> impl Iterator<Item = (u16, Line, &LineConfig)> {
-        (0u16..).zip(&self.partitions).filter(|(_, p)| p.subscribe).flat_map(
+        let lines = (0u16..).zip(&self.partitions).filter(|(_, p)| p.subscribe).flat_map(
             |(index, partition)| partition.lines().map(move |(line, config)| (index, line, config)),
-        )
+        );
+        lines.filter(|(_, _, line)| !self.is_without(line))
     }
 
     /// How the services of a partition's venue are asked.

@@ -93,6 +93,7 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Config, Problems> {
         let config = Config {
             handler,
             source,
+            without: Vec::new(),
             lanes,
             venues,
             recovery,

@@ -22,16 +22,20 @@ pub(super) struct Fetching {
 }
 
 impl Fetching {
+    /// Begins one. A map may name interfaces that are here and those `in_use`.
     pub(super) fn start(
         maps: &Maps,
         from: &MapVenue,
         date: TradingDate,
         (wall, now): (Wall, Mono),
+        in_use: Vec<String>,
     ) -> Fetching {
         let (to, back) = mpsc::channel();
         let (maps, from, refused) = (maps.clone(), from.clone(), to.clone());
         let fetch = move || {
-            let (here, by) = (interface::list(), users::runs().name);
+            let (mut here, by) = (interface::list(), users::runs().name);
+            // A map that names one of ours is right: a card that is gone for now is no reason for no map.
+            here.extend(in_use);
             // What somebody has put in force by name stays, be it there before this begins or meanwhile.
             let fetched = fetch_configured(&maps, &from, date, Some(&here), (&by, false), wall);
             // Where nobody waits for it any more, what it has brought is in the store all the same.

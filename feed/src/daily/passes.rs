@@ -50,9 +50,19 @@ impl Handler {
     }
 
     /// One that looks up its maps at one time, and is ready at another.
-    fn slow(name: &str, (looked, wall): (Wall, Wall), (maps, fetch): (&str, bool)) -> Handler {
+    fn slow(name: &str, times: (Wall, Wall), maps: (&str, bool)) -> Handler {
+        Handler::after(&Map { date: FRIDAY, ..map(&TWO) }, name, times, maps)
+    }
+
+    /// One that has this map of Friday's.
+    fn after(
+        friday: &Map,
+        name: &str,
+        (looked, wall): (Wall, Wall),
+        (maps, fetch): (&str, bool),
+    ) -> Handler {
         let folder = Folder::new(name);
-        folder.put(&Map { date: FRIDAY, ..map(&TWO) });
+        folder.put(friday);
         fs::create_dir_all(folder.path().join("new")).unwrap();
         let here = folder.path().display();
         let fetch = match fetch {
@@ -125,6 +135,26 @@ impl Handler {
 fn corrected() -> Map {
     let [first, second] = TWO;
     map(&[(first.0, first.1, "A B D", first.3), (second.0, second.1, "C", second.3)])
+}
+
+/// A card that is gone is no reason to have no map for the next date: its lines were there, and are meant.
+#[test]
+fn a_map_is_fetched_that_names_an_interface_of_the_handlers_own_and_no_other_that_is_missing() {
+    let before = Wall(MONDAY.0 - 30 * MINUTE);
+    let on = |interface: &str| {
+        let mut map = map(&TWO);
+        let lines = map.partitions.iter_mut().flat_map(|one| one.lines.iter_mut().flatten());
+        lines.for_each(|line| line.interface = Some(interface.to_owned()));
+        map
+    };
+    let friday = Map { date: FRIDAY, ..on("gone0") };
+    for (named, is_taken) in [("gone0", true), ("gone1", false)] {
+        let mut handler =
+            Handler::after(&friday, &format!("fetch-{named}"), (before, before), ("", true));
+        handler.publish(&on(named));
+        handler.goes_to(MONDAY);
+        assert_eq!(handler.in_force().is_some(), is_taken, "{named}");
+    }
 }
 
 #[test]

@@ -287,7 +287,9 @@ impl Thread {
                 of.timer.fetched(today.date, true, Mono::NEVER);
                 return;
             };
-            of.fetching = Some(Fetching::start(maps, from, today.date, (wall, now)));
+            let in_use = self.config.named_interfaces();
+            let in_use = in_use.into_iter().map(str::to_owned).collect();
+            of.fetching = Some(Fetching::start(maps, from, today.date, (wall, now), in_use));
             return;
         };
         let Some(fetched) = fetching.ended() else { return };

@@ -82,7 +82,7 @@ pub(crate) fn build(
         }
         let mut subscribed = Vec::with_capacity(own(lane).count());
         subscribed
-            .extend(own(lane).filter(|(_, one)| !one.is_spare()).map(|(_, one)| one.subscribe));
+            .extend(own(lane).filter(|(_, one)| !one.is_spare()).map(|(_, one)| config.joins(one)));
         Built { partitions, places, subscribed }
     };
     Ok(made.into_iter().enumerate().map(built).collect())

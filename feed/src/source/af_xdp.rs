@@ -16,10 +16,11 @@
 //! `generic copy`), published and logged; nothing here falls back in silence.
 //!
 //! **Interfaces that go down** stop nothing: their sockets stay bound and go on when they come up.
-//! One that is removed ends the lane.
+//! Queues of one that is removed are emptied and put aside, and the lane goes on with the others; without
+//! any it ends.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use candor_af_xdp::{Queue, ReceiveError, WaitError, Waiter};
@@ -42,7 +43,12 @@ pub const fn mode_text(mode: XdpMode) -> &'static str {
 
 /// The queues of one lane.
 pub struct AfXdp {
+    /// Those that are of use, then those that were put aside: nothing is closed or freed on a lane.
     queues: Vec<Queue>,
+    /// What is known of each, in the same order.
+    seats: Vec<Seat>,
+    /// How many are of use.
+    in_use: usize,
     /// The queue to look at first, so that none waits for a busy one.
     next: usize,
     waiter: Waiter,
@@ -54,8 +60,19 @@ pub struct AfXdp {
     unverified: Unverified,
     /// What never came to a queue; the first lane's to report.
     elsewhere: Option<Arc<Elsewhere>>,
-    /// An interface was removed: there is nothing left to poll.
-    gone: bool,
+}
+
+/// A queue, and whether anybody has found its interface to be gone.
+pub(super) type Bound = (Queue, Arc<AtomicBool>);
+
+/// What is known of a queue besides.
+struct Seat {
+    /// What the kernel, and the queue itself, counted when asked last; of one that was put aside for good.
+    counts: SourceCounts,
+    /// Its interface is gone: what the ring still holds is the last.
+    ending: bool,
+    /// The same, for the handler's own thread.
+    gone: Arc<AtomicBool>,
 }
 
 /// Frames that the XDP program left to the host, over all interfaces and queues, by cause. Only the
@@ -97,7 +114,7 @@ impl Elsewhere {
 struct Counts {
     /// Frames without metadata of ours, or with metadata that can't be.
     strange: u64,
-    /// What the kernel said last; kept where it can't be asked any more.
+    /// What the kernel said last, over all queues there ever were.
     kernel: SourceCounts,
 }
 
@@ -142,60 +159,109 @@ impl Unverified {
 impl AfXdp {
     /// A source of these queues, for a handler with this many partitions.
     pub(super) fn new(
-        queues: Vec<Queue>,
+        bound: Vec<Bound>,
         (mode, checksums): (XdpMode, Checksums),
         (batch, partitions): (u32, usize),
         elsewhere: Option<Arc<Elsewhere>>,
     ) -> AfXdp {
         let packets = vec![[0; DAMAGED.len()]; partitions].into_boxed_slice();
+        let seat = |gone| Seat { counts: SourceCounts::default(), ending: false, gone };
+        let (queues, seats): (Vec<Queue>, Vec<Seat>) =
+            bound.into_iter().map(|(queue, gone)| (queue, seat(gone))).unzip();
         AfXdp {
             checksums,
             refused: Refused { packets, any: false },
             unverified: Unverified { packets: vec![0; partitions].into_boxed_slice(), any: false },
             waiter: Waiter::new(queues.len()),
+            in_use: queues.len(),
             queues,
+            seats,
             next: 0,
             batch: batch.max(1),
             mode,
             counts: Counts::default(),
             elsewhere,
-            gone: false,
         }
     }
 
     fn read_kernel(&mut self) {
+        self.look_for_gone();
+        for at in 0..self.in_use {
+            self.measure(at);
+        }
         let mut sum = SourceCounts::default();
-        for queue in &self.queues {
-            if queue.check().is_err() {
-                self.gone = true;
-            }
-            let Ok(kernel) = queue.statistics() else { return };
-            sum.rx_ring_full += kernel.receive_ring_full;
-            sum.fill_ring_empty += kernel.fill_ring_empty;
-            // Where the kernel copies, it counts a frame that found no buffer under both.
-            sum.rx_dropped += match self.mode {
-                XdpMode::ZeroCopy => kernel.receive_dropped,
-                _ => kernel.receive_dropped.saturating_sub(kernel.fill_ring_empty),
-            };
-            sum.rx_invalid += kernel.receive_invalid + queue.counts().bad_descriptors;
-            sum.too_long += queue.counts().too_long;
+        for Seat { counts, .. } in &self.seats {
+            sum.rx_ring_full += counts.rx_ring_full;
+            sum.fill_ring_empty += counts.fill_ring_empty;
+            sum.rx_dropped += counts.rx_dropped;
+            sum.rx_invalid += counts.rx_invalid;
+            sum.too_long += counts.too_long;
         }
         self.counts.kernel = sum;
+    }
+
+    /// What a queue has counted; as before where the kernel refuses to say.
+    fn measure(&mut self, at: usize) {
+        let (Some(queue), Some(seat)) = (self.queues.get(at), self.seats.get_mut(at)) else {
+            return;
+        };
+        let Ok(kernel) = queue.statistics() else { return };
+        seat.counts = SourceCounts {
+            rx_ring_full: kernel.receive_ring_full,
+            fill_ring_empty: kernel.fill_ring_empty,
+            // Where the kernel copies, it counts a frame that found no buffer under both.
+            rx_dropped: match self.mode {
+                XdpMode::ZeroCopy => kernel.receive_dropped,
+                _ => kernel.receive_dropped.saturating_sub(kernel.fill_ring_empty),
+            },
+            rx_invalid: kernel.receive_invalid + queue.counts().bad_descriptors,
+            too_long: queue.counts().too_long,
+            ..SourceCounts::default()
+        };
+    }
+
+    /// Looks which queues in use have lost their interface; whether any has.
+    fn look_for_gone(&mut self) -> bool {
+        let mut any = false;
+        for (queue, seat) in self.queues.iter().zip(&mut self.seats).take(self.in_use) {
+            if queue.check().is_err() {
+                seat.end();
+                any = true;
+            }
+        }
+        any
+    }
+
+    /// Takes an empty queue out of those in use, with its last counts: nobody asks it for anything again.
+    #[cold]
+    fn put_aside(&mut self, at: usize) {
+        self.measure(at);
+        self.in_use -= 1;
+        self.queues.swap(at, self.in_use);
+        self.seats.swap(at, self.in_use);
+    }
+}
+
+impl Seat {
+    #[cold]
+    fn end(&mut self) {
+        self.ending = true;
+        // Alone in what it says: no order is kept with anything else.
+        self.gone.store(true, Ordering::Relaxed);
     }
 }
 
 impl Source for AfXdp {
     fn poll(&mut self, deliver: &mut dyn FnMut(Arrival<'_>)) -> Result<Polled, SourceError> {
-        if self.gone {
-            return Err(kernel("recv on a removed interface", libc::ENETDOWN));
-        }
         let mut polled = Polled { frames: 0, drained: true, waits_since: Some(Mono::MAX) };
         let mut strange = 0;
         let verify = self.checksums == Checksums::Verify;
-        for asked in 0..self.queues.len() {
-            let at = self.next;
-            self.next = if at + 1 < self.queues.len() { at + 1 } else { 0 };
-            let Some(queue) = self.queues.get_mut(at) else { break };
+        let all = self.in_use;
+        for asked in 0..all {
+            let at = if self.next < self.in_use { self.next } else { 0 };
+            self.next = at + 1;
+            let of_use = self.queues.get_mut(..self.in_use).and_then(|queues| queues.get_mut(at));
+            let Some(queue) = of_use else { break };
             let left = self.batch - polled.frames;
             let (refused, unverified) = (&mut self.refused, &mut self.unverified);
             // A queue is in order: whatever is left in it came behind the last of these.
@@ -234,27 +300,42 @@ impl Source for AfXdp {
                     if !received.drained {
                         polled.waits_since = polled.waits_since.min(last);
                     }
+                    if received.frames == 0 && self.seats.get(at).is_some_and(|seat| seat.ending) {
+                        self.put_aside(at);
+                    }
                 }
                 // It may come up again; until then silence says all there is to say.
                 Err(ReceiveError::InterfaceDown) => {}
+                Err(ReceiveError::InterfaceGone) => {
+                    self.seats.get_mut(at).into_iter().for_each(Seat::end);
+                    if last.is_none() {
+                        self.put_aside(at);
+                    }
+                }
                 Err(ReceiveError::Wake(error)) => return Err(failed("recv", &error)),
                 Err(_) => return Err(kernel("recv", libc::EIO)),
             }
             if polled.frames >= self.batch {
                 polled.drained = false;
                 // Of those that were not asked nothing is known.
-                polled.waits_since = polled.waits_since.filter(|_| asked + 1 == self.queues.len());
+                polled.waits_since = polled.waits_since.filter(|_| asked + 1 == all);
                 break;
             }
         }
         polled.waits_since = polled.waits_since.filter(|at| *at != Mono::MAX);
         self.counts.strange += strange;
+        if self.in_use == 0 && !self.queues.is_empty() {
+            return Err(kernel("recv on a removed interface", libc::ENETDOWN));
+        }
         Ok(polled)
     }
 
     fn wait(&mut self, at_most: Nanos) -> Result<(), SourceError> {
-        match self.waiter.wait(&self.queues, Duration::from_nanos(at_most.0)) {
+        let of_use = self.queues.get(..self.in_use).unwrap_or_default();
+        match self.waiter.wait(of_use, Duration::from_nanos(at_most.0)) {
             Ok(_) => Ok(()),
+            // The next poll takes what is left of it, and puts it aside.
+            Err(WaitError::InterfaceDown) if self.look_for_gone() => Ok(()),
             Err(WaitError::InterfaceDown) => Err(kernel("poll", libc::ENETDOWN)),
             Err(WaitError::Poll(error)) => Err(failed("poll", &error)),
             Err(_) => Err(kernel("poll", libc::EIO)),

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::os::fd::AsFd;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use candor_af_xdp::{self as af_xdp, BindMode, BusyPoll, OpenError, Options, Queue};
 use candor_core::limits::LINES;
@@ -13,7 +14,7 @@ use candor_ebpf::{
     ProgramCounters, Traffic,
 };
 
-use super::af_xdp::{AfXdp, Elsewhere, mode_text};
+use super::af_xdp::{AfXdp, Bound, Elsewhere, mode_text};
 use crate::config::{AfXdpConfig, Config, HugePages, LineConfig, SourceKind, XdpMode};
 use crate::exit::Failure;
 use crate::join::Joins;
@@ -34,8 +35,18 @@ struct Interface {
     name: String,
     ifindex: u32,
     program: Program,
-    /// `None` while another tool has taken the program off and it could not be put back.
+    /// `None` while another tool has taken the program off and it could not be put back, and once the
+    /// interface is gone.
     attachment: Option<Attachment>,
+    /// It was removed, or is another namespace's: its queues receive nothing any more, whatever comes back.
+    /// Said by whoever finds it first, a lane or the handler's own thread.
+    gone: Arc<AtomicBool>,
+}
+
+impl Interface {
+    fn is_gone(&self) -> bool {
+        self.gone.load(Ordering::Relaxed)
+    }
 }
 
 /// Something that happened to an interface.
@@ -71,9 +82,6 @@ pub fn open(config: &Config) -> Result<Opened, Failure> {
     let SourceKind::AfXdp(settings) = config.source.kind else {
         return Err(Failure::config("the configuration's source is not af_xdp"));
     };
-    for name in config.interfaces() {
-        interface::index(name)?;
-    }
     privilege::require(config)?;
     let mut refused = Vec::new();
     for mode in XdpMode::ALL.into_iter().filter(|mode| *mode >= settings.mode) {
@@ -112,7 +120,7 @@ impl From<Failure> for Refusal {
 }
 
 fn open_in(config: &Config, settings: &AfXdpConfig, mode: XdpMode) -> Result<Opened, Refusal> {
-    let mut lanes: Vec<Vec<Queue>> = config.lanes.iter().map(|_| Vec::new()).collect();
+    let mut lanes: Vec<Vec<Bound>> = config.lanes.iter().map(|_| Vec::new()).collect();
     let mut interfaces = Vec::new();
     for name in config.interfaces() {
         let mut interface = load(config, name, mode)?;
@@ -123,7 +131,7 @@ fn open_in(config: &Config, settings: &AfXdpConfig, mode: XdpMode) -> Result<Ope
                 program
                     .set_socket(queue.number(), queue.as_fd())
                     .map_err(|error| of_map(&error))?;
-                queues.push(queue);
+                queues.push((queue, Arc::clone(&interface.gone)));
             }
         }
         interfaces.push(interface);
@@ -163,7 +171,8 @@ fn load(config: &Config, name: &str, mode: XdpMode) -> Result<Interface, Refusal
     }
     let attachment =
         attach(&program, ifindex, mode).map_err(|error| of_attach(&error, name, mode))?;
-    Ok(Interface { name: name.to_owned(), ifindex, program, attachment: Some(attachment) })
+    let (name, attachment, gone) = (name.to_owned(), Some(attachment), Arc::default());
+    Ok(Interface { name, ifindex, program, attachment, gone })
 }
 
 fn set_endpoint(
@@ -284,13 +293,15 @@ impl Watch {
     /// Looks whether every interface still has the program, and puts it back where another tool
     /// has taken it off. To be called about twice a second: until it is back nothing of ours
     /// arrives there. An incident is reported once when it is noticed and, if it could not be
-    /// healed at once, again with each try that fails.
+    /// healed at once, again with each try that fails. An interface that is gone is none: see
+    /// [`Watch::gone`].
     ///
     /// Also tells the first lane's source what the program has left to the host since.
     pub fn check(&mut self) -> Vec<Incident> {
         let mut incidents = Vec::new();
         for interface in &mut self.interfaces {
-            if interface.attachment.as_ref().is_some_and(Attachment::is_attached) {
+            let attached = interface.attachment.as_ref().is_some_and(Attachment::is_attached);
+            if attached || interface.is_gone() {
                 continue;
             }
             // A link that is off its interface still counts as the program's; let go of it first.
@@ -302,6 +313,10 @@ impl Watch {
                         interface.attachment = Some(attachment);
                         (true, format!("{what} by another tool; it is on again"))
                     }
+                    Err(AttachError::NoInterface { .. }) => {
+                        interface.gone.store(true, Ordering::Relaxed);
+                        continue;
+                    }
                     Err(error) => (false, format!("{what}, and can't be put back: {error}")),
                 };
             incidents.push(Incident { interface: interface.name.clone(), restored, text });
@@ -310,6 +325,20 @@ impl Watch {
             self.elsewhere.set(&counters, &self.before);
         }
         incidents
+    }
+
+    /// The interfaces that are gone, with the index each had.
+    pub fn gone(&self) -> impl Iterator<Item = (&str, u32)> {
+        let gone = self.interfaces.iter().filter(|one| one.is_gone());
+        gone.map(|one| (one.name.as_str(), one.ifindex))
+    }
+
+    /// An interface was found to be gone: nobody looks after its program any more.
+    pub fn lose(&mut self, ifindex: u32) {
+        for interface in self.interfaces.iter_mut().filter(|one| one.ifindex == ifindex) {
+            interface.gone.store(true, Ordering::Relaxed);
+            interface.attachment = None;
+        }
     }
 
     /// Names a line's endpoint, so that its frames come to the lanes.

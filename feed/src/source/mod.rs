@@ -10,7 +10,8 @@ pub mod udp;
 use candor_core::{Line, Mono, Nanos, Reject};
 
 use crate::config::{Config, SourceKind};
-use crate::exit::Failure;
+use crate::exit::{Exit, Failure};
+use crate::interface;
 use crate::join::Joins;
 pub use bypass::{Incident, Watch};
 use udp::Udp;
@@ -170,6 +171,7 @@ pub struct Opened {
 /// # Errors
 /// Naming the privilege, limit, interface, queue or mode that is missing. Nothing stays open then.
 pub fn open(config: &Config) -> Result<Opened, Failure> {
+    require_interfaces(config)?;
     if let SourceKind::AfXdp(_) = config.source.kind {
         let bypass::Opened { lanes, watch, joins, refused } = bypass::open(config)?;
         let lanes = lanes.into_iter().map(|lane| Box::new(lane) as Box<dyn Source>).collect();
@@ -185,4 +187,22 @@ pub fn open(config: &Config) -> Result<Opened, Failure> {
         lanes.push(Box::new(udp));
     }
     Ok(Opened { lanes, joins, watch: None, sockets: Some(sockets), refused: Vec::new() })
+}
+
+/// Refuses a start while an interface in use is missing: lines that nobody joins are nobody's decision but an
+/// operator's.
+fn require_interfaces(config: &Config) -> Result<(), Failure> {
+    let names = config.interfaces();
+    for name in &names {
+        interface::index(name).map_err(|mut failure| {
+            if names.len() > 1 && failure.exit == Exit::Config {
+                failure.message += &format!(
+                    "; or, if its card is gone and is to be done without, start with `--without {name}`: its \
+                     lines are not joined then"
+                );
+            }
+            failure
+        })?;
+    }
+    Ok(())
 }

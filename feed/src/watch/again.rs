@@ -19,8 +19,10 @@ impl Keeper<'_> {
     pub(super) fn join_again(&mut self) {
         let config = Arc::clone(&self.config);
         for (number, one) in (0u16..).zip(&config.partitions) {
-            let missing =
-                one.lines().filter(|(line, at)| !self.joins.holds_line(number, *line, at));
+            // What is where nothing can come from was said of its interface.
+            let missing = one.lines().filter(|(line, at)| {
+                !self.joins.holds_line(number, *line, at) && !self.is_absent(at)
+            });
             let missing: Vec<(Line, LineConfig)> =
                 missing.map(|(line, at)| (line, at.clone())).collect();
             // One that nobody wants has none.

@@ -333,16 +333,24 @@ fn a_program_that_another_tool_takes_off_is_put_back() {
 #[test]
 fn an_interface_that_is_removed_ends_its_lane() {
     within("an_interface_that_is_removed", || {
-        let scene = Scene::new("cx1");
+        let mut scene = Scene::new("cx1");
+        scene.send([239, 77, 1, 1], 26401, b"the last");
         let mut opened = source::open(&configuration(&scene, COPY, "[0, 1]")).unwrap();
         let mut watch = opened.watch.take().unwrap();
+        udp::send(&udp::sender("cx0"), &scene.sent);
+        opened.lanes[0].wait(Nanos::from_secs(1)).unwrap();
+        let index = candor::interface::index("cx1").unwrap();
         assert!(ip("link del cx0"));
-        let incidents = watch.check();
-        assert_eq!(incidents.len(), 1);
-        assert!(!incidents[0].restored, "{incidents:?}");
-        // The lane notices, and stops: there is nothing left to poll.
+        assert_eq!(watch.check(), [], "no program is put back where there is nothing");
+        assert_eq!(watch.gone().collect::<Vec<_>>(), [("cx1", index)]);
+        // The lane notices, takes what had come, and stops: there is nothing left to poll.
         let _ = opened.lanes[0].counts();
-        assert!(opened.lanes[0].poll(&mut |_| {}).is_err());
+        assert_eq!(take(&mut *opened.lanes[0], 1).len(), 1);
+        let mut ended = false;
+        for _ in 0..3 {
+            ended |= opened.lanes[0].poll(&mut |_| panic!("it is empty")).is_err();
+        }
+        assert!(ended);
     });
 }
 

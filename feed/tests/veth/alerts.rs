@@ -13,7 +13,7 @@ use crate::maps::{Maps, today};
 use crate::world::{Plan, SENDER, World, candor, eventually, finished, inside, partition, pause};
 
 /// With a command that keeps what it is given, each in a file of its own, beside the region.
-fn passed_on(text: String) -> String {
+pub fn passed_on(text: String) -> String {
     let line = text.lines().find(|line| line.starts_with("region = ")).unwrap();
     let region = line.trim_start_matches("region = ").trim_matches('"').to_owned();
     let script =
@@ -23,10 +23,10 @@ fn passed_on(text: String) -> String {
     )
 }
 
-const PLAN: Plan = Plan { edit: passed_on, ..Plan::DEFAULT };
+pub const PLAN: Plan = Plan { edit: passed_on, ..Plan::DEFAULT };
 
 /// What `candor alerts` says of this code: its rows, and the exit code.
-fn alerts(world: &World, code: Code, all: bool) -> (Vec<serde_json::Value>, i32) {
+pub fn alerts(world: &World, code: Code, all: bool) -> (Vec<serde_json::Value>, i32) {
     let config = world.path("handler.toml").display().to_string();
     let mut arguments = vec!["alerts", "-o", "json", "-c", &config];
     if all {
@@ -40,7 +40,7 @@ fn alerts(world: &World, code: Code, all: bool) -> (Vec<serde_json::Value>, i32)
 }
 
 /// The lines of JSON about this code in the handler's log.
-fn lines(world: &World, code: Code) -> Vec<serde_json::Value> {
+pub fn lines(world: &World, code: Code) -> Vec<serde_json::Value> {
     let log = world.handler.as_ref().unwrap().log();
     let lines = log.lines().filter(|line| line.starts_with('{'));
     let lines = lines.map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
@@ -74,14 +74,14 @@ fn recorded(world: &World, code: Code) -> Vec<bool> {
     reader.filter_map(of).collect()
 }
 
-fn events(said: &[serde_json::Value]) -> Vec<&str> {
+pub fn events(said: &[serde_json::Value]) -> Vec<&str> {
     let mut events: Vec<&str> = said.iter().map(|line| line["event"].as_str().unwrap()).collect();
     events.sort_unstable();
     events
 }
 
 /// Waits until it is said everywhere that this alert has begun, once, and says what `candor alerts` shows.
-fn begun(world: &World, code: Code) -> serde_json::Value {
+pub fn begun(world: &World, code: Code) -> serde_json::Value {
     eventually("the alert is in the region", || {
         (alerts(world, code, false).0.len() == 1).then_some(())
     });

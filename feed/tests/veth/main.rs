@@ -7,6 +7,7 @@ mod accounting;
 mod alerts;
 mod allocation;
 mod by_hand;
+mod cards;
 mod child;
 mod control;
 mod crash;

@@ -20,7 +20,7 @@ use serde_json::Value;
 use crate::child;
 pub use crate::wait::{ONE_TEST, PATIENCE, by, eventually, pause, within_a_day};
 use namespaces::Namespaces;
-pub use namespaces::{EXCHANGE_INTERFACE, HANDLER_INTERFACE, SENDER, inside};
+pub use namespaces::{EXCHANGE_INTERFACE, HANDLER_INTERFACE, SECOND_INTERFACE, SENDER, inside};
 pub use process::{Halt, Process};
 
 /// The lane's lease, the handler's default.
@@ -163,6 +163,24 @@ impl World {
         steering::steer(self.sending(), namespaces::EXCHANGE_INTERFACE, &rules);
     }
 
+    /// Gives the handler its second card. What the configuration has there comes by that from now on.
+    pub fn add_second_card(&self) {
+        self.namespaces.add_second();
+        let config = candor::config::load(&self.path("handler.toml")).unwrap();
+        let lines = config.subscribed_lines();
+        let second = lines.filter(|(_, _, line)| line.interface == SECOND_INTERFACE);
+        let groups: Vec<_> = second.map(|(_, _, line)| line.group).collect();
+        let to = (&groups[..], namespaces::SECOND_EXCHANGE_INTERFACE);
+        steering::redirect(self.sending(), namespaces::EXCHANGE_INTERFACE, to);
+    }
+
+    /// Takes a card away from the handler, as a driver that is unloaded does.
+    pub fn remove_card(&self, interface: &str) -> Mono {
+        let before = clock::now();
+        self.namespaces.remove(interface);
+        before
+    }
+
     fn configuration(&self) -> String {
         let plan = &self.plan;
         let region = self.path("region").display().to_string();
@@ -186,12 +204,12 @@ impl World {
 
     /// Starts the handler without waiting for anything.
     pub fn spawn_handler(&mut self) -> &mut Process {
-        self.spawn_handler_of(Path::new(env!("CARGO_BIN_EXE_candor")))
+        self.spawn_handler_of(Path::new(env!("CARGO_BIN_EXE_candor")), &[])
     }
 
-    fn spawn_handler_of(&mut self, program: &Path) -> &mut Process {
+    fn spawn_handler_of(&mut self, program: &Path, flags: &[&str]) -> &mut Process {
         let mut command = namespaces::launcher(self.receiving());
-        command.arg(program).args(["run", "-c"]).arg(self.path("handler.toml"));
+        command.arg(program).args(["run", "-c"]).arg(self.path("handler.toml")).args(flags);
         self.handler = Some(Process::spawn(command, &self.path("handler.log")));
         self.handler.as_mut().unwrap()
     }
@@ -199,7 +217,7 @@ impl World {
     /// As [`World::start_handler`], with another program.
     pub fn start_handler_of(&mut self, program: &Path) -> Region {
         let before = Region::open(self.path("region")).map_or(0, |region| region.generation());
-        self.spawn_handler_of(program);
+        self.spawn_handler_of(program, &[]);
         self.until_runs(before)
     }
 
@@ -207,6 +225,13 @@ impl World {
     pub fn start_handler(&mut self) -> Region {
         let before = Region::open(self.path("region")).map_or(0, |region| region.generation());
         self.spawn_handler();
+        self.until_runs(before)
+    }
+
+    /// The same with more flags.
+    pub fn start_handler_with(&mut self, flags: &[&str]) -> Region {
+        let before = Region::open(self.path("region")).map_or(0, |region| region.generation());
+        self.spawn_handler_of(Path::new(env!("CARGO_BIN_EXE_candor")), flags);
         self.until_runs(before)
     }
 

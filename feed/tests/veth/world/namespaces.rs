@@ -13,6 +13,9 @@ use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 pub const HANDLER_INTERFACE: &str = "md0";
 /// The exchange's interface, in its namespace.
 pub const EXCHANGE_INTERFACE: &str = "ex0";
+/// The handler's second interface and the exchange's end of it, where there is one.
+pub const SECOND_INTERFACE: &str = "md1";
+pub const SECOND_EXCHANGE_INTERFACE: &str = "ex1";
 /// The exchange's address.
 pub const SENDER: [u8; 4] = [10, 77, 0, 1];
 
@@ -39,30 +42,55 @@ impl Namespaces {
             let quiet = || std::fs::write("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1");
             let _ = inside(namespace, quiet);
         }
-        let count = format!("numrxqueues {queues} numtxqueues {queues}");
-        ip(&format!(
-            "link add {EXCHANGE_INTERFACE} netns {sending} {count} type veth peer name \
-             {HANDLER_INTERFACE} netns {receiving} {count}"
-        ));
-        for (namespace, interface, address) in [
-            (sending, EXCHANGE_INTERFACE, "10.77.0.1/24"),
-            (receiving, HANDLER_INTERFACE, "10.77.0.2/24"),
-        ] {
-            ip(&format!("-n {namespace} link set lo up"));
-            ip(&format!("-n {namespace} addr add {address} dev {interface}"));
-            ip(&format!("-n {namespace} link set {interface} up"));
-            ip(&format!("-n {namespace} route add 224.0.0.0/4 dev {interface}"));
-            complete_checksums(namespace, interface);
-        }
+        pair.join(queues, [EXCHANGE_INTERFACE, HANDLER_INTERFACE], 0);
         for (namespace, interface) in
             [(sending, EXCHANGE_INTERFACE), (receiving, HANDLER_INTERFACE)]
         {
+            ip(&format!("-n {namespace} route add 224.0.0.0/4 dev {interface}"));
+        }
+        (pair, name)
+    }
+
+    /// A second card of the handler's, with a pair of its own.
+    pub fn add_second(&self) {
+        self.join(1, [SECOND_EXCHANGE_INTERFACE, SECOND_INTERFACE], 1);
+        // What comes there is from an address that the first card leads to.
+        let believe = || {
+            for name in ["all", SECOND_INTERFACE] {
+                let path = format!("/proc/sys/net/ipv4/conf/{name}/rp_filter");
+                std::fs::write(path, "0").unwrap();
+            }
+        };
+        inside(&self.receiving, believe);
+    }
+
+    /// Takes a card of the handler's away.
+    pub fn remove(&self, interface: &str) {
+        ip(&format!("-n {} link delete {interface}", self.receiving));
+    }
+
+    /// Joins the two by a pair of these interfaces, the exchange's first, and waits until it carries.
+    fn join(&self, queues: usize, interfaces: [&str; 2], net: u8) {
+        let Namespaces { sending, receiving } = self;
+        let [exchange, handler] = interfaces;
+        let count = format!("numrxqueues {queues} numtxqueues {queues}");
+        ip(&format!(
+            "link add {exchange} netns {sending} {count} type veth peer name {handler} netns \
+             {receiving} {count}"
+        ));
+        let ends = [(sending, exchange, 1), (receiving, handler, 2)];
+        for (namespace, interface, host) in ends {
+            ip(&format!("-n {namespace} link set lo up"));
+            ip(&format!("-n {namespace} addr add 10.77.{net}.{host}/24 dev {interface}"));
+            ip(&format!("-n {namespace} link set {interface} up"));
+            complete_checksums(namespace, interface);
+        }
+        for (namespace, interface, _) in ends {
             super::eventually("the pair carries", || {
                 let said = ip(&format!("-n {namespace} -o link show {interface}"));
                 said.contains("state UP").then_some(())
             });
         }
-        (pair, name)
     }
 }
 

@@ -16,10 +16,35 @@ use super::namespaces::inside;
 const DESTINATION: i32 = 14 + 16;
 const QUEUE_MAPPING: i16 = 12;
 
+/// The helper that sends a frame out of another interface: linux/bpf.h.
+const REDIRECT: i32 = 23;
+
 /// Sends these groups' frames out of this interface on these queues from now on, and all others as the
 /// kernel likes.
 pub fn steer(namespace: &str, interface: &str, rules: &[(Ipv4Addr, u32)]) {
-    let program = load(&instructions(rules));
+    at_egress(namespace, interface, &instructions(rules));
+}
+
+/// Sends these groups' frames out of another interface from now on.
+pub fn redirect(namespace: &str, interface: &str, (groups, other): (&[Ipv4Addr], &str)) {
+    let index = inside(namespace, || candor_af_xdp::probe::interface(other).unwrap().ifindex);
+    let mut all = vec![instruction(0x20, 0, 0, 0, DESTINATION)]; // r0 = the destination
+    all.insert(0, instruction(0xbf, 6, 1, 0, 0)); // r6 = r1, which the load wants
+    for group in groups {
+        all.extend([
+            instruction(0x56, 0, 0, 4, u32::from(*group).cast_signed()), // if w0 != group goto +4
+            instruction(0xb7, 1, 0, 0, index.cast_signed()),             // r1 = the interface
+            instruction(0xb7, 2, 0, 0, 0),                               // r2 = out of it
+            instruction(0x85, 0, 0, 0, REDIRECT),                        // r0 = redirect(r1, r2)
+            instruction(0x95, 0, 0, 0, 0),                               // return r0
+        ]);
+    }
+    all.extend([instruction(0xb7, 0, 0, 0, 0), instruction(0x95, 0, 0, 0, 0)]); // return 0
+    at_egress(namespace, interface, &all);
+}
+
+fn at_egress(namespace: &str, interface: &str, instructions: &[bpf_insn]) {
+    let program = load(instructions);
     inside(namespace, || {
         let ifindex = candor_af_xdp::probe::interface(interface).unwrap().ifindex;
         let mut builder = TcHookBuilder::new(program.as_fd());
