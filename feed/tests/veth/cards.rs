@@ -7,6 +7,7 @@ use candor_shm::{Region, clock};
 use rustix::process::Signal;
 
 use crate::alerts::{alerts, begun, events, lines, passed_on};
+use crate::syscalls;
 use crate::watch::{Stalls, Watch, judge};
 use crate::world::{
     HANDLER_INTERFACE, Plan, SECOND_INTERFACE, World, candor, eventually, finished, lane,
@@ -105,6 +106,18 @@ fn one_card_goes(test: &str, plan: Plan) -> Option<World> {
     Some(world)
 }
 
+/// Of the queue that was put aside nobody asks anything again: what the lane asks every ten milliseconds is of the
+/// other alone.
+fn asks_of_one_queue(world: &World) {
+    let long = Nanos::from_secs(1);
+    let counted = syscalls::count_for("system calls for one card of two", world, long);
+    let Some((calls, within)) = counted else { return };
+    let at_most = within.0 / 10_000_000 + 2;
+    println!("shown: within {within} {calls:?}, {at_most} of each at most");
+    assert!(calls.iter().any(|(name, _)| name == "getsockopt"), "{calls:?}");
+    assert!(calls.iter().all(|(_, count)| *count <= at_most), "{at_most}: {calls:?}");
+}
+
 fn ends_in_order(mut world: World) {
     let handler = world.handler.as_mut().unwrap();
     handler.signal(Signal::TERM);
@@ -128,8 +141,9 @@ fn a_card_that_goes_takes_its_lines_along_and_nothing_else() {
 #[test]
 fn over_a_spinning_lane_the_same_holds_until_the_last_card_goes() {
     let plan = Plan { idle: "spin", ..PLAN };
-    let world = one_card_goes("one card of two, spinning, over veth", plan);
-    world.into_iter().for_each(ends_with_the_last);
+    let Some(world) = one_card_goes("one card of two, spinning, over veth", plan) else { return };
+    asks_of_one_queue(&world);
+    ends_with_the_last(world);
 }
 
 #[test]

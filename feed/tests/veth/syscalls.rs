@@ -3,11 +3,13 @@
 use std::fs;
 use std::process::Command;
 
+use candor_core::Nanos;
 use candor_core::counters::{Counter, LaneCounter};
+use candor_shm::clock;
 use rustix::process::Signal;
 
 use crate::recovery;
-use crate::world::{Plan, Process, World, eventually, lane, partition};
+use crate::world::{Plan, Process, World, eventually, lane, partition, pause};
 
 const PACKETS: u64 = 60_000;
 
@@ -135,6 +137,25 @@ fn attach(test: &str, world: &World, command: Command) -> Option<Process> {
         println!("skipped: {test}: strace can't attach: {}", strace.log().trim());
     }
     attached.then_some(strace)
+}
+
+/// Counts the lane's system calls by name for about this long; says for how long at most. `None` where nobody
+/// may look.
+pub fn count_for(test: &str, world: &World, long: Nanos) -> Option<(Vec<(String, u64)>, Nanos)> {
+    if !has_strace(test) {
+        return None;
+    }
+    let handler = world.handler.as_ref().unwrap().pid();
+    let thread = thread_named(handler, "lane-0").expect("the lane's thread has its name");
+    let summary = world.path("strace.txt");
+    let mut command = Command::new("strace");
+    command.args(["-c", "-p", &thread.to_string(), "-o"]).arg(&summary);
+    let began = clock::now();
+    let mut strace = attach(test, world, command)?;
+    pause(long);
+    strace.signal(Signal::INT);
+    strace.ended();
+    Some((parse(&fs::read_to_string(&summary).unwrap()), clock::now().since(began)))
 }
 
 /// The thread of a process with this name.
