@@ -22,7 +22,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use candor_core::{Nanos, Venue};
+use candor_core::{Mono, Nanos, Venue};
 use candor_maps::calendar::Wall;
 use candor_services::agent::Sent;
 use candor_settings::{Context, Table};
@@ -31,6 +31,7 @@ use crate::clock;
 use crate::config::Config;
 use crate::exit::Failure;
 use crate::kept::{Kept, Named, needed, quoted, records};
+use crate::later::{self, Later, Writer};
 
 /// What it is a record of.
 const WHAT: &str = "record of requests";
@@ -43,7 +44,7 @@ const GROUP: Nanos = Nanos::from_secs(600);
 
 const DAY: Nanos = Nanos::from_secs(24 * 60 * 60);
 
-/// It is written with every so manieth look. A kill costs what has left since: a second's, of each venue.
+/// It is to be written with every so manieth look. A kill costs what has left since: a second's, of each venue.
 const LOOKS_A_WRITE: u32 = 4;
 
 /// What has left for a venue's services since the handler is there. The recovery thread counts.
@@ -140,43 +141,66 @@ impl Record {
         self.all.retain(|_, groups| !groups.is_empty());
     }
 
+    #[cfg(test)]
     fn write(&self) -> Result<(), Failure> {
         self.kept.replace(Some(&text(&self.all)))
     }
 }
 
-/// Keeps the record of what leaves.
+/// What was recorded, and what counts from here on.
+pub(crate) struct Opened {
+    pub(crate) record: Record,
+    pub(crate) tallies: Vec<Arc<Tally>>,
+}
+
+/// Keeps the record of what leaves. It touches no disk.
 #[derive(Debug)]
 pub(crate) struct Keeper {
     record: Record,
+    later: Later,
     tallies: Vec<Arc<Tally>>,
     /// What of each is in the record.
     noted: Vec<Sent>,
     looks: u32,
-    /// Something is in the record that is not in the file.
+    /// Something is in the record that is not to be in the file yet.
     wanted: bool,
     failed: bool,
 }
 
 impl Keeper {
-    pub(crate) fn new(record: Record, tallies: Vec<Arc<Tally>>) -> Keeper {
+    pub(crate) fn new(record: Record, tallies: Vec<Arc<Tally>>) -> (Keeper, Writer) {
         let noted = vec![Sent::default(); tallies.len()];
-        Keeper { record, tallies, noted, looks: 0, wanted: false, failed: false }
+        let (later, writer) = later::open(record.kept.clone());
+        let (looks, wanted, failed) = (0, false, false);
+        (Keeper { record, later, tallies, noted, looks, wanted, failed }, writer)
     }
 
-    /// Notes what has left since the last look, and writes it now and then.
-    pub(crate) fn look(&mut self, wall: u64) {
+    /// Notes what has left since the last look, and has it written now and then.
+    pub(crate) fn look(&mut self, (wall, now): (u64, Mono)) {
         self.note(wall);
         self.looks = self.looks.wrapping_add(1);
         if self.looks.is_multiple_of(LOOKS_A_WRITE) {
-            self.write();
+            self.want(now);
+        }
+        let trouble = self.unwritten(now);
+        match (std::mem::replace(&mut self.failed, trouble.is_some()), trouble) {
+            (false, Some(why)) => {
+                tracing::warn!(%why, "a start after this will not know how many requests have left");
+            }
+            (true, None) => tracing::info!("how many requests have left is recorded again"),
+            _ => {}
         }
     }
 
     /// The last look: nothing leaves any more.
-    pub(crate) fn end(&mut self, wall: u64) {
+    pub(crate) fn end(&mut self, (wall, now): (u64, Mono)) {
         self.note(wall);
-        self.write();
+        self.want(now);
+    }
+
+    /// Why what has left is not written down, where somebody has to be told.
+    pub(crate) fn unwritten(&self, now: Mono) -> Option<String> {
+        self.later.trouble(now)
     }
 
     fn note(&mut self, wall: u64) {
@@ -194,16 +218,9 @@ impl Keeper {
         }
     }
 
-    fn write(&mut self) {
-        if !self.wanted {
-            return;
-        }
-        match self.record.write() {
-            Ok(()) => (self.wanted, self.failed) = (false, false),
-            Err(why) if !std::mem::replace(&mut self.failed, true) => {
-                tracing::warn!(%why, "a start after this will not know how many requests have left");
-            }
-            Err(_) => {}
+    fn want(&mut self, now: Mono) {
+        if std::mem::take(&mut self.wanted) {
+            self.later.want(text(&self.record.all), now);
         }
     }
 }
@@ -303,6 +320,29 @@ mod tests {
         Sent { retransmits, snapshots }
     }
 
+    /// A keeper, and a disk that answers at once.
+    struct Kept {
+        keeper: Keeper,
+        writer: Writer,
+    }
+
+    impl Kept {
+        fn new(record: Record, tallies: Vec<Arc<Tally>>) -> Kept {
+            let (keeper, writer) = Keeper::new(record, tallies);
+            Kept { keeper, writer }
+        }
+
+        fn look(&mut self, wall: u64) {
+            self.keeper.look((wall, Mono(wall)));
+            self.writer.turn();
+        }
+
+        fn end(&mut self, wall: u64) {
+            self.keeper.end((wall, Mono(wall)));
+            self.writer.turn();
+        }
+    }
+
     /// What is counted of a date that began then.
     fn counted(record: &Record, name: &str, begins: Option<u64>, wall: u64) -> Sent {
         let of_date = record.of_date(venue(name), begins.map(Wall), wall);
@@ -316,7 +356,7 @@ mod tests {
     fn the_next_handler_goes_on_within_the_date_and_from_nothing_on_another() {
         let folder = Folder::new("requests-round");
         let tallies = ["XNAS", "IEXG"].map(|name| Arc::new(Tally::new(venue(name))));
-        let mut keeper = Keeper::new(kept(&folder), tallies.to_vec());
+        let mut keeper = Kept::new(kept(&folder), tallies.to_vec());
         tallies[0].set(sent(40, 2));
         keeper.end(NOW);
         tallies[0].set(sent(70, 3));
@@ -324,7 +364,7 @@ mod tests {
         keeper.end(NOW + HOUR);
         keeper.end(NOW + HOUR + 1);
         let next = kept(&folder);
-        assert_eq!(text(&next.all), text(&keeper.record.all));
+        assert_eq!(text(&next.all), text(&keeper.keeper.record.all));
         let now = NOW + 2 * HOUR;
         assert_eq!(counted(&next, "XNAS", Some(NOW), now), sent(70, 3));
         assert_eq!(counted(&next, "IEXG", Some(NOW), now), sent(0, 900));
@@ -338,7 +378,7 @@ mod tests {
         // Nor what is a day old, however long the date is.
         assert_eq!(counted(&next, "XNAS", Some(NOW), NOW + 24 * HOUR), sent(30, 1));
         // The one after it goes on from both.
-        let mut keeper = Keeper::new(next, tallies[..1].to_vec());
+        let mut keeper = Kept::new(next, tallies[..1].to_vec());
         tallies[0].set(sent(5, 0));
         keeper.end(now);
         assert_eq!(counted(&kept(&folder), "XNAS", Some(NOW), now), sent(75, 3));
@@ -349,7 +389,7 @@ mod tests {
     fn it_is_written_each_second_where_something_has_left_and_not_else() {
         let folder = Folder::new("requests-often");
         let tally = Arc::new(Tally::new(venue("XNAS")));
-        let mut keeper = Keeper::new(kept(&folder), vec![Arc::clone(&tally)]);
+        let mut keeper = Kept::new(kept(&folder), vec![Arc::clone(&tally)]);
         for look in 0..8 {
             keeper.look(NOW + look * SECOND / 4);
         }
@@ -373,27 +413,27 @@ mod tests {
     fn what_left_close_together_is_one_group_as_of_its_last_and_an_old_one_is_forgotten() {
         let folder = Folder::new("requests-groups");
         let tally = Arc::new(Tally::new(venue("XNAS")));
-        let mut keeper = Keeper::new(kept(&folder), vec![Arc::clone(&tally)]);
+        let mut keeper = Kept::new(kept(&folder), vec![Arc::clone(&tally)]);
         for nth in 1..=4_000 {
             tally.set(sent(nth, 0));
-            keeper.note(NOW + nth * 30 * SECOND);
+            keeper.keeper.note(NOW + nth * 30 * SECOND);
         }
         let last = NOW + 4_000 * 30 * SECOND;
-        let groups = keeper.record.of_date(venue("XNAS"), Some(Wall(0)), last);
+        let groups = keeper.keeper.record.of_date(venue("XNAS"), Some(Wall(0)), last);
         assert!(groups.iter().all(|(_, sent)| sent.retransmits <= 20));
         assert_eq!(groups.last().map(|(age, _)| *age), Some(Nanos::ZERO));
-        let all = counted(&keeper.record, "XNAS", Some(0), last).retransmits;
+        let all = counted(&keeper.keeper.record, "XNAS", Some(0), last).retransmits;
         assert!((2_880..=2_900).contains(&all), "{all} in a day, one each half minute");
-        assert!(keeper.record.all["XNAS"].len() <= 146, "as many groups as a day has");
+        assert!(keeper.keeper.record.all["XNAS"].len() <= 146, "as many groups as a day has");
         // By a clock that was set back they have left now, and are not forgotten.
-        assert_eq!(counted(&keeper.record, "XNAS", Some(0), NOW).retransmits, all);
+        assert_eq!(counted(&keeper.keeper.record, "XNAS", Some(0), NOW).retransmits, all);
     }
 
     #[test]
     fn what_can_not_be_read_counts_for_nothing_and_is_replaced() {
         let folder = Folder::new("requests-bad");
         let tally = Arc::new(Tally::new(venue("XNAS")));
-        let mut keeper = Keeper::new(kept(&folder), vec![Arc::clone(&tally)]);
+        let mut keeper = Kept::new(kept(&folder), vec![Arc::clone(&tally)]);
         tally.set(sent(7, 1));
         keeper.end(NOW);
         let sound = fs::read_to_string(file(&folder)).unwrap();
@@ -416,7 +456,7 @@ mod tests {
             assert!(why.message.contains(says), "{says}: {why}");
             let record = kept(&folder);
             assert_eq!(counted(&record, "XNAS", Some(0), NOW), NONE, "{says}");
-            let mut keeper = Keeper::new(record, vec![Arc::clone(&tally)]);
+            let mut keeper = Kept::new(record, vec![Arc::clone(&tally)]);
             keeper.end(NOW);
             assert_eq!(fs::read_to_string(file(&folder)).unwrap(), sound, "{says}");
         }

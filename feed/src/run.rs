@@ -48,9 +48,10 @@ use crate::morning::Mornings;
 use crate::preopen::lately::Lately;
 use crate::privilege;
 use crate::publish::{Foreign, Links};
+use crate::records::Records;
 use crate::recovery;
 use crate::requests;
-use crate::sessions::{self, Record};
+use crate::sessions::Record;
 use crate::source::{self, Source, udp};
 use crate::stderr::Lines;
 use crate::watch::{self, Keeper, Strays};
@@ -96,7 +97,7 @@ pub fn run(config: &Config, lines: Option<&Lines>) -> Result<Exit, Failure> {
         let record = requests::Record::read(config);
         let begins = |venue| begins(&resolved, &days, venue);
         recovery.remember(&record, begins, clock::wall());
-        requests::Keeper::new(record, recovery.tallies())
+        requests::Opened { record, tallies: recovery.tallies() }
     });
     let own = Digests::own(config.digest);
     let spec = spec(config, &days, (&resolved.starts, &own), group)?;
@@ -150,7 +151,7 @@ struct Made<'a> {
     looked: (Wall, Mono),
     /// What handlers before this one have followed.
     sessions: Record,
-    requests: Option<requests::Keeper>,
+    requests: Option<requests::Opened>,
     lines: Option<Lines>,
 }
 
@@ -198,9 +199,9 @@ fn work(resolved: &Resolved, made: Made<'_>, stop: &Arc<AtomicBool>) -> Result<E
     // Before any lane runs, so that none is left behind where it can't be had.
     maps_thread.map(start_maps).transpose()?;
     let recovery = recovery.map(recovery::Opened::start).transpose()?;
-    journal::verbs::start(config, recorder.clone(), followed, stop)?;
-    let alerts = recorder.alerts().clone();
-    let recording = sessions::start(sessions, region.clone(), alerts, requests, stop)?;
+    let (errands, clerk) = halt::clerk::open(&halts, handler.switch(), region.clone());
+    journal::verbs::start(config, recorder.clone(), (followed, clerk), stop)?;
+    let mut records = Records::start(sessions, requests, recorder.alerts().clone())?;
     let started = start(config, lanes, stop, &failed);
     let kept = started.and_then(|threads| {
         let standing = attest.declare(handler, clock.now(), recorder);
@@ -220,7 +221,8 @@ fn work(resolved: &Resolved, made: Made<'_>, stop: &Arc<AtomicBool>) -> Result<E
             joins,
             links,
             days,
-            halts,
+            errands,
+            records: &mut records,
             follow,
             mornings,
             overdue,
@@ -236,14 +238,10 @@ fn work(resolved: &Resolved, made: Made<'_>, stop: &Arc<AtomicBool>) -> Result<E
         join(threads);
         kept
     });
-    // A thread that panics aborts the process: there is nothing to collect from one.
-    let requests = recording.join().ok().flatten();
     if let Some(recovery) = recovery {
         recovery.stop();
     }
-    if let Some(mut requests) = requests {
-        requests.end(clock::wall());
-    }
+    records.end(&region, clock.now());
     watch::write_log(config, &links, &region, &mut follow);
     follow.look(config, &region, clock.now());
     if failed.load(Ordering::Relaxed) {

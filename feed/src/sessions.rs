@@ -16,14 +16,11 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::{self, JoinHandle};
 
 use candor_core::alert::Code;
 use candor_core::counters::Counter;
 use candor_core::symbol::Text;
-use candor_core::{Mono, Nanos, SessionId, Venue};
+use candor_core::{Mono, SessionId, Venue};
 use candor_engine::sessions::{Followed, Sessions};
 use candor_journal::partition_name;
 use candor_maps::calendar::Wall;
@@ -31,11 +28,11 @@ use candor_settings::{At, Context, Problems, Table};
 use candor_shm::{FOLLOWED_BEFORE, Region};
 
 use crate::alert::{About, Raiser};
-use crate::clock::{self, timespec};
+use crate::clock;
 use crate::config::Config;
 use crate::exit::Failure;
 use crate::kept::{Kept, Named, needed, quoted, records};
-use crate::requests;
+use crate::later::{self, Later, Writer};
 
 /// What it is a record of.
 const WHAT: &str = "record of sessions";
@@ -45,10 +42,6 @@ const BYTES: u64 = 16 << 20;
 
 /// Partitions that are remembered, also those that are no longer there.
 const PARTITIONS: usize = 4_096;
-
-/// How often it is looked what is followed. A session that nobody wrote down, because the handler was killed
-/// before this was over, is one that the next handler hears for the first time.
-const LOOK_EVERY: Nanos = Nanos::from_millis(250);
 
 /// What was followed, by partition, and the file it is kept in.
 #[derive(Clone, Debug)]
@@ -157,83 +150,52 @@ impl Record {
         other
     }
 
-    /// # Errors
-    /// Where it can't be written.
+    #[cfg(test)]
     pub(crate) fn write(&self) -> Result<(), Failure> {
         let text = text(&self.all);
         self.kept.replace((!self.all.is_empty()).then_some(text.as_str()))
     }
 }
 
-/// Keeps the record as it is followed, and says where it can't.
+/// Keeps the record as it is followed, and says where that can't be written. It touches no disk.
 pub(crate) struct Keeper {
     record: Record,
+    later: Later,
     alerts: Raiser,
-    /// What is in the file is what was read; what could not be written is tried again with each look.
-    wanted: bool,
     failed: bool,
 }
 
 impl Keeper {
-    pub(crate) fn new(record: Record, alerts: Raiser) -> Keeper {
-        Keeper { record, alerts, wanted: false, failed: false }
+    /// What is in the file is what was read.
+    pub(crate) fn new(record: Record, alerts: Raiser) -> (Keeper, Writer) {
+        let (later, writer) = later::open(record.kept.clone());
+        (Keeper { record, later, alerts, failed: false }, writer)
     }
 
-    /// Writes down what is followed that was not before.
-    pub(crate) fn look(&mut self, region: &Region, times: (u64, Mono)) {
-        self.wanted |= self.record.look(region, times);
-        if !self.wanted {
-            return;
+    /// Has written down what is followed that was not before.
+    pub(crate) fn look(&mut self, region: &Region, (wall, now): (u64, Mono)) {
+        if self.record.look(region, (wall, now)) {
+            self.later.want(text(&self.record.all), now);
         }
-        match self.record.write() {
-            Ok(()) => {
-                self.wanted = false;
-                if std::mem::take(&mut self.failed) {
-                    self.alerts.end(Code::SessionsUnwritten, About::Handler);
-                }
-            }
-            Err(why) if !std::mem::replace(&mut self.failed, true) => {
+        match (self.unwritten(now), &mut self.failed) {
+            (Some(why), failed @ false) => {
+                *failed = true;
                 let text =
                     format!("a start after this will not know which session is of before: {why}");
                 self.alerts.raise(Code::SessionsUnwritten, About::Handler, text);
             }
-            Err(_) => {}
+            (None, failed @ true) => {
+                *failed = false;
+                self.alerts.end(Code::SessionsUnwritten, About::Handler);
+            }
+            _ => {}
         }
     }
-}
 
-/// Starts the thread that keeps the record, and that of requests, which it gives back in the end: some may leave until
-/// then. It waits for the disk, and nobody for it but the handler's end.
-///
-/// # Errors
-/// Where the host gives no thread.
-pub(crate) fn start(
-    record: Record,
-    region: Region,
-    alerts: Raiser,
-    mut requests: Option<requests::Keeper>,
-    stop: &Arc<AtomicBool>,
-) -> Result<JoinHandle<Option<requests::Keeper>>, Failure> {
-    let stop = Arc::clone(stop);
-    let mut keeper = Keeper::new(record, alerts);
-    let keep = move || {
-        // BOUND: until told to stop.
-        loop {
-            let last = stop.load(Ordering::Relaxed);
-            let wall = clock::wall();
-            keeper.look(&region, (wall, candor_shm::clock::now()));
-            if last {
-                return requests;
-            }
-            if let Some(requests) = &mut requests {
-                requests.look(wall);
-            }
-            // An early return because of a signal only means an early look.
-            let _ = rustix::thread::nanosleep(&timespec(LOOK_EVERY));
-        }
-    };
-    let started = thread::Builder::new().name("sessions".to_owned()).spawn(keep);
-    started.map_err(|error| Failure::host(format!("can't start the sessions' thread: {error}")))
+    /// Why what is followed is not written down, where somebody has to be told.
+    pub(crate) fn unwritten(&self, now: Mono) -> Option<String> {
+        self.later.trouble(now)
+    }
 }
 
 /// The file's text.
@@ -288,6 +250,7 @@ mod tests {
     use std::path::PathBuf;
 
     use super::*;
+    use crate::alert::Word;
     use crate::exit::Exit;
     use crate::kept::scene::Folder;
 
@@ -356,6 +319,42 @@ mod tests {
         writer.followed(0, day(3), Mono::NEVER);
         assert!(next.look(&region, (NOW + 8 * HOUR, Mono(8 * HOUR))));
         assert_eq!(of_partition(&next, Some(begins)), [day(1), day(3)]);
+    }
+
+    /// The disk hangs in the first write: what comes and goes meanwhile is noted all the same, by when it came, and somebody
+    /// is told who can do something about it.
+    #[test]
+    fn who_looks_what_is_followed_does_not_wait_for_the_disk() {
+        let folder = Folder::new("sessions-hung");
+        let mut spec = candor_shm::RegionSpec::new(Text::from_wire(b"h").unwrap());
+        spec.partitions.push(crate::run::partition_spec(&folder.config().partitions[0]));
+        let (_handler, mut writers, region) = candor_shm::heap(&spec).unwrap();
+        let lane = &mut writers[0];
+        let (mut keeper, writer) = Keeper::new(kept(&folder).unwrap(), Raiser::new());
+        let second = |number: u64| number * HOUR / 3_600;
+        let mut look = |at: u64| {
+            keeper.look(&region, (NOW + second(at), Mono(second(at))));
+            keeper.alerts.take()
+        };
+        for number in 1..=3 {
+            lane.followed(0, day(number), Mono(second(u64::from(number))));
+            let said = look(u64::from(number));
+            assert_eq!(said.is_some(), number == 3, "behind two seconds: {said:?}");
+            if let Some(Word::Raise { code, text, .. }) = said {
+                assert_eq!(code, Code::SessionsUnwritten);
+                assert!(text.contains("h.sessions.toml: not written for 2000 ms"), "{text}");
+            }
+        }
+        assert_eq!(look(10), None, "once");
+        assert!(!file(&folder).exists());
+        writer.turn();
+        let over = Word::End { code: Code::SessionsUnwritten, about: About::Handler };
+        assert_eq!(look(11), Some(over));
+        let next = kept(&folder).unwrap();
+        let all = next.all["XNAS/1"].list();
+        let all: Vec<_> = all.iter().map(|one| (one.session, one.since)).collect();
+        let since = |number: u8| NOW + second(u64::from(number));
+        assert_eq!(all, [1, 2, 3].map(|number| (day(number), since(number))));
     }
 
     /// Its room is enough for what it may hold, so that none is written that no start would read.

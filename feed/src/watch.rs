@@ -21,7 +21,6 @@ use candor_core::{Line, Mono, Nanos, Reason, Status, Venue};
 use candor_engine::alerts::Suspect;
 use candor_maps::calendar::Wall;
 use candor_shm::{HandlerWriter, InForce, Region};
-use serde_json::{Map, Value, json};
 
 use crate::alert::{About, Desk};
 use crate::attest::own::Attest;
@@ -31,14 +30,13 @@ use crate::control::serve::{Hands, Server};
 use crate::daily::taking::{Joiner, Taker};
 use crate::day::Day;
 use crate::exit::Failure;
-use crate::halt::act::{self, Began, Resumed};
-use crate::halt::record::Place;
-use crate::halt::{Target, checked_reason, users};
+use crate::halt::clerk::{Errands, Pending};
 use crate::join::Joins;
 use crate::journal::{self, follow::Follow};
 use crate::morning::{Mornings, Scene};
 use crate::preopen::lately::Lately;
 use crate::publish::Links;
+use crate::records::Records;
 use crate::source::{Watch, udp};
 use crate::world::World;
 pub(crate) use absent::tell_lines;
@@ -68,8 +66,10 @@ pub(crate) struct Keeper<'a> {
     pub(crate) links: &'a Links,
     /// Of venues whose partitions are the configuration's.
     pub(crate) days: Vec<Day>,
-    /// What is halted is recorded there.
-    pub(crate) halts: Place,
+    /// What is recorded of halts is changed there.
+    pub(crate) errands: Errands,
+    /// What is recorded of sessions and requests.
+    pub(crate) records: &'a mut Records,
     /// What is recorded of all this.
     pub(crate) follow: &'a mut Follow,
     /// How the venues' mornings go.
@@ -112,6 +112,7 @@ impl Keeper<'_> {
         while !stop.load(Ordering::Relaxed) {
             write_log(&self.config, self.links, &self.region, self.follow);
             let now = clock.now();
+            self.records.tick(&self.region, now);
             let config = Arc::clone(&self.config);
             let held = self.attest.verdict().holds();
             if self.attest.tick(now) {
@@ -335,55 +336,16 @@ impl Hands for Keeper<'_> {
         self.leave(number, partition)
     }
 
-    fn halt(&mut self, target: &str, reason: &str, by: u32) -> Result<Map<String, Value>, Failure> {
-        let reason = checked_reason(reason)?;
-        let target = Target::find(target, &self.region)?;
+    fn halt(&mut self, asked: (&str, &str), by: u32, now: Mono) -> Result<Pending, Failure> {
+        let pending = self.errands.halt((&*self.handler, &self.region), asked, by, now)?;
         self.follow.journal().alerts().suspect(Suspect::Operator, About::Handler);
-        let words = target.words(&self.region);
-        let changed = act::halt(&*self.handler, &words, candor_shm::clock::now());
-        let (place, by) = (&self.halts, users::numbered(by));
-        let recorded = act::record(&*self.handler, place, &self.region, &target, &by, reason);
-        let mut fields = Map::new();
-        fields.insert("command".to_owned(), json!("halt"));
-        fields.insert("target".to_owned(), json!(target.to_string()));
-        fields.insert("changed".to_owned(), json!(changed));
-        match recorded {
-            Ok(new) => {
-                let since = if new { "" } else { ", since before" };
-                let path = format!("{}{since}", place.path().display());
-                fields.insert("recorded".to_owned(), json!(path));
-            }
-            Err(failure) => {
-                tracing::error!(%target, "halted, and not recorded: {failure}");
-                fields.insert("unrecorded".to_owned(), json!(failure.message));
-            }
-        }
-        Ok(fields)
+        Ok(pending)
     }
 
-    fn resume(
-        &mut self,
-        target: &str,
-        second: &str,
-        by: u32,
-    ) -> Result<Map<String, Value>, Failure> {
-        let target = Target::find_halted(target, &self.region, &self.halts)?;
-        let (place, by) = (&self.halts, [users::numbered(by)]);
-        let began = Began::look(place, &self.region, &target)?;
-        let numbers = target.partitions(&self.region);
-        let preopen = self.heard.at_once(&self.config, &self.region, &numbers);
-        let (by_both, found) = ((&by[..], second), (&began, &preopen));
-        match act::resume(&*self.handler, place, &self.region, &target, by_both, found)? {
-            Resumed::NoGo(lines) => Err(act::no_go(&target, &lines)),
-            Resumed::Done(_) => {
-                let by = &by[0].name;
-                tracing::warn!(%target, by, second, "resumed");
-                let mut fields = Map::new();
-                fields.insert("command".to_owned(), json!("resume"));
-                fields.insert("target".to_owned(), json!(target.to_string()));
-                Ok(fields)
-            }
-        }
+    fn resume(&mut self, asked: (&str, &str), by: u32, now: Mono) -> Result<Pending, Failure> {
+        let Keeper { config, region, heard, .. } = &*self;
+        let preopen = |numbers: &[u16]| heard.at_once(config, region, numbers);
+        self.errands.resume(region, asked, by, now, preopen)
     }
 
     fn done(&self, at: Mono, command: &str, partition: u16, by: u32) {

@@ -8,6 +8,7 @@
 //! ends a halt can tell whether it is still the one that they looked at.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use candor_core::symbol::Text;
 use candor_core::{Mono, Symbol, SymbolIndex, Venue};
@@ -19,6 +20,7 @@ use crate::names::Names;
 use crate::reader::{Handle, OpenError, Region, attach_to_halt};
 use crate::switch;
 use crate::text::text_of;
+use crate::writer::Shared;
 
 /// What is halted: one word of the region.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
@@ -152,8 +154,7 @@ pub enum Carried {
 /// An operator's hand on a region: the only way to write to one but its handler's. It stores the
 /// words of the kill switch and nothing else.
 pub struct KillSwitch {
-    map: Mapping,
-    plan: Plan,
+    shared: Arc<Shared>,
 }
 
 impl KillSwitch {
@@ -164,13 +165,22 @@ impl KillSwitch {
     /// root.
     pub fn open(path: impl AsRef<Path>) -> Result<KillSwitch, OpenError> {
         let (map, plan) = attach_to_halt(path.as_ref())?;
-        Ok(KillSwitch { map, plan })
+        Ok(KillSwitch { shared: Arc::new(Shared::unlocked(map, plan)) })
+    }
+
+    /// The handler's own, for another of its threads.
+    pub(crate) fn of(shared: Arc<Shared>) -> KillSwitch {
+        KillSwitch { shared }
+    }
+
+    fn word(&self, halt: Halt) -> Option<&AtomicU64> {
+        word(&self.shared.map, &self.shared.plan, halt)
     }
 
     /// Whether this is the region that a reader has open.
     #[must_use]
     pub fn is_of(&self, region: &Region) -> bool {
-        let header = self.map.header();
+        let header = self.shared.map.header();
         let own = [&header.generation, &header.created].map(|word| word.load(Ordering::Relaxed));
         own == [region.generation(), region.info().created.0]
     }
@@ -178,24 +188,24 @@ impl KillSwitch {
     /// Halts, since `now`, or once more. Whether that was not so already; `None` for what is not in this
     /// region.
     pub fn halt(&self, halt: Halt, now: Mono) -> Option<bool> {
-        word(&self.map, &self.plan, halt).map(|word| switch::halt(word, now.0))
+        self.word(halt).map(|word| switch::halt(word, now.0))
     }
 
     /// Halts what is not halted; what is stays as it was. Whether that changed it; `None` for what is not in
     /// this region.
     pub fn keep(&self, halt: Halt, now: Mono) -> Option<bool> {
-        word(&self.map, &self.plan, halt).map(|word| switch::set(word, now.0))
+        self.word(halt).map(|word| switch::set(word, now.0))
     }
 
     /// Ends a halt. Whether there was one; `None` for what is not in this region.
     pub fn resume(&self, halt: Halt) -> Option<bool> {
-        word(&self.map, &self.plan, halt).map(switch::clear)
+        self.word(halt).map(switch::clear)
     }
 
     /// Ends a halt that is still the one that [`Region::halted`] said, by nobody halted again since.
     /// Whether it was; `None` for what is not in this region.
     pub fn resume_only(&self, halt: Halt, since: Mono) -> Option<bool> {
-        word(&self.map, &self.plan, halt).map(|word| switch::clear_only(word, since.0))
+        self.word(halt).map(|word| switch::clear_only(word, since.0))
     }
 }
 

@@ -117,7 +117,8 @@ impl Halt {
                 let changed = act::halt(&switch, words, clock::now());
                 let before = live_but_for(region, words, told);
                 let by = users::runs();
-                let recorded = act::record(&switch, &place, region, target, &by, reason);
+                let since = crate::clock::wall();
+                let recorded = act::record(&switch, &place, region, target, (&by, reason), since);
                 Ok(Done {
                     way: "this process",
                     changed,

@@ -10,6 +10,7 @@ use super::{OutputArg, print};
 use crate::control::{self, client};
 use crate::exit::{Exit, Failure};
 use crate::halt::act::{self, Began, Resumed};
+use crate::halt::clerk::Wish;
 use crate::halt::record::Place;
 use crate::halt::resume::{Line, now_live};
 use crate::halt::users::{self, User};
@@ -59,7 +60,8 @@ impl Resume {
                 let preopen = preopen::look(&config, region, Of::Halted(&numbers));
                 let by = (&*runners(), second);
                 let found = (&halted, &preopen);
-                match act::resume(&switch, &place, region, &target, by, found)? {
+                let wish = Wish::default();
+                match act::resume(&switch, &place, region, &target, by, found, &wish)? {
                     Resumed::NoGo(lines) => return self.no_go(&target, &lines),
                     Resumed::Done(lines) => ("this process", lines),
                 }

@@ -1,6 +1,6 @@
 //! The handler's side: requests taken, carried out and answered, a few at each tick of the handler's
 //! own thread. Nothing here waits: neither for a client that says nothing, nor for one that does not
-//! read, nor for a lane.
+//! read, nor for a lane, nor for a disk.
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
@@ -15,6 +15,7 @@ use super::peer::{self, Peer};
 use super::{Command, Join, Listener, REQUEST_BYTES, Request, line};
 use crate::config::Config;
 use crate::exit::{Exit, Failure};
+use crate::halt::clerk::{Answer, Pending};
 
 /// Clients at once. One more takes the place of the one that has kept silent the longest.
 const CLIENTS: usize = 8;
@@ -33,22 +34,17 @@ pub(crate) trait Hands {
     /// In words for the client; nothing is joined then that was not.
     fn join(&mut self, partition: u16, subscribe: bool) -> Result<bool, Failure>;
 
-    /// Halts a target for this user; what to tell the client.
+    /// Halts a target for this user, and has it recorded; what the client waits for then.
     ///
     /// # Errors
     /// In words for the client; nothing is halted then that was not.
-    fn halt(&mut self, target: &str, reason: &str, by: u32) -> Result<Map<String, Value>, Failure>;
+    fn halt(&mut self, asked: (&str, &str), by: u32, now: Mono) -> Result<Pending, Failure>;
 
-    /// Ends a halt for this user, with a second person; what to tell the client.
+    /// Has a halt ended for this user, with a second person; what the client waits for then.
     ///
     /// # Errors
     /// In words for the client; it stays halted then.
-    fn resume(
-        &mut self,
-        target: &str,
-        second: &str,
-        by: u32,
-    ) -> Result<Map<String, Value>, Failure>;
+    fn resume(&mut self, asked: (&str, &str), by: u32, now: Mono) -> Result<Pending, Failure>;
 
     /// A partition was joined or left for this user.
     fn done(&self, at: Mono, command: &str, partition: u16, by: u32);
@@ -79,6 +75,8 @@ enum State {
     Reading { bytes: Box<[u8; REQUEST_BYTES]>, len: usize },
     /// A lane has its order.
     Ordered { request: Join, lane: u16, ticket: u64, changed: bool, at: Mono },
+    /// What is recorded of a halt is being changed.
+    Recorded(Pending),
 }
 
 /// What became of a client in one look.
@@ -88,7 +86,7 @@ enum Step {
     /// Its request is this line.
     Asked(Vec<u8>),
     /// It gets this answer, and is done.
-    Answer(Result<Map<String, Value>, Failure>),
+    Answer(Answer),
     /// It went away.
     Gone,
 }
@@ -183,6 +181,7 @@ impl Server {
                 }
                 Step::Wait
             }
+            State::Recorded(pending) => pending.look(now).map_or(Step::Wait, Step::Answer),
         }
     }
 
@@ -200,11 +199,11 @@ impl Server {
             Ok(Request::Join(join)) => join,
             Ok(Request::Halt { target, reason }) => {
                 tracing::warn!(target, reason, pid, uid, "halt commanded");
-                return Step::Answer(hands.halt(&target, &reason, uid));
+                return recorded(client, hands.halt((&target, &reason), uid, now));
             }
             Ok(Request::Resume { target, second }) => {
                 tracing::warn!(target, second, pid, uid, "resume commanded");
-                return Step::Answer(hands.resume(&target, &second, uid));
+                return recorded(client, hands.resume((&target, &second), uid, now));
             }
             Err(failure) => return Step::Answer(Err(failure)),
         };
@@ -240,6 +239,17 @@ impl Server {
         }
         client.state = State::Ordered { request, lane, ticket: order.ticket, changed, at: now };
         Step::Wait
+    }
+}
+
+/// The client waits for what is recorded, unless it was refused.
+fn recorded(client: &mut Client, asked: Result<Pending, Failure>) -> Step {
+    match asked {
+        Ok(pending) => {
+            client.state = State::Recorded(pending);
+            Step::Wait
+        }
+        Err(failure) => Step::Answer(Err(failure)),
     }
 }
 

@@ -6,6 +6,7 @@ use candor_preopen::Report;
 use candor_shm::{Halt, HandlerWriter, KillSwitch, Region};
 
 use super::Target;
+use super::clerk::Wish;
 use super::record::{Place, Record};
 use super::resume::{self, Asked, Line};
 use super::users::User;
@@ -63,24 +64,19 @@ fn keep(hand: &impl Hand, words: &[Halt]) {
     }
 }
 
-/// Writes down that a target is halted, and sets its words once more under the record's lock: whoever
+/// Writes down that a target is halted since then, by the wall clock, and sets its words once more under the record's lock: whoever
 /// resumed it at the same moment has done so before, or will find the record. Whether it is new.
 pub(crate) fn record(
     hand: &impl Hand,
     place: &Place,
     region: &Region,
     target: &Target,
-    by: &User,
-    reason: &str,
+    (by, reason): (&User, &str),
+    since: u64,
 ) -> Result<bool, Failure> {
     let guard = place.lock()?;
     keep(hand, &target.words(region));
-    guard.add(Record {
-        target: *target,
-        since: clock::wall(),
-        by: Some(by.clone()),
-        reason: reason.to_owned(),
-    })
+    guard.add(Record { target: *target, since, by: Some(by.clone()), reason: reason.to_owned() })
 }
 
 /// What was halted when a resume began, before it looked at anything: what is halted again since is not for
@@ -93,9 +89,19 @@ pub(crate) struct Began {
 impl Began {
     /// Looks now.
     pub(crate) fn look(place: &Place, region: &Region, target: &Target) -> Result<Began, Failure> {
+        Ok(Began::words(region, target).with(place.read()?))
+    }
+
+    /// Looks at the words now, without touching a disk. Whoever halts stores them before the record, so that
+    /// what is recorded by the time that is read, and halted after this, is another's by its words.
+    pub(super) fn words(region: &Region, target: &Target) -> Began {
         let words = target.words(region).into_iter();
         let words = words.map(|word| (word, region.halted(word))).collect();
-        Ok(Began { words, records: place.read()? })
+        Began { words, records: Vec::new() }
+    }
+
+    pub(super) fn with(self, records: Vec<Record>) -> Began {
+        Began { records, ..self }
     }
 
     /// Whether somebody has halted it since, and who; `None` where nobody has.
@@ -124,6 +130,11 @@ fn again(new: &[String]) -> Line {
     };
     let evidence = format!("halted again since this resume began{by}");
     Line { check: resume::HALTED, holds: false, evidence }
+}
+
+fn given_up() -> Line {
+    let evidence = "who asked for this was told that it stays halted".to_owned();
+    Line { check: "asked for", holds: false, evidence }
 }
 
 /// What became of a wish to resume.
@@ -157,7 +168,7 @@ fn told(asked: &Asked<'_>) -> String {
 }
 
 /// Ends a halt if it may, and if it is still the one it was when this began: who does so first, then its record, then
-/// its words. What fails between the two is still halted.
+/// its words. What fails between the two is still halted, and so is what nobody waits for by then.
 pub(crate) fn resume(
     hand: &impl Hand,
     place: &Place,
@@ -165,6 +176,7 @@ pub(crate) fn resume(
     target: &Target,
     (by, second): (&[User], &str),
     (began, preopen): (&Began, &Report),
+    wish: &Wish,
 ) -> Result<Resumed, Failure> {
     let guard = place.lock()?;
     let records = guard.read()?;
@@ -175,11 +187,20 @@ pub(crate) fn resume(
         return Ok(Resumed::NoGo(lines));
     }
     let words = resume::left(region, target, &records);
+    if !wish.stands() {
+        return Ok(Resumed::NoGo(vec![given_up()]));
+    }
     guard.note(&told(&asked))?;
     let others: Vec<Record> =
         records.iter().filter(|record| record.target != *target).cloned().collect();
     if others.len() < records.len() {
         guard.write(&others)?;
+    }
+    if !wish.claim() {
+        guard.write(&records)?;
+        let (now, line) = (clock::display(clock::wall()), given_up());
+        guard.note(&format!("{now} {target} stays halted: {}", line.evidence))?;
+        return Ok(Resumed::NoGo(vec![line]));
     }
     // One that was not set when this began and is now is another's.
     let words: Vec<(Halt, Mono)> =
@@ -266,7 +287,8 @@ mod tests {
         fn record(&self, name: &str, target: &str, reason: &str) {
             let (by, target) =
                 (User { uid: 7, name: name.to_owned() }, Target::parse(target).unwrap());
-            record(&self.handler, &self.place, &self.region, &target, &by, reason).unwrap();
+            let (place, since) = (&self.place, clock::wall());
+            record(&self.handler, place, &self.region, &target, (&by, reason), since).unwrap();
         }
 
         fn began(&self) -> Began {
@@ -275,10 +297,15 @@ mod tests {
 
         /// What is wrong; nothing where it is resumed.
         fn resume(&self, hand: &impl Hand, began: &Began) -> String {
+            self.resume_as(hand, began, &Wish::default())
+        }
+
+        fn resume_as(&self, hand: &impl Hand, began: &Began, wish: &Wish) -> String {
             let by = [User { uid: 8, name: "dave".to_owned() }];
             let found = (began, &Report { checks: Vec::new() });
             let asked = (&by[..], SECOND);
-            match resume(hand, &self.place, &self.region, &self.target, asked, found).unwrap() {
+            let (place, target) = (&self.place, &self.target);
+            match resume(hand, place, &self.region, target, asked, found, wish).unwrap() {
                 Resumed::Done(_) => String::new(),
                 Resumed::NoGo(lines) => no_go(&self.target, &lines).message,
             }

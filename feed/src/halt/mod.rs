@@ -4,10 +4,11 @@
 //! What makes it hold is in the region: words that every reader obeys by itself, whatever becomes of
 //! the handler (`candor_shm::KillSwitch`). Here is what lies around them: what an operator means by a
 //! target ([`Target`]), who halted what since when and why, on a disk ([`record`]), who is who
-//! ([`users`]), whether a halt may end ([`resume`]), and what the handler does about all of it
-//! (`keep`).
+//! ([`users`]), whether a halt may end ([`resume`]), what the handler does about all of it (`keep`), and how
+//! it does what it is asked to without waiting for a disk (`clerk`).
 
 pub(crate) mod act;
+pub(crate) mod clerk;
 pub(crate) mod keep;
 pub mod record;
 pub mod resume;
@@ -20,7 +21,7 @@ use candor_core::{Mono, Symbol, Venue};
 use candor_settings::nearest;
 use candor_shm::{Halt, HaltName, Handle, Region};
 
-use self::record::Place;
+use self::record::{Place, Record};
 use crate::config::Config;
 use crate::exit::Failure;
 
@@ -130,11 +131,27 @@ impl Target {
     /// # Errors
     /// As [`Target::find`].
     pub fn find_halted(said: &str, region: &Region, place: &Place) -> Result<Target, Failure> {
-        Target::find(said, region).or_else(|failure| {
-            let records = place.read()?;
-            let recorded = |target: &Target| records.iter().any(|one| one.target == *target);
-            Target::parse(said).filter(recorded).ok_or(failure)
-        })
+        let (target, unless) = Target::find_or_recorded(said, region)?;
+        match unless {
+            Some(failure) if !target.is_recorded(&place.read()?) => Err(failure),
+            _ => Ok(target),
+        }
+    }
+
+    /// As [`Target::find`]; of what is not there what it would be where it is recorded, and the refusal where it
+    /// is not: for who may not read the record.
+    fn find_or_recorded(said: &str, region: &Region) -> Result<(Target, Option<Failure>), Failure> {
+        match Target::find(said, region) {
+            Ok(target) => Ok((target, None)),
+            Err(failure) => match Target::parse(said) {
+                Some(target) => Ok((target, Some(failure))),
+                None => Err(failure),
+            },
+        }
+    }
+
+    fn is_recorded(&self, records: &[Record]) -> bool {
+        records.iter().any(|record| record.target == *self)
     }
 
     /// What an operator means by this where there is no region to look at: a symbol needs its venue.

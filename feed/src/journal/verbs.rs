@@ -22,10 +22,11 @@ use serde::{Deserialize, Serialize};
 use super::Journal;
 use super::halts::Halts;
 use super::operator::Tail;
-use crate::clock::{self, timespec};
+use crate::clock;
 use crate::config::Config;
 use crate::daily::taken::put_by;
 use crate::exit::Failure;
+use crate::halt::clerk::Clerk;
 use crate::halt::users;
 use crate::kept::{Kept, Named};
 use crate::store::{Acceptance, Error, Pointer, Store};
@@ -329,14 +330,15 @@ fn loaded(pointer: &Pointer) -> Fields {
     put_by(fields, pointer)
 }
 
-/// Starts the thread that follows them. Not waited for at the end: it may wait for a disk.
+/// Starts the thread that follows them, and that keeps the record of halts for the handler's own. Not waited for at
+/// the end: it may wait for a disk.
 ///
 /// # Errors
 /// Where the host gives no thread.
 pub(crate) fn start(
     config: &Config,
     journal: Journal,
-    mut halts: Halts,
+    (mut halts, clerk): (Halts, Clerk),
     stop: &Arc<AtomicBool>,
 ) -> Result<(), Failure> {
     let (config, stop) = (config.clone(), Arc::clone(stop));
@@ -353,10 +355,11 @@ pub(crate) fn start(
                 verbs.look(clock::wall());
                 waited = Nanos::ZERO;
             }
-            // An early return because of a signal only means an early look.
-            let _ = rustix::thread::nanosleep(&timespec(STOP_EVERY));
+            // An early return only means an early look.
+            clerk.work(STOP_EVERY);
             (waited, unlooked) = (waited + STOP_EVERY, unlooked + STOP_EVERY);
         }
+        clerk.finish();
     };
     let started = thread::Builder::new().name("operators".to_owned()).spawn(follow);
     let refused = |error| Failure::host(format!("can't start the operators' thread: {error}"));

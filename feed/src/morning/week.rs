@@ -36,6 +36,7 @@ use crate::daily::thread::Thread;
 use crate::daily::{Resolved, resolve};
 use crate::join::Joins;
 use crate::journal::Journal;
+use crate::later::Writer;
 use crate::preopen::{self, Of};
 use crate::run::partition_spec;
 use crate::sessions::{Keeper, Record};
@@ -181,7 +182,7 @@ pub(super) struct Week {
     /// What had been heard at the step before.
     heard: Arc<Mutex<Sample>>,
     answers: Arc<AtomicBool>,
-    sessions: Keeper,
+    sessions: (Keeper, Writer),
     world: World,
     desk: Desk,
     journal: Journal,
@@ -416,7 +417,10 @@ impl Week {
         let Hands { handler, region, joins, .. } = &mut self.hands;
         let scene = Scene { config: &self.config, region, joins };
         self.mornings.look(&scene, handler, &self.journal, (wall, now));
-        self.sessions.look(region, (wall.0, now));
+        let (keeper, writer) = &mut self.sessions;
+        keeper.look(region, (wall.0, now));
+        writer.turn();
+        keeper.look(region, (wall.0, now));
         self.world.look(|| now, region, &self.journal);
         self.desk.take(now, &self.config);
         for info in region.partitions_when(|| now) {

@@ -171,8 +171,7 @@ pub fn heap(spec: &RegionSpec) -> Result<(HandlerWriter, Vec<LaneWriter>, Region
         start: clock::Start::default(),
     };
     fill(&map, &plan, spec, &birth);
-    let (handler, lanes, shared) =
-        writers(Shared { map, plan, _locks: [None, None] }, spec, Carried::Nothing);
+    let (handler, lanes, shared) = writers(Shared::unlocked(map, plan), spec, Carried::Nothing);
     Ok((handler, lanes, Region::over_heap(Arc::clone(&shared))))
 }
 

@@ -7,7 +7,7 @@ use candor_core::{Mono, Status};
 use super::Shared;
 use crate::atomic::{AtomicU64, Ordering};
 use crate::attested::Attested;
-use crate::halt::{self, Carried, Halt, Halted};
+use crate::halt::{self, Carried, Halt, Halted, KillSwitch};
 use crate::layout::{Lane, MODE_BYTES, Plan, State, UNMAPPED_MAX, UnmappedTable};
 use crate::mapping::{Mapping, store_all};
 use crate::reader::Region;
@@ -90,6 +90,12 @@ impl HandlerWriter {
     pub fn resume_only(&self, halt: Halt, since: Mono) -> Option<bool> {
         let word = halt::word(&self.shared.map, &self.shared.plan, halt)?;
         Some(switch::clear_only(word, since.0))
+    }
+
+    /// The words of the kill switch alone, for another of the handler's threads.
+    #[must_use]
+    pub fn switch(&self) -> KillSwitch {
+        KillSwitch::of(Arc::clone(&self.shared))
     }
 
     /// Halts what is there of these by name. Symbols that are not defined yet and

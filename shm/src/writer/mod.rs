@@ -29,3 +29,10 @@ pub(crate) struct Shared {
     // this one by another. None for memory of this process.
     _locks: [Option<File>; 2],
 }
+
+impl Shared {
+    /// Of one that keeps nobody from building another region.
+    pub(crate) fn unlocked(map: Mapping, plan: Plan) -> Shared {
+        Shared { map, plan, _locks: [None, None] }
+    }
+}
