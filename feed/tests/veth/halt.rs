@@ -242,7 +242,7 @@ fn path(world: &World) -> String {
 }
 
 /// `state` in the configuration: a folder of the world's.
-fn with_state(text: String) -> String {
+pub fn with_state(text: String) -> String {
     let region = text.lines().find(|line| line.starts_with("region = ")).unwrap();
     let state = region.replace("region = ", "state = ").replace("/region\"", "/state\"");
     text.replace(region, &format!("{region}\n{state}"))

@@ -12,6 +12,7 @@ mod child;
 mod control;
 mod crash;
 mod damage;
+mod disk;
 mod drill;
 mod halt;
 mod lanes;

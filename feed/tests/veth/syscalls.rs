@@ -8,6 +8,7 @@ use candor_core::counters::{Counter, LaneCounter};
 use candor_shm::clock;
 use rustix::process::Signal;
 
+use crate::disk::asked;
 use crate::recovery;
 use crate::world::{Plan, Process, World, eventually, lane, partition, pause};
 
@@ -58,6 +59,12 @@ fn the_handlers_own_thread_opens_no_file_that_may_be_on_a_disk() {
     let region = world.path("region");
     let looked = format!("\"{}\"", region.display());
     let text = || fs::read_to_string(&seen).unwrap();
+    for target in ["XNAS/2", "all"] {
+        let (exit, answer) = asked(&world, &format!("halt {target}\ta test"));
+        assert!(exit == 0 && answer.contains("halted\""), "{answer}");
+        let (exit, answer) = asked(&world, &format!("resume {target}\tnobody"));
+        assert_eq!(exit, 0, "{answer}");
+    }
     // Each half second it looks whether its region is at its path.
     eventually("it has looked six times", || (text().matches(&looked).count() >= 6).then_some(()));
     strace.signal(Signal::INT);
@@ -67,6 +74,7 @@ fn the_handlers_own_thread_opens_no_file_that_may_be_on_a_disk() {
     for line in text.lines().filter(|line| line.contains(&folder)) {
         assert!(line.contains(&looked), "{line}");
     }
+    assert!(!text.contains("open"), "nor any other, as the host's list of users is: {text}");
 }
 
 /// Counts the lane's system calls by name while packets come; there must be fewer than one for so many
@@ -117,7 +125,7 @@ fn count(
     Some((calls, asked))
 }
 
-fn has_strace(test: &str) -> bool {
+pub fn has_strace(test: &str) -> bool {
     let there = Command::new("strace").arg("-V").output().is_ok();
     if !there {
         println!("skipped: {test}: strace is not installed");
@@ -126,7 +134,7 @@ fn has_strace(test: &str) -> bool {
 }
 
 /// Starts strace; `None`, with a word, where it may not look.
-fn attach(test: &str, world: &World, command: Command) -> Option<Process> {
+pub fn attach(test: &str, world: &World, command: Command) -> Option<Process> {
     let mut strace = Process::spawn(command, &world.path("strace.log"));
     let attached = eventually("strace is attached or refused", || {
         let log = strace.log();
@@ -159,7 +167,7 @@ pub fn count_for(test: &str, world: &World, long: Nanos) -> Option<(Vec<(String,
 }
 
 /// The thread of a process with this name.
-fn thread_named(pid: u32, name: &str) -> Option<u32> {
+pub fn thread_named(pid: u32, name: &str) -> Option<u32> {
     let tasks = fs::read_dir(format!("/proc/{pid}/task")).unwrap();
     let mut ids = tasks.filter_map(|task| task.ok()?.file_name().to_str()?.parse().ok());
     ids.find(|id| {

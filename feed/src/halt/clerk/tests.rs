@@ -122,7 +122,10 @@ fn a_resume_is_carried_out_in_time_or_never() {
     let failure = pending.look(TIME).unwrap().unwrap_err();
     assert_eq!(failure.exit, Exit::NoGo);
     assert!(failure.message.contains("XNAS stays halted; "), "{failure}");
-    assert!(failure.message.contains("its disk has not answered for 3000 ms; ask again"), "{failure}");
+    assert!(
+        failure.message.contains("its disk has not answered for 3000 ms; ask again"),
+        "{failure}"
+    );
     drop(scene.resume());
     scene.clerk.finish();
     assert_eq!(
