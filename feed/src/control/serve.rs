@@ -17,8 +17,11 @@ use crate::config::Config;
 use crate::exit::{Exit, Failure};
 use crate::halt::clerk::{Answer, Pending};
 
-/// Clients at once. One more takes the place of the one that has kept silent the longest.
+/// Clients at once. One more takes the place of the one that has kept silent the longest, or else waits for a disk.
 const CLIENTS: usize = 8;
+
+/// How long one may wait for a disk where another wants its place, which may be to halt.
+const DISK_SHARED: Nanos = Nanos::from_millis(500);
 
 /// How long a client has for its request.
 const REQUEST_WITHIN: Nanos = Nanos::from_secs(1);
@@ -132,15 +135,25 @@ impl Server {
         // BOUND: as many as there is room for.
         for _ in 0..CLIENTS {
             let silent = |client: &Client| matches!(client.state, State::Reading { .. });
-            if self.clients.len() == CLIENTS && !self.clients.iter().any(silent) {
+            let slow = |client: &Client| {
+                matches!(client.state, State::Recorded(_)) && now.since(client.since) > DISK_SHARED
+            };
+            let first = |is: &dyn Fn(&Client) -> bool| self.clients.iter().position(is);
+            let gives_way = first(&silent).or_else(|| first(&slow));
+            if self.clients.len() == CLIENTS && gives_way.is_none() {
                 return;
             }
             let Some(stream) = self.listener.accept() else { return };
             let Ok(peer) = peer::of(stream.as_fd()) else { continue };
             if self.clients.len() == CLIENTS
-                && let Some(at) = self.clients.iter().position(silent)
+                && let Some(at) = gives_way
             {
-                self.clients.remove(at);
+                let client = self.clients.remove(at);
+                if let State::Recorded(pending) = &client.state
+                    && let Some(answer) = pending.look(Mono::MAX)
+                {
+                    tell(&client, &line(&answer));
+                }
             }
             let state = State::Reading { bytes: Box::new([0; REQUEST_BYTES]), len: 0 };
             self.clients.push(Client { stream, peer, since: now, state });

@@ -201,9 +201,7 @@ impl Errands {
         answer.insert("changed".to_owned(), json!(changed));
         let path = self.path.display();
         let (late, full) = (
-            format!(
-                "{path}: its disk has not answered for {DISK_WITHIN}: it is recorded when it does"
-            ),
+            format!("{path}: its disk has not answered in time: it is recorded when it does"),
             format!("{path}: its disk does not answer, and {ROOM} others wait for it"),
         );
         let [late, full] = [late, full].map(|why| Ok(unrecorded(answer.clone(), &why)));
@@ -232,7 +230,7 @@ impl Errands {
             let message = format!("{target} stays halted; {path}: {why}; ask again");
             Err(Failure::new(Exit::NoGo, message))
         };
-        let late = stays(format!("its disk has not answered for {DISK_WITHIN}"));
+        let late = stays("its disk has not answered in time".to_owned());
         let full = stays(format!("its disk does not answer, and {ROOM} others wait for it"));
         let what = What::Resume { second: second.to_owned(), began, preopen, unless };
         Ok(self.ask(target, by, what, now, (late, full)))

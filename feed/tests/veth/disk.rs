@@ -134,17 +134,33 @@ fn a_halt_by_the_control_socket_holds_at_once_while_the_disk_hangs_and_no_resume
         assert!(within.contains(&took), "{took}");
     });
     assert!(halted(0) && halted(1) && !record().contains("while it hangs"));
+    // However many wait, one more is halted at once.
+    std::thread::scope(|scope| {
+        let many: Vec<_> =
+            (0..8).map(|_| scope.spawn(|| timed("halt XNAS/3\tone of many"))).collect();
+        eventually("that is halted", || halted(2).then_some(()));
+        pause(Nanos::from_millis(700));
+        let last = scope.spawn(|| timed("halt XNAS/4\tthe last"));
+        let began = clock::now();
+        eventually("and the last", || halted(3).then_some(()));
+        let took = clock::now().since(began);
+        assert!(took < Nanos::from_secs(1), "{took}");
+        for one in many.into_iter().chain([last]) {
+            let (_, (exit, answer)) = one.join().unwrap();
+            assert!(exit == 0 && answer.contains("\"unrecorded\""), "{answer}");
+        }
+    });
     answers(disk);
     eventually("it is recorded", || record().contains("while it hangs").then_some(()));
     // What was behind it has had its turn long since.
     pause(Nanos::from_secs(1));
     assert!(halted(0) && halted(1) && record().contains("before"), "{}", record());
-    for target in ["XNAS/1", "XNAS/2"] {
+    for target in ["XNAS/1", "XNAS/2", "XNAS/3", "XNAS/4"] {
         let request = format!("resume {target}\tnobody");
         let (exit, answer) = asked(&world, &request);
         assert_eq!(exit, 0, "{answer}");
     }
     assert_eq!((region.halts(), record()), (Vec::new(), String::new()));
     let log = fs::read_to_string(world.path("state/halted.toml.log")).unwrap();
-    assert_eq!(log.lines().count(), 2, "{log}");
+    assert_eq!(log.lines().count(), 4, "{log}");
 }
