@@ -309,6 +309,26 @@ fn unknown_order_is_recovered_alone() {
     assert_eq!(actions(&mut bench), []);
 }
 
+/// A book of which the image says nothing is not an empty one.
+#[test]
+fn a_symbol_that_the_image_does_not_name_is_had_from_a_later_one() {
+    let mut bench = open(both());
+    bench.send(Line::A, 5, &[delete(1, 999)]);
+    let ask = snapshot_asked(&mut bench);
+    begin(&mut bench, ask.cycle);
+    load(&mut bench, ask.cycle, &[directory(2, "MSFT"), add(2, 21, b'B', 7, 500_000)]);
+    end(&mut bench, ask.cycle, 6);
+    assert_eq!(bench.reason("AAPL"), Some(Reason::Unproven), "nobody has named it");
+    assert!(bench.status("MSFT").is_live());
+    bench.pass(Nanos::from_secs(2));
+    bench.heartbeat(Line::A, 6);
+    let again = snapshot_asked(&mut bench);
+    begin(&mut bench, again.cycle);
+    load(&mut bench, again.cycle, &image(980_000));
+    end(&mut bench, again.cycle, 6);
+    assert!(bench.status("AAPL").is_live());
+}
+
 #[test]
 fn a_symbol_that_is_quarantined_again_waits_longer_each_time() {
     let mut bench = open(both());

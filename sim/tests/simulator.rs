@@ -481,7 +481,10 @@ fn scenarios_of_recovery_are_what_they_are_called() {
         assert!(count(Counter::HoldbackFull) > 0, "there is too little room");
         let (_, count) = counted("snapshot-races-increments", 2, venue);
         assert_eq!(count(Counter::HoldbackFull), 0, "there is room enough");
+        assert_eq!(count(Counter::SnapshotsFailed), 0, "it comes within what is waited for it");
         assert!(count(Counter::SnapshotsSpliced) > 0, "it is joined to what came meanwhile");
+        let (_, count) = counted("everyone-missed-46", 2, venue);
+        assert!(count(Counter::SnapshotsSpliced) > 0, "nothing else brings it");
         let (_, count) = counted("join-mid-cycle", 2, venue);
         let [failed, spliced] = [Counter::SnapshotsFailed, Counter::SnapshotsSpliced].map(count);
         assert!(failed >= 3 && spliced >= 3, "{failed} cut off, {spliced} whole");

@@ -85,7 +85,7 @@ fn go(options: &Options) -> Result<ExitCode, String> {
     let mut total = Outcome::default();
     let started = wall::wall();
     let (mut ran, mut failed) = (0u64, 0);
-    for seed in options.seed..options.seed.saturating_add(options.seeds) {
+    for seed in options.seed..=options.seed.saturating_add(options.seeds - 1) {
         SEED.store(seed, Ordering::Relaxed);
         let plan = plan_of(options, seed)?;
         let outcome = run(&plan);

@@ -11,8 +11,8 @@ pub(crate) struct Options {
     /// The seed; the first of several.
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
-    /// How many seeds, one after the other.
-    #[arg(long, default_value_t = 1)]
+    /// How many seeds, one after the other; fewer where there are no higher ones.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) seeds: u64,
     /// A scenario instead of what the seed decides.
     #[arg(long)]

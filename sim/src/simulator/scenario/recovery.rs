@@ -401,21 +401,23 @@ pub(super) fn join_mid_cycle(seed: u64) -> Plan {
     plan.all_live(ms(2_000))
 }
 
-/// All books are fetched anew while the stream goes on: the snapshot takes so long that some of what is
-/// held back is older than it, and some newer. Of odd seeds there is too little room: the cycle begins
+/// All books are fetched anew while the stream goes on, from a service that takes its time: what came meanwhile is joined
+/// behind the snapshot. Of odd seeds there is too little room: the cycle begins
 /// anew until it is quick enough.
 pub(super) fn snapshot_races(seed: u64) -> Plan {
     let roomy = seed.is_multiple_of(2);
     let holdback = if roomy { ServiceSetup::BOTH.holdback } else { 12_000 };
     let services = ServiceSetup { retransmit: false, holdback, ..ServiceSetup::BOTH };
-    let slow = if roomy { ServiceFault::Late(ms(60)) } else { ServiceFault::Hang };
+    // Within what is waited for an answer.
+    let slow = if roomy { ServiceFault::Late(ms(12)) } else { ServiceFault::Hang };
     let serve = |fault| What::Serve(0, ServiceKind::Snapshot, fault);
     let plan = served("snapshot-races-increments", seed, services)
         .at(ms(0), serve(slow))
         .at(AT, What::Differ(0))
         .at(after(AT, ms(300)), serve(ServiceFault::Off));
     let reasons = [Reason::LinesDiffer, Reason::Recovering, Reason::Late, Reason::Gap];
-    heals(plan, ms(900)).expect(0, after(AT, ms(10)), after(AT, ms(50)), stale(&reasons))
+    let at_least = if roomy { ms(11) } else { ms(50) };
+    heals(plan, ms(900)).expect(0, after(AT, ms(10)), after(AT, at_least), stale(&reasons))
 }
 
 /// Each line loses what the other begins or ends to lose: what is missing of both overlaps, again and
