@@ -322,6 +322,10 @@ impl Source for AfXdp {
                 break;
             }
         }
+        if self.in_use < all {
+            // Another queue has the place of one that was put aside, and may not have been asked.
+            (polled.drained, polled.waits_since) = (false, None);
+        }
         polled.waits_since = polled.waits_since.filter(|at| *at != Mono::MAX);
         self.counts.strange += strange;
         if self.in_use == 0 && !self.queues.is_empty() {
