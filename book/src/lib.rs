@@ -89,4 +89,4 @@ mod trades;
 mod types;
 
 pub use books::Books;
-pub use types::{Capacity, Change, Fault, Shape};
+pub use types::{Capacity, Change, Fault, Resting, Shape};

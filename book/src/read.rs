@@ -5,8 +5,9 @@ use candor_core::{BookView, Changed, Level, Price, Side, SymbolIndex, TradingSta
 
 use crate::books::{Books, NO_LEVEL, Store};
 use crate::levels::{self, Levels, key_of, price_of, side_of};
-use crate::orders::Orders;
+use crate::orders::{Orders, Slot};
 use crate::summary::Summary;
+use crate::types::Resting;
 
 impl Books {
     /// Writes the symbol's view: ten levels a side, last trade, states, statistics. What lies behind
@@ -117,6 +118,34 @@ impl Books {
             }
             Store::Quotes { quotes } => {
                 Some(quotes[side as usize]).filter(|quote| quote.size > 0).map(|quote| quote.price)
+            }
+        }
+    }
+
+    /// The order that rests under this id; `None` where none does, and in books that know none.
+    #[must_use]
+    pub fn resting(&self, order: u64) -> Option<Resting> {
+        let Store::ByOrder { orders, .. } = &self.store else { return None };
+        let Slot::Found(slot) = orders.find(order) else { return None };
+        let found = orders.at(slot, order);
+        let (symbol, side) = (found.symbol(), found.book_side());
+        Some(Resting { symbol, side, price: found.price(), size: found.size })
+    }
+
+    /// The total size of the level at this price; zero where there is none.
+    ///
+    /// # Panics
+    /// When the symbol was not given out by [`Books::add_symbol`].
+    #[must_use]
+    pub fn size_at(&self, symbol: SymbolIndex, side: Side, price: Price) -> u64 {
+        assert!(symbol.0 < self.symbols, "a symbol that was never added");
+        match &self.store {
+            Store::ByOrder { levels, .. } | Store::ByLevel { levels } => {
+                levels.size_at(side_of(symbol.0, side), key_of(price, side))
+            }
+            Store::Quotes { quotes } => {
+                let quote = quotes[side_of(symbol.0, side) as usize];
+                if quote.price == price { quote.size } else { 0 }
             }
         }
     }

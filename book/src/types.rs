@@ -1,6 +1,6 @@
 //! What the books' entry points take and give back.
 
-use candor_core::SymbolIndex;
+use candor_core::{Price, Side, SymbolIndex};
 
 /// What a format's books are made of.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -52,6 +52,19 @@ impl Change {
     pub const fn any(self) -> bool {
         self.book || self.trade || self.state
     }
+}
+
+/// An order that rests.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Resting {
+    /// Whose book it is on.
+    pub symbol: SymbolIndex,
+    /// Its side.
+    pub side: Side,
+    /// Its price.
+    pub price: Price,
+    /// What is left of it.
+    pub size: u32,
 }
 
 /// Why a message could not be applied. Nothing of it was.

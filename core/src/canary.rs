@@ -104,6 +104,8 @@ canaries! {
     HaltIgnored,
     /// What was held back behind a snapshot is believed though no line has gone on since that was made.
     HeldUnproven,
+    /// A snapshot is not held against what the lines brought right before its number.
+    ImageUnwitnessed,
     /// What was held back is believed behind a snapshot though an answer has contradicted it.
     ContradictedReplayed,
     /// An answer is taken right behind a snapshot, where nothing is known that it could agree with.

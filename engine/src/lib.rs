@@ -46,6 +46,7 @@ mod recovery;
 pub mod sessions;
 mod sink;
 mod symbols;
+mod witness;
 
 pub use candor_book::Capacity;
 pub use candor_gapfill::Notice;

@@ -80,6 +80,8 @@ pub(crate) struct Rebuild {
     /// The stream goes on from this number by a snapshot's word alone; the lines have until then to
     /// show that it does.
     pub(crate) unconfirmed: Option<(SeqNo, Mono)>,
+    /// Since when snapshots say other than what the lines brought right before their numbers.
+    pub(crate) refuted: Option<Mono>,
     /// The first number that is not in the books, and since when.
     missing: Option<(SeqNo, Mono)>,
 }
@@ -102,6 +104,7 @@ impl Rebuild {
             renumbered: false,
             doubt_until: None,
             unconfirmed: None,
+            refuted: None,
             missing: None,
         }
     }
@@ -161,6 +164,7 @@ impl Rebuild {
         self.quarantined_wait = QUARANTINED_AGAIN;
         self.doubt_until = None;
         self.unconfirmed = None;
+        self.refuted = None;
         self.missing = None;
         if let Some(snapshots) = &mut self.snapshots {
             snapshots.reset(now, counters);
@@ -211,6 +215,19 @@ impl Rebuild {
         let quarantined = (self.quarantined > 0).then_some(self.quarantined_from);
         let unconfirmed = self.unconfirmed.map(|(_, until)| until);
         [quarantined, unconfirmed].into_iter().flatten().filter(|at| *at > now).min()
+    }
+
+    /// A snapshot says other than what the lines brought. Answers whether the first did so longer ago than `lag`.
+    pub(crate) fn is_refuted_for(&mut self, now: Mono, lag: Nanos) -> bool {
+        now >= *self.refuted.get_or_insert(now) + lag
+    }
+
+    /// The snapshot that is loaded says other than what the lines brought.
+    pub(crate) fn refute(&mut self, now: Mono, counters: &mut Counters) -> snapshot::Step {
+        match &mut self.snapshots {
+            Some(snapshots) => snapshots.refute(now, counters),
+            None => snapshot::Step::Ignore,
+        }
     }
 
     /// The snapshot under way is of no use any more.
@@ -393,6 +410,7 @@ impl Content {
     pub(crate) fn end_splice(&mut self, splice: Splice, sink: &mut impl Sink) {
         let next = splice.next();
         self.rebuild.hold = Hold::Nothing;
+        self.rebuild.refuted = None;
         for index in self.symbols.indices() {
             let known = self.symbols.get_mut(index);
             if known.recovering {

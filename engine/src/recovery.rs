@@ -9,7 +9,9 @@ use candor_gapfill::retransmit::Retransmit;
 use candor_snapshot::{self as snapshot, Verdict};
 
 use crate::content::Apply;
+use crate::evidence::Renumbered;
 use crate::rebuild::{Extent, Hold};
+use crate::witness::WITNESSES;
 use crate::{Partition, Sink, Step};
 
 impl Partition {
@@ -287,6 +289,19 @@ impl Partition {
         }
     }
 
+    /// Whether what the lines brought right before this number is not what the snapshot has.
+    fn is_refuted(&self, next: SeqNo) -> bool {
+        let Some(snapshots) = &self.content.rebuild.snapshots else { return false };
+        if self.content.evidence.renumbered == Renumbered::UntilSpliced {
+            // Asked for when no line could lag so far, it is believed before what the lines had brought.
+            return false;
+        }
+        match next <= self.sequencer.expected() {
+            true => self.content.is_refuted_by(snapshots.held_before(next, WITNESSES)),
+            false => self.content.is_refuted_by(self.sequencer.held_before(next, WITNESSES)),
+        }
+    }
+
     /// Joins a snapshot that is whole to the stream, once the lines confirm its number. Says whether
     /// that is done.
     fn try_splice(&mut self, sink: &mut impl Sink) -> bool {
@@ -301,13 +316,31 @@ impl Partition {
             }
             // While only some books are rebuilt the stream must have brought the others so far.
             let shown = if only_quarantined { expected } else { known_end };
-            match snapshots.verdict(now, expected, shown, &mut content.counters) {
+            let verdict = snapshots.verdict(now, expected, shown, &mut content.counters);
+            match verdict {
                 Verdict::Wait => return false,
                 Verdict::Unusable(why) => {
                     sink.step(&Step::SnapshotFailed { why }, now);
                     return false;
                 }
-                Verdict::Splice(splice) => content.begin_splice(splice, false),
+                Verdict::Splice(splice) => {
+                    let refuted = self.is_refuted(splice.next());
+                    let content = &mut self.content;
+                    let lasts = refuted
+                        && content.rebuild.is_refuted_for(now, content.config.session_grace);
+                    if refuted && !lasts {
+                        let step = content.rebuild.refute(now, &mut content.counters);
+                        if let snapshot::Step::Failed(why) = step {
+                            sink.step(&Step::SnapshotFailed { why }, now);
+                        }
+                        return false;
+                    }
+                    // No line lags so far: numbers began again while nobody listened, or a line's message was
+                    // not the venue's. What was held is not believed. The other books go by our numbers.
+                    let resync = lasts && !only_quarantined;
+                    let splice = if resync { splice.without_held() } else { splice };
+                    content.begin_splice(splice, resync);
+                }
                 // The other books follow our numbers: they would all have to be rebuilt. And one that
                 // contains all that was needed when it was asked for is not behind the lines: they have
                 // lost more since.
@@ -323,6 +356,7 @@ impl Partition {
                 Verdict::Resync(splice) => content.begin_splice(splice, true),
             }
         }
+        let content = &mut self.content;
         let Some(splicing) = content.replay(sink) else { return false };
         let next = splicing.splice.next();
         let all = content.rebuild.begun == Extent::All;

@@ -119,7 +119,7 @@ pub(crate) struct Symbols {
 }
 
 /// Spreads a key over the table: Fibonacci hashing (Knuth, TAOCP 3, 6.4), no state, no seed.
-fn spread(key: u64) -> usize {
+pub(crate) fn spread(key: u64) -> usize {
     let mixed = (key ^ (key >> 32)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     (mixed >> 24) as usize
 }

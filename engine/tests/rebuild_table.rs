@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use candor_core::{Action, Line, Nanos, Refusal, SnapshotPart};
 use candor_engine::{Config, Services, Step};
 use common::services::{ASKS, SNAPSHOTS, actions, begin, end, load, opened, part};
-use common::{Bench, GRACE, SESSION_GRACE, SILENCE, add, config, delete, directory, mold};
+use common::{Bench, GRACE, SESSION_GRACE, SILENCE, add, config, delete, directory, mold, trading};
 
 /// Both symbols Live; 5 is missing and asked for; a snapshot of all is asked for, since lines differ; the
 /// start is lost and messages are held; a snapshot of all arrives; it is whole and the lines are not so far; it is
@@ -192,8 +192,9 @@ fn apply(at: &mut At, event: &str) {
     match event {
         "the next message" => at.next(Line::A, some()),
         "numbers up to the snapshot's" => {
-            for order in 500..503 {
-                at.next(Line::A, add(2, order, b'B', 1, 990_000));
+            for _ in 0..3 {
+                // What its book has nothing of, and the image needs nothing of.
+                at.next(Line::A, trading(2, "MSFT", b'T'));
             }
         }
         "a heartbeat" => bench.heartbeat(Line::A, end_number),

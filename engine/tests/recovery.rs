@@ -411,7 +411,7 @@ fn failover_new_session() {
     let mut bench = open(only_snapshots());
     bench.pass(SESSION_GRACE);
     bench.session = *b"DAY0000002";
-    bench.send(Line::A, 500, &[delete(1, 11)]);
+    bench.send(Line::A, 500, &[add(1, 13, b'B', 10, 980_000)]);
     assert!(!bench.status("AAPL").is_live());
     bench.pass(GRACE);
     let ask = snapshot_asked(&mut bench);
@@ -429,7 +429,7 @@ fn failover_new_session() {
 fn a_broken_snapshot_is_not_spliced() {
     for broken in [vec![b'A', 0], add(1, 11, b'B', 100, 1_000_000)] {
         let mut bench = open(only_snapshots());
-        bench.send(Line::A, 6, &[delete(1, 12)]);
+        bench.send(Line::A, 6, &[add(1, 13, b'B', 10, 980_000)]);
         bench.pass(GRACE);
         let ask = snapshot_asked(&mut bench);
         begin(&mut bench, ask.cycle);
@@ -475,7 +475,7 @@ fn what_was_held_back_is_applied_in_parts() {
 #[test]
 fn retransmit_denied() {
     let mut bench = open(both());
-    bench.send(Line::A, 6, &[delete(1, 12)]);
+    bench.send(Line::A, 6, &[add(1, 13, b'B', 10, 980_000)]);
     bench.pass(GRACE);
     let Action::Retransmit(ask) = actions(&mut bench)[0] else { panic!("asked") };
     let refused = Refused { session: ask.session, range: ask.range, why: Refusal::Quota };
@@ -490,7 +490,7 @@ fn retransmit_denied() {
     load(&mut bench, ask.cycle, &image(980_000));
     end(&mut bench, ask.cycle, 7);
     assert!(bench.status("AAPL").is_live());
-    assert_eq!(bench.shown.view("AAPL").ask_count, 1, "number 6 is in the snapshot");
+    assert_eq!(bench.shown.view("AAPL").bid_count, 2, "number 6 is in the snapshot");
 }
 
 #[test]
@@ -576,7 +576,8 @@ fn numbers_that_began_again_unheard_are_found_out_by_the_answer_to_the_gap() {
     // What is known is of no use: a snapshot at once.
     let ask = snapshot_asked(&mut bench);
     begin(&mut bench, ask.cycle);
-    load(&mut bench, ask.cycle, &[directory(2, "MSFT"), trading(2, "MSFT", b'T')]);
+    let first = add(2, 31, b'B', 100, 900_000);
+    load(&mut bench, ask.cycle, &[directory(2, "MSFT"), trading(2, "MSFT", b'T'), first]);
     end(&mut bench, ask.cycle, 8);
     bench.send(Line::A, 8, &[add(2, 50, b'S', 100, 990_000)]);
     assert!(bench.status("MSFT").is_live());

@@ -199,6 +199,19 @@ impl Sequencer {
         self.stream.window.held()
     }
 
+    /// What was received beyond a gap right before `next`: the last `most` messages at most, in order and
+    /// without a hole. None where that number itself is missing, or delivered.
+    pub fn held_before(&self, next: SeqNo, most: u64) -> impl Iterator<Item = &[u8]> + Clone {
+        let (window, reach) = (&self.stream.window, self.stream.reach());
+        let lowest = reach.first.max(SeqNo(next.0.saturating_sub(most)));
+        let mut first = next;
+        // BOUND: `most`.
+        while first > lowest && first <= reach.end && window.has(SeqNo(first.0 - 1)) {
+            first = SeqNo(first.0 - 1);
+        }
+        (first.0..next.0).filter_map(|number| window.get(SeqNo(number)))
+    }
+
     /// Asserts what must hold between any two calls. Costs up to some 20,000 steps.
     ///
     /// # Panics

@@ -519,7 +519,7 @@ impl Stream {
     }
 
     /// The numbers the window reaches.
-    fn reach(&self) -> SeqRange {
+    pub(crate) fn reach(&self) -> SeqRange {
         SeqRange { first: self.expected, end: SeqNo(self.expected.0.saturating_add(WINDOW)) }
     }
 }

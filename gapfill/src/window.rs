@@ -76,6 +76,12 @@ impl Window {
         Ok(())
     }
 
+    /// What is in the cell of this number; `seq` must be one the window reaches.
+    pub(crate) fn get(&self, seq: SeqNo) -> Option<&[u8]> {
+        let (cell, ..) = cell(seq);
+        self.has(seq).then(|| &self.bytes[cell][..usize::from(self.about[cell].len)])
+    }
+
     /// Frees the cell of this number and returns what was in it.
     pub(crate) fn take(&mut self, seq: SeqNo) -> Option<(Origin, &[u8])> {
         let (cell, word, bit) = cell(seq);

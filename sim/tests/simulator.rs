@@ -122,6 +122,7 @@ scenarios! {
     sessions_change_while_dark = "sessions-change-while-dark",
     restart_behind_splice = "restart-behind-splice",
     restart_contradicted = "restart-contradicted",
+    restart_behind_lag = "restart-behind-lag",
     failover_new_session = "failover-new-session",
     late_service = "late-service",
     start_beside_late_service = "start-beside-late-service",

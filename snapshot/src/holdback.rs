@@ -148,7 +148,7 @@ impl Holdback {
     }
 
     /// What is held, oldest first.
-    fn iter(&self) -> Walk<'_> {
+    pub(crate) fn iter(&self) -> Walk<'_> {
         let rest = self.range.unwrap_or_default();
         Walk { holdback: self, rest, at: self.head }
     }
@@ -176,8 +176,8 @@ impl Holdback {
 }
 
 /// Messages held back, oldest first, each with its number.
-#[derive(Debug)]
-struct Walk<'a> {
+#[derive(Clone, Debug)]
+pub(crate) struct Walk<'a> {
     holdback: &'a Holdback,
     rest: SeqRange,
     at: usize,

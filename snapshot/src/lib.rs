@@ -24,7 +24,9 @@
 //!    meanwhile is held behind the rest, and a verdict or deadline is not asked for. The books are
 //!    then as of the later of the splice's number and the stream's next: there the stream goes on.
 //!
-//! [`Snapshots::abandon`] a cycle whose snapshot turns out to be of no use otherwise.
+//! Before a splice, [`Snapshots::held_before`] says what the lines brought right before its number: a
+//! snapshot whose books say otherwise is of other numbers, and [`Snapshots::refute`]d. [`Snapshots::abandon`]
+//! a cycle whose snapshot turns out to be of no use otherwise.
 //!
 //! After each call, drain [`Snapshots::next_action`] and read [`Snapshots::deadline`] anew.
 //!
@@ -133,6 +135,7 @@
 //! | verdict, holding began behind its end | Wait | Wait | Wait | Wait | NotHeld → Waiting |
 //! | verdict at the deadline | Wait | Wait | Wait | Wait | Unconfirmed → Waiting |
 //! | abandoned | · | · | Abandoned, Drop → Waiting | Abandoned, Drop → Waiting | Abandoned → Waiting |
+//! | refuted | · | · | · | · | Contradicted → Waiting |
 //! | a new session | · | → Idle | Drop → Idle | Drop → Idle | → Idle |
 #![no_std]
 #![forbid(unsafe_code)]
@@ -233,6 +236,11 @@ impl Splice {
     pub fn next(&self) -> SeqNo {
         self.next
     }
+
+    /// The same, where what was held is of other numbers and not to be applied.
+    pub fn without_held(self) -> Splice {
+        Splice { resync: true, ..self }
+    }
 }
 
 /// Why a cycle came to nothing.
@@ -259,6 +267,8 @@ pub enum Failure {
     NotHeld,
     /// The lines didn't reach its number in time: it may be of other numbers.
     Unconfirmed,
+    /// Its books are not what the lines brought right before its number: one of the two is of other numbers.
+    Contradicted,
     /// More books have to be rebuilt than it was asked for.
     Abandoned,
 }
@@ -268,7 +278,9 @@ impl Failure {
     #[must_use]
     pub const fn counter(self) -> Counter {
         match self {
-            Failure::TooOld | Failure::NotHeld | Failure::Unconfirmed => Counter::SnapshotsUnusable,
+            Failure::TooOld | Failure::NotHeld | Failure::Unconfirmed | Failure::Contradicted => {
+                Counter::SnapshotsUnusable
+            }
             Failure::Refused(_)
             | Failure::NoBegin
             | Failure::Hung
@@ -300,6 +312,7 @@ impl Failure {
             Failure::TooOld => "too_old",
             Failure::NotHeld => "not_held",
             Failure::Unconfirmed => "unconfirmed",
+            Failure::Contradicted => "contradicted",
             Failure::Abandoned => "abandoned",
         }
     }

@@ -307,6 +307,26 @@ impl Snapshots {
         }
     }
 
+    /// What was delivered right before `next` and is held: the last `most` messages at most, in order and
+    /// without a hole. None where messages between are gone.
+    pub fn held_before(&self, next: SeqNo, most: u64) -> impl Iterator<Item = &[u8]> + Clone {
+        let first = SeqNo(next.0.saturating_sub(most));
+        let reached = self.held().end >= next;
+        let held = self.holdback.iter().filter(move |(seq, _)| reached && *seq >= first);
+        // BOUND: the messages held.
+        held.take_while(move |(seq, _)| *seq < next).map(|(_, bytes)| bytes)
+    }
+
+    /// The books made from the snapshot are not what the lines brought. Another cycle follows after the usual
+    /// wait.
+    pub fn refute(&mut self, now: Mono, counters: &mut Counters) -> Step {
+        self.pass(now);
+        match self.phase {
+            Phase::Loaded { .. } => self.fail(Failure::Contradicted, counters),
+            _ => Step::Ignore,
+        }
+    }
+
     /// The books made from the snapshot have taken the place of the old ones. Nothing is wanted or
     /// held any more.
     ///
@@ -489,7 +509,7 @@ impl Snapshots {
         if failure == Failure::HoldbackFull {
             counters.add(Counter::HoldbackFull, 1);
         }
-        if matches!(failure, Failure::NotHeld | Failure::Unconfirmed) {
+        if matches!(failure, Failure::NotHeld | Failure::Unconfirmed | Failure::Contradicted) {
             self.too_old = None;
         }
         Step::Failed(failure)

@@ -38,6 +38,7 @@ enum Op {
     Stray(u32, u8),
     Verdict,
     Abandon,
+    Refute,
     Session,
 }
 
@@ -59,6 +60,7 @@ fn op() -> impl Strategy<Value = Op> {
         2 => (0..3_u32, 0..5_u8).prop_map(|(back, part)| Op::Stray(back, part)),
         10 => Just(Op::Verdict),
         1 => Just(Op::Abandon),
+        1 => Just(Op::Refute),
         1 => Just(Op::Session),
     ]
 }
@@ -161,6 +163,12 @@ impl World {
                 let now = self.now();
                 let step = self.snapshots.abandon(now, &mut self.counters);
                 let said = self.twin.abandon();
+                self.compare_step(step, said);
+            }
+            Op::Refute => {
+                let now = self.now();
+                let step = self.snapshots.refute(now, &mut self.counters);
+                let said = self.twin.refute();
                 self.compare_step(step, said);
             }
             Op::Session => {

@@ -128,6 +128,7 @@ fn apply(bench: &mut Bench, input: &str) {
             bench.verdict();
         }
         "abandoned" => bench.abandon(),
+        "refuted" => bench.refute(),
         "a new session" => bench.reset(),
         other => panic!("no input {other}"),
     }
@@ -186,11 +187,12 @@ const fn row_of(failure: Failure) -> &'static str {
         Failure::TooOld => "verdict, a gap opened behind it",
         Failure::NotHeld => "verdict, holding began behind its end",
         Failure::Unconfirmed => "verdict at the deadline",
+        Failure::Contradicted => "refuted",
         Failure::Abandoned => "abandoned",
     }
 }
 
-const FAILURES: [Failure; 11] = [
+const FAILURES: [Failure; 12] = [
     Failure::Refused(Refusal::Busy),
     Failure::NoBegin,
     Failure::Hung,
@@ -201,6 +203,7 @@ const FAILURES: [Failure; 11] = [
     Failure::TooOld,
     Failure::NotHeld,
     Failure::Unconfirmed,
+    Failure::Contradicted,
     Failure::Abandoned,
 ];
 
@@ -218,7 +221,7 @@ fn every_cell_of_the_table_is_true() {
         .collect();
     let states = &rows[0][1..];
     assert_eq!(states, ["Idle", "Waiting", "Asked", "Loading", "Loaded"]);
-    assert_eq!(rows.len(), 27, "rows of the table");
+    assert_eq!(rows.len(), 28, "rows of the table");
     for failure in FAILURES {
         let row = rows.iter().find(|row| row[0] == row_of(failure)).expect("a row of this name");
         assert!(row[1..].iter().any(|cell| cell.contains(&word(&failure))), "{failure:?}");

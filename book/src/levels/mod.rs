@@ -344,6 +344,18 @@ impl Levels {
         written
     }
 
+    /// The total size of a level; zero where there is none.
+    pub(crate) fn size_at(&self, side: u32, key: i64) -> u64 {
+        match self.place(side, key) {
+            Place::Vacant(_) => 0,
+            Place::Cell(bit) => self.windows[side as usize].0[bit].size.into(),
+            Place::Tree => match self.spot(&self.heads[side as usize], key) {
+                Some(spot) if spot.found => self.leaves.get(spot.leaf).sizes[spot.at],
+                _ => 0,
+            },
+        }
+    }
+
     /// Levels of a side.
     #[inline]
     pub(crate) fn len(&self, side: u32) -> u32 {

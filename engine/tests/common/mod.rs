@@ -332,6 +332,16 @@ pub fn system(event: u8) -> Vec<u8> {
     [&prefix(b'S', 0)[..], &[event]].concat()
 }
 
+pub fn replace(locate: u16, order: u64, new_order: u64, size: u32, price: u32) -> Vec<u8> {
+    let mut message = prefix(b'U', locate);
+    message.extend(order.to_be_bytes());
+    message.extend(new_order.to_be_bytes());
+    message.extend(size.to_be_bytes());
+    message.extend(price.to_be_bytes());
+    assert_eq!(message.len(), 35);
+    message
+}
+
 pub fn delete(locate: u16, order: u64) -> Vec<u8> {
     let mut message = prefix(b'D', locate);
     message.extend(order.to_be_bytes());

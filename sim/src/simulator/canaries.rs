@@ -16,7 +16,7 @@ const EVENTS: u64 = 30_000;
 const AGAIN_EVERY: u64 = 5;
 
 /// What the swarm comes upon too seldom, tried on the first odd seeds.
-const RARE: [fn(u64) -> Plan; 29] = [
+const RARE: [fn(u64) -> Plan; 30] = [
     two_publishers,
     number_reset,
     session_changes_in_gap,
@@ -39,6 +39,7 @@ const RARE: [fn(u64) -> Plan; 29] = [
     // Of an odd seed and of an even one.
     scenario::restart_contradicted,
     scenario::restart_contradicted,
+    scenario::restart_behind_lag,
     scenario::session_ceases,
     // Not every seed has a lane that takes the map before the others.
     scenario::missed_new_partition,

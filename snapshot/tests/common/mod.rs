@@ -218,6 +218,11 @@ impl Bench {
         self.say(Said::Step(step));
     }
 
+    pub fn refute(&mut self) {
+        let step = self.snapshots.refute(self.now, &mut self.counters);
+        self.say(Said::Step(step));
+    }
+
     pub fn reset(&mut self) {
         self.snapshots.reset(self.now, &mut self.counters);
         self.say(Said::Step(Step::Ignore));

@@ -148,10 +148,12 @@ impl Twin {
     fn fail(&mut self, failure: Failure) -> Says {
         self.stop(!matches!(failure, Failure::Refused(_)));
         match failure {
-            Failure::TooOld | Failure::NotHeld | Failure::Unconfirmed => self.unusable += 1,
+            Failure::TooOld | Failure::NotHeld | Failure::Unconfirmed | Failure::Contradicted => {
+                self.unusable += 1
+            }
             _ => self.failed += 1,
         }
-        if matches!(failure, Failure::NotHeld | Failure::Unconfirmed) {
+        if matches!(failure, Failure::NotHeld | Failure::Unconfirmed | Failure::Contradicted) {
             self.ends.push((0, false));
         }
         self.failures.push((self.now, failure));
@@ -254,6 +256,11 @@ impl Twin {
 
     pub(crate) fn abandon(&mut self) -> Says {
         if self.goes_on { self.fail(Failure::Abandoned) } else { Says::Ignore }
+    }
+
+    pub(crate) fn refute(&mut self) -> Says {
+        let loaded = self.state() == State::Loaded;
+        if loaded { self.fail(Failure::Contradicted) } else { Says::Ignore }
     }
 
     pub(crate) fn reset(&mut self) {

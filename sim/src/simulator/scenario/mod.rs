@@ -22,7 +22,7 @@ pub(super) use maps::{
 pub(super) use recovery::restart_before_start_is_had;
 #[cfg(canary)]
 pub(super) use sequence::{
-    join_as_sessions_change_twice, restart_among_copies, restart_behind_splice,
+    join_as_sessions_change_twice, restart_among_copies, restart_behind_lag, restart_behind_splice,
     restart_contradicted, restart_just_passed, session_ceases, sessions_change_while_dark,
     start_as_session_changes, start_as_sessions_change_twice,
 };
@@ -77,6 +77,7 @@ pub const ALL: &[(&str, Build)] = &[
     ("sessions-change-while-dark", sequence::sessions_change_while_dark),
     ("restart-behind-splice", sequence::restart_behind_splice),
     ("restart-contradicted", sequence::restart_contradicted),
+    ("restart-behind-lag", sequence::restart_behind_lag),
     ("failover-new-session", sequence::failover),
     ("late-service", sequence::late_service),
     ("start-beside-late-service", sequence::start_beside_late_service),

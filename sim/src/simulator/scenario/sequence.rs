@@ -357,6 +357,25 @@ pub(in crate::simulator) fn restart_contradicted(seed: u64) -> Plan {
     plan.expect(0, ms(2_000), ms(3_000), Must::BeLive)
 }
 
+/// Both lines lag behind the services, some messages are missing, and the numbers begin again. The image that is asked
+/// for is of the new ones, and the lines bring the old ones still, which have come as far: what they had brought
+/// before its number is not what it has. Of odd seeds there are snapshots alone.
+pub(in crate::simulator) fn restart_behind_lag(seed: u64) -> Plan {
+    let retransmit = seed.is_multiple_of(2);
+    let services = ServiceSetup { retransmit, limit: 2, ..ServiceSetup::BOTH };
+    let setup = Setup { rate: 20_000, services: Some(services), ..small(seed) };
+    let mut plan = Plan::quiet("restart-behind-lag", setup, ms(3_000));
+    for line in [Line::A, Line::B] {
+        plan = plan.at(Nanos::ZERO, What::Lag(0, line, ms(150)));
+    }
+    plan.at(ms(20), What::LoseNext(0, 4)).at(ms(140 + seed % 7), What::Restart(0, true)).expect(
+        0,
+        ms(2_500),
+        ms(3_000),
+        Must::BeLive,
+    )
+}
+
 fn unheard(seed: u64, still: Nanos) -> Plan {
     let setup =
         Setup { queue: 64, rate: 20_000, services: Some(ServiceSetup::BOTH), ..small(seed) };
