@@ -55,3 +55,11 @@ impl Behind {
         format.decode(&self.0)
     }
 }
+
+/// Whether a snapshot is not held against what the lines brought. What the others leave out guards against the same, and
+/// is seen to be missing only where this says nothing.
+pub(crate) fn has_no_witness() -> bool {
+    candor_core::canary!(ImageUnwitnessed)
+        || candor_core::canary!(HeldUnproven)
+        || candor_core::canary!(ContradictedReplayed)
+}

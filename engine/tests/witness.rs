@@ -139,7 +139,7 @@ fn one_symbol_alone_is_refuted_by_its_own_messages_and_joined_once_no_line_can_l
     let mut bench = open();
     bench.send(Line::A, 5, &[delete(1, 999)]);
     assert_eq!(bench.reason("AAPL"), Some(Reason::SymbolQuarantined));
-    let mut cycle = |bench: &mut Bench, number: u64| {
+    let cycle = |bench: &mut Bench, number: u64| {
         let ask = snapshot_asked(bench);
         begin(bench, ask.cycle);
         let of_another = add(2, 100 + number, b'B', 7, 990_000);
