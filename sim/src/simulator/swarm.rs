@@ -46,6 +46,7 @@ pub fn plan_at(venue: Family, seed: u64, events: u64) -> Plan {
     let mut faults = faults(&setup, length, &mut rng);
     let setup = maps(setup, length, &mut faults);
     halts(&setup, length, &mut faults);
+    lags(&setup, length, &mut faults);
     let setup = moves(setup, length, &mut faults);
     let name = format!("seed {seed} ({})", venue_name(venue));
     Plan { events, faults, ..Plan::quiet(&name, setup, length) }
@@ -260,6 +261,31 @@ fn halts(setup: &Setup, length: Nanos, faults: &mut Vec<Fault>) {
         for (at, halted) in [(at, true), (at.saturating_add(time), false)] {
             faults.push(Fault { at: Nanos(at), what: What::Halt(which, halted) });
         }
+    }
+    faults.sort_by_key(|fault| fault.at);
+}
+
+/// In some seeds all lines of a partition lag behind the venue's services, and its numbers may begin again meanwhile.
+/// With dice of its own.
+fn lags(setup: &Setup, length: Nanos, faults: &mut Vec<Fault>) {
+    let mut rng = Rng::stream(setup.seed, 14 << 40);
+    // Numbers that begin again are told from those under way by a snapshot alone.
+    if !rng.chance(150_000) || !setup.services.is_some_and(|services| services.snapshot) {
+        return;
+    }
+    let partition = rng.below(setup.partitions as u64) as usize;
+    // Within what lines may lag, and so that nothing is late by it alone.
+    let lag = Nanos(rng.below(setup.silence.0 / 4) + 1);
+    let at = rng.below(length.0);
+    let until = at.saturating_add(rng.below(setup.silence.0 * 2) + 1);
+    let mut add = |at: u64, what: What| faults.push(Fault { at: Nanos(at), what });
+    for line in setup.lines() {
+        add(at, What::Lag(partition, line, lag));
+        add(until, What::Mend(partition, line));
+    }
+    add(at, What::LoseNext(partition, rng.between(1, 20) as u32));
+    if rng.chance(500_000) {
+        add(rng.between(at, until), What::Restart(partition, true));
     }
     faults.sort_by_key(|fault| fault.at);
 }
