@@ -11,7 +11,7 @@ use candor_core::{
     TradingState, WireTime,
 };
 
-use crate::{Capacity, Change, Fault, Shape};
+use crate::{Capacity, Change, Fault, Resting, Shape};
 
 /// A price level's name: symbol, side, price.
 type Place = (u32, Side, i64);
@@ -379,6 +379,14 @@ impl Books {
             view.ask_count += 1;
         }
         view
+    }
+
+    /// The order that rests under this id.
+    #[must_use]
+    pub fn resting(&self, order: u64) -> Option<Resting> {
+        let place = *self.orders.get(&order)?;
+        let size = *self.levels.get(&place)?.get(&order)?;
+        Some(Resting { symbol: SymbolIndex(place.0), side: place.1, price: Price(place.2), size })
     }
 
     /// Every level of a side, best first.

@@ -132,7 +132,7 @@ impl Books {
         Some(Resting { symbol, side, price: found.price(), size: found.size })
     }
 
-    /// The total size of the level at this price; zero where there is none.
+    /// The total size of the level at this price; zero where there is none, as at a price below zero.
     ///
     /// # Panics
     /// When the symbol was not given out by [`Books::add_symbol`].
@@ -140,6 +140,7 @@ impl Books {
     pub fn size_at(&self, symbol: SymbolIndex, side: Side, price: Price) -> u64 {
         assert!(symbol.0 < self.symbols, "a symbol that was never added");
         match &self.store {
+            _ if price.0 < 0 => 0,
             Store::ByOrder { levels, .. } | Store::ByLevel { levels } => {
                 levels.size_at(side_of(symbol.0, side), key_of(price, side))
             }

@@ -453,6 +453,7 @@ impl Content {
     #[cold]
     pub(crate) fn lines_differ(&mut self, range: SeqRange) {
         self.evidence.lines_differ = true;
+        self.rebuild.contested = range;
         self.rebuild.lacks(range.first, range.end, self.now);
     }
 

@@ -82,6 +82,8 @@ pub(crate) struct Rebuild {
     pub(crate) unconfirmed: Option<(SeqNo, Mono)>,
     /// Since when snapshots say other than what the lines brought right before their numbers.
     pub(crate) refuted: Option<Mono>,
+    /// The numbers of the last packet that another line contradicted.
+    pub(crate) contested: SeqRange,
     /// The first number that is not in the books, and since when.
     missing: Option<(SeqNo, Mono)>,
 }
@@ -105,6 +107,7 @@ impl Rebuild {
             doubt_until: None,
             unconfirmed: None,
             refuted: None,
+            contested: SeqRange::default(),
             missing: None,
         }
     }
@@ -165,6 +168,7 @@ impl Rebuild {
         self.doubt_until = None;
         self.unconfirmed = None;
         self.refuted = None;
+        self.contested = SeqRange::default();
         self.missing = None;
         if let Some(snapshots) = &mut self.snapshots {
             snapshots.reset(now, counters);
@@ -258,6 +262,7 @@ impl Content {
         snapshots.check();
         assert_eq!(snapshots.is_holding(), rebuild.hold != Hold::Nothing);
         assert!(rebuild.splicing.is_none() || rebuild.hold != Hold::Nothing);
+        assert!(rebuild.refuted.is_none() || rebuild.hold != Hold::Nothing);
     }
 
     /// Messages were given up: nothing that follows can be applied.
@@ -411,6 +416,7 @@ impl Content {
         let next = splice.next();
         self.rebuild.hold = Hold::Nothing;
         self.rebuild.refuted = None;
+        self.rebuild.contested = SeqRange::default();
         for index in self.symbols.indices() {
             let known = self.symbols.get_mut(index);
             if known.recovering {

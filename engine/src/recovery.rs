@@ -326,20 +326,23 @@ impl Partition {
                 Verdict::Splice(splice) => {
                     let refuted = self.is_refuted(splice.next());
                     let content = &mut self.content;
+                    // Then no line lags so far: numbers began again while nobody listened, or a line's message was
+                    // not the venue's. What the lines brought is not believed.
                     let lasts = refuted
                         && content.rebuild.is_refuted_for(now, content.config.session_grace);
-                    if refuted && !lasts {
+                    if refuted && (only_quarantined || !lasts) {
+                        if lasts {
+                            // The other books go by what the lines brought.
+                            content.rebuild.lacks(splice.next(), splice.next(), now);
+                        }
                         let step = content.rebuild.refute(now, &mut content.counters);
                         if let snapshot::Step::Failed(why) = step {
                             sink.step(&Step::SnapshotFailed { why }, now);
                         }
                         return false;
                     }
-                    // No line lags so far: numbers began again while nobody listened, or a line's message was
-                    // not the venue's. What was held is not believed. The other books go by our numbers.
-                    let resync = lasts && !only_quarantined;
-                    let splice = if resync { splice.without_held() } else { splice };
-                    content.begin_splice(splice, resync);
+                    let splice = if refuted { splice.without_held() } else { splice };
+                    content.begin_splice(splice, refuted);
                 }
                 // The other books follow our numbers: they would all have to be rebuilt. And one that
                 // contains all that was needed when it was asked for is not behind the lines: they have

@@ -5,7 +5,7 @@
 //! number, which the snapshot contains and which are thrown away therefore, the last about each order or level must
 //! be what the books say.
 
-use candor_core::{Event, InstrumentKey, Message, Side};
+use candor_core::{Event, InstrumentKey, Message, SeqNo, Side};
 
 use crate::content::Content;
 use crate::rebuild::Extent;
@@ -26,32 +26,32 @@ enum About {
 
 impl Content {
     /// Whether a message of these contradicts the books: the messages right before the number that a snapshot was made
-    /// at, in order and without a hole. None says nothing.
+    /// at, in order and without a hole. None says nothing, nor does one of which lines brought different bytes.
     pub(crate) fn is_refuted_by<'a>(
         &self,
-        brought: impl Iterator<Item = &'a [u8]> + Clone,
+        brought: impl Iterator<Item = (SeqNo, &'a [u8])> + Clone,
     ) -> bool {
         #[cfg(canary)]
         if crate::canary::has_no_witness() {
             return false;
         }
+        // Not the canaries' decoder: each has to come out alike twice.
+        let brought = brought.filter_map(|(seq, bytes)| {
+            let message = self.config.format.decode(bytes).ok()?;
+            Some((seq, message))
+        });
         let mut later = [0_u16; PLACES];
-        let mut cleared = 0;
-        for (at, bytes) in brought.clone().enumerate() {
-            let Ok(message) = self.decode(bytes) else { continue };
-            if message.event == Event::Clear {
-                cleared = at;
-            }
+        for (_, message) in brought.clone() {
             for about in abouts(&message.event).into_iter().flatten() {
                 later[place_of(message.key, about)] += 1;
             }
         }
-        brought.enumerate().any(|(at, bytes)| {
-            let Ok(message) = self.decode(bytes) else { return false };
+        brought.into_iter().any(|(seq, message)| {
+            let contested = self.rebuild.contested.contains(seq);
             let mut says = |about| {
                 let left = &mut later[place_of(message.key, about)];
                 *left -= 1;
-                *left == 0 && at >= cleared && self.contradicts(&message, about)
+                *left == 0 && !contested && self.contradicts(&message, about)
             };
             let [first, second] = abouts(&message.event).map(|about| about.is_some_and(&mut says));
             first || second

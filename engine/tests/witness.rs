@@ -33,6 +33,21 @@ fn joined(brought: &[Vec<u8>], more: &[Vec<u8>]) -> Bench {
     bench
 }
 
+/// The same as soon as one is asked for; meanwhile there are heartbeats of this number.
+fn give_when_asked(bench: &mut Bench, more: &[Vec<u8>], next: u64) {
+    let latest = bench.now + SNAPSHOTS.begin + SNAPSHOTS.retry_max;
+    loop {
+        assert!(bench.now < latest, "none is asked for");
+        bench.pass(Nanos::from_millis(10));
+        bench.heartbeat(Line::A, next);
+        if let Some(Action::Snapshot(ask)) = actions(bench).last() {
+            begin(bench, ask.cycle);
+            load(bench, ask.cycle, &image(more));
+            return end(bench, ask.cycle, next);
+        }
+    }
+}
+
 fn give(bench: &mut Bench, more: &[Vec<u8>], next: u64) {
     let ask = snapshot_asked(bench);
     begin(bench, ask.cycle);
@@ -117,14 +132,7 @@ fn where_the_next_ones_say_the_same_the_lines_are_not_believed_once_none_can_lag
     let refuted = bench.now;
     while bench.count(Counter::SnapshotsSpliced) == 0 {
         assert!(bench.now < refuted + SESSION_GRACE + SNAPSHOTS.retry_max);
-        bench.pass(Nanos::from_millis(10));
-        bench.heartbeat(Line::A, 7);
-        for action in actions(&mut bench) {
-            let Action::Snapshot(ask) = action else { continue };
-            begin(&mut bench, ask.cycle);
-            load(&mut bench, ask.cycle, &image(&[]));
-            end(&mut bench, ask.cycle, 7);
-        }
+        give_when_asked(&mut bench, &[], 7);
     }
     assert!(bench.now >= refuted + SESSION_GRACE);
     assert!(!bench.status("AAPL").is_live(), "nothing since shows where the venue is");
@@ -135,7 +143,29 @@ fn where_the_next_ones_say_the_same_the_lines_are_not_believed_once_none_can_lag
 }
 
 #[test]
-fn one_symbol_alone_is_refuted_by_its_own_messages_and_joined_once_no_line_can_lag() {
+fn one_that_lines_differ_about_is_settled_by_the_image_and_no_other() {
+    let [came, other] = [7, 8].map(|size| add(1, 20, b'B', size, 990_000));
+    let settled = |brought: &[Vec<u8>]| {
+        let mut bench = open();
+        bench.send(Line::A, 6, &[trading(1, "AAPL", b'T')]);
+        bench.pass(GRACE);
+        let ask = snapshot_asked(&mut bench);
+        begin(&mut bench, ask.cycle);
+        bench.send(Line::B, 5, &[trading(1, "AAPL", b'T')]);
+        bench.send(Line::A, 7, brought);
+        // Of the last packet alone it is known.
+        bench.send(Line::B, 7, std::slice::from_ref(&other));
+        assert_eq!(bench.count(Counter::LinesDiffer), 1);
+        load(&mut bench, ask.cycle, &image(std::slice::from_ref(&other)));
+        end(&mut bench, ask.cycle, 7 + brought.len() as u64);
+        bench.count(Counter::SnapshotsSpliced) == 1
+    };
+    assert!(settled(std::slice::from_ref(&came)));
+    assert!(!settled(&[came, add(1, 21, b'B', 7, 980_000)]), "nor has it the next one");
+}
+
+#[test]
+fn one_symbol_alone_is_refuted_by_its_own_messages_and_all_are_rebuilt_once_no_line_can_lag() {
     let mut bench = open();
     bench.send(Line::A, 5, &[delete(1, 999)]);
     assert_eq!(bench.reason("AAPL"), Some(Reason::SymbolQuarantined));
@@ -147,14 +177,21 @@ fn one_symbol_alone_is_refuted_by_its_own_messages_and_joined_once_no_line_can_l
         // It has neither of the two.
         load(bench, ask.cycle, &image(&[]));
         end(bench, ask.cycle, number + 2);
+        assert_eq!(bench.count(Counter::SnapshotsSpliced), 0);
         assert!(bench.status("MSFT").is_live(), "the others go on");
+        assert_eq!(bench.reason("AAPL"), Some(Reason::SymbolRecovering));
     };
     cycle(&mut bench, 6);
-    assert_eq!(bench.count(Counter::SnapshotsUnusable), 1);
-    assert!(!bench.status("AAPL").is_live());
     bench.pass(SESSION_GRACE);
     bench.heartbeat(Line::A, 8);
     cycle(&mut bench, 8);
+    assert_eq!(bench.count(Counter::SnapshotsUnusable), 2);
+    // The others' books follow numbers that the venue's image doesn't know.
+    give_when_asked(&mut bench, &[], 10);
     assert_eq!(bench.count(Counter::SnapshotsSpliced), 1);
-    assert!(bench.status("AAPL").is_live());
+    assert!(!bench.status("MSFT").is_live() && !bench.status("AAPL").is_live());
+    bench.pass(SESSION_GRACE);
+    bench.heartbeat(Line::A, 10);
+    assert!(bench.status("MSFT").is_live() && bench.status("AAPL").is_live());
+    assert_eq!(bench.shown.view("MSFT").bid_count, 0, "what the image doesn't have");
 }

@@ -201,7 +201,11 @@ impl Sequencer {
 
     /// What was received beyond a gap right before `next`: the last `most` messages at most, in order and
     /// without a hole. None where that number itself is missing, or delivered.
-    pub fn held_before(&self, next: SeqNo, most: u64) -> impl Iterator<Item = &[u8]> + Clone {
+    pub fn held_before(
+        &self,
+        next: SeqNo,
+        most: u64,
+    ) -> impl Iterator<Item = (SeqNo, &[u8])> + Clone {
         let (window, reach) = (&self.stream.window, self.stream.reach());
         let lowest = reach.first.max(SeqNo(next.0.saturating_sub(most)));
         let mut first = next;
@@ -209,7 +213,7 @@ impl Sequencer {
         while first > lowest && first <= reach.end && window.has(SeqNo(first.0 - 1)) {
             first = SeqNo(first.0 - 1);
         }
-        (first.0..next.0).filter_map(|number| window.get(SeqNo(number)))
+        (first.0..next.0).map(SeqNo).filter_map(|seq| Some((seq, window.get(seq)?)))
     }
 
     /// Asserts what must hold between any two calls. Costs up to some 20,000 steps.

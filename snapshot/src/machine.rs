@@ -309,12 +309,16 @@ impl Snapshots {
 
     /// What was delivered right before `next` and is held: the last `most` messages at most, in order and
     /// without a hole. None where messages between are gone.
-    pub fn held_before(&self, next: SeqNo, most: u64) -> impl Iterator<Item = &[u8]> + Clone {
+    pub fn held_before(
+        &self,
+        next: SeqNo,
+        most: u64,
+    ) -> impl Iterator<Item = (SeqNo, &[u8])> + Clone {
         let first = SeqNo(next.0.saturating_sub(most));
         let reached = self.held().end >= next;
         let held = self.holdback.iter().filter(move |(seq, _)| reached && *seq >= first);
         // BOUND: the messages held.
-        held.take_while(move |(seq, _)| *seq < next).map(|(_, bytes)| bytes)
+        held.take_while(move |(seq, _)| *seq < next)
     }
 
     /// The books made from the snapshot are not what the lines brought. Another cycle follows after the usual

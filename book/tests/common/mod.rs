@@ -61,6 +61,17 @@ impl Pair {
         let (symbol, seq) = (SymbolIndex(symbol), SeqNo(self.seq));
         let real = self.real.apply(symbol, seq, &message);
         assert_eq!(real, self.twin.apply(symbol, seq, &message), "{symbol:?} {event:?}");
+        let orders = match event {
+            Event::Add { order, .. }
+            | Event::Execute { order, .. }
+            | Event::Reduce { order, .. }
+            | Event::Delete { order } => [order, order],
+            Event::Replace { order, new_order, .. } => [order, new_order],
+            _ => [0, 0],
+        };
+        for order in orders {
+            assert_eq!(self.real.resting(order), self.twin.resting(order), "{order} {event:?}");
+        }
         real
     }
 
@@ -105,6 +116,17 @@ impl Pair {
         for side in SIDES {
             let levels: Vec<Level> = self.real.levels(index, side).collect();
             assert_eq!(levels, self.twin.levels(index, side), "{side:?} levels of {symbol}");
+            for Level { price, .. } in &levels {
+                for price in [*price, Price(price.0.saturating_add(1)), Price(price.0 - 1)] {
+                    let level = levels.iter().find(|level| level.price == price);
+                    let size = level.map_or(0, |level| level.size);
+                    assert_eq!(
+                        self.real.size_at(index, side, price),
+                        size,
+                        "{side:?} at {price:?}"
+                    );
+                }
+            }
             let best = self.twin.best(index, side);
             assert_eq!(self.real.best(index, side), best);
             assert_eq!(self.real.best_price(index, side), best.map(|level| level.price));
