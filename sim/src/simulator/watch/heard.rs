@@ -111,6 +111,9 @@ impl Watch {
             let goes_on = in_order && tag.first + tag.count > self.expected_before;
             self.ahead_at = (last.max(at), if goes_on { whole.max(at) } else { whole });
             self.ahead = Some((run, followed));
+            // As with answers: one that began in the middle may take what begins again for its missing start.
+            let lacked_start = self.expected_before < self.began_at;
+            self.mixed |= same_name && lacked_start && (tag.first..end).contains(&self.applied.0);
         }
         if self.newest_run > self.run {
             self.newer_since = self.newer_since.or(Some(now));

@@ -122,8 +122,8 @@ pub(super) struct Watch {
     broken: [(u32, u64, u64); LINES],
     /// From this number on what is in the books came by lines and answers, not in a snapshot.
     joined_at: u64,
-    /// Answers of a newer run than the one followed were taken for its start, or a snapshot of one is followed by
-    /// what was held back of the old. Nothing of that may be Live.
+    /// Answers or packets of a newer run than the one followed were taken for its start, or a snapshot of one is
+    /// followed by what was held back of the old. Nothing of that may be Live.
     pub(super) mixed: bool,
     /// An answer has contradicted what came before this number: none of it must follow a snapshot.
     contradicted: u64,
